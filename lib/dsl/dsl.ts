@@ -1,0 +1,82 @@
+/**
+ * All that ibert asks of one dataframe DSL. `lib/dsl/ibis/` is the first implementation; nothing outside
+ * `lib/dsl/` names a DSL.
+ */
+
+/** The rungs of the ladder, in order. A verdict says how far up a text came. */
+export const STAGES = ["parse", "names", "build", "compile"] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** Table name → column name → DSL type string (Ibis: `int64`, `string`, `decimal(12, 2)`, `array<string>` …). */
+export type Schema = Record<string, Record<string, string>>;
+
+/** 1-based line, 0-based column, as Python's `ast` counts them. */
+export interface SourcePosition {
+  line: number;
+  column: number;
+  endLine?: number;
+  endColumn?: number;
+}
+
+export interface VerdictError {
+  /** The real exception's class name, e.g. `AttributeError`, `IbisTypeError`, `SyntaxError`. */
+  type: string;
+  /** The real exception's message. */
+  message: string;
+  position?: SourcePosition;
+}
+
+export interface Verdict {
+  /** The highest rung passed when `ok`, else the rung at which the text failed. */
+  stage: Stage;
+  ok: boolean;
+  error?: VerdictError;
+  /** The SQL, when the text compiled. */
+  sql?: string;
+  /** Set when no schema was given and one was inferred from the names in the text. */
+  inferredSchema?: Schema;
+  /** Wall time of the check. */
+  milliseconds: number;
+}
+
+export interface CheckOptions {
+  /** Tables that the text may name. Without it the schema is inferred and the verdict says so. */
+  schema?: Schema;
+  /** SQL dialect of the compiled text (default `duckdb`). */
+  dialect?: string;
+  /** Kill and replace the worker after this long (default 10,000 ms). */
+  timeoutMs?: number;
+}
+
+/** SQL parsed by the DSL's own SQL front end, for tasks whose answer is SQL. */
+export interface SqlVerdict {
+  ok: boolean;
+  error?: VerdictError;
+  /** The statement in one normal form (formatting, quoting and aliases of the dialect made canonical). */
+  canonical?: string;
+}
+
+/** One public function or method of the DSL, as its own package documents it. */
+export interface ApiEntry {
+  /** e.g. `ibis.expr.types.relations.Table.group_by` */
+  path: string;
+  /** e.g. `Table` ; absent for module-level functions */
+  owner?: string;
+  name: string;
+  /** Signature as Python prints it, without the owner. */
+  signature: string;
+  docstring: string;
+}
+
+/** A pool of sandboxed processes that hold the live DSL. Every call may throw `IBertError` if no worker can start. */
+export interface DslEngine {
+  /** Climb the ladder with untrusted text. Never throws for what the text does. */
+  check(text: string, options?: CheckOptions): Promise<Verdict>;
+  /** Parse untrusted SQL and normalise it. */
+  checkSql(sql: string, options?: { dialect?: string; schema?: Schema }): Promise<SqlVerdict>;
+  /** The DSL's public API with docstrings, from the installed package itself. */
+  describeApi(): Promise<ApiEntry[]>;
+  /** Name and version of the DSL package in the sandbox. */
+  version(): Promise<{ name: string; version: string }>;
+  close(): Promise<void>;
+}
