@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from safetensors.torch import save_file
 
 transformers.utils.logging.disable_progress_bar()
 
@@ -74,6 +75,18 @@ def sum_loss_backward(model: torch.nn.Module, rows: Sequence[Row]) -> tuple[list
     return [values.detach() for values in logits], [values.detach() for values in losses]
 
 
+def save_tensors(path: Path, tensors: dict[str, torch.Tensor], facts: dict) -> None:
+    """A safetensors file whose metadata has one key, `golden`: several would be written in an order of chance."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.contiguous() for name, value in tensors.items()}, path, {"golden": json.dumps(facts)})
+    report(path)
+
+
+def report(path: Path) -> None:
+    shown = path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path
+    print(f"wrote {shown} ({path.stat().st_size} bytes)")
+
+
 def write_json(path: Path, value: object) -> None:
     """One top-level key a line: small, and a change of one key is a change of one line."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,4 +94,4 @@ def write_json(path: Path, value: object) -> None:
         raise TypeError("a golden file is a JSON object")
     lines = [f"{json.dumps(key)}: {json.dumps(item, separators=(',', ':'))}" for key, item in value.items()]
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    print(f"wrote {path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path} ({path.stat().st_size} bytes)")
+    report(path)

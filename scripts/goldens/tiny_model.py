@@ -18,7 +18,7 @@ and in each
 
 Expected tensors are float64: the float32 weights are widened and the model runs in float64 (transformers still
 computes RMSNorm and the RoPE tables in float32). The NMSE of the same model run in float32 against them stands in the
-file's metadata: `nmseLogitsFloat32`, `nmseGradientsFloat32` (the worst matrix).
+file's metadata, key `golden`: JSON { versions, nmseLogitsFloat32, nmseGradientsFloat32 (the worst matrix) }.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig
 
 from common import (
@@ -40,6 +39,7 @@ from common import (
     lora_parameters,
     nmse,
     row_logits,
+    save_tensors,
     sum_loss_backward,
     versions,
     write_json,
@@ -155,9 +155,8 @@ def expected_base(folder: Path, rows: list[Row]) -> None:
 
 
 def save(path: Path, tensors: dict[str, torch.Tensor], measured: dict[str, float]) -> None:
-    metadata = versions() | {name: repr(value) for name, value in measured.items()}
-    save_file({name: value.contiguous() for name, value in tensors.items()}, path, metadata)
-    print(f"wrote {path.parent.name}/{path.name} ({path.stat().st_size} bytes)", measured)
+    save_tensors(path, tensors, {"versions": versions(), **measured})
+    print(measured)
 
 
 def main() -> None:
