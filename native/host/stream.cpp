@@ -1,0 +1,142 @@
+#include "stream.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <future>
+#include <new>
+
+#include "../schema.h"
+
+namespace ibert::host {
+
+Workspace::~Workspace() { std::free(memory_); }
+
+std::byte* Workspace::ensure(int64_t bytes) {
+  if (bytes > bytes_) {
+    std::free(memory_);
+    bytes_ = 0;
+    const size_t rounded = (static_cast<size_t>(bytes) + 4095) / 4096 * 4096;
+    memory_ = static_cast<std::byte*>(std::aligned_alloc(4096, rounded));
+    if (memory_ == nullptr) throw std::bad_alloc();
+    bytes_ = static_cast<int64_t>(rounded);
+  }
+  return memory_;
+}
+
+StreamState::StreamState(DeviceState& device) : device_(device), thread_([this] { loop(); }) {}
+
+StreamState::~StreamState() {
+  Command stop;
+  stop.what = Command::What::Stop;
+  push(std::move(stop));
+  thread_.join();
+}
+
+void StreamState::push(Command command) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    queue_.push_back(std::move(command));
+  }
+  wake_.notify_one();
+}
+
+void StreamState::enqueueOp(Op op, const void* arguments, size_t bytes) {
+  Command command;
+  command.what = Command::What::Op;
+  command.op = op;
+  command.arguments = std::make_unique<std::byte[]>(bytes);
+  std::memcpy(command.arguments.get(), arguments, bytes);
+  push(std::move(command));
+}
+
+void StreamState::enqueueCopy(void* target, const void* source, int64_t bytes) {
+  Command command;
+  command.what = Command::What::Copy;
+  command.target = target;
+  command.source = source;
+  command.bytes = bytes;
+  push(std::move(command));
+}
+
+void StreamState::enqueueFill(void* target, uint8_t value, int64_t bytes) {
+  Command command;
+  command.what = Command::What::Fill;
+  command.target = target;
+  command.value = value;
+  command.bytes = bytes;
+  push(std::move(command));
+}
+
+void StreamState::enqueueNotify(void (*callback)(void*, const Message*), void* user) {
+  Command command;
+  command.what = Command::What::Notify;
+  command.callback = callback;
+  command.target = user;
+  push(std::move(command));
+}
+
+std::string StreamState::synchronize() {
+  std::promise<std::string> done;
+  enqueueNotify(
+      [](void* user, const Message* error) {
+        static_cast<std::promise<std::string>*>(user)->set_value(error == nullptr ? "" : error->text);
+      },
+      &done);
+  return done.get_future().get();
+}
+
+void StreamState::loop() {
+  for (;;) {
+    Command command;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return !queue_.empty(); });
+      command = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    if (command.what == Command::What::Stop) return;
+    run(command);
+  }
+}
+
+void StreamState::run(Command& command) {
+  if (command.what == Command::What::Notify) {
+    if (error_.empty()) {
+      command.callback(command.target, nullptr);
+    } else {
+      Message message{};
+      std::strncpy(message.text, error_.c_str(), sizeof(message.text) - 1);
+      error_.clear();
+      command.callback(command.target, &message);
+    }
+    return;
+  }
+  if (!error_.empty()) return;  // what follows a failure would compute on rubbish
+  try {
+    switch (command.what) {
+      case Command::What::Op: {
+        const Kernel& kernel = device_.table->kernels[static_cast<int>(command.op)];
+        const void* arguments = command.arguments.get();
+        std::lock_guard<std::mutex> turn(device_.turn);
+        int64_t bytes = kernel.workspace == nullptr ? 0 : kernel.workspace(arguments, device_.pool->threads());
+        Context context{*device_.pool, workspace_.ensure(bytes)};
+        kernel.run(arguments, context);
+        break;
+      }
+      case Command::What::Copy:
+        std::memcpy(command.target, command.source, static_cast<size_t>(command.bytes));
+        break;
+      case Command::What::Fill:
+        std::memset(command.target, command.value, static_cast<size_t>(command.bytes));
+        break;
+      default:
+        break;
+    }
+  } catch (const std::exception& error) {
+    const std::string name = command.what == Command::What::Op ? opSchema(command.op).name : "copy";
+    const std::string text = error.what();
+    error_ = text.rfind(name, 0) == 0 ? text : name + ": " + text;
+  }
+}
+
+}  // namespace ibert::host

@@ -1,0 +1,72 @@
+// A stream on the host: one native thread that runs commands in order, with the device's pool for the loops inside.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "kernel.h"
+
+namespace ibert::host {
+
+// Grows, never shrinks; 64-byte aligned.
+class Workspace {
+ public:
+  ~Workspace();
+  std::byte* ensure(int64_t bytes);  // throws std::bad_alloc
+
+ private:
+  std::byte* memory_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
+// Shared by the streams of one device.
+struct DeviceState {
+  const KernelTable* table;
+  std::unique_ptr<ThreadPool> pool;
+  std::mutex turn;  // one op at a time uses the pool
+};
+
+class StreamState {
+ public:
+  explicit StreamState(DeviceState& device);
+  ~StreamState();
+
+  void enqueueOp(Op op, const void* arguments, size_t bytes);
+  void enqueueCopy(void* target, const void* source, int64_t bytes);
+  void enqueueFill(void* target, uint8_t value, int64_t bytes);
+  void enqueueNotify(void (*callback)(void*, const Message*), void* user);
+  // Waits; returns the first error since the last report, empty for none.
+  std::string synchronize();
+  DeviceState& device() { return device_; }
+
+ private:
+  struct Command {
+    enum class What { Op, Copy, Fill, Notify, Stop } what;
+    Op op{};
+    uint8_t value = 0;
+    void* target = nullptr;
+    const void* source = nullptr;
+    int64_t bytes = 0;
+    void (*callback)(void*, const Message*) = nullptr;
+    std::unique_ptr<std::byte[]> arguments;
+  };
+
+  void push(Command command);
+  void loop();
+  void run(Command& command);
+
+  DeviceState& device_;
+  Workspace workspace_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Command> queue_;
+  std::string error_;  // touched by the stream's thread only
+  std::thread thread_;
+};
+
+}  // namespace ibert::host
