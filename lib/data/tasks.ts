@@ -1,0 +1,78 @@
+import { z } from "zod";
+import type { Schema } from "../dsl/dsl.js";
+import { IBertError } from "../errors.js";
+
+/** The six tasks, in the order in which tables list them. */
+export const TASK_TYPES = [
+  "code_completion",
+  "ibis_to_sql",
+  "error_resolution",
+  "qa",
+  "function_documentation",
+  "sql_to_ibis",
+] as const;
+export type TaskType = (typeof TASK_TYPES)[number];
+
+/**
+ * `valid` and `test` hold program shapes that `train` has not; `test_schema` holds schemas (domains) that no other
+ * split has.
+ */
+export const SPLITS = ["train", "valid", "test", "test_schema"] as const;
+export type Split = (typeof SPLITS)[number];
+
+/** What a prompt template may refer to. */
+export interface PromptFields {
+  /** Tables shown to the model; absent when the prompt names none. */
+  schema?: Schema;
+  /** The SQL, program, prefix, question or signature that the task is about. */
+  input: string;
+  /** `error_resolution` only: `ExceptionType: message`. */
+  error?: string;
+}
+
+const schemaShape = z.record(z.string().min(1), z.record(z.string().min(1), z.string().min(1)));
+
+/** One line of a corpus file. */
+export const rowShape = z.strictObject({
+  id: z.string().min(1),
+  task: z.enum(TASK_TYPES),
+  split: z.enum(SPLITS),
+  fields: z.strictObject({
+    schema: schemaShape.optional(),
+    input: z.string().min(1),
+    error: z.string().min(1).optional(),
+  }),
+  completion: z.string(),
+  /** The tables that a check of this row needs, whether or not the prompt shows them. */
+  schema: schemaShape,
+  schemaId: z.string(),
+  /** What the splits keep apart: the compiled plan without its names, or the API entry. */
+  shape: z.string().min(1),
+  source: z.string().min(1),
+  licence: z.string().min(1),
+});
+
+export interface Row {
+  id: string;
+  task: TaskType;
+  split: Split;
+  fields: PromptFields;
+  completion: string;
+  schema: Schema;
+  schemaId: string;
+  shape: string;
+  source: string;
+  licence: string;
+}
+
+export function isTaskType(name: string): name is TaskType {
+  return (TASK_TYPES as readonly string[]).includes(name);
+}
+
+/** @throws IBertError `unknown_task`, naming the place that said so. */
+export function parseTaskType(name: unknown, where: string): TaskType {
+  if (typeof name === "string" && isTaskType(name)) return name;
+  throw new IBertError("unknown_task", `${where}: unknown task ${JSON.stringify(name)}`, {
+    hint: `The tasks are ${TASK_TYPES.join(", ")}.`,
+  });
+}
