@@ -1,0 +1,222 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+import { z } from "zod";
+
+import { IBertError } from "../errors.js";
+import { formatShape, isPlainDType, tensorBytes, type DType } from "./dtypes.js";
+import { HeaderReader, readRange, type ByteRange } from "./file.js";
+import { describeSystemError } from "./system-error.js";
+
+/** The largest header that the format allows. */
+const MAX_HEADER_BYTES = 100_000_000;
+
+export interface SafetensorsTensor extends ByteRange {
+  readonly name: string;
+  readonly dtype: DType;
+  /** Row-major; the last dimension is contiguous. */
+  readonly shape: readonly number[];
+}
+
+/**
+ * An opened safetensors file (or the shards of one model), its header parsed and checked. Holds no open descriptor.
+ * Format: https://github.com/huggingface/safetensors#format
+ */
+export interface Safetensors {
+  readonly path: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tensors: ReadonlyMap<string, SafetensorsTensor>;
+  /** The bytes of one tensor, into `target` or a new array. */
+  read(name: string, target?: Uint8Array): Promise<Uint8Array>;
+}
+
+const Dimension = z.int().nonnegative();
+const TensorEntry = z.strictObject({
+  dtype: z.string(),
+  shape: z.array(Dimension),
+  data_offsets: z.tuple([Dimension, Dimension]),
+});
+const Header = z.object({ __metadata__: z.record(z.string(), z.string()).optional() }).catchall(TensorEntry);
+const Index = z.object({
+  metadata: z.record(z.string(), z.unknown()).optional(),
+  weight_map: z.record(z.string(), z.string()),
+});
+
+function invalid(path: string, message: string): IBertError {
+  return new IBertError("safetensors-invalid", `${path}: ${message}`, {
+    hint: "The file is damaged or no safetensors file; fetch or write it again.",
+  });
+}
+
+function parseJson<T>(schema: z.ZodType<T>, text: string, path: string, what: string): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw invalid(
+      path,
+      `${what} is no valid JSON (${error instanceof Error ? error.message : String(error)})`,
+    );
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw invalid(path, `${what}, at ${issue?.path.join(".") || "the top"}: ${issue?.message ?? "invalid"}`);
+}
+
+/** The keys of a (valid) JSON object's top level, with repeats, which JSON.parse would hide. */
+function topLevelKeys(json: string): string[] {
+  const keys: string[] = [];
+  let depth = 0;
+  for (const match of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g)) {
+    if (match[1] !== undefined) {
+      if (match[2] !== undefined && depth === 1) keys.push(JSON.parse(match[1]) as string);
+    } else {
+      depth += match[0] === "{" || match[0] === "[" ? 1 : -1;
+    }
+  }
+  return keys;
+}
+
+function readHeader(path: string): { text: string; dataStart: number; size: number } {
+  const reader = new HeaderReader(path);
+  try {
+    const length = Number(reader.u64());
+    if (length > MAX_HEADER_BYTES) {
+      throw invalid(path, `the header claims ${length} bytes; the format allows ${MAX_HEADER_BYTES}`);
+    }
+    const text = reader.bytes(length).toString("utf8");
+    if (!text.startsWith("{")) throw invalid(path, "the header does not start with '{'");
+    return { text, dataStart: reader.position, size: reader.size };
+  } finally {
+    reader.close();
+  }
+}
+
+function checkTensor(
+  path: string,
+  name: string,
+  entry: z.infer<typeof TensorEntry>,
+  dataStart: number,
+): SafetensorsTensor {
+  if (!isPlainDType(entry.dtype)) {
+    throw invalid(path, `tensor ${name} has the unknown dtype ${JSON.stringify(entry.dtype)}`);
+  }
+  const { dtype } = entry;
+  const [begin, end] = entry.data_offsets;
+  const needed = tensorBytes(dtype, entry.shape);
+  if (needed !== end - begin) {
+    throw invalid(
+      path,
+      `tensor ${name} is ${dtype} ${formatShape(entry.shape)}, ${needed} bytes, but its offsets span ${end - begin}`,
+    );
+  }
+  return { name, dtype, shape: entry.shape, path, byteOffset: dataStart + begin, byteLength: needed };
+}
+
+/** The format wants the data without holes or overlaps, from the header's end to the file's. */
+function checkLayout(path: string, tensors: SafetensorsTensor[], dataStart: number, size: number): void {
+  let position = dataStart;
+  let previous = "the header";
+  for (const tensor of [...tensors].sort(
+    (a, b) => a.byteOffset - b.byteOffset || a.byteLength - b.byteLength,
+  )) {
+    if (tensor.byteOffset !== position) {
+      const fault = tensor.byteOffset < position ? "overlaps" : "leaves a hole after";
+      throw invalid(path, `tensor ${tensor.name} ${fault} ${previous}`);
+    }
+    position += tensor.byteLength;
+    previous = `tensor ${tensor.name}`;
+  }
+  if (position > size) {
+    throw new IBertError(
+      "file-truncated",
+      `${path}: the file is truncated: ${previous} ends at byte ${position}, the file has ${size}`,
+      { hint: "Fetch or copy the file again; an interrupted download leaves such a file." },
+    );
+  }
+  if (position < size) throw invalid(path, `${size - position} bytes follow the last tensor`);
+}
+
+/**
+ * Opens one safetensors file.
+ * @throws IBertError `file-missing`, `file-truncated`, `safetensors-invalid` naming the file and the tensor.
+ */
+export function openSafetensors(path: string): Safetensors {
+  const { text, dataStart, size } = readHeader(path);
+  const { __metadata__: metadata = {}, ...entries } = parseJson(Header, text, path, "the header");
+  const seen = new Set<string>();
+  for (const key of topLevelKeys(text)) {
+    if (seen.has(key)) throw invalid(path, `tensor ${key} stands twice in the header`);
+    seen.add(key);
+  }
+  const tensors = Object.entries(entries).map(([name, entry]) => checkTensor(path, name, entry, dataStart));
+  checkLayout(path, tensors, dataStart, size);
+  return safetensorsView(path, metadata, new Map(tensors.map((tensor) => [tensor.name, tensor])));
+}
+
+function safetensorsView(
+  path: string,
+  metadata: Record<string, string>,
+  tensors: ReadonlyMap<string, SafetensorsTensor>,
+): Safetensors {
+  return {
+    path,
+    metadata,
+    tensors,
+    async read(name, target) {
+      const tensor = tensors.get(name);
+      if (tensor === undefined) throw new IBertError("tensor-missing", `${path}: there is no tensor ${name}`);
+      return readRange(tensor, target);
+    },
+  };
+}
+
+/**
+ * Opens the weights of a Hugging Face model folder: `model.safetensors.index.json` with its shards, or
+ * `model.safetensors`.
+ */
+export function openSafetensorsFolder(folder: string): Safetensors {
+  const index = join(folder, "model.safetensors.index.json");
+  if (existsSync(index)) return openSafetensorsIndex(index);
+  const single = join(folder, "model.safetensors");
+  if (existsSync(single)) return openSafetensors(single);
+  throw new IBertError(
+    "weights-missing",
+    `${folder}: neither model.safetensors nor model.safetensors.index.json is here`,
+    {
+      hint:
+        existsSync(folder) && statSync(folder).isDirectory()
+          ? "Other formats are not read."
+          : "Check the path.",
+    },
+  );
+}
+
+/** Opens the shards that an index names; each tensor must be in the shard that the index says. */
+export function openSafetensorsIndex(path: string): Safetensors {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw describeSystemError(error, "read", path);
+  }
+  const { weight_map: weightMap } = parseJson(Index, text, path, "the index");
+  const shards = new Map<string, Safetensors>();
+  const tensors = new Map<string, SafetensorsTensor>();
+  for (const [name, file] of Object.entries(weightMap)) {
+    if (basename(file) !== file) {
+      throw invalid(path, `tensor ${name} is said to lie in ${file}, outside of the folder`);
+    }
+    let shard = shards.get(file);
+    if (shard === undefined) {
+      shard = openSafetensors(join(dirname(path), file));
+      shards.set(file, shard);
+    }
+    const tensor = shard.tensors.get(name);
+    if (tensor === undefined)
+      throw invalid(path, `tensor ${name} is not in ${file}, where the index puts it`);
+    tensors.set(name, tensor);
+  }
+  return safetensorsView(path, {}, tensors);
+}

@@ -1,0 +1,40 @@
+import { IBertError } from "../errors.js";
+
+const HINTS: Record<string, string> = {
+  ENOENT: "Check the path.",
+  EACCES: "Give this user the right to it, or name another place.",
+  EPERM: "Give this user the right to it, or name another place.",
+  EROFS: "The file system is read-only; name another place.",
+  ENOSPC: "The disk is full; free some space or name another place. What was there before is untouched.",
+  EDQUOT:
+    "The disk quota is used up; free some space or name another place. What was there before is untouched.",
+  EMFILE: "Too many files are open; raise the limit (ulimit -n).",
+};
+
+const MEANINGS: Record<string, string> = {
+  ENOENT: "no such file or folder",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space left on the disk",
+  EDQUOT: "disk quota exceeded",
+  EMFILE: "too many open files",
+};
+
+/** The error code that the system gave (`ENOSPC`), or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/** Turns a failed system call into an error that names the path and what would mend it; an IBertError passes as it is. */
+export function describeSystemError(error: unknown, verb: "read" | "write", path: string): IBertError {
+  if (error instanceof IBertError) return error;
+  const code = systemCode(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = code === undefined ? undefined : HINTS[code];
+  return new IBertError(
+    code === "ENOENT" ? "file-missing" : code === "ENOSPC" ? "disk-full" : `${verb}-failed`,
+    `${path}: cannot ${verb}: ${(code === undefined ? undefined : MEANINGS[code]) ?? message}`,
+    { cause: error, ...(hint === undefined ? {} : { hint }) },
+  );
+}

@@ -1,0 +1,195 @@
+import { readFileSync } from "node:fs";
+
+import { z } from "zod";
+
+import { IBertError } from "../errors.js";
+import { GgufMetadata } from "../formats/gguf-metadata.js";
+import type { Gguf } from "../formats/gguf.js";
+import { describeSystemError } from "../formats/system-error.js";
+
+const Size = z.int().positive();
+
+/** The shape of a Llama/Mistral decoder: all that the graph needs to know besides the weights. */
+export const ModelConfig = z
+  .strictObject({
+    architecture: z.enum(["llama", "mistral"]),
+    vocabSize: Size,
+    hiddenSize: Size,
+    intermediateSize: Size,
+    layers: Size,
+    heads: Size,
+    kvHeads: Size,
+    headDim: Size,
+    ropeTheta: z.number().positive(),
+    rmsNormEps: z.number().positive(),
+    tieWordEmbeddings: z.boolean(),
+    contextLength: Size,
+    bosId: z.int().nonnegative().nullable(),
+    eosIds: z.array(z.int().nonnegative()).min(1),
+  })
+  .refine((config) => config.heads % config.kvHeads === 0, {
+    message: "heads must be a multiple of kvHeads",
+    path: ["kvHeads"],
+  })
+  .refine((config) => config.headDim % 2 === 0, { message: "must be even for RoPE", path: ["headDim"] });
+export type ModelConfig = z.infer<typeof ModelConfig>;
+
+function invalid(path: string, message: string): IBertError {
+  return new IBertError("model-config-invalid", `${path}: ${message}`, {
+    hint: "ibert runs decoders of the Llama and Mistral architectures.",
+  });
+}
+
+/** Parses with an error that names the file, the key and the fault. */
+export function parseNamed<T>(schema: z.ZodType<T>, value: unknown, path: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw invalid(path, `${issue?.path.join(".") || "the top"}: ${issue?.message ?? "invalid"}`);
+}
+
+/** Reads a JSON file, with errors that name it. */
+export function readJson(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw describeSystemError(error, "read", path);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new IBertError(
+      "json-invalid",
+      `${path}: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+/** The keys of a Hugging Face config.json that matter here; others are ignored. */
+const HuggingFaceConfig = z.object({
+  model_type: z.string(),
+  vocab_size: Size,
+  hidden_size: Size,
+  intermediate_size: Size,
+  num_hidden_layers: Size,
+  num_attention_heads: Size,
+  num_key_value_heads: Size.nullish(),
+  head_dim: Size.nullish(),
+  hidden_act: z.string().default("silu"),
+  rms_norm_eps: z.number().default(1e-6),
+  rope_theta: z.number().nullish(),
+  // transformers 5 writes theta and the scaling together.
+  rope_parameters: z
+    .looseObject({ rope_theta: z.number().optional(), rope_type: z.string().optional() })
+    .nullish(),
+  rope_scaling: z.looseObject({ rope_type: z.string().optional(), type: z.string().optional() }).nullish(),
+  max_position_embeddings: Size,
+  sliding_window: z.number().nullish(),
+  tie_word_embeddings: z.boolean().default(false),
+  attention_bias: z.boolean().nullish(),
+  mlp_bias: z.boolean().nullish(),
+  bos_token_id: z.int().nullish(),
+  eos_token_id: z.union([z.int(), z.array(z.int()).min(1)]),
+});
+
+/**
+ * The configuration in a Hugging Face folder's `config.json`.
+ * @throws IBertError `model-config-invalid` naming the key, also where the model needs what ibert does not do.
+ */
+export function configFromHuggingFace(path: string): ModelConfig {
+  const hf = parseNamed(HuggingFaceConfig, readJson(path), path);
+  if (hf.model_type !== "llama" && hf.model_type !== "mistral") {
+    throw invalid(path, `model_type ${JSON.stringify(hf.model_type)} is not supported`);
+  }
+  if (hf.hidden_act !== "silu")
+    throw invalid(path, `hidden_act ${JSON.stringify(hf.hidden_act)} is not supported`);
+  if (hf.attention_bias === true) throw invalid(path, "attention_bias is not supported");
+  if (hf.mlp_bias === true) throw invalid(path, "mlp_bias is not supported");
+  const scaling =
+    hf.rope_scaling?.rope_type ?? hf.rope_scaling?.type ?? hf.rope_parameters?.rope_type ?? "default";
+  if (scaling !== "default")
+    throw invalid(path, `rope_scaling of type ${JSON.stringify(scaling)} is not supported`);
+  return parseNamed(
+    ModelConfig,
+    {
+      architecture: hf.model_type,
+      vocabSize: hf.vocab_size,
+      hiddenSize: hf.hidden_size,
+      intermediateSize: hf.intermediate_size,
+      layers: hf.num_hidden_layers,
+      heads: hf.num_attention_heads,
+      kvHeads: hf.num_key_value_heads ?? hf.num_attention_heads,
+      headDim: hf.head_dim ?? hf.hidden_size / hf.num_attention_heads,
+      ropeTheta: hf.rope_theta ?? hf.rope_parameters?.rope_theta ?? 10_000,
+      rmsNormEps: hf.rms_norm_eps,
+      tieWordEmbeddings: hf.tie_word_embeddings,
+      // Attention is never windowed here, so that a model trained with a window stays within it.
+      contextLength: Math.min(hf.max_position_embeddings, hf.sliding_window ?? Infinity),
+      bosId: hf.bos_token_id ?? null,
+      eosIds: [hf.eos_token_id].flat(),
+    },
+    path,
+  );
+}
+
+/**
+ * The configuration in a GGUF's metadata. llama.cpp's converter calls Mistral models `llama` too; the graph is the same.
+ * @throws IBertError `model-config-invalid` naming the key.
+ */
+export function configFromGguf(gguf: Gguf): ModelConfig {
+  const { path } = gguf;
+  const metadata = new GgufMetadata(gguf);
+  const architecture = metadata.requireString("general.architecture");
+  if (architecture !== "llama")
+    throw invalid(path, `general.architecture ${JSON.stringify(architecture)} is not supported`);
+  const scaling = metadata.string("llama.rope.scaling.type") ?? "none";
+  if (scaling !== "none" || gguf.tensors.has("rope_freqs.weight")) {
+    throw invalid(
+      path,
+      `RoPE scaling (${scaling === "none" ? "rope_freqs.weight" : scaling}) is not supported`,
+    );
+  }
+  if ((metadata.number("llama.expert_count") ?? 0) > 0)
+    throw invalid(path, "mixtures of experts are not supported");
+  const hiddenSize = metadata.requireNumber("llama.embedding_length");
+  const heads = metadata.requireNumber("llama.attention.head_count");
+  const headDim = metadata.number("llama.attention.key_length") ?? hiddenSize / heads;
+  const rotated = metadata.number("llama.rope.dimension_count") ?? headDim;
+  if (rotated !== headDim)
+    throw invalid(path, `RoPE over ${rotated} of ${headDim} dimensions is not supported`);
+  const eos = [
+    metadata.requireNumber("tokenizer.ggml.eos_token_id"),
+    metadata.number("tokenizer.ggml.eot_token_id"),
+  ];
+  return parseNamed(
+    ModelConfig,
+    {
+      architecture,
+      vocabSize:
+        gguf.tensors.get("token_embd.weight")?.shape[0] ?? metadata.requireNumber("llama.vocab_size"),
+      hiddenSize,
+      intermediateSize: metadata.requireNumber("llama.feed_forward_length"),
+      layers: metadata.requireNumber("llama.block_count"),
+      heads,
+      kvHeads: metadata.number("llama.attention.head_count_kv") ?? heads,
+      headDim,
+      ropeTheta: metadata.number("llama.rope.freq_base") ?? 10_000,
+      rmsNormEps: shortestDecimal(metadata.requireNumber("llama.attention.layer_norm_rms_epsilon")),
+      tieWordEmbeddings: !gguf.tensors.has("output.weight"),
+      contextLength: metadata.requireNumber("llama.context_length"),
+      bosId: metadata.number("tokenizer.ggml.bos_token_id") ?? null,
+      eosIds: [...new Set(eos.filter((id) => id !== undefined))],
+    },
+    path,
+  );
+}
+
+/** 1e-5 for the float32 9.999999747378752e-6: the shortest decimal that rounds to the same float32. */
+function shortestDecimal(value: number): number {
+  for (let digits = 1; digits < 9; digits++) {
+    const candidate = Number(value.toPrecision(digits));
+    if (Math.fround(candidate) === Math.fround(value)) return candidate;
+  }
+  return value;
+}

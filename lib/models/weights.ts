@@ -1,0 +1,205 @@
+import { isDeepStrictEqual } from "node:util";
+import { join } from "node:path";
+
+import { IBertError } from "../errors.js";
+import { DTYPES, formatShape, type DType } from "../formats/dtypes.js";
+import { readRange, type ByteRange } from "../formats/file.js";
+import { openGguf } from "../formats/gguf.js";
+import { llamaRowPermutation } from "../formats/llama-permutation.js";
+import { openSafetensorsFolder } from "../formats/safetensors.js";
+import { configFromGguf, configFromHuggingFace, type ModelConfig } from "./config.js";
+import type { ModelSource } from "./sources.js";
+
+/** One weight of a model, wherever it lies. */
+export interface WeightTensor extends ByteRange {
+  /** Hugging Face's name, e.g. `model.layers.0.self_attn.q_proj.weight`. */
+  readonly name: string;
+  readonly dtype: DType;
+  /** (out features, in features) of a matrix, (features) of a norm. */
+  readonly shape: readonly number[];
+  /** Where present, row r of the weight is row `rowPermutation[r]` of the stored tensor. */
+  readonly rowPermutation?: Int32Array;
+}
+
+/** The weights of a model, all present and of the right shapes. Holds no open descriptor. */
+export interface ModelWeights {
+  readonly config: ModelConfig;
+  readonly names: readonly string[];
+  /** With a tied head, `lm_head.weight` is the embedding. */
+  tensor(name: string): WeightTensor;
+}
+
+const WEIGHT_DTYPES: ReadonlySet<DType> = new Set<DType>([
+  "F32",
+  "F16",
+  "BF16",
+  ...(Object.keys(DTYPES) as DType[]).filter((dtype) => DTYPES[dtype].blockElements > 1),
+]);
+
+/** Name and shape of every weight that a model of this configuration has; a tied head has no tensor of its own. */
+export function expectedTensors(config: ModelConfig): Map<string, readonly number[]> {
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize } = config;
+  const shapes = new Map<string, readonly number[]>([["model.embed_tokens.weight", [vocabSize, hiddenSize]]]);
+  for (let layer = 0; layer < config.layers; layer++) {
+    const prefix = `model.layers.${layer}`;
+    shapes.set(`${prefix}.input_layernorm.weight`, [hiddenSize]);
+    shapes.set(`${prefix}.self_attn.q_proj.weight`, [heads * headDim, hiddenSize]);
+    shapes.set(`${prefix}.self_attn.k_proj.weight`, [kvHeads * headDim, hiddenSize]);
+    shapes.set(`${prefix}.self_attn.v_proj.weight`, [kvHeads * headDim, hiddenSize]);
+    shapes.set(`${prefix}.self_attn.o_proj.weight`, [hiddenSize, heads * headDim]);
+    shapes.set(`${prefix}.post_attention_layernorm.weight`, [hiddenSize]);
+    shapes.set(`${prefix}.mlp.gate_proj.weight`, [intermediateSize, hiddenSize]);
+    shapes.set(`${prefix}.mlp.up_proj.weight`, [intermediateSize, hiddenSize]);
+    shapes.set(`${prefix}.mlp.down_proj.weight`, [hiddenSize, intermediateSize]);
+  }
+  shapes.set("model.norm.weight", [hiddenSize]);
+  if (!config.tieWordEmbeddings) shapes.set("lm_head.weight", [vocabSize, hiddenSize]);
+  return shapes;
+}
+
+const GGUF_TOP: Record<string, string> = {
+  token_embd: "model.embed_tokens",
+  output_norm: "model.norm",
+  output: "lm_head",
+};
+
+const GGUF_LAYER: Record<string, string> = {
+  attn_norm: "input_layernorm",
+  attn_q: "self_attn.q_proj",
+  attn_k: "self_attn.k_proj",
+  attn_v: "self_attn.v_proj",
+  attn_output: "self_attn.o_proj",
+  ffn_norm: "post_attention_layernorm",
+  ffn_gate: "mlp.gate_proj",
+  ffn_up: "mlp.up_proj",
+  ffn_down: "mlp.down_proj",
+};
+
+/** `model.layers.0.self_attn.q_proj.weight` for `blk.0.attn_q.weight`; undefined where no Llama has such a tensor. */
+function huggingFaceName(ggufName: string): string | undefined {
+  const match = /^(?:blk\.(\d+)\.)?(\w+)\.weight$/.exec(ggufName);
+  if (match?.[2] === undefined) return undefined;
+  const module = match[1] === undefined ? GGUF_TOP[match[2]] : GGUF_LAYER[match[2]];
+  if (module === undefined) return undefined;
+  return match[1] === undefined ? `${module}.weight` : `model.layers.${match[1]}.${module}.weight`;
+}
+
+interface StoredTensor extends ByteRange {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+function invalid(path: string, message: string): IBertError {
+  return new IBertError("weights-invalid", `${path}: ${message}`, {
+    hint: "The weights do not belong to this configuration, or the file is damaged.",
+  });
+}
+
+/** Every expected tensor once, of its shape and of a type that holds weights; nothing else beside them. */
+function checkWeights(
+  path: string,
+  config: ModelConfig,
+  stored: ReadonlyMap<string, StoredTensor>,
+): Map<string, StoredTensor> {
+  const checked = new Map<string, StoredTensor>();
+  for (const [name, shape] of expectedTensors(config)) {
+    const tensor = stored.get(name);
+    if (tensor === undefined) throw invalid(path, `tensor ${name} ${formatShape(shape)} is missing`);
+    const as = tensor.name === name ? name : `${name} (${tensor.name})`;
+    if (!isDeepStrictEqual(tensor.shape, shape)) {
+      throw invalid(
+        tensor.path,
+        `tensor ${as} has the shape ${formatShape(tensor.shape)}; the configuration needs ${formatShape(shape)}`,
+      );
+    }
+    if (!WEIGHT_DTYPES.has(tensor.dtype)) {
+      throw invalid(tensor.path, `tensor ${as} is ${tensor.dtype}, which is no type for weights`);
+    }
+    checked.set(name, tensor);
+  }
+  for (const name of stored.keys()) {
+    // A head beside tied embeddings repeats them; old exports carry RoPE's frequencies, which follow from the config.
+    const redundant = name === "lm_head.weight" || name.endsWith(".rotary_emb.inv_freq");
+    if (!checked.has(name) && !redundant) {
+      throw invalid(path, `tensor ${name} is unexpected: no model of this configuration has it`);
+    }
+  }
+  return checked;
+}
+
+function readGguf(path: string): { config: ModelConfig; stored: Map<string, StoredTensor> } {
+  const gguf = openGguf(path);
+  const stored = new Map<string, StoredTensor>();
+  for (const tensor of gguf.tensors.values()) stored.set(huggingFaceName(tensor.name) ?? tensor.name, tensor);
+  return { config: configFromGguf(gguf), stored };
+}
+
+function readFolder(folder: string): { config: ModelConfig; stored: ReadonlyMap<string, StoredTensor> } {
+  const config = configFromHuggingFace(join(folder, "config.json"));
+  return { config, stored: openSafetensorsFolder(folder).tensors };
+}
+
+function checkPreset({ path, base, expectedConfig }: ModelSource, config: ModelConfig): void {
+  if (expectedConfig === undefined) return;
+  // A GGUF says `llama` for both architectures, which differ in name only.
+  for (const key of Object.keys(expectedConfig) as (keyof ModelConfig)[]) {
+    if (key !== "architecture" && !isDeepStrictEqual(config[key], expectedConfig[key])) {
+      throw invalid(
+        path,
+        `${key} is ${JSON.stringify(config[key])}, but preset ${base} says ${JSON.stringify(expectedConfig[key])}`,
+      );
+    }
+  }
+}
+
+/**
+ * Opens a model's weights and checks them against its configuration, tensor by tensor.
+ * @throws IBertError naming the file, the tensor and, for a wrong shape, both shapes.
+ */
+export function openWeights(source: ModelSource): ModelWeights {
+  const { config, stored } = source.format === "gguf" ? readGguf(source.path) : readFolder(source.path);
+  checkPreset(source, config);
+  const checked = checkWeights(source.path, config, stored);
+  const queryRows = llamaRowPermutation(config.heads, config.headDim);
+  const keyRows = llamaRowPermutation(config.kvHeads, config.headDim);
+  const permutation = (name: string): Int32Array | undefined => {
+    if (source.format !== "gguf") return undefined;
+    return name.endsWith(".q_proj.weight")
+      ? queryRows
+      : name.endsWith(".k_proj.weight")
+        ? keyRows
+        : undefined;
+  };
+  const tensors = new Map<string, WeightTensor>();
+  for (const [name, { path, byteOffset, byteLength, dtype, shape }] of checked) {
+    const rowPermutation = permutation(name);
+    const tensor = { name, path, byteOffset, byteLength, dtype, shape };
+    tensors.set(name, rowPermutation === undefined ? tensor : { ...tensor, rowPermutation });
+  }
+  return {
+    config,
+    names: [...tensors.keys()],
+    tensor(name) {
+      const stored =
+        config.tieWordEmbeddings && name === "lm_head.weight" ? "model.embed_tokens.weight" : name;
+      const tensor = tensors.get(stored);
+      if (tensor === undefined)
+        throw new IBertError("tensor-missing", `${source.path}: there is no tensor ${name}`);
+      return tensor;
+    },
+  };
+}
+
+/** The bytes of a weight with its rows in Hugging Face's order. */
+export async function readWeight(tensor: WeightTensor, target?: Uint8Array): Promise<Uint8Array> {
+  const { rowPermutation } = tensor;
+  if (rowPermutation === undefined) return readRange(tensor, target);
+  const stored = await readRange(tensor);
+  const rows = target ?? new Uint8Array(tensor.byteLength);
+  const rowBytes = tensor.byteLength / rowPermutation.length;
+  rowPermutation.forEach((from, to) => {
+    rows.set(stored.subarray(from * rowBytes, (from + 1) * rowBytes), to * rowBytes);
+  });
+  return rows;
+}
