@@ -15,7 +15,7 @@ Streams of a LoRA on q, k, v, o (module number 0, 1, 2, 3) in layer l:
 
     matrix number t = (l * 4 + module) * 2 + (0 for A, 1 for B)
     A[r, in]  element r * in_features + i:  uniform(t, e, 1 / sqrt(in_features))     (PEFT's own bound for A)
-    B[out, r] element o * rank + r:         uniform(t, e, bound)                     (0.02 in smollm2.py; 0 when training starts)
+    B[out, r] element o * rank + r:         uniform(t, e, bound)                     (0.08 in smollm2.py; 0 when training starts)
 
 Sign projections of a gradient matrix g, flattened row by row: p[32 w + b] = sum over e of sign_b(0x10000 + 4 t + w, e) * g[e]
 for w in 0..3, b in 0..31, in float64. They estimate the NMSE of a whole matrix without storing it: for any error d,
