@@ -1,6 +1,5 @@
 import type { Random } from "../../../data/random.js";
 import {
-  columnNode,
   condition,
   isNumber,
   pickColumn,
@@ -183,11 +182,11 @@ function join(state: State, right: Table): void {
   ] as const);
   const named: [string, Node][] = how === "left" ? [["how", literal("left")]] : [];
   const method = how === "semi" || how === "anti" ? `${how}_join` : "join";
-  const ofRight: Node = { kind: "column", name: key.name, ofTable: right.name };
-  // The predicate form needs both tables by name, so it is a comparison of item lookups in every style.
-  const predicate = state.random.chance(0.75)
-    ? nameOf(key.name)
-    : binary("==", { ...columnNode(key) }, ofRight);
+  const of = (table: string): Node => ({ kind: "column", name: key.name, ofTable: table, always: true });
+  const predicate =
+    key.ofTable === undefined || state.random.chance(0.75)
+      ? nameOf(key.name)
+      : binary("==", of(key.ofTable), of(right.name));
   const verb = {
     inner: "join",
     left: "left join",

@@ -6,8 +6,8 @@ export type Node =
   | { kind: "table"; name: string }
   /** The table that the step is applied to, as in `_.count()`. */
   | { kind: "self" }
-  /** `ofTable` is set while the column may still be written `table.name`. */
-  | { kind: "column"; name: string; ofTable?: string }
+  /** `ofTable` is set while the column may still be written `table.name`; `always` when it must be. */
+  | { kind: "column"; name: string; ofTable?: string; always?: boolean }
   /** A column named by a string, as in `group_by("region")`. */
   | { kind: "name"; name: string }
   | { kind: "literal"; value: string | number | boolean | null }
@@ -106,8 +106,10 @@ export function write(node: Node, style: Style = CANONICAL): string {
       return node.name;
     case "self":
       return "_";
-    case "column":
-      return writeColumn(node.name, node.ofTable, style);
+    case "column": {
+      const qualified = node.always === true && style.column.startsWith("deferred");
+      return writeColumn(node.name, node.ofTable, qualified ? { ...style, column: "attribute" } : style);
+    }
     case "name":
       return writeString(node.name, style.quote);
     case "literal":

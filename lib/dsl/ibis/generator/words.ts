@@ -96,7 +96,7 @@ export const HELD_OUT_DOMAINS: readonly DomainWords[] = [
 ];
 
 /** Names that people give to a table whose name says nothing. */
-export const PLAIN_TABLE_NAMES: readonly string[] = ["df", "t", "data", "table"];
+export const PLAIN_TABLE_NAMES: readonly string[] = ["df", "t", "data", "records"];
 
 /** Columns that any table may have besides its own. */
 export const COMMON_COLUMNS: readonly string[] = [

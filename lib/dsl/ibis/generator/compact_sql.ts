@@ -1,0 +1,231 @@
+/**
+ * Rewrites the SQL that Ibis prints (fully qualified, quoted, one subquery a step) into the SQL that a person would
+ * have written for the same rows: shorter prompts, and closer to what users will paste. Only rewrites that keep the
+ * result are made, and a statement of another form is left as it is, on one line.
+ */
+import type { Schema } from "../../dsl.js";
+import { joinSql, splitTopLevel, tokenizeSql, type SqlToken } from "./sql_tokens.js";
+
+/** Names that must stay quoted in common dialects. */
+const RESERVED = new Set(
+  `all and as asc between by case cast cross desc distinct else end except exists false for from full group having in
+  inner intersect into is join left like limit natural not null offset on or order outer over partition right select
+  semi anti table then to true union unique user using values when where window with end default check column
+  constraint primary references`.split(/\s+/),
+);
+
+const isWord = (token: SqlToken | undefined, word: string): boolean =>
+  token?.kind === "word" && token.text === word;
+
+function unquote(token: SqlToken): SqlToken {
+  if (token.kind !== "quoted") return token;
+  const name = token.text.slice(1, -1);
+  return /^[a-z_][a-z0-9_]*$/.test(name) && !RESERVED.has(name) ? { kind: "word", text: name } : token;
+}
+
+/** Drops `t0.` and `AS t0`; only sound where each scope has one source. */
+function dropAliases(tokens: readonly SqlToken[]): SqlToken[] {
+  const isAlias = (token: SqlToken | undefined): boolean =>
+    token?.kind === "word" && /^t\d+$/.test(token.text);
+  const out: SqlToken[] = [];
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i] as SqlToken;
+    if (isAlias(token) && tokens[i + 1]?.text === ".") i++;
+    else if (isWord(token, "AS") && isAlias(tokens[i + 1])) i++;
+    else out.push(token);
+  }
+  return out;
+}
+
+/** Ibis names an unnamed result after its expression: `AS "CountStar(orders)"`. */
+function dropComputedNames(tokens: readonly SqlToken[]): SqlToken[] {
+  const named = (token: SqlToken | undefined): boolean => token?.kind === "quoted" && /[()]/.test(token.text);
+  const uses = new Map<string, number>();
+  for (const token of tokens) if (named(token)) uses.set(token.text, (uses.get(token.text) ?? 0) + 1);
+  return tokens.filter((token, i) => {
+    const single = (t: SqlToken | undefined): boolean =>
+      t !== undefined && named(t) && uses.get(t.text) === 1;
+    return !(isWord(token, "AS") && single(tokens[i + 1])) && !(isWord(tokens[i - 1], "AS") && single(token));
+  });
+}
+
+interface Select {
+  distinct: boolean;
+  items: SqlToken[][];
+  from: SqlToken[] | Select;
+  where?: SqlToken[];
+  groupBy?: SqlToken[];
+  having?: SqlToken[];
+  orderBy?: SqlToken[];
+  limit?: SqlToken[];
+}
+
+const CLAUSES = ["FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT"] as const;
+
+/** The clauses of a plain SELECT; undefined for set operations and all else. */
+function parseSelect(tokens: readonly SqlToken[]): Select | undefined {
+  if (!isWord(tokens[0], "SELECT")) return undefined;
+  const isClause = (token: SqlToken): boolean =>
+    token.kind === "word" && (CLAUSES as readonly string[]).includes(token.text);
+  const heads: string[] = [];
+  const parts = splitTopLevel(tokens.slice(1), (token) => {
+    if (isClause(token)) heads.push(token.text);
+    return isClause(token);
+  });
+  if (tokens.some((token) => /^(UNION|EXCEPT|INTERSECT|QUALIFY|OFFSET|EXCLUDE)$/.test(token.text)))
+    return undefined;
+  if (heads[0] !== "FROM" || new Set(heads).size !== heads.length) return undefined;
+  const clause = (name: string): SqlToken[] | undefined => {
+    const at = heads.indexOf(name);
+    if (at < 0) return undefined;
+    const body = parts[at + 1] as SqlToken[];
+    return name === "GROUP" || name === "ORDER" ? body.slice(1) : body;
+  };
+  const from = clause("FROM") as SqlToken[];
+  const isSubquery = from[0]?.text === "(" && from.at(-1)?.text === ")";
+  const inner = isSubquery ? parseSelect(from.slice(1, -1)) : undefined;
+  const head = parts[0] as SqlToken[];
+  const distinct = isWord(head[0], "DISTINCT");
+  const select: Select = {
+    distinct,
+    items: splitTopLevel(distinct ? head.slice(1) : head, (token) => token.text === ","),
+    from: inner ?? from,
+  };
+  for (const [key, name] of [
+    ["where", "WHERE"],
+    ["groupBy", "GROUP"],
+    ["having", "HAVING"],
+    ["orderBy", "ORDER"],
+    ["limit", "LIMIT"],
+  ] as const) {
+    const body = clause(name);
+    if (body !== undefined) select[key] = body;
+  }
+  return select;
+}
+
+const isStar = (select: Select): boolean =>
+  select.items.length === 1 && joinSql(select.items[0] ?? []) === "*";
+
+/** The expression and the name of one item: `SUM(x) AS total`, or a plain column. */
+function item(tokens: readonly SqlToken[]): { expression: SqlToken[]; name: string | undefined } {
+  const at = tokens.length - 2;
+  if (isWord(tokens[at], "AS")) return { expression: tokens.slice(0, at), name: tokens[at + 1]?.text };
+  return { expression: [...tokens], name: tokens.length === 1 ? tokens[0]?.text : undefined };
+}
+
+const symbol = (text: string): SqlToken => ({ kind: "symbol", text });
+const word = (text: string): SqlToken => ({ kind: "word", text });
+
+function bracketed(condition: SqlToken[]): SqlToken[] {
+  const hasOr = splitTopLevel(condition, (token) => isWord(token, "OR")).length > 1;
+  return hasOr ? [symbol("("), ...condition, symbol(")")] : condition;
+}
+
+/** Folds the subquery into its outer SELECT where that keeps the rows; the innermost first. */
+function fold(outer: Select, schema: Schema): Select {
+  if (Array.isArray(outer.from)) return star(outer, outer.from, schema);
+  const inner = fold(outer.from, schema);
+  const innerIsFilter =
+    isStar(inner) && !inner.distinct && !inner.groupBy && !inner.having && !inner.orderBy && !inner.limit;
+  if (innerIsFilter) {
+    const where =
+      outer.where && inner.where
+        ? [...bracketed(inner.where), word("AND"), ...bracketed(outer.where)]
+        : (outer.where ?? inner.where);
+    const folded: Select = { ...outer, from: inner.from };
+    if (where) folded.where = where;
+    return Array.isArray(folded.from) ? star(folded, folded.from, schema) : folded;
+  }
+  const innerIsOpen = !inner.orderBy && !inner.limit;
+  if (isStar(outer) && !outer.distinct && !outer.groupBy && innerIsOpen) {
+    const having = outer.where === undefined ? undefined : toHaving(outer.where, inner);
+    if (outer.where === undefined || having !== undefined) {
+      const folded: Select = { ...inner };
+      if (having !== undefined) folded.having = having;
+      if (outer.orderBy) folded.orderBy = outer.orderBy;
+      if (outer.limit) folded.limit = outer.limit;
+      return folded;
+    }
+  }
+  return { ...outer, from: inner };
+}
+
+/** A condition on the result of a GROUP BY, over its aggregates. */
+function toHaving(condition: readonly SqlToken[], grouped: Select): SqlToken[] | undefined {
+  if (!grouped.groupBy || grouped.having || grouped.distinct) return undefined;
+  const byName = new Map(grouped.items.map((tokens) => [item(tokens).name, item(tokens).expression]));
+  const out: SqlToken[] = [];
+  for (const token of condition) {
+    const expression = byName.get(token.text);
+    const isCall =
+      /^[A-Z_]+\(.*\)$/.test(joinSql(expression ?? [])) &&
+      splitTopLevel(expression ?? [], (t) => t.kind === "symbol" && /^[-+*/]$/.test(t.text)).length === 1;
+    if (expression !== undefined && expression.length > 1 && !isCall) return undefined;
+    out.push(...(expression ?? [token]));
+  }
+  return out;
+}
+
+/** `SELECT a, b, c, f(a) AS x FROM t`, where t has just a, b, c, is `SELECT *, f(a) AS x FROM t`. */
+function star(select: Select, from: readonly SqlToken[], schema: Schema): Select {
+  const table = from.length === 1 ? (from[0] as SqlToken).text.replaceAll('"', "") : undefined;
+  const columns = Object.keys((table !== undefined ? schema[table] : undefined) ?? {});
+  const names = select.items.map((tokens) =>
+    tokens.length === 1 ? tokens[0]?.text.replaceAll('"', "") : undefined,
+  );
+  const isAll = columns.length > 1 && columns.every((column, i) => names[i] === column);
+  if (!isAll || select.groupBy) return select;
+  return { ...select, items: [[symbol("*")], ...select.items.slice(columns.length)] };
+}
+
+/** `GROUP BY 1, 2` by the names or expressions that the numbers stand for. */
+function nameGroups(select: Select): SqlToken[] | undefined {
+  const groups = select.groupBy && splitTopLevel(select.groupBy, (token) => token.text === ",");
+  return groups?.flatMap((group, i) => {
+    const ordinal = group.length === 1 && group[0]?.kind === "number" ? Number(group[0].text) : undefined;
+    const named = ordinal === undefined ? group : item(select.items[ordinal - 1] ?? group).expression;
+    return i === 0 ? named : [symbol(","), ...named];
+  });
+}
+
+function writeSelect(select: Select): SqlToken[] {
+  const groupBy = nameGroups(select);
+  return [
+    word("SELECT"),
+    ...(select.distinct ? [word("DISTINCT")] : []),
+    ...select.items.flatMap((tokens, i) => (i === 0 ? tokens : [symbol(","), ...tokens])),
+    word("FROM"),
+    ...(Array.isArray(select.from) ? select.from : [symbol("("), ...writeSelect(select.from), symbol(")")]),
+    ...(select.where ? [word("WHERE"), ...select.where] : []),
+    ...(groupBy ? [word("GROUP"), word("BY"), ...groupBy] : []),
+    ...(select.having ? [word("HAVING"), ...select.having] : []),
+    ...(select.orderBy ? [word("ORDER"), word("BY"), ...select.orderBy] : []),
+    ...(select.limit ? [word("LIMIT"), ...select.limit] : []),
+  ].filter((token, i, all) => !(isWord(token, "ASC") && !isInWindow(all, i)));
+}
+
+const isInWindow = (tokens: readonly SqlToken[], at: number): boolean =>
+  tokens.slice(0, at).some((token) => isWord(token, "OVER"));
+
+/** `sql` as Ibis printed it for tables of `schema`, on one line and without what a reader does not need. */
+export function compactSql(sql: string, schema: Schema): string {
+  const tokens = dropComputedNames(tokenizeSql(sql).map(unquote));
+  if (tokens.some((token) => isWord(token, "JOIN"))) return joinSql(tokens);
+  const plain = dropAliases(tokens);
+  const select = parseSelect(plain);
+  return joinSql(select === undefined ? plain : writeSelect(fold(select, schema)));
+}
+
+/** The statement without its names and literals: what two programs of one shape have in common. */
+export function sqlShape(sql: string): string {
+  return tokenizeSql(sql)
+    .map(
+      (token) =>
+        ({ quoted: "c", string: "s", number: "n", word: token.text, symbol: token.text })[token.kind],
+    )
+    .join(" ")
+    .replace(/c \. c/g, "c")
+    .replace(/c(?: , c)+/g, "c+")
+    .replace(/([sn])(?: , [sn])+/g, "$1+");
+}
