@@ -1,0 +1,89 @@
+// Chooses the kernels for this machine and turns them into the backend "cpu".
+#include "backend.h"
+
+#include <map>
+#include <mutex>
+
+#include "../host/backend.h"
+#include "constraints.h"
+#include "isa.h"
+#include "packed.h"
+
+// Each level's own registerAll, from kernels/register.cpp.
+#define IBERT_DECLARE_LEVEL(level)              \
+  namespace ibert::cpu::level {                 \
+  void registerAll(host::KernelTable& table);   \
+  }
+IBERT_DECLARE_LEVEL(generic)
+#if defined(__aarch64__)
+IBERT_DECLARE_LEVEL(neon)
+#endif
+#if defined(__x86_64__)
+IBERT_DECLARE_LEVEL(avx2)
+IBERT_DECLARE_LEVEL(avx512)
+IBERT_DECLARE_LEVEL(avx512_bf16)
+#if defined(IBERT_AMX_EMULATED_LEVEL)
+IBERT_DECLARE_LEVEL(amx_emulated)
+#endif
+#if defined(__linux__)
+IBERT_DECLARE_LEVEL(amx_bf16)
+#endif
+#endif
+#undef IBERT_DECLARE_LEVEL
+
+namespace ibert::cpu {
+
+namespace {
+
+void registerKernels(Isa isa, host::KernelTable& table) {
+  switch (isa) {
+#if defined(__aarch64__)
+    case Isa::Neon:
+      return neon::registerAll(table);
+#endif
+#if defined(__x86_64__)
+    case Isa::Avx2:
+      return avx2::registerAll(table);
+    case Isa::Avx512:
+      return avx512::registerAll(table);
+    case Isa::Avx512Bf16:
+      return avx512_bf16::registerAll(table);
+#if defined(IBERT_AMX_EMULATED_LEVEL)
+    case Isa::AmxEmulated:
+      return amx_emulated::registerAll(table);
+#endif
+#if defined(__linux__)
+    case Isa::AmxBf16:
+      return amx_bf16::registerAll(table);
+#endif
+#endif
+    default:
+      return generic::registerAll(table);
+  }
+}
+
+// One table a level, so that a test may change IBERT_CPU_ISA between two devices.
+const host::KernelTable& chooseKernels() {
+  static std::mutex mutex;
+  static std::map<Isa, host::KernelTable> tables;
+  const Isa isa = chooseIsa();
+  const std::lock_guard<std::mutex> lock(mutex);
+  auto [entry, fresh] = tables.try_emplace(isa);
+  if (fresh) {
+    host::KernelTable& table = entry->second;
+    table.backend = "cpu";
+    table.architecture = isaName(isa);
+    table.packedBytes = packedBytes;
+    registerKernels(isa, table);
+    registerConstraints(table);
+  }
+  return entry->second;
+}
+
+constexpr char kName[] = "cpu";
+
+}  // namespace
+
+const Backend* cpuBackend() { return host::hostBackend<kName, chooseKernels>(); }
+
+}  // namespace ibert::cpu
