@@ -48,6 +48,24 @@ export interface CheckOptions {
   timeoutMs?: number;
 }
 
+/** One text of a batch; what is absent is taken from the batch's options. */
+export interface CheckItem {
+  text: string;
+  schema?: Schema;
+  dialect?: string;
+}
+
+/** A verdict, and when the text compiled, what a corpus wants to know of its query. */
+export interface Labelled extends Verdict {
+  /**
+   * 16 hexadecimal digits: equal for queries of one shape, whatever their names, literal values and columns that only
+   * pass through.
+   */
+  planHash?: string;
+  /** Columns of the result, in order, with their types. A column or scalar result counts as a table of one column. */
+  outputSchema?: Record<string, string>;
+}
+
 /** SQL parsed by the DSL's own SQL front end, for tasks whose answer is SQL. */
 export interface SqlVerdict {
   ok: boolean;
@@ -72,6 +90,12 @@ export interface ApiEntry {
 export interface DslEngine {
   /** Climb the ladder with untrusted text. Never throws for what the text does. */
   check(text: string, options?: CheckOptions): Promise<Verdict>;
+  /** As `check`, for many texts: verdicts in the order of the items, with little overhead for each. */
+  checkMany(items: readonly CheckItem[], options?: CheckOptions): Promise<Verdict[]>;
+  /** As `check`, with the plan's hash and the result's schema. */
+  label(text: string, options?: CheckOptions): Promise<Labelled>;
+  /** As `checkMany`, with the plans' hashes and the results' schemas. */
+  labelMany(items: readonly CheckItem[], options?: CheckOptions): Promise<Labelled[]>;
   /** Parse untrusted SQL and normalise it. */
   checkSql(sql: string, options?: { dialect?: string; schema?: Schema }): Promise<SqlVerdict>;
   /** The DSL's public API with docstrings, from the installed package itself. */

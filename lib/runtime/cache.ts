@@ -1,18 +1,23 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-// lib/runtime in a checkout and dist/runtime in the package both lie two below the root.
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** The folder that holds this package's `package.json`: the checkout, or the installed package. */
+export function packageRoot(): string {
+  // lib/runtime/cache.ts and dist/runtime/cache.js both lie two folders below it.
+  return resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
+}
 
 /**
- * Where fetched and derived files are kept: `data/cache` of a checkout (known by its tsconfig.json), and of an
- * installed package `$IBERT_CACHE` or `~/.cache/ibert`. The folder may not exist yet.
+ * Where downloaded files are kept: `$IBERT_CACHE`, else `data/cache` of a checkout, else `~/.cache/ibert`.
+ * `parts` name a place below it. Nothing is created.
  */
-export function cacheDirectory(): string {
-  if (existsSync(join(ROOT, "tsconfig.json"))) {
-    return join(ROOT, "data", "cache");
-  }
-  return process.env.IBERT_CACHE ?? join(homedir(), ".cache", "ibert");
+export function cacheDirectory(...parts: string[]): string {
+  const root = packageRoot();
+  const chosen = process.env["IBERT_CACHE"];
+  if (chosen !== undefined && chosen !== "") return join(resolve(chosen), ...parts);
+  // tsconfig.build.json is not in the published package, so it tells a checkout from an installation.
+  if (existsSync(join(root, "tsconfig.build.json"))) return join(root, "data", "cache", ...parts);
+  return join(homedir(), ".cache", "ibert", ...parts);
 }

@@ -1,0 +1,158 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { z } from "zod";
+import type {
+  ApiEntry,
+  CheckItem,
+  CheckOptions,
+  DslEngine,
+  Labelled,
+  Schema,
+  SqlVerdict,
+  Verdict,
+} from "../dsl.js";
+import { SandboxPool } from "../sandbox/sandbox-pool.js";
+import { SandboxFailure, type SandboxSpec } from "../sandbox/sandbox-process.js";
+import { apiEntriesSchema, labelledSchema, sqlVerdictSchema, versionSchema } from "./verdict-schema.js";
+import { locateWheels } from "./wheels.js";
+
+export interface IbisEngineOptions {
+  /** Sandboxed processes, about 200 MB each; they start when first needed (default 1). */
+  workers?: number;
+  /** Folder of the pinned wheels, in place of the package's own and the cache. */
+  wheelFolder?: string;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+// Large enough to hide the cost of a message, small enough that a text that hangs costs its neighbours little.
+const BATCH = 32;
+const START_ALLOWANCE_MS = 60_000;
+
+/** The Python modules of the sandbox, as text. */
+function pythonModules(): Record<string, string> {
+  const folder = new URL("python/", import.meta.url);
+  const files = readdirSync(folder).filter((file) => file.endsWith(".py"));
+  return Object.fromEntries(
+    files.map((file) => [file.slice(0, -3), readFileSync(new URL(file, folder), "utf8")]),
+  );
+}
+
+/** What a verdict says when the process, not the text's own exception, ended the check. */
+function failed(failure: SandboxFailure, timeoutMs: number): { type: string; message: string } {
+  return failure.kind === "timeout"
+    ? { type: "TimeoutError", message: `the check took longer than ${timeoutMs} ms and was stopped` }
+    : { type: "SandboxCrash", message: `the check was stopped: ${failure.message}` };
+}
+
+class IbisEngine implements DslEngine {
+  private readonly pool: SandboxPool;
+
+  constructor({ workers = 1, wheelFolder }: IbisEngineOptions) {
+    this.pool = new SandboxPool(
+      () =>
+        Promise.resolve<SandboxSpec>({
+          wheels: locateWheels(wheelFolder),
+          modules: pythonModules(),
+          entry: "main",
+        }),
+      workers,
+    );
+  }
+
+  async check(text: string, options: CheckOptions = {}): Promise<Verdict> {
+    return this.one({ text }, options, false);
+  }
+
+  async label(text: string, options: CheckOptions = {}): Promise<Labelled> {
+    return this.one({ text }, options, true);
+  }
+
+  async checkMany(items: readonly CheckItem[], options: CheckOptions = {}): Promise<Verdict[]> {
+    return this.many(items, options, false);
+  }
+
+  async labelMany(items: readonly CheckItem[], options: CheckOptions = {}): Promise<Labelled[]> {
+    return this.many(items, options, true);
+  }
+
+  async checkSql(sql: string, options: { dialect?: string; schema?: Schema } = {}): Promise<SqlVerdict> {
+    const params = { sql, schema: options.schema ?? null, dialect: options.dialect ?? "duckdb" };
+    try {
+      return sqlVerdictSchema.parse(await this.pool.request("checkSql", params, DEFAULT_TIMEOUT_MS));
+    } catch (error) {
+      if (!(error instanceof SandboxFailure)) throw error;
+      return { ok: false, error: failed(error, DEFAULT_TIMEOUT_MS) };
+    }
+  }
+
+  async describeApi(): Promise<ApiEntry[]> {
+    return apiEntriesSchema.parse(await this.pool.request("describeApi", {}, START_ALLOWANCE_MS));
+  }
+
+  async version(): Promise<{ name: string; version: string }> {
+    return versionSchema.parse(await this.pool.request("version", {}, START_ALLOWANCE_MS));
+  }
+
+  async close(): Promise<void> {
+    await this.pool.close();
+  }
+
+  private async one(item: CheckItem, options: CheckOptions, label: boolean): Promise<Labelled> {
+    const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const params = {
+      text: item.text,
+      schema: item.schema ?? options.schema ?? null,
+      dialect: item.dialect ?? options.dialect ?? "duckdb",
+      label,
+    };
+    try {
+      return labelledSchema.parse(await this.pool.request("check", params, timeoutMs));
+    } catch (error) {
+      if (!(error instanceof SandboxFailure)) throw error;
+      return { stage: "build", ok: false, error: failed(error, timeoutMs), milliseconds: timeoutMs };
+    }
+  }
+
+  private async many(
+    items: readonly CheckItem[],
+    options: CheckOptions,
+    label: boolean,
+  ): Promise<Labelled[]> {
+    const results = new Array<Labelled>(items.length);
+    let next = 0;
+    const work = async (): Promise<void> => {
+      while (next < items.length) {
+        const start = next;
+        next += BATCH;
+        const verdicts = await this.batch(items.slice(start, start + BATCH), options, label);
+        verdicts.forEach((verdict, index) => (results[start + index] = verdict));
+      }
+    };
+    await Promise.all(Array.from({ length: this.pool.workers }, work));
+    return results;
+  }
+
+  private async batch(items: CheckItem[], options: CheckOptions, label: boolean): Promise<Labelled[]> {
+    const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const schema = options.schema ?? null;
+    const dialect = options.dialect ?? "duckdb";
+    const params = { items: items.map((item) => ({ schema, dialect, ...item })), label };
+    try {
+      const answer = await this.pool.request("checkMany", params, timeoutMs);
+      return z.array(labelledSchema).length(items.length).parse(answer);
+    } catch (error) {
+      if (!(error instanceof SandboxFailure)) throw error;
+    }
+    // One of them hangs or kills the process: each again by itself, so that only that one fails.
+    const verdicts: Labelled[] = [];
+    for (const item of items) verdicts.push(await this.one(item, options, label));
+    return verdicts;
+  }
+}
+
+/**
+ * The Ibis engine: real Ibis in locked-down processes. Nothing starts before the first call.
+ * @throws IBertError `option-invalid`; its methods `wheel-missing`, `wheel-corrupt`, `sandbox-start`, `schema-invalid`.
+ */
+export function createIbisEngine(options: IbisEngineOptions = {}): DslEngine {
+  return new IbisEngine(options);
+}

@@ -1,0 +1,2 @@
+export { createIbisEngine, type IbisEngineOptions } from "./engine.js";
+export { lockedWheels, type LockedWheel } from "./wheels.js";
