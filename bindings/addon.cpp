@@ -1,0 +1,44 @@
+// The addon's exports. One instance an environment: worker threads and repeated loads each get their own objects; only
+// the table of open backend libraries is shared by the process.
+#include "cpu/backend.h"
+#include "handles.h"
+#include "loader.h"
+
+namespace ibert::bindings {
+
+void fail(napi_env env, const std::string& text) { throw Napi::Error::New(env, text); }
+
+namespace {
+
+// { name, elementBlock, blockBytes } in the order of the dtype numbers.
+Napi::Value describeDTypes(const Napi::CallbackInfo& info) {
+  Napi::Array list = Napi::Array::New(info.Env());
+  for (int32_t i = 0; dtypeInfo(static_cast<DType>(i)) != nullptr; ++i) {
+    const DTypeInfo* dtype = dtypeInfo(static_cast<DType>(i));
+    Napi::Object entry = Napi::Object::New(info.Env());
+    entry["name"] = dtype->name;
+    entry["blockElements"] = dtype->blockElements;
+    entry["blockBytes"] = dtype->blockBytes;
+    list[static_cast<uint32_t>(i)] = entry;
+  }
+  return list;
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  registerBuiltinBackend(cpu::cpuBackend());
+  exports["Device"] = DeviceWrap::define(env);
+  exports["Buffer"] = BufferWrap::define(env);
+  exports["Tensor"] = TensorWrap::define(env);
+  exports["Stream"] = StreamWrap::define(env);
+  exports["describeOps"] = Napi::Function::New(env, describeOps);
+  exports["describeDTypes"] = Napi::Function::New(env, describeDTypes);
+  exports["checkOp"] = Napi::Function::New(env, checkOp);
+  exports["mapFile"] = Napi::Function::New(env, mapFile);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(ibert, initialize)
+
+}  // namespace ibert::bindings

@@ -1,0 +1,105 @@
+#include "handles.h"
+#include "loader.h"
+
+namespace ibert::bindings {
+
+const napi_type_tag kDeviceTag = {0x1be27de71ce00001, 0x9d1c5f0a8e3b4c01};
+
+Napi::Function DeviceWrap::define(Napi::Env env) {
+  return DefineClass(env, "Device",
+                     {InstanceMethod<&DeviceWrap::info>("info"), InstanceMethod<&DeviceWrap::packedBytes>("packedBytes"),
+                      InstanceMethod<&DeviceWrap::workspaceBytes>("workspaceBytes"),
+                      InstanceMethod<&DeviceWrap::whyUnsupported>("whyUnsupported"),
+                      InstanceMethod<&DeviceWrap::kernelName>("kernelName")});
+}
+
+// new Device(backend, threads, index)
+DeviceWrap::DeviceWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  const std::string name = info[0].As<Napi::String>();
+  DeviceOptions options{};
+  options.threads = info[1].As<Napi::Number>().Int32Value();
+  options.index = info[2].As<Napi::Number>().Int32Value();
+  const Backend* backend = nullptr;
+  try {
+    backend = openBackend(name);
+  } catch (const std::exception& error) {
+    fail(info.Env(), error.what());
+  }
+  Message message{};
+  Device* device = nullptr;
+  if (backend->probe(&message) != 0 || backend->openDevice(&options, &device, &message) != 0) {
+    fail(info.Env(), "the backend " + name + " cannot run here: " + message.text);
+  }
+  handle_ = std::make_shared<DeviceHandle>(backend, device);
+  Value().TypeTag(&kDeviceTag);
+}
+
+DeviceWrap& DeviceWrap::from(const Napi::Value& value) {
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kDeviceTag)) fail(value.Env(), "expected a Device");
+  return *Unwrap(value.As<Napi::Object>());
+}
+
+Napi::Value DeviceWrap::info(const Napi::CallbackInfo& info) {
+  DeviceInfo device{};
+  handle_->backend->deviceInfo(handle_->device, &device);
+  Napi::Object result = Napi::Object::New(info.Env());
+  result["backend"] = handle_->backend->name;
+  result["name"] = static_cast<const char*>(device.name);
+  result["architecture"] = static_cast<const char*>(device.architecture);
+  result["memoryBytes"] = static_cast<double>(device.memoryBytes);
+  result["threads"] = device.threads;
+  return result;
+}
+
+Napi::Value DeviceWrap::packedBytes(const Napi::CallbackInfo& info) {
+  const auto dtype = static_cast<DType>(info[0].As<Napi::Number>().Int32Value());
+  const int64_t rows = info[1].As<Napi::Number>().Int64Value();
+  const int64_t columns = info[2].As<Napi::Number>().Int64Value();
+  return Napi::Number::New(info.Env(),
+                           static_cast<double>(handle_->backend->packedBytes(handle_->device, dtype, rows, columns)));
+}
+
+namespace {
+// Values of an op call that follow the op number.
+void marshalRest(const Napi::CallbackInfo& info, const OpSchema& schema, Marshalled& out) {
+  std::vector<napi_value> values;
+  for (size_t i = 1; i < info.Length(); ++i) values.push_back(info[i]);
+  marshal(info.Env(), schema, values.size(), values.data(), out);
+}
+}  // namespace
+
+Napi::Value DeviceWrap::workspaceBytes(const Napi::CallbackInfo& info) {
+  const OpSchema& schema = schemaOf(info[0]);
+  Marshalled arguments;
+  marshalRest(info, schema, arguments);
+  const int64_t bytes = handle_->backend->workspaceBytes(handle_->device, schema.op, arguments.bytes);
+  return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+}
+
+Napi::Value DeviceWrap::whyUnsupported(const Napi::CallbackInfo& info) {
+  const OpSchema& schema = schemaOf(info[0]);
+  Marshalled arguments;
+  marshalRest(info, schema, arguments);
+  Message message{};
+  if (handle_->backend->supports(handle_->device, schema.op, arguments.bytes, &message) == 0) return info.Env().Null();
+  return Napi::String::New(info.Env(), message.text);
+}
+
+Napi::Value DeviceWrap::kernelName(const Napi::CallbackInfo& info) {
+  const char* name = handle_->backend->kernelName(handle_->device, schemaOf(info[0]).op);
+  return name == nullptr ? info.Env().Null() : Napi::String::New(info.Env(), name);
+}
+
+Napi::Value checkOp(const Napi::CallbackInfo& info) {
+  const OpSchema& schema = schemaOf(info[0]);
+  Marshalled arguments;
+  marshalRest(info, schema, arguments);
+  try {
+    checkArguments(schema.op, arguments.bytes, true);
+  } catch (const std::exception& error) {
+    fail(info.Env(), error.what());
+  }
+  return info.Env().Undefined();
+}
+
+}  // namespace ibert::bindings

@@ -1,0 +1,18 @@
+# ibert.node: the N-API glue. cmake-js gives the Node-API headers; node-addon-api is headers alone.
+execute_process(
+  COMMAND node -p "require('node-addon-api').include_dir"
+  WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+  OUTPUT_VARIABLE NODE_ADDON_API OUTPUT_STRIP_TRAILING_WHITESPACE)
+
+add_library(ibert_addon SHARED
+  ${CMAKE_CURRENT_LIST_DIR}/addon.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/device.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/marshal.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/stream.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/tensor.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/mapped_file.cpp
+  ${CMAKE_JS_SRC})
+set_target_properties(ibert_addon PROPERTIES PREFIX "" SUFFIX ".node" OUTPUT_NAME "ibert")
+target_include_directories(ibert_addon PRIVATE ${CMAKE_JS_INC} ${NODE_ADDON_API})
+target_compile_definitions(ibert_addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_DISABLE_DEPRECATED)
+target_link_libraries(ibert_addon PRIVATE ibert_host ibert_cpu ${CMAKE_JS_LIB})

@@ -1,0 +1,85 @@
+#include "handles.h"
+
+namespace ibert::bindings {
+
+const napi_type_tag kBufferTag = {0x1be27de71ce00002, 0x9d1c5f0a8e3b4c02};
+const napi_type_tag kTensorTag = {0x1be27de71ce00003, 0x9d1c5f0a8e3b4c03};
+
+Napi::Function BufferWrap::define(Napi::Env env) {
+  return DefineClass(env, "Buffer", {InstanceMethod<&BufferWrap::free>("free")});
+}
+
+BufferWrap::BufferWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  auto memory = std::make_shared<Memory>();
+  memory->device = DeviceWrap::from(info[0]).handle();
+  memory->bytes = info[1].As<Napi::Number>().Int64Value();
+  const bool planned = info[2].ToBoolean();
+  if (memory->bytes < 0) fail(info.Env(), "a buffer cannot have a negative size");
+  if (!planned) {
+    Message message{};
+    if (memory->device->backend->allocate(memory->device->device, memory->bytes, &memory->data, &message) != 0) {
+      fail(info.Env(), message.text);
+    }
+  }
+  memory_ = std::move(memory);
+  Value().TypeTag(&kBufferTag);
+}
+
+BufferWrap& BufferWrap::from(const Napi::Value& value) {
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kBufferTag)) fail(value.Env(), "expected a Buffer");
+  return *Unwrap(value.As<Napi::Object>());
+}
+
+// Tensors and work in flight may keep the memory a little longer.
+void BufferWrap::free(const Napi::CallbackInfo&) { memory_.reset(); }
+
+Napi::Function TensorWrap::define(Napi::Env env) { return DefineClass(env, "Tensor", {}); }
+
+TensorWrap::TensorWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  const Napi::Env env = info.Env();
+  memory_ = BufferWrap::from(info[0]).memory();
+  if (memory_ == nullptr) fail(env, "the buffer was freed");
+  const int64_t offset = info[1].As<Napi::Number>().Int64Value();
+  const Napi::Array shape = info[2].As<Napi::Array>();
+  tensor_.rank = static_cast<int32_t>(shape.Length());
+  tensor_.dtype = static_cast<DType>(info[3].As<Napi::Number>().Int32Value());
+  tensor_.layout = static_cast<Layout>(info[4].As<Napi::Number>().Int32Value());
+  if (tensor_.rank < 1 || tensor_.rank > kMaxRank) fail(env, "a tensor has 1 to 4 dimensions");
+  for (int i = 0; i < kMaxRank; ++i) {
+    tensor_.shape[i] =
+        i < tensor_.rank ? shape.Get(static_cast<uint32_t>(i)).As<Napi::Number>().Int64Value() : 1;
+    if (tensor_.shape[i] < 0) fail(env, "a dimension cannot be negative");
+  }
+  if (dtypeInfo(tensor_.dtype) == nullptr) fail(env, "unknown dtype");
+  if (tensor_.layout == Layout::Packed) {
+    if (tensor_.rank != 2) fail(env, "a packed weight has 2 dimensions");
+    bytes_ = memory_->device->backend->packedBytes(memory_->device->device, tensor_.dtype, tensor_.shape[0],
+                                                   tensor_.shape[1]);
+  } else {
+    bytes_ = rowMajorBytes(tensor_.dtype, tensor_.elements(), tensor_.shape[tensor_.rank - 1]);
+  }
+  const std::string name = dtypeInfo(tensor_.dtype)->name;
+  if (bytes_ < 0) fail(env, "the backend cannot hold a tensor of dtype " + name + " with this shape");
+  if (offset < 0 || offset + bytes_ > memory_->bytes) {
+    fail(env, "the tensor (" + std::to_string(bytes_) + " bytes at " + std::to_string(offset) +
+                  ") does not lie in its buffer of " + std::to_string(memory_->bytes) + " bytes");
+  }
+  if (memory_->data != nullptr) tensor_.data = static_cast<char*>(memory_->data) + offset;
+  Value().TypeTag(&kTensorTag);
+}
+
+TensorWrap* TensorWrap::tryFrom(napi_env env, napi_value value) {
+  bool tagged = false;
+  if (napi_check_object_type_tag(env, value, &kTensorTag, &tagged) != napi_ok || !tagged) return nullptr;
+  void* wrapped = nullptr;
+  if (napi_unwrap(env, value, &wrapped) != napi_ok) return nullptr;
+  return static_cast<TensorWrap*>(wrapped);
+}
+
+TensorWrap& TensorWrap::from(const Napi::Value& value) {
+  TensorWrap* tensor = value.IsObject() ? tryFrom(value.Env(), value) : nullptr;
+  if (tensor == nullptr) fail(value.Env(), "expected a Tensor");
+  return *tensor;
+}
+
+}  // namespace ibert::bindings

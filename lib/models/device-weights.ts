@@ -1,0 +1,208 @@
+import { IBertError } from "../errors.js";
+import type { DType as FileDType } from "../formats/dtypes.js";
+import type { Device } from "../runtime/device.js";
+import { addon } from "../runtime/native.js";
+import { DTYPES, type DType, type Tensor } from "../runtime/tensor.js";
+
+import { groupShapes, moduleName, type GroupShape, type LinearGroup } from "./linears.js";
+import type { ModelWeights, WeightTensor } from "./weights.js";
+
+/** Frozen weights of one decoder layer on a device. */
+export interface LayerWeights {
+  /** (D) float32 */
+  inputNorm: Tensor;
+  postAttentionNorm: Tensor;
+  /** The stacked linears, packed. */
+  linears: Record<LinearGroup, Tensor>;
+}
+
+/** Frozen weights of a decoder on a device. */
+export interface DecoderWeights {
+  /** (V, D), packed; the head too where it is tied. */
+  embedding: Tensor;
+  layers: readonly LayerWeights[];
+  finalNorm: Tensor;
+  head: Tensor;
+}
+
+export interface LoadOptions {
+  /**
+   * `keep` holds the weights in the format of the file (the bits of a quantised base stay as they are); `bf16` and
+   * `f32` convert them.
+   */
+  weights?: "keep" | "bf16" | "f32";
+  onProgress?: (loadedBytes: number, totalBytes: number) => void;
+}
+
+/**
+ * Brings the weights of an opened model onto a device, prepacked for its kernels. Files are mapped, and the copy on the
+ * device replaces them. On a planned device only the memory is counted.
+ */
+export async function loadDecoderWeights(
+  device: Device,
+  model: ModelWeights,
+  options: LoadOptions = {},
+): Promise<DecoderWeights> {
+  const loader = new Loader(device, model, options);
+  const { config } = model;
+  const embedding = loader.matrix(["model.embed_tokens.weight"], config.vocabSize, config.hiddenSize);
+  await loader.settle();
+  const layers: LayerWeights[] = [];
+  const shapes = groupShapes(config);
+  for (let layer = 0; layer < config.layers; layer++) {
+    layers.push(loader.layer(layer, shapes));
+    // Staging memory is given back at each fence.
+    await loader.settle();
+  }
+  const finalNorm = loader.vector("model.norm.weight");
+  const head = config.tieWordEmbeddings
+    ? embedding
+    : loader.matrix(["lm_head.weight"], config.vocabSize, config.hiddenSize);
+  await loader.settle();
+  return { embedding, layers, finalNorm, head };
+}
+
+/** Frees what `loadDecoderWeights` made. */
+export function freeDecoderWeights(device: Device, weights: DecoderWeights): void {
+  device.free(weights.embedding);
+  if (weights.head !== weights.embedding) device.free(weights.head);
+  device.free(weights.finalNorm);
+  for (const layer of weights.layers) {
+    device.free(layer.inputNorm);
+    device.free(layer.postAttentionNorm);
+    for (const linear of Object.values(layer.linears)) device.free(linear);
+  }
+}
+
+class Loader {
+  private staging: Tensor[] = [];
+  private loaded = 0;
+  private readonly total: number;
+
+  constructor(
+    private readonly device: Device,
+    private readonly model: ModelWeights,
+    private readonly options: LoadOptions,
+  ) {
+    this.total = model.names.reduce((sum, name) => sum + model.tensor(name).byteLength, 0);
+  }
+
+  layer(layer: number, shapes: readonly GroupShape[]): LayerWeights {
+    const linears = Object.fromEntries(
+      shapes.map(({ group, modules, inputs, outputs }) => [
+        group,
+        this.matrix(
+          modules.map((module) => `${moduleName(layer, module)}.weight`),
+          outputs.reduce((sum, output) => sum + output, 0),
+          inputs,
+        ),
+      ]),
+    ) as Record<LinearGroup, Tensor>;
+    return {
+      inputNorm: this.vector(`model.layers.${layer}.input_layernorm.weight`),
+      postAttentionNorm: this.vector(`model.layers.${layer}.post_attention_layernorm.weight`),
+      linears,
+    };
+  }
+
+  /** Stacks the rows of the named matrices and packs them. */
+  matrix(names: readonly string[], rows: number, columns: number): Tensor {
+    const { device } = this;
+    const parts = names.map((name) => this.model.tensor(name));
+    const stored = new Set(parts.map(({ dtype }) => dtype));
+    const wanted = this.options.weights ?? "keep";
+    const first = parts[0];
+    // Stacked parts of different formats (a common mix in K-quant files) meet in bf16.
+    const common = stored.size === 1 && first !== undefined ? runtimeDType(first) : "bf16";
+    const packed = device.empty([rows, columns], wanted === "keep" ? common : wanted, "packed");
+    if (stored.size === 1) {
+      const source = this.stage([rows, columns], common);
+      let row = 0;
+      for (const part of parts) {
+        const partRows = part.shape[0] ?? 0;
+        this.write(source.view([partRows, columns], row * columns), part);
+        row += partRows;
+      }
+      device.ops.packWeight({ source, packed });
+      return packed;
+    }
+    const source = this.stage([rows, columns], "bf16");
+    let row = 0;
+    for (const part of parts) {
+      const partRows = part.shape[0] ?? 0;
+      const own = this.stage([partRows, columns], runtimeDType(part));
+      this.write(own, part);
+      device.ops.cast({ source: own, target: source.view([partRows, columns], row * columns) });
+      row += partRows;
+    }
+    device.ops.packWeight({ source, packed });
+    return packed;
+  }
+
+  /** A norm's weight in float32. */
+  vector(name: string): Tensor {
+    const part = this.model.tensor(name);
+    const target = this.device.empty(part.shape, "f32");
+    const dtype = runtimeDType(part);
+    if (dtype === "f32") {
+      this.write(target, part);
+      return target;
+    }
+    const source = this.stage(part.shape, dtype);
+    this.write(source, part);
+    this.device.ops.cast({ source, target });
+    return target;
+  }
+
+  async settle(): Promise<void> {
+    await this.device.synchronize();
+    for (const tensor of this.staging) this.device.free(tensor);
+    this.staging = [];
+    this.options.onProgress?.(this.loaded, this.total);
+  }
+
+  private stage(shape: readonly number[], dtype: DType): Tensor {
+    const tensor = this.device.empty(shape, dtype);
+    this.staging.push(tensor);
+    return tensor;
+  }
+
+  private write(target: Tensor, part: WeightTensor): void {
+    this.loaded += part.byteLength;
+    if (this.device.planned) return;
+    const mapped = addon().mapFile(part.path, part.byteOffset, part.byteLength);
+    this.device.write(
+      target,
+      part.rowPermutation === undefined ? mapped : permuteRows(mapped, part.rowPermutation),
+    );
+  }
+}
+
+/** Row r of the result is row `permutation[r]` of the stored matrix. */
+function permuteRows(stored: Uint8Array, permutation: Int32Array): Uint8Array {
+  const rowBytes = stored.length / permutation.length;
+  const rows = new Uint8Array(stored.length);
+  permutation.forEach((from, to) => {
+    rows.set(stored.subarray(from * rowBytes, (from + 1) * rowBytes), to * rowBytes);
+  });
+  return rows;
+}
+
+function runtimeDType({ name, path, dtype }: { name: string; path: string; dtype: FileDType }): DType {
+  const lower = dtype.toLowerCase() as DType;
+  if (DTYPES.includes(lower)) return lower;
+  throw new IBertError("dtype-unsupported", `${path}: tensor ${name} is ${dtype}, which no kernel reads`, {
+    hint: "Convert the model to one of F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K.",
+  });
+}
+
+/** Bytes of a decoder's weights as they would lie on the device, without loading them. */
+export async function planDecoderWeights(
+  device: Device,
+  model: ModelWeights,
+  options: LoadOptions = {},
+): Promise<number> {
+  const planned = device.plan();
+  await loadDecoderWeights(planned, model, options);
+  return planned.memory.held;
+}

@@ -1,0 +1,235 @@
+import type { Random } from "../data/random.js";
+import { IBertError } from "../errors.js";
+import type { Device } from "../runtime/device.js";
+import type { Tensor } from "../runtime/tensor.js";
+import type { ModelConfig } from "./config.js";
+import { groupShapes, moduleName, type LinearGroup, type LinearModule } from "./linears.js";
+
+/** Hyper-parameters of a LoRA adapter (Hu et al. 2021). */
+export interface LoraConfig {
+  rank: number;
+  /** The update is scaled by alpha / rank. */
+  alpha: number;
+  targets: readonly LinearModule[];
+}
+
+/** One matrix of an adapter inside the flat parameter buffer. */
+export interface LoraMatrix {
+  /** PEFT's tensor name. */
+  name: string;
+  shape: readonly [number, number];
+  /** Element offset in the flat buffer. */
+  offset: number;
+  part: "A" | "B";
+  /** Input features of the module, which set the scale of A's initial values. */
+  fanIn: number;
+}
+
+/** The LoRA operands of one stacked linear: what `loraLinearForward` and `-Backward` take. */
+export interface LoraGroup {
+  /** (1, slots * rank, K) */
+  loraA: Tensor;
+  /** (1, N, rank) */
+  loraB: Tensor;
+  /** The same shapes without the leading 1; absent when only generating. */
+  dLoraA?: Tensor;
+  dLoraB?: Tensor;
+  segments: readonly number[];
+  slots: readonly number[];
+  /** slots * rank */
+  columns: number;
+}
+
+interface GroupLayout {
+  group: LinearGroup;
+  offsetA: number;
+  offsetB: number;
+  inputs: number;
+  rows: number;
+  segments: readonly number[];
+  slots: readonly number[];
+  columns: number;
+}
+
+/** Where every matrix of an adapter lies in one flat buffer: layer by layer, group by group, A before B. */
+export class LoraLayout {
+  readonly matrices: readonly LoraMatrix[];
+  readonly layers: readonly (readonly GroupLayout[])[];
+  /** Parameters in the buffer, those of untargeted rows included. */
+  readonly size: number;
+
+  constructor(
+    readonly model: ModelConfig,
+    readonly config: LoraConfig,
+  ) {
+    const { rank, targets } = config;
+    if (!Number.isInteger(rank) || rank < 1) {
+      throw new IBertError("lora-invalid", `the LoRA rank is ${rank}`, {
+        hint: "A rank is an integer >= 1.",
+      });
+    }
+    if (targets.length === 0) throw new IBertError("lora-invalid", "no module is targeted by LoRA");
+    const wanted = new Set<string>(targets);
+    const matrices: LoraMatrix[] = [];
+    const layers: GroupLayout[][] = [];
+    let size = 0;
+    for (let layer = 0; layer < model.layers; layer++) {
+      const groups: GroupLayout[] = [];
+      for (const { group, modules, inputs, outputs } of groupShapes(model)) {
+        const slots: number[] = [];
+        let used = 0;
+        for (const module of modules) slots.push(wanted.has(module) ? used++ : -1);
+        if (used === 0) continue;
+        const segments: number[] = [];
+        let rows = 0;
+        for (const output of outputs) segments.push((rows += output));
+        const offsetA = size;
+        const offsetB = offsetA + used * rank * inputs;
+        size = offsetB + rows * rank;
+        groups.push({ group, offsetA, offsetB, inputs, rows, segments, slots, columns: used * rank });
+        modules.forEach((module, i) => {
+          const slot = slots[i] ?? -1;
+          const output = outputs[i] ?? 0;
+          if (slot < 0) return;
+          const name = `base_model.model.${moduleName(layer, module)}`;
+          matrices.push({
+            name: `${name}.lora_A.weight`,
+            shape: [rank, inputs],
+            offset: offsetA + slot * rank * inputs,
+            part: "A",
+            fanIn: inputs,
+          });
+          matrices.push({
+            name: `${name}.lora_B.weight`,
+            shape: [output, rank],
+            offset: offsetB + ((segments[i] ?? 0) - output) * rank,
+            part: "B",
+            fanIn: inputs,
+          });
+        });
+      }
+      layers.push(groups);
+    }
+    this.matrices = matrices;
+    this.layers = layers;
+    this.size = size;
+  }
+
+  /** Parameters that are trained. */
+  get trainable(): number {
+    return this.matrices.reduce((sum, { shape }) => sum + shape[0] * shape[1], 0);
+  }
+
+  get scale(): number {
+    return this.config.alpha / this.config.rank;
+  }
+
+  /** PEFT's initial values: A uniform in ±1/sqrt(K) (Kaiming with a = sqrt 5), B zero. */
+  initialValues(random: Random): Float32Array {
+    const values = new Float32Array(this.size);
+    for (const { part, offset, shape, fanIn } of this.matrices) {
+      if (part === "B") continue;
+      const bound = 1 / Math.sqrt(fanIn);
+      const end = offset + shape[0] * shape[1];
+      for (let i = offset; i < end; i++) values[i] = (2 * random.next() - 1) * bound;
+    }
+    return values;
+  }
+
+  /** Copies named matrices, all of them and no others, into a flat buffer. */
+  pack(tensors: ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>): Float32Array {
+    const values = new Float32Array(this.size);
+    const known = new Set(this.matrices.map(({ name }) => name));
+    for (const name of tensors.keys()) {
+      if (!known.has(name))
+        throw new IBertError("adapter-mismatch", `the adapter's tensor ${name} is unexpected`);
+    }
+    for (const { name, shape, offset } of this.matrices) {
+      const tensor = tensors.get(name);
+      if (tensor === undefined)
+        throw new IBertError("adapter-mismatch", `the adapter lacks the tensor ${name}`);
+      if (tensor.shape.length !== 2 || tensor.shape[0] !== shape[0] || tensor.shape[1] !== shape[1]) {
+        throw new IBertError(
+          "adapter-mismatch",
+          `the adapter's tensor ${name} has the shape (${tensor.shape.join(", ")}), the model needs (${shape.join(", ")})`,
+        );
+      }
+      values.set(tensor.data, offset);
+    }
+    return values;
+  }
+
+  /** The named matrices of a flat buffer. */
+  unpack(values: Float32Array): Map<string, { shape: number[]; data: Float32Array }> {
+    return new Map(
+      this.matrices.map(({ name, shape, offset }) => [
+        name,
+        { shape: [...shape], data: values.slice(offset, offset + shape[0] * shape[1]) },
+      ]),
+    );
+  }
+}
+
+/**
+ * A LoRA adapter on a device: float32 parameters in one flat buffer and, for training, their gradients beside them.
+ */
+export class LoraAdapter {
+  /** (size) float32 */
+  readonly params: Tensor;
+  /** (size), only when training */
+  readonly grads: Tensor | undefined;
+  private readonly groups: readonly ReadonlyMap<LinearGroup, LoraGroup>[];
+
+  constructor(
+    readonly device: Device,
+    readonly layout: LoraLayout,
+    options: { training: boolean },
+  ) {
+    this.params = device.empty([layout.size], "f32");
+    this.grads = options.training ? device.empty([layout.size], "f32") : undefined;
+    const rank = layout.config.rank;
+    this.groups = layout.layers.map(
+      (groups) =>
+        new Map(
+          groups.map(({ group, offsetA, offsetB, inputs, rows, segments, slots, columns }) => {
+            const entry: LoraGroup = {
+              loraA: this.params.view([1, columns, inputs], offsetA),
+              loraB: this.params.view([1, rows, rank], offsetB),
+              segments,
+              slots,
+              columns,
+            };
+            if (this.grads !== undefined) {
+              entry.dLoraA = this.grads.view([columns, inputs], offsetA);
+              entry.dLoraB = this.grads.view([rows, rank], offsetB);
+            }
+            return [group, entry];
+          }),
+        ),
+    );
+  }
+
+  get scale(): number {
+    return this.layout.scale;
+  }
+
+  /** The operands of one stacked linear, or undefined where no module of it is targeted. */
+  group(layer: number, group: LinearGroup): LoraGroup | undefined {
+    return this.groups[layer]?.get(group);
+  }
+
+  /** Replaces the parameters. */
+  load(values: Float32Array): void {
+    this.device.write(this.params, values);
+  }
+
+  /** The parameters; waits. */
+  async read(): Promise<Float32Array> {
+    return (await this.device.readFloats(this.params)) as Float32Array;
+  }
+
+  free(): void {
+    this.device.free(this.params);
+    if (this.grads !== undefined) this.device.free(this.grads);
+  }
+}

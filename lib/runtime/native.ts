@@ -1,0 +1,108 @@
+/**
+ * Finds and loads the addon, and says what its exports look like. Everything else in `lib/` goes through
+ * `device.ts`; only this file and its neighbours in `lib/runtime` touch native objects.
+ */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { IBertError } from "../errors.js";
+
+/** A native object; the addon checks its type tag at every use. */
+export interface NativeBuffer {
+  free(): void;
+}
+export interface NativeTensor {
+  readonly __tensor: unique symbol;
+}
+export type OpValue = NativeTensor | number | readonly number[] | undefined;
+
+export interface DeviceInfo {
+  backend: string;
+  /** "AMD EPYC", "NVIDIA H200" … */
+  name: string;
+  /** Chosen instruction set or compute capability. */
+  architecture: string;
+  memoryBytes: number;
+  threads: number;
+}
+
+export interface NativeDevice {
+  info(): DeviceInfo;
+  /** Bytes of a (rows, columns) weight in packed layout, -1 when that dtype cannot be packed. */
+  packedBytes(dtype: number, rows: number, columns: number): number;
+  workspaceBytes(op: number, ...values: OpValue[]): number;
+  whyUnsupported(op: number, ...values: OpValue[]): string | null;
+  kernelName(op: number): string | null;
+}
+
+export interface NativeStream {
+  enqueue(op: number, ...values: OpValue[]): void;
+  write(tensor: NativeTensor, array: NodeJS.TypedArray): void;
+  read(tensor: NativeTensor, array: NodeJS.TypedArray): void;
+  fill(tensor: NativeTensor, byte: number): void;
+  synchronize(): Promise<void>;
+}
+
+export interface FieldSchema {
+  name: string;
+  type: "tensor" | "float" | "int" | "ints";
+  doc: string;
+  role?: "in" | "inOptional" | "out" | "outOptional" | "inOut" | "inOutOptional";
+  kind?: "act" | "acc" | "weight" | "index" | "any";
+  shape?: string;
+  default?: number;
+}
+
+export interface OpSchema {
+  name: string;
+  doc: string;
+  fields: FieldSchema[];
+}
+
+export interface Addon {
+  Device: new (backend: string, threads: number, index: number) => NativeDevice;
+  Buffer: new (device: NativeDevice, bytes: number, planned: boolean) => NativeBuffer;
+  Tensor: new (
+    buffer: NativeBuffer,
+    byteOffset: number,
+    shape: readonly number[],
+    dtype: number,
+    layout: number,
+  ) => NativeTensor;
+  Stream: new (device: NativeDevice) => NativeStream;
+  describeOps(): OpSchema[];
+  describeDTypes(): { name: string; blockElements: number; blockBytes: number }[];
+  checkOp(op: number, ...values: OpValue[]): void;
+  mapFile(path: string, offset: number, bytes: number): Uint8Array;
+}
+
+const require = createRequire(import.meta.url);
+let loaded: Addon | undefined;
+
+/** Root of the package: the folder of package.json, from `lib/runtime` and from `dist/runtime` alike. */
+export const packageRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+
+/** The addon; loaded once a thread. */
+export function addon(): Addon {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Addon {
+  const built = path.join(packageRoot, "build", "Release", "ibert.node");
+  const platform = `${process.platform}-${process.arch}`;
+  if (existsSync(built)) return require(built) as Addon;
+  try {
+    // node-gyp-build looks into prebuilds/<platform> for what this Node and libc can load.
+    return (require("node-gyp-build") as (root: string) => Addon)(packageRoot);
+  } catch (cause) {
+    throw new IBertError("addon-missing", `ibert's native addon is not there for ${platform}`, {
+      hint:
+        `Looked for ${built} and ${path.join(packageRoot, "prebuilds", platform)}. ` +
+        "In a checkout run `npm run build:native` (a C++20 compiler and CMake are needed).",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,24 @@
+// Builds the addon, the reference backend and ibert-kernels with CMake through cmake-js, which brings the Node-API
+// headers from the node-api-headers package: nothing is downloaded.
+import { spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const result = spawnSync(
+  process.execPath,
+  [
+    fileURLToPath(new URL("../node_modules/cmake-js/bin/cmake-js", import.meta.url)),
+    "compile",
+    "--out",
+    "build",
+    "--config",
+    "Release",
+    "--parallel",
+    String(availableParallelism()),
+    ...process.argv.slice(2),
+  ],
+  { cwd: root, stdio: "inherit" },
+);
+if (result.error) throw result.error;
+process.exit(result.status ?? 1);

@@ -1,0 +1,47 @@
+// Writes lib/runtime/ops.generated.ts from the addon's own op table. `--check` fails when the file is not what the
+// table says.
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+import { format, resolveConfig } from "prettier";
+
+const target = fileURLToPath(new URL("../lib/runtime/ops.generated.ts", import.meta.url));
+const addon = createRequire(import.meta.url)("../build/Release/ibert.node");
+const pascal = (name) => name[0].toUpperCase() + name.slice(1);
+
+const lines = [
+  "// Made by scripts/generate-op-types.mjs from native/ops.h. Do not edit.",
+  'import type { Tensor } from "./tensor.js";',
+  "",
+];
+const ops = addon.describeOps();
+for (const op of ops) {
+  lines.push(`/** ${op.doc} */`, `export interface ${pascal(op.name)} {`);
+  for (const field of op.fields) {
+    const facts =
+      field.type === "tensor"
+        ? [`(${field.shape.split(" ").join(", ")})`, field.kind, field.role, field.doc]
+        : [field.doc, field.default === undefined ? "" : `default ${field.default}`];
+    const optional = field.type !== "tensor" || field.role.endsWith("Optional") ? "?" : "";
+    const type = { tensor: "Tensor", float: "number", int: "number", ints: "readonly number[]" }[field.type];
+    lines.push(
+      `  /** ${facts.filter((fact) => fact !== "").join("; ")} */`,
+      `  ${field.name}${optional}: ${type}${optional ? " | undefined" : ""};`,
+    );
+  }
+  lines.push("}", "");
+}
+lines.push("/** Every op, as a method that enqueues it. */", "export interface Ops {");
+for (const op of ops) lines.push(`  ${op.name}(args: ${pascal(op.name)}): void;`);
+lines.push("}", "", "export const OP_NAMES = [", ...ops.map((op) => `  "${op.name}",`), "] as const;", "");
+
+const text = await format(lines.join("\n"), { ...(await resolveConfig(target)), parser: "typescript" });
+if (process.argv.includes("--check")) {
+  if (readFileSync(target, "utf8") !== text) {
+    console.error("lib/runtime/ops.generated.ts is stale: run node scripts/generate-op-types.mjs");
+    process.exit(1);
+  }
+} else {
+  writeFileSync(target, text);
+}
