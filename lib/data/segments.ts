@@ -1,0 +1,45 @@
+import { IBertError } from "../errors.js";
+import type { PromptFields, Row, TaskType } from "./tasks.js";
+
+/** What the data needs of a tokenizer. */
+export interface SegmentTokenizer {
+  /** Token ids without special tokens. */
+  encode(text: string): ArrayLike<number>;
+  readonly eosId: number;
+}
+
+/** A row as ids. Prompt and completion are tokenised apart, so the boundary is the same as when generating. */
+export interface TokenizedRow {
+  id: string;
+  task: TaskType;
+  /** Prompt ids, completion ids, end of sequence. */
+  ids: Int32Array;
+  /** Ids before this one are given, this one and later ones are learned. */
+  promptLength: number;
+}
+
+export type PromptFormatter = (task: TaskType, fields: PromptFields) => string;
+
+/**
+ * @throws IBertError `row_unsupervised` when the completion has no token, `row_no_prompt` when the prompt has none
+ * (its first token would have no position to be predicted from).
+ */
+export function tokenizeRow(row: Row, tokenizer: SegmentTokenizer, format: PromptFormatter): TokenizedRow {
+  const prompt = tokenizer.encode(format(row.task, row.fields));
+  const completion = tokenizer.encode(row.completion);
+  if (completion.length === 0) {
+    throw new IBertError("row_unsupervised", `row ${row.id}: the completion has no token to learn from`, {
+      hint: "Give the row a completion, or take it out of the corpus.",
+    });
+  }
+  if (prompt.length === 0) {
+    throw new IBertError("row_no_prompt", `row ${row.id}: the prompt has no token`, {
+      hint: "The template of the task must hold more than an empty input.",
+    });
+  }
+  const ids = new Int32Array(prompt.length + completion.length + 1);
+  ids.set(prompt, 0);
+  ids.set(completion, prompt.length);
+  ids[ids.length - 1] = tokenizer.eosId;
+  return { id: row.id, task: row.task, ids, promptLength: prompt.length };
+}

@@ -1,0 +1,30 @@
+import type { Labelled, Schema } from "../dsl/dsl.js";
+import type { Row, TaskType } from "./tasks.js";
+
+/** A row before it has a split and a number. */
+export interface Candidate extends Omit<Row, "id" | "split"> {
+  /** Two candidates of a task with one key are duplicates: the same query plan and names, or the same answer. */
+  duplicateKey: string;
+}
+
+/** A row that the compiler (or a source's own rule) turned down. */
+export interface Refusal {
+  task: TaskType;
+  reason: string;
+  text: string;
+}
+
+export type Draw = { candidate: Candidate } | { refusal: Refusal };
+
+/** Asks the compiler; many calls that are waiting at once travel together. */
+export type Labeller = (text: string, schema: Schema) => Promise<Labelled>;
+
+/**
+ * Where rows come from. The same arguments give the same draw, whatever was drawn before, so a corpus can be built by
+ * several workers at once and still be the same bytes.
+ */
+export interface RowSource {
+  /** Changes whenever the same arguments would give other rows. */
+  readonly version: string;
+  draw(task: TaskType, index: number, options: { heldOutSchema: boolean; label: Labeller }): Promise<Draw>;
+}
