@@ -5,6 +5,7 @@ import re
 import time
 
 import ibis
+import ibis.backends.sql.compilers as compilers
 import ibis.common.exceptions as exc
 import inference
 import plan
@@ -22,8 +23,12 @@ ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 MISSING_COLUMN = re.compile(r"^Column .* is not found in table\.", re.DOTALL)
 
 
-class SchemaError(Exception):
-    """The caller's schema is at fault, not the text."""
+class RequestError(Exception):
+    """The caller's schema or dialect is at fault, not the text."""
+
+    def __init__(self, message, code="schema-invalid"):
+        super().__init__(message)
+        self.code = code
 
 
 class Failure(Exception):
@@ -35,7 +40,7 @@ class Failure(Exception):
 
 
 def make_tables(schema):
-    """Unbound tables, one for each entry. Raises SchemaError that names the table and column at fault."""
+    """Unbound tables, one for each entry. Raises RequestError that names the table and column at fault."""
     tables = {}
     for name, columns in schema.items():
         types = {}
@@ -44,7 +49,9 @@ def make_tables(schema):
                 types[column] = ibis.dtype(dtype)
             except Exception as error:
                 reason = ADDRESS.sub("", str(error)).strip().splitlines()
-                raise SchemaError(f"table `{name}`, column `{column}`: {dtype!r} is not an Ibis type ({reason[0] if reason else type(error).__name__})")
+                raise RequestError(
+                    f"table `{name}`, column `{column}`: {dtype!r} is not an Ibis type ({reason[0] if reason else type(error).__name__})"
+                )
         tables[name] = ibis.table(types, name=name)
     return tables
 
@@ -99,13 +106,15 @@ def not_an_expression(value):
 
 
 def compile_sql(expr, dialect):
+    if not hasattr(getattr(compilers, dialect, None), "compiler"):
+        raise RequestError(f"{dialect!r} is not a dialect that Ibis compiles to", "dialect-unknown")
     try:
         return str(ibis.to_sql(expr, dialect=dialect))
     except Exception as error:
         raise Failure("compile", error)
 
 
-def position(node, text):
+def position(node):
     """Where a node stands. Of a method chain, the attribute or call at fault rather than the chain's first line."""
     if node is None:
         return None
@@ -116,7 +125,7 @@ def position(node, text):
     return {"line": line, "column": column, "endLine": node.end_lineno, "endColumn": node.end_col_offset}
 
 
-def describe_error(error, node, text):
+def describe_error(error, node):
     name = "PermissionError" if isinstance(error, Refused) else type(error).__name__
     if isinstance(error, SyntaxError):
         message = error.msg
@@ -124,7 +133,7 @@ def describe_error(error, node, text):
         if error.end_lineno and error.end_offset and error.end_offset > 0:
             where |= {"endLine": error.end_lineno, "endColumn": error.end_offset - 1}
     else:
-        message, where = str(error), position(node, text)
+        message, where = str(error), position(node)
     message = ADDRESS.sub("", message)
     result = {"type": name, "message": message if len(message) <= 4000 else message[:4000] + " …"}
     if where is not None:
@@ -146,7 +155,7 @@ def check(text, schema=None, dialect="duckdb", label=False):
         if label:
             verdict |= plan.label(expr)
     except Failure as failure:
-        verdict = {"stage": failure.stage, "ok": False, "error": describe_error(failure.error, failure.node, text)}
+        verdict = {"stage": failure.stage, "ok": False, "error": describe_error(failure.error, failure.node)}
         inferred = getattr(failure, "schema", inferred)
     if inferred is not None:
         verdict["inferredSchema"] = inferred

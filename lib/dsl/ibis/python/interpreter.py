@@ -60,8 +60,13 @@ def parse(source):
             raise Refused(f"the text nests over {MAX_DEPTH} levels or holds over {MAX_NODES} nodes", "parse")
         for node in level:
             if not isinstance(node, GRAMMAR):
-                raise _at(Refused(f"{describe(node)} is not part of a query: use expressions and simple assignments",
-                                  "parse"), node)
+                raise _at(
+                    Refused(
+                        f"{describe(node)} is not part of a query: use expressions and simple assignments",
+                        "parse",
+                    ),
+                    node,
+                )
             if isinstance(node, (ast.FormattedValue,)) and node.format_spec is not None:
                 raise _at(Refused("an f-string takes no format specification here", "parse"), node)
             if isinstance(node, ast.comprehension) and node.is_async:
@@ -129,14 +134,19 @@ class Interpreter:
         policy = self.policy
         for alias in node.names:
             if isinstance(node, ast.Import):
-                modules = {"ibis": policy.ibis, "ibis.selectors": policy.selectors if alias.asname else policy.ibis}
+                modules = {
+                    "ibis": policy.ibis,
+                    "ibis.selectors": policy.selectors if alias.asname else policy.ibis,
+                }
                 if alias.name not in modules:
                     raise Refused(f"`import {alias.name}` is not available: only ibis is")
                 self.globals[alias.asname or "ibis"] = modules[alias.name]
             else:
                 source = {"ibis": policy.ibis, "ibis.selectors": policy.selectors}.get(node.module or "")
                 if source is None or node.level or alias.name == "*":
-                    raise Refused(f"`from {node.module} import {alias.name}` is not available: only names of ibis are")
+                    raise Refused(
+                        f"`from {node.module} import {alias.name}` is not available: only names of ibis are"
+                    )
                 self.globals[alias.asname or alias.name] = source.lookup(alias.name)
 
     def on_Constant(self, node, _scope):
@@ -189,8 +199,10 @@ class Interpreter:
     def iterate(self, node, scope):
         """The items of a plain container; Ibis's own objects are not walked, some of them have no end."""
         value = self.evaluate(node, scope)
-        if isinstance(value, (list, tuple, set, frozenset, dict, range, type({}.keys()), type({}.values()),
-                              type({}.items()))):
+        if isinstance(
+            value,
+            (list, tuple, set, frozenset, dict, range, type({}.keys()), type({}.values()), type({}.items())),
+        ):
             return list(value)
         raise TypeError(f"'{type(value).__name__}' object is not iterable")
 
@@ -207,10 +219,18 @@ class Interpreter:
         if op is ast.Mult:
             for a, b in ((left, right), (right, left)):
                 if isinstance(a, sized) and isinstance(b, number) and len(a) * max(int(b), 0) > MAX_ITEMS:
-                    raise Refused(f"a {type(a).__name__} of {len(a)} × {b} items is over the limit of {MAX_ITEMS}", "build")
+                    raise Refused(
+                        f"a {type(a).__name__} of {len(a)} × {b} items is over the limit of {MAX_ITEMS}",
+                        "build",
+                    )
         if isinstance(left, number) and isinstance(right, number):
             bits = int(left).bit_length()
-            if op is ast.Pow and bits * abs(right) > MAX_INTEGER_BITS or op is ast.LShift and bits + right > MAX_INTEGER_BITS:
+            if (
+                op is ast.Pow
+                and bits * abs(right) > MAX_INTEGER_BITS
+                or op is ast.LShift
+                and bits + right > MAX_INTEGER_BITS
+            ):
                 raise Refused(f"the result has over {MAX_INTEGER_BITS} bits", "build")
 
     def on_UnaryOp(self, node, scope):
@@ -242,7 +262,12 @@ class Interpreter:
         return self.policy.admit(value[index])
 
     def on_Slice(self, node, scope):
-        return slice(*(None if part is None else self.evaluate(part, scope) for part in (node.lower, node.upper, node.step)))
+        return slice(
+            *(
+                None if part is None else self.evaluate(part, scope)
+                for part in (node.lower, node.upper, node.step)
+            )
+        )
 
     def on_List(self, node, scope):
         return self.items(node.elts, scope)

@@ -40,7 +40,9 @@ def describe(node, seen):
     if isinstance(node, ops.Cast):
         return f"Cast({type(node.to).__name__},{shape(node.arg, seen)})"
     if isinstance(node, ops.JoinChain):
-        links = [f"{link.how}({shape(link.table, seen)},{children(link.predicates, seen)})" for link in node.rest]
+        links = [
+            f"{link.how}({shape(link.table, seen)},{children(link.predicates, seen)})" for link in node.rest
+        ]
         return f"Join({shape(node.first, seen)},{','.join(links)},{values(node.values, seen)})"
     if isinstance(node, ops.Project):
         return f"Project({shape(node.parent, seen)},{values(node.values, seen)})"

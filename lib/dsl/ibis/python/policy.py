@@ -34,32 +34,40 @@ class Refused(PermissionError):
 
 # Execution, files, connections, plots, SQL strings (which would make `sql_to_ibis` a copy of its own question), raw
 # operation nodes, and callbacks into arbitrary callables.
-REFUSED_METHODS = frozenset(
-    """
+REFUSED_METHODS = frozenset("""
     execute preview cache compile visualize pipe sql raw_sql alias get_backend unbind op bind to_csv to_delta to_json
     to_pandas to_pandas_batches to_parquet to_parquet_dir to_polars to_pyarrow to_pyarrow_batches to_sql to_torch
     to_xlsx to_list to_numpy to_sqlglot to_sqlglot_column_defs from_numpy from_pandas from_polars from_pyarrow
     from_sqlglot from_typehint resolve expand expand_names
-    """.split()
-)
+    """.split())
 # Fields of Ibis's own records: raw nodes, not expressions.
 RECORD_FIELDS = frozenset(
     "args argnames copy groupings orderings havings table base cases_ default results bounds how start end_".split()
 )
-REFUSED_FUNCTIONS = frozenset(
-    """
+REFUSED_FUNCTIONS = frozenset("""
     connect decompile deferred get_backend set_backend infer_dtype infer_schema memtable parse_sql to_sql watermark
     read_csv read_delta read_json read_parquet
-    """.split()
-)
+    """.split())
 SELECTOR_FUNCTIONS = (
     "across all all_of any_of cols contains endswith first if_all if_any index last matches none numeric of_type "
     "startswith where"
 ).split()
 
 RECEIVERS = (Expr, Deferred, GroupedTable, Builder, Selector, Expandable, sch.Schema, dt.DataType)
-PRIMITIVES = (bool, int, float, str, bytes, type(None), decimal.Decimal, datetime.date, datetime.time,
-              datetime.timedelta, slice, range)
+PRIMITIVES = (
+    bool,
+    int,
+    float,
+    str,
+    bytes,
+    type(None),
+    decimal.Decimal,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    slice,
+    range,
+)
 CONTAINERS = (list, tuple, dict, set, frozenset)
 PRIMITIVE_METHODS = {
     str: frozenset("lower upper strip split join startswith endswith replace title capitalize".split()),
@@ -87,7 +95,9 @@ class Namespace:
         if name in self.members:
             return self.members[name]
         if name in self.known:
-            raise Refused(f"`{self.name}.{name}` is not available: a text is compiled, it reads, runs and connects nothing")
+            raise Refused(
+                f"`{self.name}.{name}` is not available: a text is compiled, it reads, runs and connects nothing"
+            )
         raise AttributeError(f"module '{self.name}' has no attribute '{name}'", name=name)
 
 
@@ -103,9 +113,16 @@ def _plain(function):
 
     def call(*args, **kwargs):
         for value in (*args, *kwargs.values()):
-            if not isinstance(value, PRIMITIVES + CONTAINERS + (zip, enumerate, type({}.keys()), type({}.values()),
-                                                                 type({}.items()))):
-                raise Refused(f"`{function.__name__}` takes plain Python values here, not {type(value).__name__}", "build")
+            if not isinstance(
+                value,
+                PRIMITIVES
+                + CONTAINERS
+                + (zip, enumerate, type({}.keys()), type({}.values()), type({}.items())),
+            ):
+                raise Refused(
+                    f"`{function.__name__}` takes plain Python values here, not {type(value).__name__}",
+                    "build",
+                )
         return function(*args, **kwargs)
 
     call.__name__ = function.__name__
@@ -124,21 +141,38 @@ BUILTINS["enumerate"] = lambda *args: list(enumerate(*args))
 class Policy:
     def __init__(self):
         functions = {n: getattr(ibis, n) for n in api.__all__ if n not in REFUSED_FUNCTIONS}
-        functions = {n: v for n, v in functions.items() if not isinstance(v, (type, types.ModuleType)) or n == "Schema"}
+        functions = {
+            n: v for n, v in functions.items() if not isinstance(v, (type, types.ModuleType)) or n == "Schema"
+        }
         functions.pop("Schema", None)
         functions["_"] = ibis._
-        self.selectors = Namespace("ibis.selectors", {n: getattr(selectors, n) for n in SELECTOR_FUNCTIONS},
-                                   frozenset(n for n in dir(selectors) if not n.startswith("_")))
+        self.selectors = Namespace(
+            "ibis.selectors",
+            {n: getattr(selectors, n) for n in SELECTOR_FUNCTIONS},
+            frozenset(n for n in dir(selectors) if not n.startswith("_")),
+        )
         functions["selectors"] = self.selectors
-        self.ibis = Namespace("ibis", functions, frozenset(n for n in (*dir(ibis), *api.__all__, "expr", "backends", "common")))
+        self.ibis = Namespace(
+            "ibis", functions, frozenset(n for n in (*dir(ibis), *api.__all__, "expr", "backends", "common"))
+        )
         self.names = {"ibis": self.ibis, "_": ibis._, "s": self.selectors, "selectors": self.selectors}
-        self.functions = {id(v) for ns in (self.ibis, self.selectors) for v in ns.members.values() if callable(v)
-                          and not isinstance(v, Deferred)}
+        self.functions = {
+            id(v)
+            for ns in (self.ibis, self.selectors)
+            for v in ns.members.values()
+            if callable(v) and not isinstance(v, Deferred)
+        }
         self.functions |= {id(v) for v in BUILTINS.values()}
         self._allowed = {}
-        self.value_methods = frozenset().union(*(self.allowed(c) for c in vars(ir).values()
-                                                 if isinstance(c, type) and issubclass(c, (Expr, GroupedTable))),
-                                               self.allowed(GroupedTable), *(self.allowed(c) for c in Builder.__subclasses__()))
+        self.value_methods = frozenset().union(
+            *(
+                self.allowed(c)
+                for c in vars(ir).values()
+                if isinstance(c, type) and issubclass(c, (Expr, GroupedTable))
+            ),
+            self.allowed(GroupedTable),
+            *(self.allowed(c) for c in Builder.__subclasses__()),
+        )
 
     def allowed(self, cls):
         """The public attributes of `cls` that a text may read."""
@@ -152,8 +186,10 @@ class Policy:
     def attribute(self, obj, name):
         """`obj.name`, if the text may read it. AttributeError as Python or Ibis raises it; Refused otherwise."""
         if name.startswith("_"):
-            raise Refused(f"`{name}`: attributes that begin with an underscore are not available "
-                          f'(a column of that name is reached as ["{name}"])')
+            raise Refused(
+                f"`{name}`: attributes that begin with an underscore are not available "
+                f'(a column of that name is reached as ["{name}"])'
+            )
         if isinstance(obj, Namespace):
             return obj.lookup(name)
         if isinstance(obj, Deferred):
@@ -180,7 +216,8 @@ class Policy:
             if attribute_name is None:
                 raise Refused("only methods of a deferred value can be called", "build")
             if attribute_name not in self.value_methods and any(
-                hasattr(t, attribute_name) for t in (*PRIMITIVE_METHODS, int, float, bytes, set, type, sch.Schema, dt.DataType)
+                hasattr(t, attribute_name)
+                for t in (*PRIMITIVE_METHODS, int, float, bytes, set, type, sch.Schema, dt.DataType)
             ):
                 raise Refused(refusal(attribute_name))
             return
@@ -204,18 +241,29 @@ class Policy:
             return value
         if isinstance(value, int) and not isinstance(value, bool):
             if value.bit_length() > MAX_INTEGER_BITS:
-                raise Refused(f"an integer of {value.bit_length()} bits is over the limit of {MAX_INTEGER_BITS}", "build")
+                raise Refused(
+                    f"an integer of {value.bit_length()} bits is over the limit of {MAX_INTEGER_BITS}",
+                    "build",
+                )
             return value
         if isinstance(value, CONTAINERS):
             if len(value) > MAX_ITEMS:
-                raise Refused(f"a {type(value).__name__} of {len(value)} items is over the limit of {MAX_ITEMS}", "build")
+                raise Refused(
+                    f"a {type(value).__name__} of {len(value)} items is over the limit of {MAX_ITEMS}",
+                    "build",
+                )
             return value
-        if isinstance(value, RECEIVERS + PRIMITIVES + (Namespace, type({}.keys()), type({}.values()), type({}.items()))):
+        if isinstance(
+            value, RECEIVERS + PRIMITIVES + (Namespace, type({}.keys()), type({}.values()), type({}.items()))
+        ):
             return value
         if callable(value):
             self.callee(value, None)
             return value
-        if isinstance(value, (sch.Schema, dt.DataType)) or type(value).__module__ == "ibis.common.collections":
+        if (
+            isinstance(value, (sch.Schema, dt.DataType))
+            or type(value).__module__ == "ibis.common.collections"
+        ):
             return value
         raise Refused(f"a {type(value).__name__} has no place in a query", "build")
 
@@ -243,8 +291,23 @@ ORIGINALS = {}
 def disarm():
     """Replaces refused methods on the live classes and functions of `ibis`; `ORIGINALS` keeps them for the API's docs."""
     # Ibis itself calls these while it builds and compiles; they reach nothing outside.
-    internal = {"op", "bind", "unbind", "compile", "get_backend", "resolve", "expand", "expand_names", "pipe", "alias",
-                "to_sqlglot", "to_sqlglot_column_defs", "from_sqlglot", "from_typehint", "cache"}
+    internal = {
+        "op",
+        "bind",
+        "unbind",
+        "compile",
+        "get_backend",
+        "resolve",
+        "expand",
+        "expand_names",
+        "pipe",
+        "alias",
+        "to_sqlglot",
+        "to_sqlglot_column_defs",
+        "from_sqlglot",
+        "from_typehint",
+        "cache",
+    }
 
     def refuse(name):
         def method(*_args, **_kwargs):
@@ -252,7 +315,7 @@ def disarm():
 
         return method
 
-    for cls in [c for c in vars(ir).values() if isinstance(c, type) and issubclass(c, Expr)] + [Expr]:
+    for cls in {Expr, *(c for c in vars(ir).values() if isinstance(c, type) and issubclass(c, Expr))}:
         for name in REFUSED_METHODS - internal:
             if name in vars(cls):
                 ORIGINALS[cls, name] = vars(cls)[name]
