@@ -57,6 +57,19 @@ export class Decoder {
     readonly options: DecoderOptions,
   ) {}
 
+  /** The same graph on the planned device, where it only counts. */
+  plan(): Decoder {
+    return new Decoder(this.device.plan(), this.config, this.weights, this.adapter, this.options);
+  }
+
+  /** An arena as large as `work` needs it. */
+  arenaFor(name: string, work: (decoder: Decoder, arena: Arena) => void): Arena {
+    const planned = this.plan();
+    const arena = planned.device.arena(name, 0);
+    work(planned, arena);
+    return this.device.arena(name, arena.peak);
+  }
+
   /**
    * Losses of the batch's supervised tokens (T, float32, nats; 0 elsewhere), which lie in `arena`. With `backward`, the
    * gradient of their sum is added to the adapter's gradients.

@@ -107,7 +107,7 @@ export async function generate(
       options.signal?.throwIfAborted();
       const { batch, complete } = takeRows(running, engine.options.maxRows);
       const logits = engine.step(batch.map(({ text, tokens }) => ({ sequence: text.sequence, tokens })));
-      const uniform = Float32Array.from(batch, ({ text }, i) => (complete[i] ? text.random.next() : 0));
+      const uniform = Float32Array.from(batch, ({ text }, i) => (complete[i] ? text.random.float() : 0));
       const { ids, logprobs } = await sample(engine, logits, { temperature, topP, topK, uniform });
       batch.forEach(({ text }, i) => {
         if (!complete[i]) return; // more of its prompt is to come

@@ -197,4 +197,3 @@ export class InferenceEngine {
     device.ops.loraLinearForward({ x, weight: weights.linears[group], residual, y, ...operands });
   }
 }
-

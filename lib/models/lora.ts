@@ -131,7 +131,7 @@ export class LoraLayout {
       if (part === "B") continue;
       const bound = 1 / Math.sqrt(fanIn);
       const end = offset + shape[0] * shape[1];
-      for (let i = offset; i < end; i++) values[i] = (2 * random.next() - 1) * bound;
+      for (let i = offset; i < end; i++) values[i] = (2 * random.float() - 1) * bound;
     }
     return values;
   }

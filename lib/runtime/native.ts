@@ -5,9 +5,9 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 
 import { IBertError } from "../errors.js";
+import { packageRoot } from "./cache.js";
 
 /** A native object; the addon checks its type tag at every use. */
 export interface NativeBuffer {
@@ -81,9 +81,6 @@ export interface Addon {
 const require = createRequire(import.meta.url);
 let loaded: Addon | undefined;
 
-/** Root of the package: the folder of package.json, from `lib/runtime` and from `dist/runtime` alike. */
-export const packageRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-
 /** The addon; loaded once a thread. */
 export function addon(): Addon {
   loaded ??= load();
@@ -91,16 +88,16 @@ export function addon(): Addon {
 }
 
 function load(): Addon {
-  const built = path.join(packageRoot, "build", "Release", "ibert.node");
+  const built = path.join(packageRoot(), "build", "Release", "ibert.node");
   const platform = `${process.platform}-${process.arch}`;
   if (existsSync(built)) return require(built) as Addon;
   try {
     // node-gyp-build looks into prebuilds/<platform> for what this Node and libc can load.
-    return (require("node-gyp-build") as (root: string) => Addon)(packageRoot);
+    return (require("node-gyp-build") as (root: string) => Addon)(packageRoot());
   } catch (cause) {
     throw new IBertError("addon-missing", `ibert's native addon is not there for ${platform}`, {
       hint:
-        `Looked for ${built} and ${path.join(packageRoot, "prebuilds", platform)}. ` +
+        `Looked for ${built} and ${path.join(packageRoot(), "prebuilds", platform)}. ` +
         "In a checkout run `npm run build:native` (a C++20 compiler and CMake are needed).",
       cause,
     });
