@@ -109,18 +109,24 @@ async function buildTask(
     number
   >;
   const seen = new Set<string>();
+  // A common shape may not make up more than a fifth of what a task is measured on.
+  const perShape = new Map<string, number>();
 
   const place = (candidate: Candidate, heldOutSchema: boolean): void => {
     const byShape = splitOfShape(candidate.shape);
     if (heldOutSchema && byShape !== "train") return;
     const split: Split = heldOutSchema ? "test_schema" : byShape;
     if (missing[split] === 0) return;
+    const share = `${split} ${candidate.shape}`;
+    const ofShape = (perShape.get(share) ?? 0) + 1;
+    if (split !== "train" && ofShape > Math.max(2, Math.ceil(options.rows[split][task] / 5))) return;
     const { duplicateKey, ...row } = candidate;
     if (seen.has(duplicateKey)) {
       result.duplicates++;
       return;
     }
     seen.add(duplicateKey);
+    perShape.set(share, ofShape);
     missing[split]--;
     const number = String(options.rows[split][task] - missing[split]).padStart(5, "0");
     result.rows.push({ id: `${split}-${task}-${number}`, split, ...row });

@@ -30,6 +30,28 @@ export interface PromptFields {
   error?: string;
 }
 
+/** The code of an answer and the language to check it in. */
+export interface CheckableText {
+  language: "dsl" | "sql";
+  text: string;
+}
+
+/** The form of prompts and answers, as one DSL defines it. */
+export interface TaskFormat {
+  /** The text that the completion follows. */
+  prompt(task: TaskType, fields: PromptFields): string;
+  /** Texts that end an answer besides the end of sequence. */
+  stop(task: TaskType): readonly string[];
+  /** What the compiler is to check; undefined when the answer holds no code. */
+  assemble(task: TaskType, fields: PromptFields, completion: string): CheckableText | undefined;
+}
+
+/** The text before the first of the stop texts. */
+export function cutAtStop(text: string, stops: readonly string[]): string {
+  const ends = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
+  return ends.length === 0 ? text : text.slice(0, Math.min(...ends));
+}
+
 const schemaShape = z.record(z.string().min(1), z.record(z.string().min(1), z.string().min(1)));
 
 /** One line of a corpus file. */

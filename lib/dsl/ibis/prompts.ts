@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { IBertError } from "../../errors.js";
-import type { PromptFields, TaskType } from "../../data/tasks.js";
+import type { CheckableText, PromptFields, TaskFormat, TaskType } from "../../data/tasks.js";
 import type { Schema } from "../dsl.js";
 import { joinSql, tokenizeSql } from "./generator/sql_tokens.js";
 
@@ -135,13 +135,7 @@ function oneLineOfCode(code: string): string {
     .replaceAll("\n", " ");
 }
 
-/** The code that an answer holds and how it is to be checked; undefined when it holds none. */
-export interface CheckableText {
-  language: "ibis" | "sql";
-  text: string;
-}
-
-/** What the compiler is to check, for an answer to that prompt. */
+/** What the compiler is to check, for an answer to that prompt; undefined when the answer holds no code. */
 export function assembleProgram(
   task: TaskType,
   fields: PromptFields,
@@ -149,16 +143,16 @@ export function assembleProgram(
 ): CheckableText | undefined {
   switch (task) {
     case "code_completion":
-      return { language: "ibis", text: (fields.input + completion).trim() };
+      return { language: "dsl", text: (fields.input + completion).trim() };
     case "ibis_to_sql":
       return { language: "sql", text: completion.trim() };
     case "sql_to_ibis":
     case "error_resolution":
-      return { language: "ibis", text: completion.trim() };
+      return { language: "dsl", text: completion.trim() };
     case "qa":
     case "function_documentation": {
       const code = codeIn(completion);
-      return code === undefined ? undefined : { language: "ibis", text: code };
+      return code === undefined ? undefined : { language: "dsl", text: code };
     }
   }
 }
@@ -168,4 +162,13 @@ export function codeIn(text: string): string | undefined {
   const marked = text.split("\n").find((line) => line.startsWith(CODE_MARK));
   if (marked !== undefined) return marked.slice(CODE_MARK.length).trim();
   return /```(?:\w*)\n([\s\S]*?)```/.exec(text)?.[1]?.trim();
+}
+
+/** Everything that training and evaluation ask about the form of prompts and answers. */
+export function ibisTaskFormat(templates: PromptTemplates = IBIS_PROMPTS): TaskFormat {
+  return {
+    prompt: (task, fields) => formatPrompt(task, fields, templates),
+    stop: (task) => templates.tasks[task].stop,
+    assemble: assembleProgram,
+  };
 }

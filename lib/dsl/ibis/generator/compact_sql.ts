@@ -216,16 +216,3 @@ export function compactSql(sql: string, schema: Schema): string {
   const select = parseSelect(plain);
   return joinSql(select === undefined ? plain : writeSelect(fold(select, schema)));
 }
-
-/** The statement without its names and literals: what two programs of one shape have in common. */
-export function sqlShape(sql: string): string {
-  return tokenizeSql(sql)
-    .map(
-      (token) =>
-        ({ quoted: "c", string: "s", number: "n", word: token.text, symbol: token.text })[token.kind],
-    )
-    .join(" ")
-    .replace(/c \. c/g, "c")
-    .replace(/c(?: , c)+/g, "c+")
-    .replace(/([sn])(?: , [sn])+/g, "$1+");
-}

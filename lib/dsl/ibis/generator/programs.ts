@@ -56,12 +56,15 @@ function filter(state: State, columns: readonly ScopeColumn[] = state.columns): 
   const conditions = [condition(state.random, usable, state.easy)];
   if (state.random.chance(0.12)) conditions.push(condition(state.random, usable, true));
   const english = conditions.map((c) => c.english).join(" and ");
-  step(
-    state,
-    "filter",
-    conditions.map((c) => c.node),
-    `keep rows where ${english}`,
-  );
+  const args = conditions.flatMap((c) => conjuncts(c.node));
+  step(state, "filter", args, `keep rows where ${english}`);
+}
+
+/** Conditions that must all hold are written as arguments of their own: one way to say one thing. */
+function conjuncts(node: Node): Node[] {
+  return node.kind === "binary" && node.op === "&"
+    ? [...conjuncts(node.left), ...conjuncts(node.right)]
+    : [node];
 }
 
 /** The new columns' names are fresh, so that no answer hangs on which of two columns is meant. */

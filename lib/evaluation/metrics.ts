@@ -1,0 +1,177 @@
+import {
+  cutAtStop,
+  TASK_TYPES,
+  type CheckableText,
+  type Row,
+  type TaskFormat,
+  type TaskType,
+} from "../data/tasks.js";
+import { STAGES, type DslEngine, type Stage } from "../dsl/dsl.js";
+import { chrF, rougeL } from "./overlap.js";
+
+/** What one answer is worth. */
+export interface RowScore {
+  id: string;
+  task: TaskType;
+  prediction: string;
+  /** Whether the row's own completion holds code: only such rows count in the rates. */
+  holdsCode: boolean;
+  /** Rungs passed; all false when an answer that should hold code holds none. */
+  passed: Record<Stage, boolean>;
+  /** `ExceptionType: message` of the rung that was not passed. */
+  error?: string;
+  exact: boolean;
+  /** The answer and the row's own completion compile (or parse) to the same SQL. */
+  sqlEqual: boolean;
+  chrF: number;
+  rougeL: number;
+}
+
+export interface TaskMetrics {
+  rows: number;
+  /** Rows whose own completion holds code. */
+  codeRows: number;
+  /** Share of the code rows that pass each rung; 0 when there is none. */
+  rates: Record<Stage, number>;
+  exactMatch: number;
+  /** Share of the code rows. */
+  sqlEqual: number;
+  chrF: number;
+  rougeL: number;
+}
+
+interface Checked {
+  passed: Record<Stage, boolean>;
+  error?: string;
+  sql?: string;
+}
+
+const allStages = (value: boolean): Record<Stage, boolean> => ({
+  parse: value,
+  names: value,
+  build: value,
+  compile: value,
+});
+
+const NO_CODE: Checked = { passed: allStages(false), error: "the answer holds no code" };
+
+const oneLine = (sql: string): string => sql.replace(/\s+/g, " ").trim();
+
+async function check(engine: DslEngine, row: Row, code: CheckableText | undefined): Promise<Checked> {
+  if (code === undefined) return NO_CODE;
+  if (code.language === "sql") {
+    const verdict = await engine.checkSql(code.text, { schema: row.schema });
+    const parses = verdict.ok || verdict.canonical !== undefined;
+    const checked: Checked = { passed: { ...allStages(verdict.ok), parse: parses } };
+    if (verdict.error !== undefined) checked.error = `${verdict.error.type}: ${verdict.error.message}`;
+    if (verdict.ok && verdict.canonical !== undefined) checked.sql = oneLine(verdict.canonical);
+    return checked;
+  }
+  const verdict = await engine.check(code.text, { schema: row.schema });
+  const reached = STAGES.indexOf(verdict.stage);
+  const passed = Object.fromEntries(STAGES.map((stage, i) => [stage, verdict.ok || i < reached])) as Record<
+    Stage,
+    boolean
+  >;
+  const checked: Checked = { passed };
+  if (verdict.error !== undefined) checked.error = `${verdict.error.type}: ${verdict.error.message}`;
+  if (verdict.ok && verdict.sql !== undefined) checked.sql = oneLine(verdict.sql);
+  return checked;
+}
+
+/** Scores one answer against its row through the compiler. */
+export async function scoreRow(
+  row: Row,
+  prediction: string,
+  engine: DslEngine,
+  format: TaskFormat,
+): Promise<RowScore> {
+  const gold = format.assemble(row.task, row.fields, row.completion);
+  const code = format.assemble(row.task, row.fields, prediction);
+  const [goldChecked, checked] = await Promise.all([
+    gold === undefined ? undefined : check(engine, row, gold),
+    gold === undefined ? undefined : check(engine, row, code),
+  ]);
+  const score: RowScore = {
+    id: row.id,
+    task: row.task,
+    prediction,
+    holdsCode: gold !== undefined,
+    passed: checked?.passed ?? allStages(false),
+    exact: prediction.trim() === row.completion.trim(),
+    sqlEqual: checked?.sql !== undefined && checked.sql === goldChecked?.sql,
+    chrF: chrF(row.completion, prediction),
+    rougeL: rougeL(row.completion, prediction),
+  };
+  if (checked?.error !== undefined) score.error = checked.error;
+  return score;
+}
+
+const mean = (values: readonly number[]): number =>
+  values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+
+const share = <T>(items: readonly T[], test: (item: T) => boolean): number =>
+  mean(items.map((item) => (test(item) ? 1 : 0)));
+
+export function summarise(scores: readonly RowScore[]): TaskMetrics {
+  const code = scores.filter((score) => score.holdsCode);
+  return {
+    rows: scores.length,
+    codeRows: code.length,
+    rates: Object.fromEntries(
+      STAGES.map((stage) => [stage, share(code, (score) => score.passed[stage])]),
+    ) as Record<Stage, number>,
+    exactMatch: share(scores, (score) => score.exact),
+    sqlEqual: share(code, (score) => score.sqlEqual),
+    chrF: mean(scores.map((score) => score.chrF)),
+    rougeL: mean(scores.map((score) => score.rougeL)),
+  };
+}
+
+export interface EvaluationResult {
+  /** Only tasks that have rows. */
+  tasks: Partial<Record<TaskType, TaskMetrics>>;
+  all: TaskMetrics;
+  scores: RowScore[];
+}
+
+/** Scores that are there already, by task and together. */
+export function summariseByTask(scores: RowScore[]): EvaluationResult {
+  const tasks: EvaluationResult["tasks"] = {};
+  for (const task of TASK_TYPES) {
+    const own = scores.filter((score) => score.task === task);
+    if (own.length > 0) tasks[task] = summarise(own);
+  }
+  return { tasks, all: summarise(scores), scores };
+}
+
+export interface EvaluationRun {
+  rows: readonly Row[];
+  engine: DslEngine;
+  format: TaskFormat;
+  /** The model's answer to a prompt; what follows a stop text is cut off again here. */
+  generate(prompt: string, options: { row: Row; stop: readonly string[] }): Promise<string>;
+  onProgress?: (done: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+/** Generates and scores, one row after the other; checks run while the next answer is generated. */
+export async function evaluateRows(run: EvaluationRun): Promise<EvaluationResult> {
+  const pending: Promise<RowScore>[] = [];
+  for (const [i, row] of run.rows.entries()) {
+    run.signal?.throwIfAborted();
+    const stop = run.format.stop(row.task);
+    const answer = await run.generate(run.format.prompt(row.task, row.fields), { row, stop });
+    const score = scoreRow(row, cutAtStop(answer, stop), run.engine, run.format);
+    // A failed check is reported when all are awaited; until then it must not count as unhandled.
+    score.catch(() => undefined);
+    pending.push(score);
+    run.onProgress?.(i + 1, run.rows.length);
+  }
+  return summariseByTask(await Promise.all(pending));
+}
+
+/** The same number of rows of each task, the first of each, in the order of the tasks. */
+export function rowsPerTask(rows: readonly Row[], perTask: number): Row[] {
+  return TASK_TYPES.flatMap((task) => rows.filter((row) => row.task === task).slice(0, perTask));
+}
