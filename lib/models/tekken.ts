@@ -1,0 +1,199 @@
+import { z } from "zod";
+
+import { IBertError } from "../errors.js";
+import { bytePairEncode, type ByteString } from "./bpe.js";
+import { parseNamed, readJson } from "./config.js";
+import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, Tokenizer } from "./tokenizer.js";
+
+const TekkenFile = z.looseObject({
+  config: z.looseObject({
+    pattern: z.string(),
+    default_vocab_size: z.int().positive(),
+    default_num_special_tokens: z.int().positive(),
+    version: z.string(),
+  }),
+  vocab: z.array(z.looseObject({ rank: z.int().nonnegative(), token_bytes: z.base64() })),
+  special_tokens: z.array(z.looseObject({ rank: z.int().nonnegative(), token_str: z.string() })).nullish(),
+});
+type TekkenFile = z.infer<typeof TekkenFile>;
+
+/** The special tokens of files up to version 7 that do not list them, in the order of their ids. */
+const UNLISTED_SPECIALS = [
+  "<unk>",
+  "<s>",
+  "</s>",
+  "[INST]",
+  "[/INST]",
+  "[AVAILABLE_TOOLS]",
+  "[/AVAILABLE_TOOLS]",
+  "[TOOL_RESULTS]",
+  "[/TOOL_RESULTS]",
+  "[TOOL_CALLS]",
+  "[IMG]",
+  "<pad>",
+  "[IMG_BREAK]",
+  "[IMG_END]",
+  "[PREFIX]",
+  "[MIDDLE]",
+  "[SUFFIX]",
+  "[SYSTEM_PROMPT]",
+  "[/SYSTEM_PROMPT]",
+  "[TOOL_CONTENT]",
+];
+
+/** Pieces whose tokens are remembered; the cache starts anew when it is full. */
+const CACHED_PIECES = 50_000;
+
+/** Mistral's Tekken: tiktoken-style byte-level BPE whose first ids are the special tokens. */
+class TekkenTokenizer implements Tokenizer {
+  readonly vocabSize: number;
+  readonly bosId: number;
+  readonly eosId: number;
+  readonly addBos = true;
+  readonly specialIds: ReadonlySet<number>;
+  readonly #path: string;
+  /** From this version on, the system prompt has tokens of its own. */
+  readonly #version: number;
+  readonly #pattern: RegExp;
+  readonly #ranks = new Map<ByteString, number>();
+  readonly #bytes: ByteString[] = [];
+  readonly #specials: ReadonlyMap<string, number>;
+  readonly #specialNames: readonly string[];
+  readonly #specialPattern: RegExp;
+  readonly #cache = new Map<string, readonly number[]>();
+
+  constructor(file: TekkenFile, path: string) {
+    const { config, vocab } = file;
+    this.#path = path;
+    this.#version = Number(/^v(\d+)/.exec(config.version)?.[1] ?? NaN);
+    this.vocabSize = config.default_vocab_size;
+    const specialCount = config.default_num_special_tokens;
+    this.#pattern = compilePattern(config.pattern, path);
+    this.#specialNames = specialNames(file, specialCount);
+    this.#specials = new Map(this.#specialNames.map((name, id) => [name, id]));
+    this.specialIds = new Set(this.#specialNames.keys());
+    this.#specialPattern = new RegExp(
+      `(${this.#specialNames.map((name) => name.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")).join("|")})`,
+    );
+    this.bosId = this.#special("<s>");
+    this.eosId = this.#special("</s>");
+    for (const { rank, token_bytes } of vocab) {
+      if (rank >= this.vocabSize - specialCount) continue;
+      const bytes = Buffer.from(token_bytes, "base64").toString("latin1");
+      this.#ranks.set(bytes, rank);
+      this.#bytes[rank] = bytes;
+    }
+    for (let byte = 0; byte < 256; byte++) {
+      if (!this.#ranks.has(String.fromCharCode(byte))) {
+        throw new IBertError("tokenizer-invalid", `${path}: there is no token for the byte ${byte}`);
+      }
+    }
+  }
+
+  #special(name: string): number {
+    const id = this.#specials.get(name);
+    if (id === undefined) {
+      throw new IBertError("tokenizer-invalid", `${this.#path}: there is no special token ${name}`);
+    }
+    return id;
+  }
+
+  encode(text: string, { allowSpecial = true }: EncodeOptions = {}): number[] {
+    const ids: number[] = [];
+    for (const part of allowSpecial ? text.split(this.#specialPattern) : [text]) {
+      const special = allowSpecial ? this.#specials.get(part) : undefined;
+      if (special !== undefined) ids.push(special);
+      else this.#encodePart(part, ids);
+    }
+    return ids;
+  }
+
+  #encodePart(text: string, ids: number[]): void {
+    const offset = this.#specialNames.length;
+    for (const [piece] of text.matchAll(this.#pattern)) {
+      let ranks = this.#cache.get(piece);
+      if (ranks === undefined) {
+        ranks = bytePairEncode(Buffer.from(piece).toString("latin1"), this.#ranks);
+        if (this.#cache.size >= CACHED_PIECES) this.#cache.clear();
+        this.#cache.set(piece, ranks);
+      }
+      for (const rank of ranks) ids.push(rank + offset);
+    }
+  }
+
+  decode(ids: ArrayLike<number>, { skipSpecial = false }: DecodeOptions = {}): string {
+    const offset = this.#specialNames.length;
+    let text = "";
+    let bytes: ByteString = "";
+    const flush = (): void => {
+      text += Buffer.from(bytes, "latin1").toString("utf8");
+      bytes = "";
+    };
+    for (const id of Array.from(ids)) {
+      const special = this.#specialNames[id];
+      if (special === undefined) {
+        bytes += this.#bytes[id - offset] ?? "";
+      } else {
+        flush();
+        if (!skipSpecial) text += special;
+      }
+    }
+    flush();
+    return text;
+  }
+
+  /** Mistral's instruct format: `<s>[SYSTEM_PROMPT]…[/SYSTEM_PROMPT][INST]…[/INST]…</s>`; it opens no assistant's turn. */
+  applyChatTemplate(messages: readonly ChatMessage[], _options: ChatOptions = {}): number[] {
+    const ids = [this.bosId];
+    const plain = (text: string): number[] => this.encode(text, { allowSpecial: false });
+    const lastUser = messages.findLastIndex(({ role }) => role === "user");
+    let system = "";
+    messages.forEach(({ role, content }, index) => {
+      if (role === "system" && this.#version >= 7) {
+        ids.push(this.#special("[SYSTEM_PROMPT]"), ...plain(content), this.#special("[/SYSTEM_PROMPT]"));
+      } else if (role === "system") {
+        system = content;
+      } else if (role === "user") {
+        // Before version 7 the system prompt stands in the last user message.
+        const text = index === lastUser && system !== "" ? `${system}\n\n${content}` : content;
+        ids.push(this.#special("[INST]"), ...plain(text), this.#special("[/INST]"));
+      } else if (role === "assistant") {
+        ids.push(...plain(content), this.eosId);
+      } else {
+        throw new IBertError("chat-template", `${this.#path}: there is no role ${JSON.stringify(role)}`, {
+          hint: "The roles are system, user and assistant.",
+        });
+      }
+    });
+    return ids;
+  }
+}
+
+/** Rust's `\s` is Unicode's White_Space, which has U+0085 and lacks U+FEFF; JavaScript's is not. */
+function compilePattern(pattern: string, path: string): RegExp {
+  try {
+    return new RegExp(
+      pattern.replaceAll("\\s", "\\p{White_Space}").replaceAll("\\S", "\\P{White_Space}"),
+      "gu",
+    );
+  } catch (error) {
+    throw new IBertError("tokenizer-invalid", `${path}: config.pattern cannot be compiled: ${String(error)}`);
+  }
+}
+
+function specialNames(file: TekkenFile, count: number): string[] {
+  const names = Array.from({ length: count }, (_, id) => `<SPECIAL_${id}>`);
+  const listed = file.special_tokens ?? UNLISTED_SPECIALS.map((token_str, rank) => ({ rank, token_str }));
+  for (const { rank, token_str } of listed) {
+    if (rank < count) names[rank] = token_str;
+  }
+  return names;
+}
+
+/**
+ * Opens a `tekken.json`.
+ * @throws IBertError `tokenizer-invalid`, `model-config-invalid` naming the file and the key.
+ */
+export function openTekken(path: string): Tokenizer {
+  return new TekkenTokenizer(parseNamed(TekkenFile, readJson(path), path), path);
+}

@@ -1,0 +1,71 @@
+import { IBertError } from "../errors.js";
+import { GgufMetadata } from "../formats/gguf-metadata.js";
+import type { Gguf } from "../formats/gguf.js";
+import { JsonTokenizer, type TokenizerJson } from "./tokenizer-json.js";
+import type { Tokenizer } from "./tokenizer.js";
+
+/** `tokenizer.ggml.token_type`: tokens that are matched as wholes before any merge. */
+const CONTROL = 3;
+const USER_DEFINED = 4;
+
+const BYTE_LEVEL = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
+
+/** How a text is cut before the merges, by the name that llama.cpp gives to it (`tokenizer.ggml.pre`). */
+const PRE_TOKENIZERS: Record<string, { type: string } & Record<string, unknown>> = {
+  "gpt-2": BYTE_LEVEL,
+  smollm: { type: "Sequence", pretokenizers: [{ type: "Digits", individual_digits: true }, BYTE_LEVEL] },
+};
+
+/**
+ * The tokenizer in a GGUF's metadata: byte-level BPE (`tokenizer.ggml.model` = `gpt2`), rebuilt as the `tokenizer.json`
+ * that the model had before its conversion.
+ * @throws IBertError `tokenizer-unsupported` naming the kind.
+ */
+export function tokenizerFromGguf(gguf: Gguf): Tokenizer {
+  const metadata = new GgufMetadata(gguf);
+  const model = metadata.requireString("tokenizer.ggml.model");
+  const pre = metadata.string("tokenizer.ggml.pre") ?? "gpt-2";
+  const preTokenizer = PRE_TOKENIZERS[pre];
+  if (model !== "gpt2" || preTokenizer === undefined) {
+    throw new IBertError(
+      "tokenizer-unsupported",
+      `${gguf.path}: the tokenizer ${JSON.stringify(model)} with pre-tokenizer ${JSON.stringify(pre)} is not supported`,
+      {
+        hint: `Supported here are gpt2 with ${Object.keys(PRE_TOKENIZERS).join(" or ")}; use the model's Hugging Face folder.`,
+      },
+    );
+  }
+  const tokens = metadata.requireStrings("tokenizer.ggml.tokens");
+  const types = metadata.numbers("tokenizer.ggml.token_type") ?? [];
+  const added = tokens.flatMap((content, id) =>
+    types[id] === CONTROL || types[id] === USER_DEFINED
+      ? [{ id, content, special: types[id] === CONTROL, ...AS_WRITTEN }]
+      : [],
+  );
+  const json: TokenizerJson = {
+    added_tokens: added,
+    normalizer: null,
+    pre_tokenizer: preTokenizer,
+    post_processor: null,
+    decoder: BYTE_LEVEL,
+    model: {
+      type: "BPE",
+      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      merges: metadata.requireStrings("tokenizer.ggml.merges"),
+      unk_token: null,
+      byte_fallback: false,
+      ignore_merges: false,
+    },
+  };
+  const bosId = metadata.number("tokenizer.ggml.bos_token_id") ?? null;
+  return new JsonTokenizer(json, {
+    path: gguf.path,
+    bosId,
+    eosId: metadata.requireNumber("tokenizer.ggml.eos_token_id"),
+    addBos: bosId !== null && (metadata.boolean("tokenizer.ggml.add_bos_token") ?? false),
+    chatTemplate: metadata.string("tokenizer.chat_template"),
+  });
+}
+
+/** An added token is found wherever it is spelt, and takes no space around it. */
+const AS_WRITTEN = { single_word: false, lstrip: false, rstrip: false, normalized: false };

@@ -1,0 +1,163 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import * as hub from "@huggingface/tokenizers";
+import { z } from "zod";
+
+import { IBertError } from "../errors.js";
+import { ChatTemplate } from "./chat-template.js";
+import { parseNamed, readJson } from "./config.js";
+import { asInRust } from "./pre-tokenizer.js";
+import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, Tokenizer } from "./tokenizer.js";
+
+/** The library's type declarations lack the extensions that Node's resolution wants, so this says what is used of it. */
+interface HubTokenizer {
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
+  decode(
+    ids: number[],
+    options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean },
+  ): string;
+}
+const HubTokenizer = hub.Tokenizer as new (json: object, config: object) => HubTokenizer;
+
+const AddedToken = z.looseObject({ id: z.int().nonnegative(), content: z.string(), special: z.boolean() });
+
+/** The parts of `tokenizer.json` that are looked at here; `@huggingface/tokenizers` reads the rest. */
+export const TokenizerJson = z.looseObject({
+  added_tokens: z.array(AddedToken),
+  pre_tokenizer: z.looseObject({ type: z.string() }).nullable(),
+  model: z.looseObject({ type: z.string(), vocab: z.record(z.string(), z.int()) }),
+});
+export type TokenizerJson = z.infer<typeof TokenizerJson>;
+
+const TokenName = z.union([z.string(), z.looseObject({ content: z.string() }).transform((t) => t.content)]);
+const TokenizerConfig = z.looseObject({
+  bos_token: TokenName.nullish(),
+  eos_token: TokenName.nullish(),
+  add_bos_token: z.boolean().nullish(),
+  chat_template: z.string().nullish(),
+});
+
+export interface TokenizerSettings {
+  /** The file that errors name. */
+  path: string;
+  bosId: number | null;
+  eosId: number;
+  addBos: boolean;
+  chatTemplate: string | undefined;
+}
+
+/** A tokenizer over the JavaScript port of Hugging Face's library. Its two instances are made when first used. */
+export class JsonTokenizer implements Tokenizer {
+  readonly vocabSize: number;
+  readonly bosId: number | null;
+  readonly eosId: number;
+  readonly addBos: boolean;
+  readonly specialIds: ReadonlySet<number>;
+  readonly #json: TokenizerJson;
+  readonly #settings: TokenizerSettings;
+  #withSpecials: HubTokenizer | undefined;
+  #plain: HubTokenizer | undefined;
+  #chat: ChatTemplate | undefined;
+
+  constructor(json: TokenizerJson, settings: TokenizerSettings) {
+    this.#json = { ...json, pre_tokenizer: asInRust(json.pre_tokenizer, json.model) };
+    this.#settings = settings;
+    this.bosId = settings.bosId;
+    this.eosId = settings.eosId;
+    this.addBos = settings.addBos;
+    this.specialIds = new Set(json.added_tokens.filter(({ special }) => special).map(({ id }) => id));
+    let largest = 0;
+    for (const id of Object.values(json.model.vocab)) largest = Math.max(largest, id);
+    for (const { id } of json.added_tokens) largest = Math.max(largest, id);
+    this.vocabSize = largest + 1;
+  }
+
+  #make(json: TokenizerJson): HubTokenizer {
+    try {
+      return new HubTokenizer(json, {});
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new IBertError("tokenizer-invalid", `${this.#settings.path}: ${reason}`, { cause: error });
+    }
+  }
+
+  /** Knows every added token; encodes and decodes. */
+  #full(): HubTokenizer {
+    return (this.#withSpecials ??= this.#make(this.#json));
+  }
+
+  /** Knows the added tokens that are no special ones; encodes only. */
+  #withoutSpecials(): HubTokenizer {
+    const addedTokens = this.#json.added_tokens.filter(({ special }) => !special);
+    return (this.#plain ??= this.#make({ ...this.#json, added_tokens: addedTokens }));
+  }
+
+  encode(text: string, { allowSpecial = true }: EncodeOptions = {}): number[] {
+    const tokenizer = allowSpecial ? this.#full() : this.#withoutSpecials();
+    return tokenizer.encode(text, { add_special_tokens: false }).ids;
+  }
+
+  decode(ids: ArrayLike<number>, { skipSpecial = false }: DecodeOptions = {}): string {
+    // The library takes no empty list.
+    if (ids.length === 0) return "";
+    return this.#full().decode(Array.from(ids), {
+      skip_special_tokens: skipSpecial,
+      clean_up_tokenization_spaces: false,
+    });
+  }
+
+  applyChatTemplate(messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
+    const { chatTemplate, path } = this.#settings;
+    if (chatTemplate === undefined) {
+      throw new IBertError("chat-template", `${path}: the model has no chat template`);
+    }
+    const special = this.#json.added_tokens.filter((token) => token.special);
+    const content = (id: number | null): string => special.find((token) => token.id === id)?.content ?? "";
+    this.#chat ??= new ChatTemplate(chatTemplate, {
+      specials: new Map(special.map((token) => [token.content, token.id])),
+      bosToken: content(this.bosId),
+      eosToken: content(this.eosId),
+      encodePlain: (text) => this.encode(text, { allowSpecial: false }),
+    });
+    return this.#chat.encode(messages, options);
+  }
+}
+
+/** The tokenizer of a model folder: `tokenizer.json`, `tokenizer_config.json` and, where present, `chat_template.jinja`. */
+export function tokenizerFromFolder(folder: string): Tokenizer {
+  const path = join(folder, "tokenizer.json");
+  const json = parseNamed(TokenizerJson, readJson(path), path);
+  const configPath = join(folder, "tokenizer_config.json");
+  const config = parseNamed(TokenizerConfig, readJson(configPath), configPath);
+  const idOf = (content: string): number | undefined =>
+    json.added_tokens.find((token) => token.content === content)?.id ?? json.model.vocab[content];
+  const eosId = idOf(config.eos_token ?? "");
+  if (eosId === undefined) {
+    throw new IBertError("tokenizer-invalid", `${configPath}: eos_token is missing or no token of ${path}`);
+  }
+  const bosId = idOf(config.bos_token ?? "") ?? null;
+  const templatePath = join(folder, "chat_template.jinja");
+  return new JsonTokenizer(json, {
+    path,
+    eosId,
+    bosId,
+    addBos: bosId !== null && (config.add_bos_token ?? templateAdds(json, config.bos_token ?? "")),
+    chatTemplate: existsSync(templatePath)
+      ? readFileSync(templatePath, "utf8")
+      : (config.chat_template ?? undefined),
+  });
+}
+
+/** Whether the post-processor puts the token before a single sequence. */
+function templateAdds(json: TokenizerJson, token: string): boolean {
+  const PostProcessor = z.looseObject({
+    single: z.array(z.looseObject({ SpecialToken: z.looseObject({ id: z.string() }).optional() })).optional(),
+    processors: z.array(z.unknown()).optional(),
+  });
+  const adds = (value: unknown): boolean => {
+    const { data } = PostProcessor.safeParse(value);
+    return data?.single?.[0]?.SpecialToken?.id === token || (data?.processors ?? []).some(adds);
+  };
+  return adds(json.post_processor);
+}
