@@ -17,6 +17,9 @@ const GENERATOR_VERSION = "ibis-generator-1";
 const GENERATED = { source: "generator", licence: "Apache-2.0" };
 const DOCSTRINGS = { source: "ibis-framework docstrings", licence: "Apache-2.0" };
 
+/** Characters of a program or its SQL; longer ones cost a small model more than they teach it. */
+const LONGEST = 500;
+
 /** How often a prompt of the task shows its tables; users do not always give them. */
 const SCHEMA_SHOWN: Readonly<Record<TaskType, number>> = {
   code_completion: 0.85,
@@ -72,6 +75,7 @@ class IbisRowSource implements RowSource {
   readonly version: string;
 
   constructor(
+    private readonly engine: DslEngine,
     private readonly seed: number,
     private readonly profile: Profile,
     private readonly functions: readonly DocumentedFunction[],
@@ -106,6 +110,12 @@ class IbisRowSource implements RowSource {
     const { random, task } = drawn;
     const { text, schema } = checked;
     const sql = compactSql(checked.labelled.sql, schema);
+    if (Math.max(text.length, sql.length) > LONGEST)
+      return refuse(task, `longer than ${LONGEST} characters`, text);
+    if (task === "sql_to_ibis" || task === "ibis_to_sql") {
+      const verdict = await this.engine.checkSql(sql, { schema });
+      if (!verdict.ok) return refuse(task, `${verdict.error?.type}: ${verdict.error?.message}`, sql);
+    }
     switch (task) {
       case "sql_to_ibis":
         return accept(drawn, checked, { input: sql }, text);
@@ -142,7 +152,8 @@ class IbisRowSource implements RowSource {
 
   private async documentation(drawn: Drawn): Promise<Draw> {
     const { random, task } = drawn;
-    const documented = random.pick(this.functions);
+    const shown = this.functions.filter((one) => one.method !== undefined || one.isStep);
+    const documented = random.pick(random.chance(0.7) && shown.length > 0 ? shown : this.functions);
     const example = exampleOf(random, documented, this.profile, drawn.heldOutSchema);
     const schema = toSchema(example?.tables ?? []);
     if (example !== undefined) {
@@ -217,5 +228,5 @@ export async function createIbisRowSource(
   if (functions.length === 0) {
     throw new IBertError("api_empty", `the engine documents no function of the ${options.profile} profile`);
   }
-  return new IbisRowSource(options.seed, options.profile, functions);
+  return new IbisRowSource(engine, options.seed, options.profile, functions);
 }

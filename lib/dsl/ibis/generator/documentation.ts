@@ -2,7 +2,7 @@
 import type { Random } from "../../../data/random.js";
 import type { ApiEntry } from "../../dsl.js";
 import { applyMethod } from "./expressions.js";
-import { PREDICATE_METHODS, REDUCTIONS, SCALAR_METHODS, type MethodSpec } from "./methods.js";
+import { PREDICATE_METHODS, REDUCTIONS, SCALAR_METHODS, TRIM_METHODS, type MethodSpec } from "./methods.js";
 import { randomProgram, type Profile } from "./programs.js";
 import { randomSchema, type Table } from "./schemas.js";
 import { call, chainOf, write, type Node } from "./syntax.js";
@@ -76,7 +76,8 @@ const STEPS: Readonly<Record<Profile, readonly string[]>> = {
 /** The first sentence of a docstring, on one line; undefined when it has none of a useful length. */
 export function summaryOf(docstring: string): string | undefined {
   const paragraph = (docstring.trim().split(/\n\s*\n/)[0] ?? "").replace(/\s+/g, " ").trim();
-  const sentence = /^.*?[.!?](?=\s|$)/.exec(paragraph)?.[0] ?? paragraph;
+  const plain = paragraph.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1");
+  const sentence = /^.*?[.!?](?=\s|$)/.exec(plain)?.[0] ?? plain;
   return sentence.length >= 12 && sentence.length <= 140 && !/[{}|:]{2}/.test(sentence)
     ? sentence
     : undefined;
@@ -112,7 +113,7 @@ export function shortSignature(signature: string): string {
 /** The functions to write about, in a fixed order. */
 export function documentedFunctions(api: readonly ApiEntry[], profile: Profile): DocumentedFunction[] {
   const easyOnly = profile === "quickstart";
-  const methods = [...SCALAR_METHODS, ...PREDICATE_METHODS, ...REDUCTIONS];
+  const methods = [...SCALAR_METHODS, ...TRIM_METHODS, ...PREDICATE_METHODS, ...REDUCTIONS];
   const steps = new Set(easyOnly ? STEPS.quickstart : [...STEPS.quickstart, ...STEPS.full]);
   const found = new Map<string, DocumentedFunction>();
   for (const entry of api) {

@@ -50,9 +50,6 @@ export const SCALAR_METHODS: readonly MethodSpec[] = [
   method("StringValue.upper", STRINGS, [], "str", "upper", "{} in upper case", true),
   method("StringValue.lower", STRINGS, [], "str", "lower", "{} in lower case", true),
   method("StringValue.length", STRINGS, [], "int", "length", "the length of {}", true),
-  method("StringValue.strip", STRINGS, [], "str", "clean", "{} without spaces at its ends", true),
-  method("StringValue.lstrip", STRINGS, [], "str", "clean", "{} without spaces at its start"),
-  method("StringValue.rstrip", STRINGS, [], "str", "clean", "{} without spaces at its end"),
   method("StringValue.capitalize", STRINGS, [], "str", "title", "{} capitalised"),
   method("StringValue.reverse", STRINGS, [], "str", "reversed", "{} reversed"),
   method("StringValue.left", STRINGS, ["length"], "str", "head", "the first {0} characters of {}"),
@@ -121,6 +118,16 @@ export const SCALAR_METHODS: readonly MethodSpec[] = [
     true,
   ),
   method("Value.nullif", ["int", "float", "str"], ["value"], "same", "known", "{} with {0} as null"),
+];
+
+/**
+ * Only for answers about the method: programs leave them out, because Ibis prints the white space that they trim, line
+ * breaks and all, into the SQL.
+ */
+export const TRIM_METHODS: readonly MethodSpec[] = [
+  method("StringValue.strip", STRINGS, [], "str", "clean", "{} without spaces at its ends"),
+  method("StringValue.lstrip", STRINGS, [], "str", "clean", "{} without spaces at its start"),
+  method("StringValue.rstrip", STRINGS, [], "str", "clean", "{} without spaces at its end"),
 ];
 
 /** Row by row, giving a condition. */

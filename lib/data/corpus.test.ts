@@ -1,0 +1,138 @@
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { buildCorpus, readManifest, splitCounts, splitOfShape } from "./corpus.js";
+import { checkCorpus, inspectCorpus } from "./inspect.js";
+import { readSplit } from "./reader.js";
+import { toyEngine, toyFormat, toySource } from "./testing/fakes.js";
+import { SPLITS } from "./tasks.js";
+
+const evaluation = { valid: 3, test: 4, test_schema: 2 };
+const rows = splitCounts({ train: 40, evaluation }, { qa: 1, sql_to_ibis: 3 });
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "ibert-corpus-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const build = (name: string, seed = 1) =>
+  buildCorpus({ directory: join(folder, name), seed, rows }, { engine: toyEngine(), source: toySource });
+
+describe("splitCounts", () => {
+  it("spreads training rows by weight and evaluation rows evenly over the same tasks", () => {
+    expect(rows.train).toMatchObject({ qa: 10, sql_to_ibis: 30, ibis_to_sql: 0 });
+    expect(rows.test).toMatchObject({ qa: 4, sql_to_ibis: 4, ibis_to_sql: 0 });
+  });
+});
+
+describe("buildCorpus", () => {
+  it("fills every split, keeps shapes apart and leaves nothing else behind", async () => {
+    const { manifest, reused } = await build("a");
+    expect(reused).toBe(false);
+    expect(manifest.counts).toEqual(rows);
+    expect(manifest.refused).toBeGreaterThan(0);
+    expect(manifest.duplicates).toBeGreaterThan(0);
+    expect(await readdir(folder)).toEqual(["a"]);
+    for (const split of SPLITS) {
+      for (const row of await readSplit(join(folder, "a"), split)) {
+        expect(splitOfShape(row.shape)).toBe(split === "test_schema" ? "train" : split);
+        expect(row.schemaId).toBe(split === "test_schema" ? "held" : "seen");
+      }
+    }
+    const refused = (await readFile(join(folder, "a", "rejects.jsonl"), "utf8")).trim().split("\n");
+    expect(refused).toHaveLength(manifest.refused);
+    expect(JSON.parse(refused[0] as string)).toMatchObject({ reason: "every tenth" });
+  });
+
+  it("writes the same bytes for the same settings, and finds them again", async () => {
+    const first = await build("a");
+    const second = await build("b");
+    expect(second.manifest.files).toEqual(first.manifest.files);
+    const again = await build("a");
+    expect(again).toEqual({ manifest: first.manifest, reused: true });
+    expect((await build("a", 2)).reused).toBe(false);
+  });
+
+  it("builds again when a file was touched", async () => {
+    await build("a");
+    await appendFile(join(folder, "a", "train.jsonl"), "\n");
+    expect((await build("a")).reused).toBe(false);
+  });
+
+  it("says which split has no row", async () => {
+    const none = { ...toySource, draw: toySource.draw.bind(toySource) };
+    none.draw = (task) => Promise.resolve({ refusal: { task, reason: "never", text: "x" } });
+    const directory = join(folder, "a");
+    await expect(
+      buildCorpus({ directory, seed: 1, rows }, { engine: toyEngine(), source: none }),
+    ).rejects.toMatchObject({
+      code: "corpus_empty",
+      message: expect.stringContaining("split train") as string,
+    });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it("stops when it is told to", async () => {
+    const signal = AbortSignal.abort();
+    const directory = join(folder, "a");
+    await expect(
+      buildCorpus({ directory, seed: 1, rows }, { engine: toyEngine(), source: toySource, signal }),
+    ).rejects.toThrow(/abort/i);
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
+describe("readManifest", () => {
+  it("names a manifest that is missing or is none", async () => {
+    await expect(readManifest(folder)).rejects.toMatchObject({ code: "corpus_missing" });
+    await writeFile(join(folder, "manifest.json"), "{}");
+    await expect(readManifest(folder)).rejects.toMatchObject({ code: "corpus_manifest" });
+  });
+});
+
+describe("checkCorpus", () => {
+  const check = () => checkCorpus(join(folder, "a"), { engine: toyEngine(), format: toyFormat });
+
+  it("passes a sound corpus through the compiler again", async () => {
+    await build("a");
+    expect(await check()).toEqual({ checked: 39, problems: [] });
+  });
+
+  it("finds changed files, rows that do not compile and shapes in two splits", async () => {
+    await build("a");
+    const path = join(folder, "a", "train.jsonl");
+    const [shape] = (await readSplit(join(folder, "a"), "test")).map((row) => row.shape);
+    const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+    const row = JSON.parse(lines.at(-1) as string) as object;
+    lines[lines.length - 1] = JSON.stringify({ ...row, shape, completion: "bad:build" });
+    await writeFile(path, `${lines.join("\n")}\n`);
+    const { problems } = await check();
+    expect(problems.join("\n")).toMatch(/train\.jsonl: its SHA-256/);
+    expect(problems.join("\n")).toMatch(/row train-sql_to_ibis-00030: ToyError: build/);
+    expect(problems.join("\n")).toMatch(/1 program shapes are in both train and test: shape \d+/);
+  });
+
+  it("names a file that is gone", async () => {
+    await build("a");
+    await rm(join(folder, "a", "valid.jsonl"));
+    await expect(check()).rejects.toMatchObject({ code: "corpus_missing" });
+  });
+});
+
+describe("inspectCorpus", () => {
+  it("reports counts, examples and token lengths", async () => {
+    await build("a");
+    const report = await inspectCorpus(join(folder, "a"), toyFormat, {
+      encode: (text) => [...text].map((c) => c.charCodeAt(0)),
+      eosId: 0,
+    });
+    expect(report.counts.train.qa).toBe(10);
+    expect(report.examples.qa?.prompt).toMatch(/^qa: program/);
+    expect(report.lengths?.all?.rows).toBe(40);
+    const qa = report.lengths?.qa;
+    expect(qa?.max).toBeGreaterThanOrEqual(qa?.mean ?? Infinity);
+    expect(qa?.supervisedMean).toBeLessThan(qa?.mean ?? 0);
+  });
+});

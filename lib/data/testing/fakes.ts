@@ -1,0 +1,69 @@
+import type { DslEngine, Labelled } from "../../dsl/dsl.js";
+import type { Draw, RowSource } from "../source.js";
+import type { TaskFormat } from "../tasks.js";
+
+/**
+ * A toy DSL for tests of what does not hang on a DSL: a text fails at the rung that it names, `bad:build`, and else
+ * compiles to itself in upper case.
+ */
+export function toyEngine(): DslEngine & { asked: string[] } {
+  const asked: string[] = [];
+  const check = (text: string): Labelled => {
+    asked.push(text);
+    const stage = /bad:(parse|names|build|compile)/.exec(text)?.[1] as Labelled["stage"] | undefined;
+    return stage === undefined
+      ? { stage: "compile", ok: true, sql: text.toUpperCase(), planHash: text, milliseconds: 0 }
+      : { stage, ok: false, error: { type: "ToyError", message: stage }, milliseconds: 0 };
+  };
+  return {
+    asked,
+    check: (text) => Promise.resolve(check(text)),
+    label: (text) => Promise.resolve(check(text)),
+    checkMany: (items) => Promise.resolve(items.map((item) => check(item.text))),
+    labelMany: (items) => Promise.resolve(items.map((item) => check(item.text))),
+    checkSql: (sql) =>
+      Promise.resolve(
+        sql.includes("bad")
+          ? { ok: false, error: { type: "ParseError", message: "bad SQL" } }
+          : { ok: true, canonical: sql.toUpperCase() },
+      ),
+    describeApi: () => Promise.resolve([]),
+    version: () => Promise.resolve({ name: "toy", version: "1" }),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** Draws of 400 shapes, one in ten refused and one in five a duplicate of the one before. */
+export const toySource: RowSource = {
+  version: "toy-1",
+  async draw(task, index, { heldOutSchema, label }): Promise<Draw> {
+    const number = index % 5 === 4 ? index - 1 : index;
+    const text = `program ${number}`;
+    await label(text, {});
+    if (index % 10 === 9) return { refusal: { task, reason: "every tenth", text } };
+    return {
+      candidate: {
+        task,
+        fields: { input: text },
+        completion: `answer ${number}`,
+        schema: {},
+        schemaId: heldOutSchema ? "held" : "seen",
+        shape: `shape ${number % 400}`,
+        source: "toy",
+        licence: "Apache-2.0",
+        duplicateKey: text,
+      },
+    };
+  },
+};
+
+export const toyFormat: TaskFormat = {
+  prompt: (task, fields) => `${task}: ${fields.input}\n`,
+  stop: () => ["\n"],
+  assemble: (task, _fields, completion) =>
+    task === "qa"
+      ? completion.startsWith("code ")
+        ? { language: "dsl", text: completion }
+        : undefined
+      : { language: task === "ibis_to_sql" ? "sql" : "dsl", text: completion },
+};

@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import { compactSql } from "./compact_sql.js";
+import { joinSql, tokenizeSql } from "./sql_tokens.js";
+
+const schema = { t: { a: "int64", b: "string" } };
+const compact = (sql: string): string => compactSql(sql, schema);
+
+describe("compactSql", () => {
+  it("drops aliases and quotes of a single source", () => {
+    expect(compact(`SELECT\n  "t0"."a"\nFROM "t" AS "t0"`)).toBe("SELECT a FROM t");
+  });
+
+  it("keeps the quotes of reserved words and the aliases of a join", () => {
+    expect(compact(`SELECT "t0"."order" FROM "t" AS "t0"`)).toBe('SELECT "order" FROM t');
+    expect(compact(`SELECT "t2"."a" FROM "t" AS "t2" INNER JOIN "u" AS "t3" ON "t2"."a" = "t3"."a"`)).toBe(
+      "SELECT t2.a FROM t AS t2 INNER JOIN u AS t3 ON t2.a = t3.a",
+    );
+  });
+
+  it("folds a filter into the aggregate around it, and a filter around an aggregate into HAVING", () => {
+    const grouped = `SELECT "t1"."b", SUM("t1"."a") AS "s" FROM (
+      SELECT * FROM "t" AS "t0" WHERE "t0"."a" > 3) AS "t1" GROUP BY 1`;
+    expect(compact(grouped)).toBe("SELECT b, SUM(a) AS s FROM t WHERE a > 3 GROUP BY b");
+    const having = `SELECT * FROM (${grouped}) AS "t2" WHERE "t2"."s" > 5 ORDER BY "t2"."s" DESC LIMIT 2`;
+    expect(compact(having)).toBe(
+      "SELECT b, SUM(a) AS s FROM t WHERE a > 3 GROUP BY b HAVING SUM(a) > 5 ORDER BY s DESC LIMIT 2",
+    );
+  });
+
+  it("keeps a limit inside: what comes after it is about fewer rows", () => {
+    const sql = `SELECT * FROM (SELECT * FROM "t" AS "t0" LIMIT 5) AS "t1" WHERE "t1"."a" > 3`;
+    expect(compact(sql)).toBe("SELECT * FROM (SELECT * FROM t LIMIT 5) WHERE a > 3");
+  });
+
+  it("keeps OR together when two filters become one", () => {
+    const sql = `SELECT COUNT(*) FROM (SELECT * FROM "t" AS "t0" WHERE "t0"."a" > 3 OR "t0"."a" < 1) AS "t1"
+      WHERE "t1"."b" = 'x'`;
+    expect(compact(sql)).toBe("SELECT COUNT(*) FROM t WHERE (a > 3 OR a < 1) AND b = 'x'");
+  });
+
+  it("writes all columns of a table as a star, but only all and in order", () => {
+    expect(compact(`SELECT "t0"."a", "t0"."b", "t0"."a" + 1 AS "c" FROM "t" AS "t0"`)).toBe(
+      "SELECT *, a + 1 AS c FROM t",
+    );
+    expect(compact(`SELECT "t0"."b", "t0"."a" FROM "t" AS "t0"`)).toBe("SELECT b, a FROM t");
+  });
+
+  it("drops the computed name of an unnamed result", () => {
+    expect(compact(`SELECT COUNT(*) AS "CountStar(t)" FROM "t" AS "t0"`)).toBe("SELECT COUNT(*) FROM t");
+  });
+});
+
+describe("joinSql", () => {
+  it("keeps string literals and negative numbers whole", () => {
+    const sql = "SELECT 'it''s  (a) , b', -1, a - 1 FROM t WHERE x IN (1, 2)";
+    expect(joinSql(tokenizeSql(sql))).toBe(sql);
+  });
+});

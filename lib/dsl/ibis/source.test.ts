@@ -1,0 +1,132 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { buildCorpus, splitCounts } from "../../data/corpus.js";
+import { checkCorpus } from "../../data/inspect.js";
+import { Random } from "../../data/random.js";
+import { readSplit } from "../../data/reader.js";
+import { SPLITS, TASK_TYPES, type Row } from "../../data/tasks.js";
+import { evaluateRows } from "../../evaluation/metrics.js";
+import type { DslEngine } from "../dsl.js";
+import { MISTAKES, mutateProgram } from "./generator/mutators.js";
+import { PROFILES, randomProgram } from "./generator/programs.js";
+import { toSchema } from "./generator/schemas.js";
+import { write, type Style } from "./generator/syntax.js";
+import { createIbisEngine } from "./index.js";
+import { ibisTaskFormat } from "./prompts.js";
+import { createIbisRowSource, cutPoints } from "./source.js";
+
+let engine: DslEngine;
+let folder: string;
+beforeAll(async () => {
+  engine = createIbisEngine({ workers: 1 });
+  folder = await mkdtemp(join(tmpdir(), "ibert-source-"));
+});
+afterAll(async () => {
+  await engine.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const STYLES: readonly Style[] = [
+  { column: "deferred", quote: '"' },
+  { column: "attribute", quote: "'" },
+  { column: "item", quote: '"' },
+  { column: "deferred_item", quote: "'" },
+];
+
+describe.each(PROFILES)("random programs of the %s profile", (profile) => {
+  it("compile, in every style to the same SQL", async () => {
+    const items = Array.from({ length: 60 }, (_, i) =>
+      randomProgram(Random.of(11, i), profile, i % 7 === 0),
+    ).flatMap(({ node, schema }) =>
+      STYLES.map((style) => ({ text: write(node, style), schema: toSchema(schema.tables) })),
+    );
+    const verdicts = await engine.checkMany(items);
+    verdicts.forEach((verdict, i) => {
+      expect(verdict, items[i]?.text).toMatchObject({ ok: true });
+      expect(verdict.sql, items[i]?.text).toBe(verdicts[i - (i % STYLES.length)]?.sql);
+    });
+  });
+});
+
+describe("mistakes", () => {
+  it("of every sort occur and nearly all fail, with an exception of Python or Ibis", async () => {
+    const random = Random.of(5);
+    const mutants = Array.from({ length: 900 }, (_, i) => {
+      const program = randomProgram(Random.of(5, i), "full");
+      const mutant = mutateProgram(random, program);
+      return mutant && { ...mutant, schema: toSchema(program.schema.tables) };
+    })
+      .filter((mutant) => mutant !== undefined)
+      .slice(0, 240);
+    expect(new Set(mutants.map(({ mistake }) => mistake))).toEqual(new Set(MISTAKES));
+    const verdicts = await engine.checkMany(mutants.map(({ text, schema }) => ({ text, schema })));
+    const failed = verdicts.filter((verdict) => !verdict.ok);
+    expect(failed.length / verdicts.length).toBeGreaterThan(0.9);
+    for (const { error } of failed) expect(error?.type).toMatch(/Error$|Exception$|Invalid/);
+  });
+});
+
+describe("cutPoints", () => {
+  it("are after the dots, brackets and commas of the chain, not inside arguments or strings", () => {
+    const text = 't.filter(_.a == "x.y(", _.b.isin([1, 2])).limit(3)';
+    const ends = cutPoints(text).map((point) => text.slice(0, point));
+    expect(ends).toEqual([
+      "t.",
+      "t.filter(",
+      't.filter(_.a == "x.y(",',
+      't.filter(_.a == "x.y(", _.b.isin([1, 2]))',
+      't.filter(_.a == "x.y(", _.b.isin([1, 2])).',
+      't.filter(_.a == "x.y(", _.b.isin([1, 2])).limit(',
+    ]);
+  });
+});
+
+describe.each(PROFILES)("a corpus of the %s profile", (profile) => {
+  const format = ibisTaskFormat();
+  const rows = splitCounts(
+    { train: 60, evaluation: { valid: 2, test: 3, test_schema: 2 } },
+    Object.fromEntries(TASK_TYPES.map((task) => [task, 1])),
+  );
+  const all: Row[] = [];
+
+  beforeAll(async () => {
+    const source = await createIbisRowSource(engine, { seed: 4, profile });
+    const directory = join(folder, profile);
+    const { manifest } = await buildCorpus({ directory, seed: 4, rows }, { engine, source });
+    expect(manifest.counts).toEqual(rows);
+    for (const split of SPLITS) all.push(...(await readSplit(directory, split)));
+  });
+
+  it("is sound: hashes, splits, and every program and statement in it", async () => {
+    const { checked, problems } = await checkCorpus(join(folder, profile), { engine, format, sample: 1000 });
+    expect(problems).toEqual([]);
+    expect(checked).toBeGreaterThan(60);
+  });
+
+  it("scores its own answers as right", async () => {
+    const test = all.filter((row) => row.split === "test");
+    const generate = (_: string, { row }: { row: Row }): Promise<string> => Promise.resolve(row.completion);
+    const { all: metrics } = await evaluateRows({ rows: test, engine, format, generate });
+    expect(metrics).toMatchObject({ rates: { compile: 1 }, exactMatch: 1, sqlEqual: 1 });
+  });
+
+  it("shows broken programs with the exception that they really raise", async () => {
+    const broken = all.filter((row) => row.task === "error_resolution");
+    expect(broken.length).toBeGreaterThan(10);
+    for (const { fields, schema } of broken) {
+      const verdict = await engine.check(fields.input, { schema });
+      expect(verdict.ok).toBe(false);
+      expect(`${verdict.error?.type}: ${verdict.error?.message}`).toContain(
+        fields.error?.replace(/\.\.\.$/, ""),
+      );
+    }
+  });
+
+  it("keeps prompts and answers on as few lines as the stop texts allow", () => {
+    for (const row of all) {
+      for (const stop of format.stop(row.task)) expect(row.completion).not.toContain(stop);
+    }
+  });
+});
