@@ -1,11 +1,9 @@
-import { readFileSync } from "node:fs";
-
 import { z } from "zod";
 
 import { IBertError } from "../errors.js";
 import { GgufMetadata } from "../formats/gguf-metadata.js";
 import type { Gguf } from "../formats/gguf.js";
-import { describeSystemError } from "../formats/system-error.js";
+import { readJson } from "../formats/json.js";
 
 const Size = z.int().positive();
 
@@ -46,24 +44,6 @@ export function parseNamed<T>(schema: z.ZodType<T>, value: unknown, path: string
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   throw invalid(path, `${issue?.path.join(".") || "the top"}: ${issue?.message ?? "invalid"}`);
-}
-
-/** Reads a JSON file, with errors that name it. */
-export function readJson(path: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw describeSystemError(error, "read", path);
-  }
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new IBertError(
-      "json-invalid",
-      `${path}: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
 }
 
 /** The keys of a Hugging Face config.json that matter here; others are ignored. */

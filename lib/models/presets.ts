@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { z } from "zod";
 
 import { IBertError } from "../errors.js";
-import { ModelConfig, parseNamed, readJson } from "./config.js";
+import { readJson } from "../formats/json.js";
+import { ModelConfig, parseNamed } from "./config.js";
 
 /** Where a preset's weights come from: a member of a Python wheel, pinned by hash, or a repository of the hub. */
 export const WeightsOrigin = z.discriminatedUnion("from", [

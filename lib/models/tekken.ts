@@ -1,8 +1,9 @@
 import { z } from "zod";
 
 import { IBertError } from "../errors.js";
+import { readJson } from "../formats/json.js";
 import { bytePairEncode, type ByteString } from "./bpe.js";
-import { parseNamed, readJson } from "./config.js";
+import { parseNamed } from "./config.js";
 import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, Tokenizer } from "./tokenizer.js";
 
 const TekkenFile = z.looseObject({

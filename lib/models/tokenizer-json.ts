@@ -5,8 +5,9 @@ import * as hub from "@huggingface/tokenizers";
 import { z } from "zod";
 
 import { IBertError } from "../errors.js";
+import { readJson } from "../formats/json.js";
 import { ChatTemplate } from "./chat-template.js";
-import { parseNamed, readJson } from "./config.js";
+import { parseNamed } from "./config.js";
 import { asInRust } from "./pre-tokenizer.js";
 import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, Tokenizer } from "./tokenizer.js";
 

@@ -1,9 +1,10 @@
+import { fileURLToPath } from "node:url";
+
 import { beforeAll, describe, expect, it } from "vitest";
 
+import { readJson } from "../formats/json.js";
 import { resolveSource } from "./sources.js";
 import { loadTokenizer, type ChatMessage, type Tokenizer } from "./tokenizer.js";
-import { readJson } from "./config.js";
-import { fileURLToPath } from "node:url";
 
 interface Golden {
   strings: string[];

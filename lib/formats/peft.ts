@@ -1,0 +1,149 @@
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
+
+import { IBertError } from "../errors.js";
+import { currentDirectory, replaceDirectoryAtomic, writeFileAtomic, type AtomicOptions } from "./atomic.js";
+import { dequantize } from "./dequantize.js";
+import { formatShape, type DType } from "./dtypes.js";
+import { readJson } from "./json.js";
+import { formatPeftConfig, parsePeftConfig, type PeftConfig } from "./peft-config.js";
+import { writeSafetensors } from "./safetensors-writer.js";
+import { openSafetensors, type Safetensors } from "./safetensors.js";
+
+export type { PeftConfig } from "./peft-config.js";
+
+export interface PeftTensor {
+  /** The type in the file; `data` is float32 in any case. */
+  readonly dtype: DType;
+  /** (r, in features) of an A, (out features, r) of a B */
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** A LoRA adapter as PEFT lays it out: `adapter_config.json`, `adapter_model.safetensors`, and what ibert adds. */
+export interface PeftAdapter {
+  readonly config: PeftConfig;
+  /** By PEFT's names, e.g. `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`. */
+  readonly tensors: ReadonlyMap<string, PeftTensor>;
+}
+
+export interface PeftAdapterOnDisk extends PeftAdapter {
+  readonly path: string;
+  /** What `ibert.json` holds, where it is there: prompts, the DSL and its version, the training's summary. */
+  readonly ibert: unknown;
+}
+
+const CONFIG = "adapter_config.json";
+const WEIGHTS = "adapter_model.safetensors";
+const IBERT = "ibert.json";
+const NAME = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/;
+const FLOATS: ReadonlySet<DType> = new Set<DType>(["F32", "F16", "BF16"]);
+
+function mismatch(path: string, message: string): IBertError {
+  return new IBertError("adapter-mismatch", `${path}: ${message}`, {
+    hint: "The adapter was made for another model or configuration, or its file is damaged.",
+  });
+}
+
+/** Every tensor is half of a pair of this rank on a targeted module, and every target has one. */
+function checkPairs(path: string, config: PeftConfig, tensors: Safetensors["tensors"]): void {
+  const untouched = new Set<string>(config.targets);
+  for (const { name, shape, dtype } of tensors.values()) {
+    const [, module, part] = NAME.exec(name) ?? [];
+    const target = module?.split(".").at(-1);
+    if (module === undefined || target === undefined || !config.targets.some((name) => name === target)) {
+      throw mismatch(path, `tensor ${name} is unexpected: target_modules are ${config.targets.join(", ")}`);
+    }
+    untouched.delete(target);
+    if (!FLOATS.has(dtype)) throw mismatch(path, `tensor ${name} is ${dtype}; it must be F32, F16 or BF16`);
+    if (shape.length !== 2 || shape[part === "A" ? 0 : 1] !== config.rank) {
+      const wanted = part === "A" ? `(${config.rank}, in)` : `(out, ${config.rank})`;
+      throw mismatch(
+        path,
+        `tensor ${name} has the shape ${formatShape(shape)}; r = ${config.rank} needs ${wanted}`,
+      );
+    }
+    const other = `base_model.model.${module}.lora_${part === "A" ? "B" : "A"}.weight`;
+    if (!tensors.has(other)) throw mismatch(path, `tensor ${other} is missing`);
+  }
+  for (const target of untouched)
+    throw mismatch(path, `no tensor adapts ${target}, which target_modules names`);
+}
+
+/** The tensors are those that the model has, all and no others. */
+function checkExpected(
+  path: string,
+  expected: ReadonlyMap<string, readonly number[]>,
+  tensors: Safetensors["tensors"],
+): void {
+  for (const [name, shape] of expected) {
+    const tensor = tensors.get(name);
+    if (tensor === undefined) throw mismatch(path, `tensor ${name} ${formatShape(shape)} is missing`);
+    if (formatShape(tensor.shape) !== formatShape(shape)) {
+      throw mismatch(
+        path,
+        `tensor ${name} has the shape ${formatShape(tensor.shape)}; the model needs ${formatShape(shape)}`,
+      );
+    }
+  }
+  for (const name of tensors.keys()) {
+    if (!expected.has(name))
+      throw mismatch(path, `tensor ${name} is unexpected: the model has no such module`);
+  }
+}
+
+/**
+ * Reads a PEFT adapter, strictly: a missing tensor, an unexpected one and a wrong shape are errors.
+ * @param expected names and shapes for the base model at hand, given the adapter's configuration; without it, only what
+ * the adapter says of itself is checked.
+ * @throws IBertError `file-missing`, `adapter-unsupported` (key), `adapter-mismatch` (tensor), `file-truncated`.
+ */
+export async function readPeftAdapter(
+  folder: string,
+  expected?: (config: PeftConfig) => ReadonlyMap<string, readonly number[]>,
+): Promise<PeftAdapterOnDisk> {
+  const home = await currentDirectory(folder);
+  const configPath = join(home, CONFIG);
+  const config = parsePeftConfig(readJson(configPath), configPath);
+  const weights = openSafetensors(join(home, WEIGHTS));
+  checkPairs(weights.path, config, weights.tensors);
+  if (expected !== undefined) checkExpected(weights.path, expected(config), weights.tensors);
+  const tensors = new Map<string, PeftTensor>();
+  for (const { name, dtype, shape } of weights.tensors.values()) {
+    tensors.set(name, { dtype, shape, data: dequantize(dtype, await weights.read(name)) });
+  }
+  const ibertPath = join(home, IBERT);
+  return {
+    path: folder,
+    config,
+    tensors,
+    ibert: existsSync(ibertPath) ? readJson(ibertPath) : undefined,
+  };
+}
+
+/**
+ * Writes an adapter that PEFT loads, float32, as one folder: the old content stays until the new is whole on the disk.
+ * @param extras more files by name, e.g. `ibert.json` and the model card `README.md`
+ * @throws IBertError `disk-full`, `write-failed`.
+ */
+export async function writePeftAdapter(
+  folder: string,
+  { config, tensors }: { config: PeftConfig; tensors: ReadonlyMap<string, Omit<PeftTensor, "dtype">> },
+  extras: Readonly<Record<string, string>> = {},
+  options: AtomicOptions = {},
+): Promise<void> {
+  const entries = [...tensors].map(([name, tensor]) => [name, { ...tensor, dtype: "F32" as const }] as const);
+  await replaceDirectoryAtomic(
+    folder,
+    async (fresh) => {
+      // As PEFT's own writer says.
+      const metadata = { format: "pt" };
+      await writeSafetensors(join(fresh, WEIGHTS), new Map(entries), { ...options, metadata });
+      await writeFileAtomic(join(fresh, CONFIG), formatPeftConfig(config), options);
+      for (const [name, content] of Object.entries(extras)) {
+        await writeFileAtomic(join(fresh, basename(name)), content, options);
+      }
+    },
+    options,
+  );
+}
