@@ -26,6 +26,9 @@ void registerCrossEntropy(KernelTable& table);
 void registerOptimizer(KernelTable& table);
 void registerSample(KernelTable& table);
 
+// The table with all of them. Lives for the whole process.
+const KernelTable& kernels();
+
 // The value at `index` of an i32 tensor; an error that names op, tensor, place and value unless low <= value
 // < high.
 inline int64_t indexIn(const char* op, const char* name, const Tensor& tensor, int64_t index, int64_t low,

@@ -1,6 +1,6 @@
 # The float64 reference: a library that is opened at run time (native/loader.h).
 add_library(ibert_reference_ops STATIC
-  native/reference/values.cpp native/reference/blocks.cpp native/reference/gather_cast_pack.cpp
+  native/reference/kernels.cpp native/reference/values.cpp native/reference/blocks.cpp native/reference/gather_cast_pack.cpp
   native/reference/norm.cpp native/reference/linear.cpp native/reference/rope.cpp
   native/reference/attention.cpp native/reference/paged_attention.cpp native/reference/swiglu.cpp
   native/reference/cross_entropy.cpp native/reference/optimizer.cpp native/reference/sample.cpp)

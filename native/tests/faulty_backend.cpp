@@ -1,0 +1,59 @@
+// The reference with one fault, chosen by IBERT_FAULT: what `ibert-kernels test` and the loader must not let
+// pass.
+#include <cstdlib>
+#include <cstring>
+
+#include "host/backend.h"
+#include "reference/reference.h"
+
+namespace ibert::tests {
+
+namespace {
+
+constexpr char kName[] = "faulty";
+
+bool fault(const char* name) {
+  const char* chosen = std::getenv("IBERT_FAULT");
+  return chosen != nullptr && std::strcmp(chosen, name) == 0;
+}
+
+void swigluForward(const SwigluForward& args, host::Context& context) {
+  static int runs = 0;
+  ++runs;
+  const int64_t last = args.y.elements() - 1;
+  const double kept = reference::readAt(args.y, last);
+  const host::Kernel& right = reference::kernels().kernels[static_cast<int>(Op::swigluForward)];
+  right.run(&args, context);
+  const double value = reference::readAt(args.y, last);
+  if (fault("unwritten")) reference::writeAt(args.y, last, kept);
+  if (fault("wrong")) reference::writeAt(args.y, last, value + 1);
+  if (fault("behind")) reference::writeAt(args.y, last + 1, 0);
+  if (fault("before")) reference::writeAt(args.y, -1, 0);
+  if (fault("input")) reference::writeAt(args.gateUp, 0, 0);
+  if (fault("threads")) reference::writeAt(args.y, last, context.pool.threads());
+  if (fault("runs")) reference::writeAt(args.y, last, runs);
+}
+
+const host::KernelTable& kernels() {
+  static const host::KernelTable table = [] {
+    host::KernelTable result = reference::kernels();
+    result.set<SwigluForward, swigluForward>("faulty");
+    if (fault("lacking")) result.kernels[static_cast<int>(Op::swigluForward)] = {};
+    return result;
+  }();
+  return table;
+}
+
+}  // namespace
+
+}  // namespace ibert::tests
+
+extern "C" __attribute__((visibility("default"))) const ibert::Backend* ibertBackend() {
+  static const ibert::Backend backend = [] {
+    ibert::Backend result = *ibert::host::hostBackend<ibert::tests::kName, ibert::tests::kernels>();
+    if (ibert::tests::fault("abi")) ++result.abiVersion;
+    if (ibert::tests::fault("table")) ++result.tableHash;
+    return result;
+  }();
+  return &backend;
+}

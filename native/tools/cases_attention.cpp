@@ -1,0 +1,107 @@
+// Cases of attentionForward and attentionBackward.
+#include <cmath>
+
+#include "cases.h"
+
+namespace ibert::tools {
+
+namespace {
+
+struct Heads {
+  int64_t heads, kvHeads, headDim;
+};
+
+using Lengths = std::vector<int32_t>;  // of the packed sequences
+
+Tensor offsetsOf(Maker& make, const Lengths& lengths) {
+  std::vector<int32_t> offsets{0};
+  for (int32_t length : lengths) offsets.push_back(offsets.back() + length);
+  return make.integers({static_cast<int64_t>(offsets.size())}, offsets);
+}
+
+std::string labelOf(DType dtype, const Heads& at, const Lengths& lengths, double size) {
+  std::string label = std::string(dtypeInfo(dtype)->name) + " heads " + std::to_string(at.heads) + "/" +
+                      std::to_string(at.kvHeads) + " of " + std::to_string(at.headDim) + ", lengths";
+  for (int32_t length : lengths) label += " " + std::to_string(length);
+  return label + (size == 1 ? "" : ", of size " + std::to_string(static_cast<int>(size)));
+}
+
+AttentionForward forward(Maker& make, DType dtype, const Heads& at, const Lengths& lengths, double size) {
+  int64_t T = 0;
+  for (int32_t length : lengths) T += length;
+  AttentionForward args{};
+  args.qkv = make.normal(dtype, {T, (at.heads + 2 * at.kvHeads) * at.headDim}, size);
+  args.offsets = offsetsOf(make, lengths);
+  args.y = make.empty(dtype, {T, at.heads * at.headDim});
+  args.lse = make.empty(DType::F32, {T, at.heads});
+  args.heads = at.heads;
+  args.kvHeads = at.kvHeads;
+  args.headDim = at.headDim;
+  args.scale = 1 / std::sqrt(static_cast<double>(at.headDim));
+  return args;
+}
+
+AttentionBackward backward(Maker& make, const AttentionForward& before) {
+  make.reference(before);
+  AttentionBackward args{};
+  args.dy = make.normal(before.y.dtype, {before.y.shape[0], before.y.shape[1]});
+  args.qkv = before.qkv;
+  args.y = before.y;
+  args.lse = before.lse;
+  args.offsets = before.offsets;
+  args.dqkv = make.empty(before.qkv.dtype, {before.qkv.shape[0], before.qkv.shape[1]});
+  args.heads = before.heads;
+  args.kvHeads = before.kvHeads;
+  args.headDim = before.headDim;
+  args.scale = before.scale;
+  return args;
+}
+
+void attentionCases(CaseList& list, DType dtype, Heads at, const Lengths& lengths, double size = 1) {
+  const std::string label = labelOf(dtype, at, lengths, size);
+  list.push_back({Op::attentionForward, label,
+                  [=](Maker& make) { make.arguments(forward(make, dtype, at, lengths, size)); }});
+  list.push_back({Op::attentionBackward, label, [=](Maker& make) {
+                    make.arguments(backward(make, forward(make, dtype, at, lengths, size)));
+                  }});
+}
+
+void offsetsError(CaseList& list, const std::string& label, const std::vector<int32_t>& offsets,
+                  int32_t wrong) {
+  for (const bool back : {false, true}) {
+    list.push_back({back ? Op::attentionBackward : Op::attentionForward, label, [=](Maker& make) {
+                      AttentionForward args = forward(make, DType::BF16, {2, 1, 64}, {7}, 1);
+                      const AttentionBackward gradient = backward(make, args);
+                      const Tensor bad = make.integers({static_cast<int64_t>(offsets.size())}, offsets);
+                      if (back) {
+                        AttentionBackward copy = gradient;
+                        copy.offsets = bad;
+                        make.arguments(copy);
+                      } else {
+                        args.offsets = bad;
+                        make.arguments(args);
+                      }
+                      make.mustFail(std::to_string(wrong));
+                    }});
+  }
+}
+
+}  // namespace
+
+void addAttentionCases(CaseList& list) {
+  for (const DType dtype : kActivations) {
+    attentionCases(list, dtype, {1, 1, 16}, {1});
+    attentionCases(list, dtype, {4, 2, 16}, {1, 2, 31, 33});
+    attentionCases(list, dtype, {9, 3, 64}, {65, 1, 127});
+    attentionCases(list, dtype, {2, 2, 64}, {257});
+    attentionCases(list, dtype, {8, 2, 128}, {33, 2, 65});
+    attentionCases(list, dtype, {4, 1, 32}, {3, 0, 70});  // an empty sequence is nobody's error
+    attentionCases(list, dtype, {4, 2, 64}, {129}, 6);    // scores of some tens: nearly one-hot
+    attentionCases(list, dtype, {2, 1, 80}, {35});
+  }
+  offsetsError(list, "offsets that do not start at 0", {1, 7}, 1);
+  offsetsError(list, "offsets that end before the last token", {0, 3, 6}, 6);
+  offsetsError(list, "offsets that descend", {0, 5, 4, 7}, 4);
+}
+
+}  // namespace ibert::tools

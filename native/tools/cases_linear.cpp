@@ -1,0 +1,197 @@
+// Cases of loraLinearForward and loraLinearBackward.
+#include "cases.h"
+
+namespace ibert::tools {
+
+namespace {
+
+// LoRA of one case: how the rows of W are stacked and which rows have an adapter. rank 0: a plain linear.
+struct Lora {
+  const char* label = "";
+  int64_t rank = 0;
+  std::vector<int64_t> slots;  // slot of each segment; empty: one segment
+  int64_t adapters = 1;
+  bool adapterOfRow = false;
+};
+
+const Lora kPlain{"", 0, {}, 1, false};
+const Lora kOne{", LoRA", 8, {}, 1, false};
+const Lora kStacked{", LoRA on three segments", 4, {0, 1, 2}, 1, false};
+const Lora kHoles{", LoRA on q and v", 16, {0, -1, 1}, 1, false};
+const Lora kShared{", one slot for two segments", 5, {0, 0}, 1, false};
+const Lora kMany{", LoRA of three adapters by row", 8, {-1, 0, 1}, 3, true};
+const Lora kOddRank{", LoRA of rank 3", 3, {}, 1, false};
+
+enum class Residual { None, Own, Alias };
+
+struct Shape {
+  int64_t T, K, N;
+};
+
+// Segments of uneven size that end at N.
+Ints segmentsOf(const Lora& lora, int64_t N) {
+  Ints ends{};
+  const auto count = static_cast<int64_t>(lora.slots.size());
+  for (int64_t i = 1; i <= count; ++i) ends.values[ends.count++] = i == count ? N : N * i / (count + 1) + 1;
+  return ends;
+}
+
+Ints slotsOf(const Lora& lora) {
+  Ints list{};
+  for (int64_t slot : lora.slots) list.values[list.count++] = slot;
+  return list;
+}
+
+int64_t rowsOfA(const Lora& lora) {
+  int64_t slots = lora.slots.empty() ? 1 : 0;
+  for (int64_t slot : lora.slots) slots = std::max(slots, slot + 1);
+  return slots * lora.rank;
+}
+
+struct Weight {
+  DType dtype;
+  bool packed;
+};
+
+Tensor weightOf(Maker& make, Weight weight, const Shape& shape) {
+  return weight.packed ? make.packedWeight(weight.dtype, shape.N, shape.K)
+                       : make.weight(weight.dtype, shape.N, shape.K);
+}
+
+std::string labelOf(DType act, Weight weight, const Shape& shape, const Lora& lora) {
+  return named(act, {shape.T, shape.K}) + " times " + named(weight.dtype, {shape.N, shape.K}) +
+         (weight.packed ? " packed" : "") + lora.label;
+}
+
+Tensor loraA(Maker& make, const Lora& lora, int64_t K) {
+  return make.normal(DType::F32, {lora.adapters, rowsOfA(lora), K}, 1 / std::sqrt(static_cast<double>(K)));
+}
+
+Tensor loraB(Maker& make, const Lora& lora, int64_t N) {
+  return make.normal(DType::F32, {lora.adapters, N, lora.rank}, 0.3);
+}
+
+void forwardCase(CaseList& list, DType act, Weight weight, Shape shape, const Lora& lora, Residual residual) {
+  const char* names[] = {"", ", residual", ", residual is y"};
+  const std::string label = labelOf(act, weight, shape, lora) + names[static_cast<int>(residual)];
+  list.push_back({Op::loraLinearForward, label, [=](Maker& make) {
+                    const auto [T, K, N] = shape;
+                    LoraLinearForward args{};
+                    args.scale = 2;
+                    args.x = make.normal(act, {T, K});
+                    args.weight = weightOf(make, weight, shape);
+                    args.y = make.normal(act, {T, N});
+                    if (residual == Residual::Own) args.residual = make.normal(act, {T, N});
+                    if (residual == Residual::Alias) args.residual = args.y;
+                    if (lora.rank > 0) {
+                      args.loraA = loraA(make, lora, K);
+                      args.loraB = loraB(make, lora, N);
+                      args.segments = segmentsOf(lora, N);
+                      args.slots = slotsOf(lora);
+                      if (lora.adapters == 1) args.xa = make.empty(act, {T, rowsOfA(lora)});
+                      if (lora.adapterOfRow) args.adapterOfRow = make.indices({T}, -1, lora.adapters);
+                    }
+                    make.arguments(args);
+                  }});
+}
+
+// What the backward pass is asked for.
+struct Wanted {
+  const char* label;
+  bool dx, lora;
+};
+
+void backwardCase(CaseList& list, DType act, Weight weight, Shape shape, const Lora& lora, Wanted wanted) {
+  list.push_back({Op::loraLinearBackward, labelOf(act, weight, shape, lora) + wanted.label, [=](Maker& make) {
+                    const auto [T, K, N] = shape;
+                    LoraLinearBackward args{};
+                    args.scale = 2;
+                    args.dy = make.normal(act, {T, N});
+                    args.weight = weightOf(make, weight, shape);
+                    if (wanted.dx) args.dx = make.empty(act, {T, K});
+                    if (lora.rank > 0) {
+                      const int64_t R = rowsOfA(lora);
+                      args.loraA = loraA(make, lora, K);
+                      args.loraB = loraB(make, lora, N);
+                      args.segments = segmentsOf(lora, N);
+                      args.slots = slotsOf(lora);
+                      if (wanted.lora) {
+                        args.x = make.normal(act, {T, K});
+                        args.xa = make.normal(act, {T, R});
+                        args.dLoraA = make.normal(DType::F32, {R, K});
+                        args.dLoraB = make.normal(DType::F32, {N, lora.rank});
+                        // dy B may be kept in bf16 on its way to dLoraA.
+                        if (act == DType::BF16) make.bound("dLoraA", kRounded16);
+                      }
+                    }
+                    make.arguments(args);
+                  }});
+}
+
+constexpr Wanted kAll{"", true, true};
+constexpr Wanted kOnlyDx{", only dx", true, false};
+constexpr Wanted kOnlyLora{", no dx", false, true};
+
+// One product of each weight format, plain and with LoRA, at shapes that are no multiple of any tile.
+void formatCases(CaseList& list, DType act) {
+  const auto both = [&](Weight weight, Shape shape) {
+    forwardCase(list, act, weight, shape, kPlain, Residual::None);
+    forwardCase(list, act, weight, shape, kHoles, Residual::Own);
+    backwardCase(list, act, weight, shape, kHoles, kAll);
+  };
+  for (const DType dtype : {DType::F32, DType::BF16, DType::F16}) {
+    both({dtype, true}, {33, 65, 127});
+    both({dtype, false}, {5, 33, 65});
+  }
+  for (const DType dtype : kBlockFormats) {
+    const int64_t K = dtypeInfo(dtype)->blockElements == 32 ? 96 : 512;
+    both({dtype, true}, {31, K, 65});
+    both({dtype, true}, {1, K, 33});
+    both({dtype, false}, {3, K, 31});
+  }
+}
+
+}  // namespace
+
+void addLinearCases(CaseList& list) {
+  const Weight packed{DType::BF16, true};
+  for (const DType act : kActivations) {
+    formatCases(list, act);
+    for (const int64_t size : {1, 31, 33, 65, 127, 257}) {
+      forwardCase(list, act, packed, {size, 64, 48}, kPlain, Residual::None);
+      forwardCase(list, act, packed, {7, size, 48}, kOne, Residual::None);
+      forwardCase(list, act, packed, {7, 64, size}, kOne, Residual::None);
+      backwardCase(list, act, packed, {size, 64, 48}, kOne, kAll);
+      backwardCase(list, act, packed, {7, size, 48}, kOne, kAll);
+      backwardCase(list, act, packed, {7, 64, size}, kOne, kAll);
+    }
+    for (const Lora& lora : {kOne, kStacked, kHoles, kShared, kMany, kOddRank}) {
+      forwardCase(list, act, packed, {33, 129, 100}, lora, Residual::None);
+      forwardCase(list, act, packed, {65, 576, 257}, lora, Residual::Alias);
+      forwardCase(list, act, packed, {1, 576, 960}, lora, Residual::Own);
+      if (lora.adapters > 1) continue;
+      backwardCase(list, act, packed, {33, 129, 100}, lora, kAll);
+      backwardCase(list, act, packed, {65, 576, 257}, lora, kOnlyLora);
+      backwardCase(list, act, packed, {65, 576, 257}, lora, kOnlyDx);
+    }
+    backwardCase(list, act, packed, {65, 257, 127}, kPlain, kOnlyDx);
+    forwardCase(list, act, {DType::Q4_1, true}, {65, 576, 257}, kStacked, Residual::Alias);
+    backwardCase(list, act, {DType::Q4_1, true}, {65, 576, 257}, kStacked, kAll);
+  }
+  list.push_back({Op::loraLinearForward, "adapter 3 of 3", [=](Maker& make) {
+                    LoraLinearForward args{};
+                    args.scale = 1;
+                    args.x = make.normal(DType::BF16, {2, 64});
+                    args.weight = make.packedWeight(DType::BF16, 48, 64);
+                    args.loraA = loraA(make, kMany, 64);
+                    args.loraB = loraB(make, kMany, 48);
+                    args.segments = segmentsOf(kMany, 48);
+                    args.slots = slotsOf(kMany);
+                    args.adapterOfRow = make.integers({2}, {-1, 3});
+                    args.y = make.empty(DType::BF16, {2, 48});
+                    make.arguments(args);
+                    make.mustFail("3");
+                  }});
+}
+
+}  // namespace ibert::tools

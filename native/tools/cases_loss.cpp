@@ -1,0 +1,66 @@
+// Cases of linearCrossEntropy.
+#include "cases.h"
+
+namespace ibert::tools {
+
+namespace {
+
+struct Shape {
+  int64_t T, D, V;
+};
+
+void lossCase(CaseList& list, DType act, DType weight, bool packed, Shape shape, double size = 1,
+              bool dx = true) {
+  const auto [T, D, V] = shape;
+  std::string label = named(act, {T, D}) + " times " + named(weight, {V, D}) + (packed ? " packed" : "");
+  if (size != 1) label += ", of size " + std::to_string(static_cast<int>(size));
+  if (!dx) label += ", no dx";
+  list.push_back({Op::linearCrossEntropy, label, [=](Maker& make) {
+                    const auto [T, D, V] = shape;
+                    LinearCrossEntropy args{};
+                    args.x = make.normal(act, {T, D}, size);
+                    args.weight = packed ? make.packedWeight(weight, V, D) : make.weight(weight, V, D);
+                    args.targets = make.indices({T}, 0, V);
+                    // Unsupervised rows at the start, the end and in between.
+                    for (int64_t t = 0; t < T && T > 1; t += 3) args.targets.as<int32_t>()[t] = -1;
+                    args.loss = make.empty(DType::F32, {T});
+                    if (dx) args.dx = make.empty(act, {T, D});
+                    args.gradScale = 0.25;
+                    make.arguments(args);
+                  }});
+}
+
+}  // namespace
+
+void addLossCases(CaseList& list) {
+  for (const DType act : kActivations) {
+    for (const DType weight : {DType::F32, DType::BF16, DType::F16}) {
+      lossCase(list, act, weight, true, {7, 65, 257});
+      lossCase(list, act, weight, false, {4, 33, 127});
+    }
+    for (const DType weight : kBlockFormats) lossCase(list, act, weight, true, {5, 256, 129});
+    for (const int64_t size : {1, 31, 33, 65, 127, 257}) {
+      lossCase(list, act, DType::BF16, true, {size, 64, 100});
+      lossCase(list, act, DType::BF16, true, {5, size, 100});
+      lossCase(list, act, DType::BF16, true, {5, 64, size});
+    }
+    lossCase(list, act, DType::BF16, true, {33, 576, 4099});
+    lossCase(list, act, DType::BF16, true, {33, 576, 4099}, 1, false);
+    lossCase(list, act, DType::BF16, true, {9, 64, 513}, 30);  // logits of some tens: exp must not overflow
+    lossCase(list, act, DType::Q4_1, true, {1, 576, 2049});
+  }
+  for (const int32_t target : {100, -2}) {
+    list.push_back({Op::linearCrossEntropy, "target " + std::to_string(target) + " of 100", [=](Maker& make) {
+                      LinearCrossEntropy args{};
+                      args.x = make.normal(DType::BF16, {3, 64});
+                      args.weight = make.packedWeight(DType::BF16, 100, 64);
+                      args.targets = make.integers({3}, {99, target, 0});
+                      args.loss = make.empty(DType::F32, {3});
+                      args.gradScale = 1;
+                      make.arguments(args);
+                      make.mustFail(std::to_string(target));
+                    }});
+  }
+}
+
+}  // namespace ibert::tools

@@ -1,0 +1,129 @@
+// Cases of kvCacheWrite and pagedAttention.
+#include <algorithm>
+#include <cmath>
+
+#include "cases.h"
+
+namespace ibert::tools {
+
+namespace {
+
+struct Cache {
+  int64_t heads, kvHeads, headDim;
+  int64_t blocks, places;  // B, W
+
+  int64_t columns() const { return (heads + 2 * kvHeads) * headDim; }
+};
+
+std::string labelOf(DType act, DType cache, const Cache& at, int64_t T) {
+  return named(act, {T, at.columns()}) + ", cache " +
+         named(cache, {at.blocks, at.kvHeads, at.places, at.headDim});
+}
+
+std::vector<int32_t> shuffled(Maker& make, int64_t count) {
+  std::vector<int32_t> list(count);
+  for (int64_t i = 0; i < count; ++i) list[i] = static_cast<int32_t>(i);
+  for (int64_t i = count - 1; i > 0; --i) std::swap(list[i], list[make.random.integer(0, i + 1)]);
+  return list;
+}
+
+KvCacheWrite writeArguments(Maker& make, DType act, DType cache, const Cache& at,
+                            const std::vector<int32_t>& slots) {
+  const auto T = static_cast<int64_t>(slots.size());
+  KvCacheWrite args{};
+  args.qkv = make.normal(act, {T, at.columns()});
+  args.slots = make.integers({T}, slots);
+  args.kCache = make.normal(cache, {at.blocks, at.kvHeads, at.places, at.headDim});
+  args.vCache = make.normal(cache, {at.blocks, at.kvHeads, at.places, at.headDim});
+  args.heads = at.heads;
+  args.kvHeads = at.kvHeads;
+  args.headDim = at.headDim;
+  return args;
+}
+
+// Every third row is stored nowhere, the others in distinct slots. Storing is at most one rounding.
+void writeCase(CaseList& list, DType act, DType cache, Cache at, int64_t T) {
+  list.push_back({Op::kvCacheWrite, labelOf(act, cache, at, T), [=](Maker& make) {
+                    std::vector<int32_t> slots = shuffled(make, at.blocks * at.places);
+                    slots.resize(T);
+                    for (int64_t t = 2; t < T; t += 3) slots[t] = -1;
+                    make.arguments(writeArguments(make, act, cache, at, slots));
+                    make.bound("kCache", {0, 0});
+                    make.bound("vCache", {0, 0});
+                  }});
+}
+
+PagedAttention attentionArguments(Maker& make, DType act, DType cache, const Cache& at,
+                                  const std::vector<int32_t>& lengths, int64_t T) {
+  const auto S = static_cast<int64_t>(lengths.size());
+  const int64_t M = (*std::max_element(lengths.begin(), lengths.end()) + at.places - 1) / at.places + 1;
+  // Sequences share no block, their blocks lie in random order, and the rest of a table row is -1: never to
+  // be read.
+  std::vector<int32_t> free = shuffled(make, at.blocks), table(S * M, -1), sequence(T), position(T);
+  for (int64_t s = 0; s < S; ++s) {
+    for (int64_t m = 0; m * at.places < lengths[s]; ++m) {
+      table[s * M + m] = free.back();
+      free.pop_back();
+    }
+  }
+  for (int64_t t = 0; t < T; ++t) {
+    sequence[t] = static_cast<int32_t>(t % S);
+    // The first round of rows are the newest tokens, the others lie anywhere before.
+    position[t] = static_cast<int32_t>(t < S ? lengths[t] - 1 : make.random.integer(0, lengths[t % S]));
+  }
+  PagedAttention args{};
+  args.qkv = make.normal(act, {T, at.columns()});
+  args.kCache = make.normal(cache, {at.blocks, at.kvHeads, at.places, at.headDim});
+  args.vCache = make.normal(cache, {at.blocks, at.kvHeads, at.places, at.headDim});
+  args.blockTable = make.integers({S, M}, table);
+  args.rowSequence = make.integers({T}, sequence);
+  args.rowPosition = make.integers({T}, position);
+  args.y = make.empty(act, {T, at.heads * at.headDim});
+  args.heads = at.heads;
+  args.kvHeads = at.kvHeads;
+  args.headDim = at.headDim;
+  args.scale = 1 / std::sqrt(static_cast<double>(at.headDim));
+  return args;
+}
+
+void attentionCase(CaseList& list, DType act, DType cache, Cache at, const std::vector<int32_t>& lengths,
+                   int64_t T) {
+  list.push_back({Op::pagedAttention, labelOf(act, cache, at, T), [=](Maker& make) {
+                    make.arguments(attentionArguments(make, act, cache, at, lengths, T));
+                  }});
+}
+
+}  // namespace
+
+void addPagedCases(CaseList& list) {
+  for (const DType act : kActivations) {
+    writeCase(list, act, act, {1, 1, 16, 1, 1}, 1);
+    writeCase(list, act, act, {9, 3, 64, 9, 16}, 65);
+    writeCase(list, act, act, {8, 2, 128, 5, 7}, 31);
+    writeCase(list, act, DType::BF16, {4, 4, 32, 3, 32}, 33);
+    attentionCase(list, act, act, {1, 1, 16, 2, 1}, {1}, 1);
+    attentionCase(list, act, act, {9, 3, 64, 40, 16}, {1, 2, 16, 17, 257}, 5);
+    attentionCase(list, act, act, {8, 2, 128, 20, 7}, {33, 65}, 31);
+    attentionCase(list, act, DType::BF16, {4, 1, 32, 9, 32}, {127, 31, 5}, 9);
+  }
+  const Cache small{2, 1, 64, 4, 8};
+  const DType bf16 = DType::BF16;
+  list.push_back({Op::kvCacheWrite, "slot 32 of 32", [=](Maker& make) {
+                    make.arguments(writeArguments(make, bf16, bf16, small, {31, 32}));
+                    make.mustFail("32");
+                  }});
+  list.push_back({Op::pagedAttention, "a block outside the cache", [=](Maker& make) {
+                    const PagedAttention args = attentionArguments(make, bf16, bf16, small, {20}, 3);
+                    args.blockTable.as<int32_t>()[1] = 4;
+                    make.arguments(args);
+                    make.mustFail("4");
+                  }});
+  list.push_back({Op::pagedAttention, "a position that has no block", [=](Maker& make) {
+                    const PagedAttention args = attentionArguments(make, bf16, bf16, small, {20}, 3);
+                    args.rowPosition.as<int32_t>()[2] = 32;
+                    make.arguments(args);
+                    make.mustFail("32");
+                  }});
+}
+
+}  // namespace ibert::tools

@@ -1,0 +1,112 @@
+#include "options.h"
+
+#include <cstdlib>
+#include <vector>
+
+#include "schema.h"
+
+namespace ibert::tools {
+
+namespace {
+
+uint64_t number(const std::string& option, const std::string& word, uint64_t highest) {
+  size_t end = 0;
+  uint64_t value = 0;
+  try {
+    value = std::stoull(word, &end);
+  } catch (const std::exception&) {
+    end = 0;
+  }
+  if (end == 0 || end != word.size() || word[0] == '-' || value > highest) {
+    throw UsageError(option + " takes a number up to " + std::to_string(highest) + ", not " + word);
+  }
+  return value;
+}
+
+Op opNamed(const std::string& name) {
+  const Op op = opByName(name);
+  if (op == Op::kCount) throw UsageError("there is no op " + name + "; `ibert-kernels list` shows all");
+  return op;
+}
+
+Options::Command commandNamed(const std::string& name) {
+  if (name == "list") return Options::Command::List;
+  if (name == "test") return Options::Command::Test;
+  if (name == "grad") return Options::Command::Grad;
+  if (name == "perf") return Options::Command::Perf;
+  throw UsageError("there is no command " + name + "; the commands are list, test, grad and perf");
+}
+
+}  // namespace
+
+Options parseOptions(int count, char** words) {
+  Options options;
+  const std::vector<std::string> list(words + 1, words + count);
+  bool command = false;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string& word = list[i];
+    const auto value = [&]() -> const std::string& {
+      if (i + 1 == list.size()) throw UsageError(word + " takes a value");
+      return list[++i];
+    };
+    if (word == "--help" || word == "-h") {
+      options.help = true;
+    } else if (word == "--json") {
+      options.json = true;
+    } else if (word == "--isas") {
+      options.isas = true;
+    } else if (word == "--backend") {
+      options.backend = value();
+    } else if (word == "--op") {
+      options.op = opNamed(value());
+    } else if (word == "--case") {
+      options.filter = value();
+    } else if (word == "--seed") {
+      options.seed = number(word, value(), UINT64_MAX);
+    } else if (word == "--threads") {
+      options.threads = static_cast<int>(number(word, value(), 1024));
+      if (options.threads == 0) throw UsageError("--threads counts from 1");
+    } else if (word == "--isa") {
+      // The CPU backend reads its environment when a device opens.
+      setenv("IBERT_CPU_ISA", value().c_str(), 1);
+    } else if (word[0] == '-') {
+      throw UsageError("there is no option " + word);
+    } else if (command) {
+      throw UsageError("one command at a time: " + word + " is one too many");
+    } else {
+      options.command = commandNamed(word);
+      command = true;
+    }
+  }
+  if (!command && !options.help) throw UsageError("which command?");
+  return options;
+}
+
+const char* helpText() {
+  return R"(ibert-kernels: lists, tests and measures the kernels of a backend.
+
+usage: ibert-kernels COMMAND [options]
+
+  list    every op: is it there, and which kernel was chosen (--isas: the instruction sets that this machine runs)
+  test    every op on random inputs and odd shapes, against the float64 reference
+  grad    every backward op against finite differences of its forward op (needs a backend with f64: reference)
+  perf    time, GFLOP/s, GB/s and the share of what this machine can do, measured first
+
+  --backend NAME  cpu, or a library libibert-NAME beside this program, or a path to one
+                  (default: cpu; grad: reference)
+  --isa NAME      the CPU backend's instruction set, as IBERT_CPU_ISA
+  --op NAME       this op only
+  --case TEXT     only cases whose label holds TEXT
+  --threads N     threads of the device (default 2; test compares with 1)
+  --seed N        seed of the random inputs (default 1)
+  --json          one JSON object on standard output
+  --help
+
+exit codes: 0 all is well, 1 a test failed, 2 wrong usage, 3 this machine or build cannot run what was asked for
+
+examples: ibert-kernels test --backend cpu --isa avx2
+          ibert-kernels perf --op loraLinearForward --threads 1
+)";
+}
+
+}  // namespace ibert::tools

@@ -1,0 +1,42 @@
+// The command line of ibert-kernels.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "ops.h"
+
+namespace ibert::tools {
+
+// Exit codes.
+constexpr int kOk = 0;
+constexpr int kFailed = 1;  // a test failed
+constexpr int kUsage = 2;
+constexpr int kCannotRun =
+    3;  // this machine or build lacks the backend or the instruction set that was asked for
+
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct Options {
+  enum class Command { List, Test, Grad, Perf } command = Command::List;
+  std::string backend;   // empty: the command's default
+  std::optional<Op> op;  // only this one
+  std::string filter;    // only cases whose label holds this
+  bool json = false;
+  bool isas = false;
+  bool help = false;
+  uint64_t seed = 1;
+  int threads = 2;
+
+  bool wants(Op other) const { return !op || *op == other; }
+};
+
+// Throws UsageError.
+Options parseOptions(int count, char** words);
+const char* helpText();
+
+}  // namespace ibert::tools

@@ -1,0 +1,200 @@
+#include "session.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace ibert::tools {
+
+namespace {
+
+constexpr int64_t kGuard = 64;  // a multiple of the alignment
+constexpr std::byte kGuardByte{0xA5};
+constexpr std::byte kPoison{0xFF};  // as f64, f32, bf16 and f16 a NaN, as i32 -1
+
+void check(int status, const Message& message) {
+  if (status != 0) throw std::runtime_error(message.text);
+}
+
+Tensor& tensorOf(std::vector<std::byte>& arguments, const Field& field) {
+  return *reinterpret_cast<Tensor*>(arguments.data() + field.offset);
+}
+
+bool isOutput(Role role) {
+  return role == Role::Out || role == Role::OutOptional;
+}
+bool isInput(Role role) {
+  return role == Role::In || role == Role::InOptional;
+}
+
+}  // namespace
+
+Session::Session(const Backend* backend, int threads) : backend_(backend) {
+  Message message{};
+  const DeviceOptions options{0, threads};
+  check(backend->probe(&message), message);
+  check(backend->openDevice(&options, &device_, &message), message);
+  if (backend->createStream(device_, &stream_, &message) != 0) {
+    backend->closeDevice(device_);
+    throw std::runtime_error(message.text);
+  }
+}
+
+Session::~Session() {
+  backend_->destroyStream(stream_);
+  backend_->closeDevice(device_);
+}
+
+DeviceInfo Session::info() const {
+  DeviceInfo info{};
+  backend_->deviceInfo(device_, &info);
+  return info;
+}
+
+void Session::enqueue(Op op, const void* arguments) {
+  Message message{};
+  check(backend_->enqueue(stream_, op, arguments, &message), message);
+}
+
+void Session::synchronize() {
+  Message message{};
+  check(backend_->synchronize(stream_, &message), message);
+}
+
+void Session::toDevice(void* device, const void* host, int64_t bytes) {
+  Message message{};
+  check(backend_->copyToDevice(stream_, device, host, bytes, &message), message);
+  synchronize();
+}
+
+void Session::toHost(void* host, const void* device, int64_t bytes) {
+  Message message{};
+  check(backend_->copyToHost(stream_, host, device, bytes, &message), message);
+  synchronize();
+}
+
+void* Session::allocate(int64_t bytes) {
+  Message message{};
+  void* memory = nullptr;
+  check(backend_->allocate(device_, bytes, &memory, &message), message);
+  return memory;
+}
+
+void Session::release(void* memory) {
+  backend_->release(device_, memory);
+}
+
+int64_t Session::packedBytes(DType dtype, int64_t rows, int64_t columns) const {
+  return backend_->packedBytes(device_, dtype, rows, columns);
+}
+
+std::string Session::whyUnsupported(Op op, const void* arguments) const {
+  Message message{};
+  return backend_->supports(device_, op, arguments, &message) == 0 ? "" : message.text;
+}
+
+Operands::Operands(Session& session, const Case& test)
+    : session_(session), op_(test.op), arguments_(test.arguments) {
+  for (const Field& field : opSchema(op_).fields) {
+    if (field.type != FieldType::Tensor) continue;
+    Tensor& tensor = tensorOf(arguments_, field);
+    if (tensor && unsupported_.empty()) upload(test, field, tensor);
+  }
+  if (unsupported_.empty()) unsupported_ = session_.whyUnsupported(op_, arguments());
+  for (Buffer& buffer : buffers_) {
+    if (buffer.input) buffer.before = read(buffer, 0, buffer.bytes);
+  }
+}
+
+Operands::~Operands() {
+  for (const Buffer& buffer : buffers_) session_.release(buffer.memory);
+}
+
+Operands::Buffer& Operands::add(const void* host, const std::string& field, int64_t bytes) {
+  auto* memory = static_cast<std::byte*>(session_.allocate(bytes + 2 * kGuard));
+  std::vector<std::byte> content(bytes + 2 * kGuard, kGuardByte);
+  std::fill_n(content.begin() + kGuard, bytes, kPoison);
+  session_.toDevice(memory, content.data(), bytes + 2 * kGuard);
+  return buffers_.emplace_back(Buffer{host, field, bytes, false, false, memory, {}});
+}
+
+void Operands::upload(const Case& test, const Field& field, Tensor& tensor) {
+  const void* host = tensor.data;
+  for (Buffer& buffer : buffers_) {
+    if (buffer.host != host) continue;
+    // An alias: one buffer. It keeps its content, since some field reads it, and may change if some field
+    // writes it.
+    tensor.data = buffer.memory + kGuard;
+    if (!buffer.packed) session_.toDevice(tensor.data, host, buffer.bytes);
+    buffer.input = buffer.input && isInput(field.role);
+    return;
+  }
+  const auto target = test.packed.find(host);
+  if (target != test.packed.end()) {
+    const Tensor source = tensor;
+    pack(source, target->second, tensor);
+    return;
+  }
+  Buffer& buffer =
+      add(host, field.name, rowMajorBytes(tensor.dtype, tensor.elements(), tensor.shape[tensor.rank - 1]));
+  tensor.data = buffer.memory + kGuard;
+  if (!isOutput(field.role)) session_.toDevice(tensor.data, host, buffer.bytes);
+  buffer.input = isInput(field.role);
+}
+
+void Operands::pack(const Tensor& source, DType target, Tensor& packed) {
+  packed.dtype = target;
+  packed.layout = Layout::Packed;
+  const int64_t bytes = session_.packedBytes(target, source.shape[0], source.shape[1]);
+  if (bytes < 0) {
+    unsupported_ = std::string("packWeight: ") + dtypeInfo(target)->name + " cannot be packed";
+    return;
+  }
+  Buffer& buffer = add(source.data, "packed weight", bytes);
+  buffer.input = true;
+  buffer.packed = true;
+  packed.data = buffer.memory + kGuard;
+
+  PackWeight args{source, packed};
+  const int64_t sourceBytes = rowMajorBytes(source.dtype, source.elements(), source.shape[1]);
+  args.source.data = session_.allocate(sourceBytes);
+  session_.toDevice(args.source.data, source.data, sourceBytes);
+  unsupported_ = session_.whyUnsupported(Op::packWeight, &args);
+  if (unsupported_.empty()) {
+    session_.enqueue(Op::packWeight, &args);
+    session_.synchronize();
+  }
+  session_.release(args.source.data);
+}
+
+std::vector<std::byte> Operands::read(const Buffer& buffer, int64_t from, int64_t count) {
+  std::vector<std::byte> content(count);
+  session_.toHost(content.data(), buffer.memory + kGuard + from, count);
+  return content;
+}
+
+std::vector<std::byte> Operands::bytes(const std::string& name) {
+  for (const Field& field : opSchema(op_).fields) {
+    if (name != field.name) continue;
+    const void* data = tensorOf(arguments_, field).data;
+    for (const Buffer& buffer : buffers_) {
+      if (buffer.memory + kGuard == data) return read(buffer, 0, buffer.bytes);
+    }
+  }
+  throw std::logic_error("no operand " + name);
+}
+
+std::string Operands::damage() {
+  for (const Buffer& buffer : buffers_) {
+    for (const int64_t from : {-kGuard, buffer.bytes}) {
+      const std::vector<std::byte> guard = read(buffer, from, kGuard);
+      if (std::any_of(guard.begin(), guard.end(), [](std::byte b) { return b != kGuardByte; })) {
+        return std::string("wrote ") + (from < 0 ? "before" : "behind") + " the memory of " + buffer.field;
+      }
+    }
+    if (buffer.input && read(buffer, 0, buffer.bytes) != buffer.before)
+      return "changed its input " + buffer.field;
+  }
+  return "";
+}
+
+}  // namespace ibert::tools

@@ -1,0 +1,85 @@
+// A device of a backend, and ops on it whose operands lie in host memory.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend.h"
+#include "case.h"
+#include "schema.h"
+
+namespace ibert::tools {
+
+// Throws std::runtime_error when a function of the backend fails, with the backend's message.
+class Session {
+ public:
+  Session(const Backend* backend, int threads);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const Backend* backend() const { return backend_; }
+  DeviceInfo info() const;
+  const char* kernelName(Op op) const { return backend_->kernelName(device_, op); }
+
+  void enqueue(Op op, const void* arguments);
+  void synchronize();
+  void toDevice(void* device, const void* host, int64_t bytes);  // waits
+  void toHost(void* host, const void* device, int64_t bytes);    // waits
+  void* allocate(int64_t bytes);
+  void release(void* memory);
+  int64_t packedBytes(DType dtype, int64_t rows, int64_t columns) const;
+  // Empty when the op runs with these arguments, else the backend's reason.
+  std::string whyUnsupported(Op op, const void* arguments) const;
+
+ private:
+  const Backend* backend_;
+  Device* device_ = nullptr;
+  Stream* stream_ = nullptr;
+};
+
+// The operands of a case on a device: each between guard bytes, outputs filled with bytes that read as NaN
+// (or -1).
+class Operands {
+ public:
+  Operands(Session& session, const Case& test);
+  ~Operands();
+  Operands(const Operands&) = delete;
+  Operands& operator=(const Operands&) = delete;
+
+  // Why the backend cannot run the case (packing included); empty when it can. Nothing may be run if not.
+  const std::string& unsupported() const { return unsupported_; }
+  const void* arguments() const { return arguments_.data(); }
+  void enqueue() { session_.enqueue(op_, arguments()); }
+  void synchronize() { session_.synchronize(); }
+
+  // The bytes of a tensor as they are on the device now. A packed weight cannot be asked for.
+  std::vector<std::byte> bytes(const std::string& field);
+  // What was overwritten and should not have been: guards and inputs. Empty when all is well.
+  std::string damage();
+
+ private:
+  struct Buffer {
+    const void* host;  // the case's memory: the identity of the operand
+    std::string field;
+    int64_t bytes;
+    bool input;  // must be unchanged after the run
+    bool packed;
+    std::byte* memory;
+    std::vector<std::byte> before;  // of inputs
+  };
+
+  void upload(const Case& test, const Field& field, Tensor& tensor);
+  void pack(const Tensor& source, DType target, Tensor& packed);
+  Buffer& add(const void* host, const std::string& field, int64_t bytes);
+  std::vector<std::byte> read(const Buffer& buffer, int64_t from, int64_t count);
+
+  Session& session_;
+  Op op_;
+  std::vector<std::byte> arguments_;
+  std::vector<Buffer> buffers_;
+  std::string unsupported_;
+};
+
+}  // namespace ibert::tools

@@ -1,0 +1,222 @@
+// `ibert-kernels test`: every case of the suite on a backend and on the reference.
+#include <cstdio>
+
+#include "cases.h"
+#include "commands.h"
+#include "compare.h"
+#include "json.h"
+
+namespace ibert::tools {
+
+namespace {
+
+enum class Status { Passed, Failed, Unsupported };
+
+struct Result {
+  Status status = Status::Passed;
+  std::string reason;  // why it failed or is not supported
+  double share = 0;    // of the bound that the worst output used up
+  std::string worst;   // that output with its NMSE
+};
+
+struct Sessions {
+  std::unique_ptr<Session> one, many, reference;
+};
+
+struct Outputs {
+  std::vector<const Field*> fields;
+  std::vector<std::vector<std::byte>> bytes;
+};
+
+Tensor tensorOf(const Case& test, const Field& field) {
+  return *reinterpret_cast<const Tensor*>(test.arguments.data() + field.offset);
+}
+
+std::string text(double value) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.2e", value);
+  return buffer;
+}
+
+// Runs the case on fresh operands. Throws when the op fails or damages memory.
+Outputs outputsOf(Session& session, const Case& test) {
+  Operands operands(session, test);
+  if (!operands.unsupported().empty()) throw std::runtime_error(operands.unsupported());
+  operands.enqueue();
+  operands.synchronize();
+  const std::string damage = operands.damage();
+  if (!damage.empty()) throw std::runtime_error(damage);
+  Outputs outputs;
+  for (const Field& field : opSchema(test.op).fields) {
+    if (field.type != FieldType::Tensor || field.role == Role::In || field.role == Role::InOptional) continue;
+    if (!tensorOf(test, field)) continue;
+    outputs.fields.push_back(&field);
+    outputs.bytes.push_back(operands.bytes(field.name));
+  }
+  return outputs;
+}
+
+Result failed(const std::string& reason) {
+  return {Status::Failed, reason, 0, ""};
+}
+
+// The op must fail with a message that begins with its name and holds the offending value.
+Result judgeError(Session& session, const Case& test) {
+  try {
+    outputsOf(session, test);
+  } catch (const std::exception& error) {
+    const std::string message = error.what(), name = opSchema(test.op).name;
+    if (message.rfind(name + ":", 0) != 0)
+      return failed("the error does not begin with the op's name: " + message);
+    if (message.find(test.error) == std::string::npos)
+      return failed("the error does not name " + test.error + ": " + message);
+    return {};
+  }
+  return failed("no error");
+}
+
+Result judgeOutputs(const Sessions& sessions, const Case& test) {
+  const Outputs actual = outputsOf(*sessions.one, test);
+  if (outputsOf(*sessions.one, test).bytes != actual.bytes) return failed("two runs differ");
+  if (outputsOf(*sessions.many, test).bytes != actual.bytes) {
+    return failed(std::to_string(sessions.many->info().threads) + " threads and one differ");
+  }
+  const Outputs expected = outputsOf(*sessions.reference, test);
+  Result result;
+  for (size_t i = 0; i < actual.fields.size(); ++i) {
+    const std::string name = actual.fields[i]->name;
+    const Tensor shape = tensorOf(test, *actual.fields[i]);
+    const Bound bound = boundOf(test, name, shape.dtype);
+    const Difference found = compare(shape, actual.bytes[i], expected.bytes[i]);
+    if (!found.what.empty()) return failed(name + found.what);
+    if (found.nmse > bound.nmse || found.largest > bound.largest) {
+      return failed(name + ": NMSE " + text(found.nmse) + " (bound " + text(bound.nmse) +
+                    "), largest error " + text(found.largest) + " (bound " + text(bound.largest) + ")");
+    }
+    const double share =
+        bound.nmse > 0 ? std::max(found.nmse / bound.nmse, found.largest / bound.largest) : 0;
+    if (result.worst.empty() || share > result.share) {
+      result.share = share;
+      result.worst = name + " NMSE " + text(found.nmse) + " (bound " + text(bound.nmse) + ")";
+    }
+  }
+  return result;
+}
+
+Result judge(const Sessions& sessions, const CaseSpec& spec, uint64_t seed) {
+  const Case test = makeCase(spec, seed);
+  try {
+    const std::string why = Operands(*sessions.one, test).unsupported();
+    if (!why.empty()) return {Status::Unsupported, why, 0, ""};
+    return test.error.empty() ? judgeOutputs(sessions, test) : judgeError(*sessions.one, test);
+  } catch (const std::exception& error) {
+    return failed(error.what());
+  }
+}
+
+// One op's cases and their results.
+struct OpReport {
+  Op op;
+  int passed = 0, failed = 0, unsupported = 0;
+  std::vector<std::pair<std::string, Result>> results;
+  std::string missing;  // set when the suite did not judge the op at all
+
+  bool ok() const { return failed == 0 && missing.empty(); }
+};
+
+OpReport judgeOp(const Sessions& sessions, const CaseList& cases, Op op, const Options& options) {
+  OpReport report{op, 0, 0, 0, {}, ""};
+  for (const CaseSpec& spec : cases) {
+    if (spec.op != op || spec.label.find(options.filter) == std::string::npos) continue;
+    const Result result = judge(sessions, spec, options.seed);
+    if (result.status == Status::Passed) ++report.passed;
+    if (result.status == Status::Failed) ++report.failed;
+    if (result.status == Status::Unsupported) ++report.unsupported;
+    report.results.emplace_back(spec.label, result);
+  }
+  if (!options.filter.empty()) return report;
+  if (report.results.empty()) {
+    report.missing = "the suite has no case of this op";
+  } else if (report.passed + report.failed == 0) {
+    report.missing = "the backend runs no case of it: " + report.results.front().second.reason;
+  }
+  return report;
+}
+
+void print(const OpReport& report) {
+  const Result* worst = nullptr;
+  for (const auto& [label, result] : report.results) {
+    if (result.status == Status::Passed && (!worst || result.share > worst->share)) worst = &result;
+  }
+  std::printf("%s %-20s %3d passed", report.ok() ? "ok  " : "FAIL", opSchema(report.op).name, report.passed);
+  if (report.failed) std::printf(", %d failed", report.failed);
+  if (report.unsupported) std::printf(", %d not supported", report.unsupported);
+  if (worst && !worst->worst.empty()) std::printf("; worst: %s", worst->worst.c_str());
+  std::printf("\n");
+  if (!report.missing.empty()) std::printf("       %s\n", report.missing.c_str());
+  for (const auto& [label, result] : report.results) {
+    if (result.status == Status::Failed)
+      std::printf("       %s\n         %s\n", label.c_str(), result.reason.c_str());
+  }
+  // A reason is told once, with the number of cases that it explains.
+  std::map<std::string, int> reasons;
+  for (const auto& [label, result] : report.results)
+    reasons[result.reason] += result.status == Status::Unsupported;
+  for (const auto& [reason, count] : reasons) {
+    if (count > 0) std::printf("       %d x not supported: %s\n", count, reason.c_str());
+  }
+  std::fflush(stdout);
+}
+
+void printJson(const std::vector<OpReport>& reports, const Session& session, uint64_t seed) {
+  const DeviceInfo info = session.info();
+  std::printf("{\"backend\": %s, \"architecture\": %s, \"threads\": %d, \"seed\": %llu, \"ops\": [",
+              json(session.backend()->name).c_str(), json(info.architecture).c_str(), info.threads,
+              static_cast<unsigned long long>(seed));
+  const char* comma = "";
+  for (const OpReport& report : reports) {
+    std::printf(
+        "%s\n{\"op\": %s, \"ok\": %s, \"passed\": %d, \"failed\": %d, \"unsupported\": %d, \"missing\": %s, "
+        "\"cases\": [",
+        comma, json(opSchema(report.op).name).c_str(), report.ok() ? "true" : "false", report.passed,
+        report.failed, report.unsupported, json(report.missing).c_str());
+    comma = ",";
+    const char* inner = "";
+    for (const auto& [label, result] : report.results) {
+      const char* status[] = {"passed", "failed", "unsupported"};
+      std::printf(
+          "%s\n  {\"case\": %s, \"status\": \"%s\", \"reason\": %s, \"worst\": %s, \"shareOfBound\": %s}",
+          inner, json(label).c_str(), status[static_cast<int>(result.status)], json(result.reason).c_str(),
+          json(result.worst).c_str(), json(result.share).c_str());
+      inner = ",";
+    }
+    std::printf("]}");
+  }
+  std::printf("]}\n");
+}
+
+}  // namespace
+
+int test(const Options& options) {
+  const std::string backend = options.backend.empty() ? "cpu" : options.backend;
+  const Sessions sessions{openSession(backend, 1), openSession(backend, options.threads),
+                          openSession("reference", options.threads)};
+  if (!options.json) {
+    const DeviceInfo info = sessions.many->info();
+    std::printf("%s (%s), 1 and %d threads, against the reference; seed %llu\n", backend.c_str(),
+                info.architecture, info.threads, static_cast<unsigned long long>(options.seed));
+  }
+  const CaseList cases = allCases();
+  std::vector<OpReport> reports;
+  bool ok = true;
+  for (int i = 0; i < kOpCount; ++i) {
+    if (!options.wants(static_cast<Op>(i))) continue;
+    reports.push_back(judgeOp(sessions, cases, static_cast<Op>(i), options));
+    ok = ok && reports.back().ok();
+    if (!options.json) print(reports.back());
+  }
+  if (options.json) printJson(reports, *sessions.many, options.seed);
+  return ok ? kOk : kFailed;
+}
+
+}  // namespace ibert::tools
