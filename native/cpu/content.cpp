@@ -44,4 +44,17 @@ std::string plainDTypes(Op op, const void* arguments) {
   return "";
 }
 
+std::string adamWUnsupported(const AdamW& args) {
+  if (args.step < 1) return "step counts from 1, but is " + std::to_string(args.step);
+  return plainDTypes(Op::adamW, &args);
+}
+
+std::string attentionUnsupported(Op op, const void* arguments, int64_t headDim, double scale) {
+  if (headDim % 8 != 0 || headDim > 256) {
+    return "headDim is " + std::to_string(headDim) + "; the CPU kernels take multiples of 8 up to 256";
+  }
+  if (!(scale > 0)) return "scale is " + std::to_string(scale) + ", but must be positive";
+  return plainDTypes(op, arguments);
+}
+
 }  // namespace ibert::cpu

@@ -26,4 +26,14 @@ std::string plainDTypesOf(const Struct& arguments) {
   return plainDTypes(opOf<Struct>(), &arguments);
 }
 
+// And AdamW's: its bias correction divides by 1 - beta^step.
+std::string adamWUnsupported(const AdamW& args);
+
+// And that of the attention ops: headDim a multiple of 8 up to 256, a positive scale.
+std::string attentionUnsupported(Op op, const void* arguments, int64_t headDim, double scale);
+template <class Struct>
+std::string attentionUnsupportedOf(const Struct& arguments) {
+  return attentionUnsupported(opOf<Struct>(), &arguments, arguments.headDim, arguments.scale);
+}
+
 }  // namespace ibert::cpu

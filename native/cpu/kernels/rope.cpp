@@ -11,15 +11,18 @@ namespace {
 
 // Angles are computed in float64: at position 100 000 a float32 angle is already wrong in the third digit of its sine.
 void ropeTable(const RopeTable& args, host::Context& context) {
-  const int64_t half = args.headDim / 2;
+  const int64_t half = args.headDim / 2, T = args.positions.shape[0];
   const int32_t* positions = args.positions.as<const int32_t>();
-  context.pool.parallelFor(half, [&](int64_t i, int) {
-    const double frequency = std::pow(args.theta, -2.0 * static_cast<double>(i) / static_cast<double>(args.headDim));
-    float* column = args.cosSin.as<float>() + i;
-    for (int64_t t = 0; t < args.positions.shape[0]; ++t) {
-      const double angle = positions[t] * frequency;
-      column[t * args.headDim] = static_cast<float>(std::cos(angle));
-      column[t * args.headDim + half] = static_cast<float>(std::sin(angle));
+  constexpr int64_t kGroup = 64;
+  context.pool.parallelFor((T + kGroup - 1) / kGroup, [&](int64_t task, int) {
+    const int64_t end = (task + 1) * kGroup < T ? (task + 1) * kGroup : T;
+    for (int64_t i = 0; i < half; ++i) {
+      const double frequency = std::pow(args.theta, -2.0 * static_cast<double>(i) / static_cast<double>(args.headDim));
+      for (int64_t t = task * kGroup; t < end; ++t) {
+        float* row = args.cosSin.as<float>() + t * args.headDim;
+        row[i] = static_cast<float>(std::cos(positions[t] * frequency));
+        row[half + i] = static_cast<float>(std::sin(positions[t] * frequency));
+      }
     }
   });
 }

@@ -1,7 +1,12 @@
 // Vec for AVX-512 (F, BW, VL, DQ): 16 lanes, tails by mask.
 #pragma once
 
+// GCC 12 takes the deliberately undefined operands inside its own intrinsics for mistakes (its bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 
 namespace ibert::cpu::IBERT_ISA {
 
@@ -102,11 +107,15 @@ inline Pairs loadPairs(const uint32_t* p) { return {_mm512_loadu_si512(p)}; }
 inline Pairs broadcastPair(uint32_t pair) { return {_mm512_set1_epi32(static_cast<int>(pair))}; }
 inline void storePairs(uint32_t* p, Pairs a) { _mm512_storeu_si512(p, a.v); }
 inline Vec dot(Pairs a, Pairs b, Vec c) { return {_mm512_dpbf16_ps(c.v, (__m512bh)a.v, (__m512bh)b.v)}; }
-// Lane i becomes (even[i], odd[i]).
+// Lane i becomes (even[i], odd[i]), rounded to bf16.
 inline Pairs joinPairs(Vec even, Vec odd) {
   const __m512i low = _mm512_cvtepu16_epi32(narrowBf16(even));
   const __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(narrowBf16(odd)), 16);
   return {_mm512_or_si512(low, high)};
+}
+// The same for values that are bf16 already.
+inline Pairs joinExact(Vec even, Vec odd) {
+  return {_mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(even.v), 16), _mm512_castps_si512(odd.v))};
 }
 #endif
 

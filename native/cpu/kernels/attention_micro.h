@@ -1,0 +1,204 @@
+// The small matrix products of attention, and the orders in which their operands lie.
+//
+// All of them are C (M, N) += A (M, K) B (K, N) with N along the vector: B is stored in panels of kPanel columns, so that
+// the inner loop reads it front to back; one element of A at a time is broadcast, so A may have any strides, also those
+// of its own transpose. With kRows x kVectors accumulators a step loads kVectors vectors and kRows scalars for
+// kRows * kVectors multiplications: the multipliers, not the load ports, are the bound.
+//
+// K counts units. A unit is a float, or two bf16 of consecutive k where the unit of the processor is a dot product of
+// such pairs (twice the work per instruction).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "simd.h"
+
+namespace ibert::cpu::IBERT_ISA {
+
+constexpr int kVectors = kRegisters >= 32 ? 4 : 2;
+constexpr int kRows = 6;
+constexpr int64_t kPanel = kVectors * kWidth;
+
+#if defined(IBERT_PAIR_DOT)
+template <class Act>
+using UnitFor = std::conditional_t<std::is_same_v<Act, Bf16>, uint32_t, float>;
+inline Pairs loadUnits(const uint32_t* p) { return loadPairs(p); }
+inline Pairs broadcastUnit(uint32_t unit) { return broadcastPair(unit); }
+inline Vec multiplyAdd(Pairs a, Pairs b, Vec c) { return dot(a, b, c); }
+#else
+template <class Act>
+using UnitFor = float;
+#endif
+inline Vec loadUnits(const float* p) { return load(p); }
+inline Vec broadcastUnit(float unit) { return broadcast(unit); }
+inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return fma(a, b, c); }
+
+// Values of k in one unit.
+template <class Unit>
+constexpr int64_t kPerUnit = std::is_same_v<Unit, float> ? 1 : 2;
+
+inline int64_t roundUp(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
+inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// Element (m, k) of A is data[m * row + k * step].
+template <class Unit>
+struct Left {
+  const Unit* data;
+  int64_t row, step;
+};
+
+template <class Unit, int M, int V>
+void multiplyTile(Left<Unit> a, const Unit* b, int64_t bStep, int64_t steps, float* c, int64_t cRow, bool add) {
+  Vec sums[M][V];
+#pragma GCC unroll 12
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) sums[m][v] = add ? load(c + m * cRow + v * kWidth) : broadcast(0.0f);
+  }
+  for (int64_t k = 0; k < steps; ++k) {
+    decltype(loadUnits(b)) columns[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) columns[v] = loadUnits(b + k * bStep + v * kWidth);
+#pragma GCC unroll 12
+    for (int m = 0; m < M; ++m) {
+      const auto value = broadcastUnit(a.data[m * a.row + k * a.step]);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sums[m][v] = multiplyAdd(value, columns[v], sums[m][v]);
+    }
+  }
+#pragma GCC unroll 12
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) store(c + m * cRow + v * kWidth, sums[m][v]);
+  }
+}
+
+template <class Unit, int V>
+void multiplyRows(int64_t rows, Left<Unit> a, const Unit* b, int64_t bStep, int64_t steps, float* c, int64_t cRow,
+                  bool add) {
+  for (; rows >= kRows; rows -= kRows, a.data += kRows * a.row, c += kRows * cRow) {
+    multiplyTile<Unit, kRows, V>(a, b, bStep, steps, c, cRow, add);
+  }
+  switch (rows) {
+    case 1:
+      return multiplyTile<Unit, 1, V>(a, b, bStep, steps, c, cRow, add);
+    case 2:
+      return multiplyTile<Unit, 2, V>(a, b, bStep, steps, c, cRow, add);
+    case 3:
+      return multiplyTile<Unit, 3, V>(a, b, bStep, steps, c, cRow, add);
+    case 4:
+      return multiplyTile<Unit, 4, V>(a, b, bStep, steps, c, cRow, add);
+    case 5:
+      return multiplyTile<Unit, 5, V>(a, b, bStep, steps, c, cRow, add);
+  }
+}
+
+// C (rows, vectors * kWidth) (+)= A B for one panel of B, of which `vectors` <= kVectors vectors are used; consecutive
+// k are bStep units apart.
+template <class Unit>
+void multiplyPanel(int64_t rows, int64_t vectors, Left<Unit> a, const Unit* b, int64_t bStep, int64_t steps, float* c,
+                   int64_t cRow, bool add) {
+  static_assert(kVectors == 2 || kVectors == 4);
+  switch (vectors) {
+    case 1:
+      return multiplyRows<Unit, 1>(rows, a, b, bStep, steps, c, cRow, add);
+    case 2:
+      return multiplyRows<Unit, 2>(rows, a, b, bStep, steps, c, cRow, add);
+    case 3:
+      return multiplyRows<Unit, kVectors < 3 ? kVectors : 3>(rows, a, b, bStep, steps, c, cRow, add);
+    case 4:
+      return multiplyRows<Unit, kVectors>(rows, a, b, bStep, steps, c, cRow, add);
+  }
+}
+
+// B of `columns` columns (a multiple of kWidth) in panels of kPanel, of which the last may be narrower; each panel holds
+// panelSteps units of k, of which the first `steps` are used.
+template <class Unit>
+void multiplyPanels(int64_t rows, int64_t columns, Left<Unit> a, const Unit* b, int64_t panelSteps, int64_t steps,
+                    float* c, int64_t cRow, bool add) {
+  for (int64_t column = 0; column < columns; column += kPanel) {
+    const int64_t width = smaller(kPanel, columns - column);
+    multiplyPanel(rows, width / kWidth, a, b + column * panelSteps, width, steps, c + column, cRow, add);
+  }
+}
+
+// Row-major units of one row: A of a product over the columns.
+template <class T>
+inline void packRow(const T* from, float* to, int64_t columns) {
+  forVectors(columns, [&](int64_t i, int64_t lanes) { storePart(to + i, loadPart(from + i, lanes), lanes); });
+}
+
+// Panels of B in which k counts rows: step `step` of the panels gets rows k .. k + kPerUnit - 1. A null row is zeros.
+// `columns` is the padded width; columns beyond `used` become 0.
+template <class T>
+inline void packStep(const T* row, float* panels, int64_t panelSteps, int64_t step, int64_t used, int64_t columns) {
+  for (int64_t column = 0; column < columns; column += kWidth) {
+    const int64_t panel = column / kPanel * kPanel, width = smaller(kPanel, columns - panel);
+    const Vec value = row ? loadPart(row + column, used - column) : broadcast(0.0f);
+    store(panels + panel * panelSteps + step * width + (column - panel), value);
+  }
+}
+
+// Panel of B in which k counts columns and every row becomes one column ("lane").
+template <class T>
+inline void packLane(const T* row, float* panel, int64_t width, int64_t lane, int64_t columns) {
+  for (int64_t i = 0; i < columns; ++i) panel[i * width + lane] = row ? toFloat(row[i]) : 0.0f;
+}
+
+#if defined(IBERT_PAIR_DOT)
+inline void packRow(const Bf16* from, uint32_t* to, int64_t columns) {
+  std::memcpy(to, from, static_cast<size_t>(columns) * sizeof(Bf16));
+}
+inline void packSteps(const Bf16* even, const Bf16* odd, uint32_t* panels, int64_t panelSteps, int64_t step,
+                      int64_t used, int64_t columns) {
+  for (int64_t column = 0; column < columns; column += kWidth) {
+    const int64_t panel = column / kPanel * kPanel, width = smaller(kPanel, columns - panel);
+    const Vec a = even ? loadPart(even + column, used - column) : broadcast(0.0f);
+    const Vec b = odd ? loadPart(odd + column, used - column) : broadcast(0.0f);
+    storePairs(panels + panel * panelSteps + step * width + (column - panel), joinExact(a, b));
+  }
+}
+inline void packLane(const Bf16* row, uint32_t* panel, int64_t width, int64_t lane, int64_t columns) {
+  for (int64_t i = 0; i < columns / 2; ++i) {
+    uint32_t pair = 0;
+    if (row) std::memcpy(&pair, row + 2 * i, sizeof pair);
+    panel[i * width + lane] = pair;
+  }
+}
+#endif
+
+// Packs `rows` rows, rowAt(i) each, as the k of panels; rows up to a whole unit are zeros.
+template <class T, class Unit, class RowAt>
+inline void packPanels(int64_t rows, RowAt&& rowAt, Unit* panels, int64_t panelSteps, int64_t used, int64_t columns) {
+  if constexpr (kPerUnit<Unit> == 1) {
+    for (int64_t i = 0; i < rows; ++i) packStep<T>(rowAt(i), panels, panelSteps, i, used, columns);
+  } else {
+    for (int64_t i = 0; i < rows; i += 2) {
+      packSteps(rowAt(i), i + 1 < rows ? rowAt(i + 1) : nullptr, panels, panelSteps, i / 2, used, columns);
+    }
+  }
+}
+
+// Hands out aligned pieces of a workspace. With a null base it only counts, so that the size of a workspace is what its
+// kernel takes from it.
+class Carver {
+ public:
+  explicit Carver(std::byte* base) : base_(reinterpret_cast<uintptr_t>(base)) {}
+
+  template <class T>
+  T* take(int64_t count) {
+    T* piece = reinterpret_cast<T*>(base_ + static_cast<uintptr_t>(bytes_));
+    bytes_ += roundUp(count * static_cast<int64_t>(sizeof(T)), 64);
+    return piece;
+  }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  uintptr_t base_;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace ibert::cpu::IBERT_ISA
