@@ -94,6 +94,7 @@ class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value fill(const Napi::CallbackInfo& info);
   Napi::Value synchronize(const Napi::CallbackInfo& info);
+  void checkFinite(const Napi::CallbackInfo& info);
   void keep(const std::shared_ptr<Memory>& memory);
   void keepHost(const Napi::Value& array);
   static void finished(void* user, const Message* error);

@@ -22,7 +22,8 @@ Napi::Function StreamWrap::define(Napi::Env env) {
   return DefineClass(env, "Stream",
                      {InstanceMethod<&StreamWrap::enqueue>("enqueue"), InstanceMethod<&StreamWrap::write>("write"),
                       InstanceMethod<&StreamWrap::read>("read"), InstanceMethod<&StreamWrap::fill>("fill"),
-                      InstanceMethod<&StreamWrap::synchronize>("synchronize")});
+                      InstanceMethod<&StreamWrap::synchronize>("synchronize"),
+                      InstanceMethod<&StreamWrap::checkFinite>("checkFinite")});
 }
 
 StreamWrap::StreamWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -124,6 +125,11 @@ Napi::Value StreamWrap::fill(const Napi::CallbackInfo& info) {
     fail(info.Env(), message.text);
   }
   return info.Env().Undefined();
+}
+
+// checkFinite(on)
+void StreamWrap::checkFinite(const Napi::CallbackInfo& info) {
+  device_->backend->checkFinite(stream_, info[0].ToBoolean() ? 1 : 0);
 }
 
 // On the backend's thread.

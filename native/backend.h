@@ -68,6 +68,8 @@ struct Backend {
   // Calls back, on a thread of the backend's, when all work enqueued before has run: error is null or the first failure.
   int (*notify)(Stream* stream, void (*callback)(void* user, const Message* error), void* user, Message* message);
   int (*synchronize)(Stream* stream, Message* message);  // blocks
+  // While on, an op that writes a value that is not finite fails with its name: slow, for finding where a NaN began.
+  void (*checkFinite)(Stream* stream, int on);
 };
 
 // A backend library exports this with C linkage under the name "ibertBackend".

@@ -9,7 +9,7 @@ const result = spawnSync(
   process.execPath,
   [
     fileURLToPath(new URL("../node_modules/cmake-js/bin/cmake-js", import.meta.url)),
-    "compile",
+    "build",
     "--out",
     "build",
     "--config",

@@ -6,6 +6,8 @@ export interface SegmentTokenizer {
   /** Token ids without special tokens. */
   encode(text: string): ArrayLike<number>;
   readonly eosId: number;
+  /** Stands before every prompt, where the model was trained with it. */
+  readonly bosId?: number;
 }
 
 /** A row as ids. Prompt and completion are tokenised apart, so the boundary is the same as when generating. */
@@ -25,7 +27,8 @@ export type PromptFormatter = (task: TaskType, fields: PromptFields) => string;
  * (its first token would have no position to be predicted from).
  */
 export function tokenizeRow(row: Row, tokenizer: SegmentTokenizer, format: PromptFormatter): TokenizedRow {
-  const prompt = tokenizer.encode(format(row.task, row.fields));
+  const text = tokenizer.encode(format(row.task, row.fields));
+  const prompt = tokenizer.bosId === undefined ? text : [tokenizer.bosId, ...Array.from(text)];
   const completion = tokenizer.encode(row.completion);
   if (completion.length === 0) {
     throw new IBertError("row_unsupervised", `row ${row.id}: the completion has no token to learn from`, {

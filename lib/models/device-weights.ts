@@ -30,8 +30,8 @@ export interface LoadOptions {
    * `keep` holds the weights in the format of the file (the bits of a quantised base stay as they are); `bf16` and
    * `f32` convert them.
    */
-  weights?: "keep" | "bf16" | "f32";
-  onProgress?: (loadedBytes: number, totalBytes: number) => void;
+  weights?: "keep" | "bf16" | "f32" | undefined;
+  onProgress?: ((loadedBytes: number, totalBytes: number) => void) | undefined;
 }
 
 /**

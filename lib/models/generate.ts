@@ -19,7 +19,9 @@ export interface SamplingOptions {
   stopIds: readonly number[];
   /** Called with each new token of prompt `index`; true ends that text. */
   onToken?: (index: number, id: number, ids: readonly number[]) => boolean | void;
-  signal?: AbortSignal;
+  /** Called when the text of prompt `index` has ended. */
+  onFinish?: (index: number) => void;
+  signal?: AbortSignal | undefined;
 }
 
 export interface Completion {
@@ -100,6 +102,7 @@ export async function generate(
     engine.cache.release(text.sequence);
     reservedBlocks -= text.reserved;
     running.splice(running.indexOf(text), 1);
+    options.onFinish?.(text.index);
   };
 
   try {

@@ -52,7 +52,8 @@ export class KvCache {
       const index = Math.floor(position / BLOCK_SIZE);
       if (index === sequence.blocks.length) {
         const block = this.free.pop();
-        if (block === undefined) throw new IBertError("cache-full", "the key/value cache has no free block left");
+        if (block === undefined)
+          throw new IBertError("cache-full", "the key/value cache has no free block left");
         sequence.blocks.push(block);
       }
       slots.push((sequence.blocks[index] as number) * BLOCK_SIZE + (position % BLOCK_SIZE));

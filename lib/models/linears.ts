@@ -1,16 +1,7 @@
+import type { LinearModule } from "../formats/peft-config.js";
 import type { ModelConfig } from "./config.js";
 
-/** The linear modules of a decoder layer, by their names in Hugging Face models and PEFT adapters. */
-export const LINEAR_MODULES = [
-  "q_proj",
-  "k_proj",
-  "v_proj",
-  "o_proj",
-  "gate_proj",
-  "up_proj",
-  "down_proj",
-] as const;
-export type LinearModule = (typeof LINEAR_MODULES)[number];
+export { LINEAR_MODULES, type LinearModule } from "../formats/peft-config.js";
 
 /** The linears of a layer that read the same input run as one op on stacked rows. */
 export const LINEAR_GROUPS = ["qkv", "o", "gateUp", "down"] as const;

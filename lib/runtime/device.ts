@@ -119,10 +119,16 @@ export class Device {
     if (!this.planned) this.stream.fill(tensor.native, byte);
   }
 
-  /** The bytes of a tensor, in stream order; waits. */
-  async readBytes(tensor: Tensor): Promise<Uint8Array> {
+  /** The bytes of a tensor as they are at this place in the stream; the array holds them after the next fence. */
+  readLater(tensor: Tensor): Uint8Array {
     const array = new Uint8Array(rowMajorBytes(tensor.shape, tensor.dtype));
     this.stream.read(tensor.native, array);
+    return array;
+  }
+
+  /** The bytes of a tensor, in stream order; waits. */
+  async readBytes(tensor: Tensor): Promise<Uint8Array> {
+    const array = this.readLater(tensor);
     await this.synchronize();
     return array;
   }
@@ -150,6 +156,11 @@ export class Device {
     } catch (cause) {
       throw new IBertError("op-failed", (cause as Error).message, { cause });
     }
+  }
+
+  /** While on, an op that writes a value that is not finite fails, and is named: for finding where a NaN began. */
+  checkFinite(on: boolean): void {
+    if (!this.planned) this.stream.checkFinite(on);
   }
 
   /** The kernel that an op runs on here, or null where the backend lacks it. */

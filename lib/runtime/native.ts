@@ -43,6 +43,7 @@ export interface NativeStream {
   read(tensor: NativeTensor, array: NodeJS.TypedArray): void;
   fill(tensor: NativeTensor, byte: number): void;
   synchronize(): Promise<void>;
+  checkFinite(on: boolean): void;
 }
 
 export interface FieldSchema {

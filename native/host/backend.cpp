@@ -154,6 +154,7 @@ Backend hostBackendTemplate(const char* name) {
       if (!error.empty()) throw std::runtime_error(error);
     });
   };
+  backend.checkFinite = [](Stream* stream, int on) { state(stream)->enqueueCheckFinite(on != 0); };
   return backend;
 }
 

@@ -4,10 +4,52 @@
 #include <cstring>
 #include <future>
 #include <new>
+#include <stdexcept>
 
 #include "../schema.h"
 
 namespace ibert::host {
+
+namespace {
+
+// All exponent bits set: an infinity or a NaN.
+template <class Word>
+int64_t firstNonFinite(const Tensor& tensor, Word exponent) {
+  const Word* words = tensor.as<Word>();
+  for (int64_t i = 0; i < tensor.elements(); ++i) {
+    if ((words[i] & exponent) == exponent) return i;
+  }
+  return -1;
+}
+
+int64_t firstNonFinite(const Tensor& tensor) {
+  if (tensor.layout == Layout::Packed) return -1;
+  switch (tensor.dtype) {
+    case DType::F64:
+      return firstNonFinite<uint64_t>(tensor, 0x7ff0000000000000ull);
+    case DType::F32:
+      return firstNonFinite<uint32_t>(tensor, 0x7f800000u);
+    case DType::BF16:
+      return firstNonFinite<uint16_t>(tensor, 0x7f80u);
+    default:
+      return -1;
+  }
+}
+
+void requireFiniteOutputs(Op op, const void* arguments) {
+  const OpSchema& schema = opSchema(op);
+  for (const Field& field : schema.fields) {
+    if (field.type != FieldType::Tensor || field.role == Role::In || field.role == Role::InOptional) continue;
+    const auto& tensor = *reinterpret_cast<const Tensor*>(static_cast<const char*>(arguments) + field.offset);
+    if (!tensor) continue;
+    const int64_t element = firstNonFinite(tensor);
+    if (element < 0) continue;
+    throw std::runtime_error(std::string(schema.name) + ": " + field.name + " is not finite, first at element " +
+                             std::to_string(element) + " of " + std::to_string(tensor.elements()));
+  }
+}
+
+}  // namespace
 
 Workspace::~Workspace() { std::free(memory_); }
 
@@ -67,6 +109,13 @@ void StreamState::enqueueFill(void* target, uint8_t value, int64_t bytes) {
   push(std::move(command));
 }
 
+void StreamState::enqueueCheckFinite(bool on) {
+  Command command;
+  command.what = Command::What::CheckFinite;
+  command.value = on ? 1 : 0;
+  push(std::move(command));
+}
+
 void StreamState::enqueueNotify(void (*callback)(void*, const Message*), void* user) {
   Command command;
   command.what = Command::What::Notify;
@@ -111,6 +160,10 @@ void StreamState::run(Command& command) {
     }
     return;
   }
+  if (command.what == Command::What::CheckFinite) {
+    checkFinite_ = command.value != 0;
+    return;
+  }
   if (!error_.empty()) return;  // what follows a failure would compute on rubbish
   try {
     switch (command.what) {
@@ -121,6 +174,7 @@ void StreamState::run(Command& command) {
         int64_t bytes = kernel.workspace == nullptr ? 0 : kernel.workspace(arguments, device_.pool->threads());
         Context context{*device_.pool, workspace_.ensure(bytes)};
         kernel.run(arguments, context);
+        if (checkFinite_) requireFiniteOutputs(command.op, arguments);
         break;
       }
       case Command::What::Copy:

@@ -39,6 +39,7 @@ class StreamState {
   void enqueueOp(Op op, const void* arguments, size_t bytes);
   void enqueueCopy(void* target, const void* source, int64_t bytes);
   void enqueueFill(void* target, uint8_t value, int64_t bytes);
+  void enqueueCheckFinite(bool on);
   void enqueueNotify(void (*callback)(void*, const Message*), void* user);
   // Waits; returns the first error since the last report, empty for none.
   std::string synchronize();
@@ -46,7 +47,7 @@ class StreamState {
 
  private:
   struct Command {
-    enum class What { Op, Copy, Fill, Notify, Stop } what;
+    enum class What { Op, Copy, Fill, CheckFinite, Notify, Stop } what;
     Op op{};
     uint8_t value = 0;
     void* target = nullptr;
@@ -65,7 +66,9 @@ class StreamState {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Command> queue_;
-  std::string error_;  // touched by the stream's thread only
+  // Touched by the stream's thread only.
+  std::string error_;
+  bool checkFinite_ = false;
   std::thread thread_;
 };
 

@@ -1,2 +1,33 @@
+import { IBertError } from "../../errors.js";
+import type { Dsl } from "../dsl.js";
+import { createIbisEngine } from "./engine.js";
+import { PROFILES, type Profile } from "./generator/programs.js";
+import { IBIS_PROMPTS, ibisTaskFormat, promptFieldsFromRequest, promptTemplatesShape } from "./prompts.js";
+import { createIbisRowSource } from "./source.js";
+
 export { createIbisEngine, type IbisEngineOptions } from "./engine.js";
 export { lockedWheels, type LockedWheel } from "./wheels.js";
+
+/** Ibis, the first DSL. */
+export const ibis: Dsl = {
+  name: "ibis",
+  createEngine: createIbisEngine,
+  defaultPrompts: IBIS_PROMPTS,
+  format(prompts) {
+    if (prompts === undefined) return ibisTaskFormat();
+    const parsed = promptTemplatesShape.safeParse(prompts);
+    if (parsed.success) return ibisTaskFormat(parsed.data);
+    const [issue] = parsed.error.issues;
+    throw new IBertError("prompts-invalid", `prompts: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`);
+  },
+  promptFields: promptFieldsFromRequest,
+  profiles: PROFILES,
+  corpusSource(engine, { seed, profile }) {
+    if (!(PROFILES as readonly string[]).includes(profile)) {
+      throw new IBertError("profile-unknown", `there is no corpus profile ${JSON.stringify(profile)}`, {
+        hint: `The profiles are: ${PROFILES.join(", ")}.`,
+      });
+    }
+    return createIbisRowSource(engine, { seed, profile: profile as Profile });
+  },
+};

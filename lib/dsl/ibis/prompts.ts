@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { IBertError } from "../../errors.js";
 import type { CheckableText, PromptFields, TaskFormat, TaskType } from "../../data/tasks.js";
-import type { Schema } from "../dsl.js";
+import type { PromptRequest, Schema } from "../dsl.js";
 import { joinSql, tokenizeSql } from "./generator/sql_tokens.js";
 
 const taskTemplate = z.strictObject({
@@ -79,13 +79,6 @@ export function formatPrompt(
     )
     .map((line) => line.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? ""))
     .join("\n");
-}
-
-export interface PromptRequest {
-  prompt: string;
-  schema?: Schema;
-  /** `error_resolution`: the exception, if it is not the last line of the prompt. */
-  error?: string;
 }
 
 const EXCEPTION_LINE = /^\s*(?:#\s*)?((?:\w+\.)*\w*(?:Error|Exception|Invalid)\b:?.*)$/;

@@ -1,0 +1,27 @@
+import { IBertError } from "../errors.js";
+import type { Dsl, DslEngine } from "./dsl.js";
+import { ibis } from "./ibis/index.js";
+
+const DSLS: readonly Dsl[] = [ibis];
+
+/** The DSL of a text that names none. */
+export const DEFAULT_DSL = "ibis";
+
+export const dslNames = (): string[] => DSLS.map(({ name }) => name);
+
+/** @throws IBertError `dsl-unknown` */
+export function dslByName(name: string): Dsl {
+  const dsl = DSLS.find((candidate) => candidate.name === name);
+  if (dsl !== undefined) return dsl;
+  throw new IBertError("dsl-unknown", `no DSL is called ${JSON.stringify(name)}`, {
+    hint: `known: ${dslNames().join(", ")}`,
+  });
+}
+
+/**
+ * A new engine for a DSL by name.
+ * @throws IBertError `dsl-unknown`
+ */
+export function createEngine(dsl: string): DslEngine {
+  return dslByName(dsl).createEngine();
+}

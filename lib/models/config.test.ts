@@ -1,0 +1,148 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { describe, expect, it } from "vitest";
+
+import { openGguf } from "../formats/gguf.js";
+import { encodeGguf, type TypedValue } from "../formats/testing/gguf-writer.js";
+import { temporaryFolder } from "../formats/testing/temporary.js";
+import { configFromGguf, configFromHuggingFace, type ModelConfig } from "./config.js";
+import { isPreset, loadPreset, presetNames } from "./presets.js";
+import { expectedTensors } from "./weights.js";
+
+const TINY = fileURLToPath(new URL("./goldens/tiny-llama/config.json", import.meta.url));
+const TINY_CONFIG: ModelConfig = {
+  architecture: "llama",
+  vocabSize: 97,
+  hiddenSize: 64,
+  intermediateSize: 88,
+  layers: 2,
+  heads: 4,
+  kvHeads: 2,
+  headDim: 16,
+  ropeTheta: 10_000,
+  rmsNormEps: 1e-5,
+  tieWordEmbeddings: false,
+  contextLength: 128,
+  bosId: 1,
+  eosIds: [2],
+};
+
+function parameters(config: ModelConfig): number {
+  return [...expectedTensors(config).values()].reduce(
+    (sum, shape) => sum + shape.reduce((a, b) => a * b, 1),
+    0,
+  );
+}
+
+describe("configFromHuggingFace", () => {
+  const plain = JSON.parse(readFileSync(TINY, "utf8")) as Record<string, unknown>;
+  function changed(change: Record<string, unknown>): string {
+    const path = join(temporaryFolder(), "config.json");
+    writeFileSync(path, JSON.stringify({ ...plain, ...change }));
+    return path;
+  }
+
+  it("reads what transformers wrote", () => {
+    expect(configFromHuggingFace(TINY)).toEqual(TINY_CONFIG);
+  });
+
+  it("reads the keys of older files", () => {
+    const path = changed({
+      model_type: "mistral",
+      head_dim: null,
+      num_key_value_heads: null,
+      rope_parameters: undefined,
+      rope_theta: 1e6,
+      rope_scaling: null,
+      sliding_window: 64,
+      eos_token_id: [2, 7],
+    });
+    expect(configFromHuggingFace(path)).toEqual({
+      ...TINY_CONFIG,
+      architecture: "mistral",
+      kvHeads: 4,
+      ropeTheta: 1e6,
+      contextLength: 64,
+      eosIds: [2, 7],
+    });
+  });
+
+  it.each<[Record<string, unknown>, RegExp]>([
+    [{ model_type: "gpt2" }, /model_type "gpt2" is not supported/],
+    [{ hidden_act: "gelu" }, /hidden_act "gelu"/],
+    [{ attention_bias: true }, /attention_bias/],
+    [{ mlp_bias: true }, /mlp_bias/],
+    [{ rope_scaling: { rope_type: "llama3", factor: 8 } }, /rope_scaling of type "llama3"/],
+    [{ rope_scaling: { type: "linear", factor: 2 } }, /rope_scaling of type "linear"/],
+    [{ rope_parameters: { rope_theta: 1e4, rope_type: "yarn" } }, /rope_scaling of type "yarn"/],
+    [{ hidden_size: 0 }, /hidden_size: /],
+    [{ num_hidden_layers: "2" }, /num_hidden_layers: /],
+    [{ eos_token_id: null }, /eos_token_id: /],
+    [{ num_key_value_heads: 3 }, /kvHeads: heads must be a multiple of kvHeads/],
+    [{ head_dim: 15 }, /headDim: must be even/],
+  ])("refuses %j", (change, message) => {
+    const path = changed(change);
+    expect(() => configFromHuggingFace(path)).toThrow(message);
+    expect(() => configFromHuggingFace(path)).toThrow(/config\.json: /);
+  });
+});
+
+describe("configFromGguf", () => {
+  const u32 = (value: number): TypedValue => ({ type: "u32", value });
+  const metadata: Record<string, TypedValue> = {
+    "general.architecture": { type: "string", value: "llama" },
+    "llama.vocab_size": u32(97),
+    "llama.block_count": u32(2),
+    "llama.context_length": u32(128),
+    "llama.embedding_length": u32(64),
+    "llama.feed_forward_length": u32(88),
+    "llama.attention.head_count": u32(4),
+    "llama.attention.head_count_kv": u32(2),
+    "llama.attention.layer_norm_rms_epsilon": { type: "f32", value: 1e-5 },
+    "tokenizer.ggml.bos_token_id": u32(1),
+    "tokenizer.ggml.eos_token_id": u32(2),
+  };
+  function read(change: Record<string, TypedValue | undefined>): ModelConfig {
+    const path = join(temporaryFolder(), "m.gguf");
+    const entries = Object.entries({ ...metadata, ...change }).filter(([, value]) => value !== undefined);
+    const head = { name: "output.weight", dtype: "F32", shape: [1], data: new Uint8Array(4) } as const;
+    writeFileSync(path, encodeGguf({ metadata: entries as [string, TypedValue][], tensors: [head] }));
+    return configFromGguf(openGguf(path));
+  }
+
+  it("reads llama.cpp's keys", () => {
+    expect(read({})).toEqual(TINY_CONFIG);
+    expect(
+      read({ "llama.attention.key_length": u32(32), "llama.rope.dimension_count": u32(32) }).headDim,
+    ).toBe(32);
+    expect(read({ "tokenizer.ggml.eot_token_id": u32(5) }).eosIds).toEqual([2, 5]);
+  });
+
+  it.each<[Record<string, TypedValue | undefined>, RegExp]>([
+    [{ "general.architecture": { type: "string", value: "qwen2" } }, /general\.architecture "qwen2"/],
+    [{ "llama.block_count": undefined }, /metadata llama\.block_count is missing/],
+    [{ "llama.block_count": { type: "string", value: "2" } }, /metadata llama\.block_count is no number/],
+    [{ "llama.rope.scaling.type": { type: "string", value: "yarn" } }, /RoPE scaling \(yarn\)/],
+    [{ "llama.rope.dimension_count": u32(8) }, /RoPE over 8 of 16 dimensions/],
+    [{ "llama.expert_count": u32(8) }, /mixtures of experts/],
+  ])("refuses %j", (change, message) => {
+    expect(() => read(change)).toThrow(message);
+  });
+});
+
+describe("presets", () => {
+  it("are all valid, with the models' numbers of parameters", () => {
+    expect(presetNames()).toEqual(["devstral-small-2505", "smollm2-135m"]);
+    expect(parameters(loadPreset("devstral-small-2505").config)).toBe(23_572_403_200);
+    expect(parameters(loadPreset("smollm2-135m").config)).toBe(134_515_008);
+  });
+
+  it("are known by name only", () => {
+    expect(isPreset("../models/smollm2-135m")).toBe(false);
+    expect(() => loadPreset("nothing")).toThrow(
+      /no model preset "nothing"\n.*devstral-small-2505, smollm2-135m/,
+    );
+  });
+});

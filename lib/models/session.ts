@@ -1,0 +1,58 @@
+import type { Random } from "../data/random.js";
+import { Device } from "../runtime/device.js";
+import { loadDecoderWeights, type DecoderWeights, type LoadOptions } from "./device-weights.js";
+import type { ModelConfig } from "./config.js";
+import { InferenceEngine, type InferenceOptions } from "./inference.js";
+import { LoraAdapter, LoraLayout, type LoraConfig } from "./lora.js";
+import { resolveSource, type ModelSource } from "./sources.js";
+import { loadTokenizer, type Tokenizer } from "./tokenizer.js";
+import { openWeights, type ModelWeights } from "./weights.js";
+
+export interface SessionOptions {
+  /** A preset, `hf:owner/name`, a folder or a .gguf file. */
+  base: string;
+  /** `auto`, `cpu`, `cuda`, `metal`, `reference` or a library's path. */
+  backend?: string;
+  /** CPU threads; 0 for one a core. */
+  threads?: number;
+  weights?: LoadOptions["weights"];
+  onProgress?: LoadOptions["onProgress"];
+}
+
+/** A base model on a device, with its tokenizer: what training, evaluation and generation share. */
+export class ModelSession {
+  private constructor(
+    readonly device: Device,
+    readonly source: ModelSource,
+    readonly model: ModelWeights,
+    readonly weights: DecoderWeights,
+    readonly tokenizer: Tokenizer,
+  ) {}
+
+  /** @throws IBertError when base or backend are not to be had, or the files are damaged. */
+  static async open(options: SessionOptions): Promise<ModelSession> {
+    // The backend first: it fails at once, a download later.
+    const device = Device.open(options.backend ?? "auto", { threads: options.threads ?? 0 });
+    const source = await resolveSource(options.base);
+    const model = openWeights(source);
+    const tokenizer = loadTokenizer(source);
+    const weights = await loadDecoderWeights(device, model, options);
+    return new ModelSession(device, source, model, weights, tokenizer);
+  }
+
+  get config(): ModelConfig {
+    return this.model.config;
+  }
+
+  /** A new adapter with PEFT's initial values. */
+  createAdapter(lora: LoraConfig, random: Random): LoraAdapter {
+    const layout = new LoraLayout(this.config, lora);
+    const adapter = new LoraAdapter(this.device, layout, { training: true });
+    adapter.load(layout.initialValues(random));
+    return adapter;
+  }
+
+  inference(adapter: LoraAdapter | undefined, options: InferenceOptions): InferenceEngine {
+    return new InferenceEngine(this.device, this.config, this.weights, adapter, options);
+  }
+}

@@ -1,0 +1,125 @@
+import { readFileSync } from "node:fs";
+
+import { parseDocument } from "yaml";
+import { z } from "zod";
+
+import { TASK_TYPES } from "../data/tasks.js";
+import { IBertError } from "../errors.js";
+import { LINEAR_MODULES } from "../models/linears.js";
+
+const count = z.int().nonnegative();
+const positive = z.number().positive();
+const weight = z.number().nonnegative();
+
+const taskWeights = z
+  .strictObject(Object.fromEntries(TASK_TYPES.map((task) => [task, weight.default(1)])) as {
+    [Task in (typeof TASK_TYPES)[number]]: z.ZodDefault<typeof weight>;
+  })
+  .describe("How often each task is drawn, relative to the others.");
+
+/** Everything a training run is made of; `configs/training/*.yaml` hold it, and a checkpoint carries it. */
+export const TrainingConfig = z.strictObject({
+  base: z.string().min(1).describe("Base model: a preset, hf:owner/name, a folder, or a .gguf file."),
+  output: z.string().min(1).describe("Folder of the adapter, in PEFT's layout."),
+  corpus: z.string().min(1).describe("Folder of a corpus made by `ibert data build`."),
+  dsl: z.enum(["ibis"]).default("ibis").describe("The DSL that the corpus is about."),
+  backend: z.string().default("auto").describe("auto, cpu, cuda, metal, or a backend library."),
+  threads: count.default(0).describe("CPU threads; 0 for one a core."),
+  seed: z.int().default(1),
+  lora: z
+    .strictObject({
+      rank: z.int().positive().default(32),
+      alpha: positive.default(64),
+      targets: z
+        .array(z.enum(LINEAR_MODULES))
+        .min(1)
+        .default(["q_proj", "k_proj", "v_proj", "o_proj"]),
+    })
+    .prefault({}),
+  model: z
+    .strictObject({
+      weights: z.enum(["keep", "bf16", "f32"]).default("keep").describe("Format of the frozen weights."),
+      activations: z.enum(["bf16", "f32"]).default("bf16"),
+      recompute: z
+        .enum(["none", "layer"])
+        .default("none")
+        .describe("layer: less memory, a third more time."),
+    })
+    .prefault({}),
+  data: z
+    .strictObject({
+      taskWeights: taskWeights.prefault({}),
+      tokensPerBatch: z.int().min(2).default(2048).describe("Packed tokens of one micro-batch."),
+      gradientAccumulation: z.int().positive().default(1).describe("Micro-batches of one step."),
+      onTooLong: z.enum(["error", "skip"]).default("error").describe("What becomes of a row that does not fit."),
+    })
+    .prefault({}),
+  optimizer: z
+    .strictObject({
+      learningRate: positive.default(3e-4),
+      warmupSteps: count.default(10),
+      finalLearningRateRatio: z.number().min(0).max(1).default(0),
+      beta1: z.number().min(0).lt(1).default(0.9),
+      beta2: z.number().min(0).lt(1).default(0.999),
+      eps: positive.default(1e-8),
+      weightDecay: z.number().nonnegative().default(0),
+      maxGradNorm: z.number().nonnegative().default(1).describe("0 clips nothing."),
+    })
+    .prefault({}),
+  steps: z.int().positive().describe("Optimizer steps of the whole run."),
+  evaluation: z
+    .strictObject({
+      everySteps: count.default(0).describe("0: only before and after."),
+      split: z.enum(["valid", "test", "test_schema"]).default("test"),
+      rowsPerTask: count.default(16).describe("0: no evaluation."),
+      duringRowsPerTask: count.default(4).describe("Rows of each task in the measurements on the way."),
+      maxTokens: z.int().positive().default(96),
+      sequences: z.int().positive().default(16).describe("Texts generated at a time."),
+    })
+    .prefault({}),
+  checkpoint: z
+    .strictObject({
+      everySteps: count.default(100).describe("0: only when interrupted."),
+      keep: z.int().positive().default(2),
+    })
+    .prefault({}),
+});
+export type TrainingConfig = z.infer<typeof TrainingConfig>;
+
+/**
+ * Checks a configuration and fills in the defaults.
+ * @param where the file, for errors
+ * @throws IBertError `config-invalid` that names file and key.
+ */
+export function parseTrainingConfig(value: unknown, where: string): TrainingConfig {
+  const parsed = TrainingConfig.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "(top)"}: ${issue.message}`);
+  throw new IBertError("config-invalid", `${where}: ${problems.join("; ")}`, {
+    hint: "configs/training/schema.json lists every key; `ibert-train --help` shows an example.",
+  });
+}
+
+/** Reads a YAML file and applies `key=value` settings to it, dotted keys, values in YAML. */
+export function readTrainingConfig(path: string, settings: readonly string[] = []): TrainingConfig {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new IBertError("config-missing", `${path}: cannot be read`, { hint: (cause as Error).message, cause });
+  }
+  const document = parseDocument(text);
+  const [problem] = document.errors;
+  if (problem !== undefined) throw new IBertError("config-invalid", `${path}: ${problem.message}`);
+  for (const setting of settings) {
+    const at = setting.indexOf("=");
+    if (at < 1) {
+      throw new IBertError("setting-invalid", `--set ${setting}: expected key=value`, {
+        hint: "For example --set optimizer.learningRate=1e-4",
+      });
+    }
+    const value: unknown = parseDocument(setting.slice(at + 1)).toJS();
+    document.setIn(setting.slice(0, at).split("."), value);
+  }
+  return parseTrainingConfig(document.toJS(), path);
+}
