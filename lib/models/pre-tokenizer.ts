@@ -68,7 +68,8 @@ function withoutMissingBytes(preTokenizer: PreTokenizer, model: Model): PreToken
   if (model.type !== "BPE" || model.unk_token != null || !cutsBytes(preTokenizer)) return preTokenizer;
   const missing = byteCharacters().filter((character) => !Object.hasOwn(model.vocab, character));
   if (missing.length === 0) return preTokenizer;
-  const removal = { type: "Replace", pattern: { Regex: `[${missing.join("")}]` }, content: "" };
+  const escaped = missing.map((character) => `\\x{${character.charCodeAt(0).toString(16)}}`).join("");
+  const removal = { type: "Replace", pattern: { Regex: `[${escaped}]` }, content: "" };
   return { type: "Sequence", pretokenizers: [preTokenizer, removal] };
 }
 
