@@ -10,25 +10,17 @@
 #include "packed.h"
 
 // Each level's own registerAll, from kernels/register.cpp.
-#define IBERT_DECLARE_LEVEL(level)              \
-  namespace ibert::cpu::level {                 \
-  void registerAll(host::KernelTable& table);   \
+#define IBERT_DECLARE_LEVEL(level)            \
+  namespace ibert::cpu::level {               \
+  void registerAll(host::KernelTable& table); \
   }
 IBERT_DECLARE_LEVEL(generic)
-#if defined(__aarch64__)
 IBERT_DECLARE_LEVEL(neon)
-#endif
-#if defined(__x86_64__)
 IBERT_DECLARE_LEVEL(avx2)
 IBERT_DECLARE_LEVEL(avx512)
 IBERT_DECLARE_LEVEL(avx512_bf16)
-#if defined(IBERT_AMX_EMULATED_LEVEL)
 IBERT_DECLARE_LEVEL(amx_emulated)
-#endif
-#if defined(__linux__)
 IBERT_DECLARE_LEVEL(amx_bf16)
-#endif
-#endif
 #undef IBERT_DECLARE_LEVEL
 
 namespace ibert::cpu {
@@ -37,25 +29,29 @@ namespace {
 
 void registerKernels(Isa isa, host::KernelTable& table) {
   switch (isa) {
-#if defined(__aarch64__)
+#if IBERT_HAS_neon
     case Isa::Neon:
       return neon::registerAll(table);
 #endif
-#if defined(__x86_64__)
+#if IBERT_HAS_avx2
     case Isa::Avx2:
       return avx2::registerAll(table);
+#endif
+#if IBERT_HAS_avx512
     case Isa::Avx512:
       return avx512::registerAll(table);
+#endif
+#if IBERT_HAS_avx512_bf16
     case Isa::Avx512Bf16:
       return avx512_bf16::registerAll(table);
-#if defined(IBERT_AMX_EMULATED_LEVEL)
+#endif
+#if IBERT_HAS_amx_emulated
     case Isa::AmxEmulated:
       return amx_emulated::registerAll(table);
 #endif
-#if defined(__linux__)
+#if IBERT_HAS_amx_bf16
     case Isa::AmxBf16:
       return amx_bf16::registerAll(table);
-#endif
 #endif
     default:
       return generic::registerAll(table);

@@ -2,39 +2,15 @@
 
 #include <initializer_list>
 
+#include "fail.h"
 #include "packed.h"
 
 namespace ibert::cpu {
 
 namespace {
 
-struct Named {
-  const char* name;
-  const Tensor& tensor;
-};
-
-// A planned tensor has a rank and no data; an absent one has neither.
-bool present(const Tensor& tensor) { return tensor.rank != 0; }
-
-// Empty when every tensor that is present has one of these dtypes; else names the first that has not.
-std::string only(std::initializer_list<DType> allowed, std::initializer_list<Named> tensors) {
-  for (const Named& named : tensors) {
-    if (!present(named.tensor)) continue;
-    bool found = false;
-    std::string list;
-    for (DType dtype : allowed) {
-      found |= named.tensor.dtype == dtype;
-      list += (list.empty() ? "" : " or ") + std::string(dtypeInfo(dtype)->name);
-    }
-    if (!found) {
-      return std::string(named.name) + " is " + dtypeInfo(named.tensor.dtype)->name + "; the CPU kernel takes " + list;
-    }
-  }
-  return "";
-}
-
-std::string activations(std::initializer_list<Named> tensors) { return only({DType::F32, DType::BF16}, tensors); }
-std::string sums(std::initializer_list<Named> tensors) { return only({DType::F32}, tensors); }
+std::string activations(std::initializer_list<Named> tensors) { return onlyDTypes(tensors, {DType::F32, DType::BF16}); }
+std::string sums(std::initializer_list<Named> tensors) { return onlyDTypes(tensors, {DType::F32}); }
 
 std::string packed(const char* name, const Tensor& weight) {
   if (weight.layout != Layout::Packed) {
@@ -64,22 +40,22 @@ std::string packWeight(const PackWeight& op) {
 }
 
 std::string forward(const LoraLinearForward& op) {
-  return firstOf({activations({{"x", op.x}, {"residual", op.residual}, {"y", op.y}, {"xa", op.xa}}),
-                  sums({{"loraA", op.loraA}, {"loraB", op.loraB}}), packed("weight", op.weight)});
+  return firstOf({activations({{"x", &op.x}, {"residual", &op.residual}, {"y", &op.y}, {"xa", &op.xa}}),
+                  sums({{"loraA", &op.loraA}, {"loraB", &op.loraB}}), packed("weight", op.weight)});
 }
 
 std::string backward(const LoraLinearBackward& op) {
-  return firstOf({activations({{"dy", op.dy}, {"x", op.x}, {"xa", op.xa}, {"dx", op.dx}}),
-                  sums({{"loraA", op.loraA}, {"loraB", op.loraB}, {"dLoraA", op.dLoraA}, {"dLoraB", op.dLoraB}}),
+  return firstOf({activations({{"dy", &op.dy}, {"x", &op.x}, {"xa", &op.xa}, {"dx", &op.dx}}),
+                  sums({{"loraA", &op.loraA}, {"loraB", &op.loraB}, {"dLoraA", &op.dLoraA}, {"dLoraB", &op.dLoraB}}),
                   packed("weight", op.weight)});
 }
 
 std::string crossEntropy(const LinearCrossEntropy& op) {
-  return firstOf({activations({{"x", op.x}, {"dx", op.dx}}), sums({{"loss", op.loss}}), packed("weight", op.weight)});
+  return firstOf({activations({{"x", &op.x}, {"dx", &op.dx}}), sums({{"loss", &op.loss}}), packed("weight", op.weight)});
 }
 
 std::string embedding(const Embedding& op) {
-  return firstOf({activations({{"y", op.y}}), op.table.dtype == DType::F64 ? "table is f64" : ""});
+  return firstOf({activations({{"y", &op.y}}), op.table.dtype == DType::F64 ? "table is f64" : ""});
 }
 
 }  // namespace

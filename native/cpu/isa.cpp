@@ -25,32 +25,15 @@ struct Level {
   bool built;
 };
 
+// sources.cmake defines IBERT_HAS_<level> as 1 or 0.
 constexpr Level kLevels[] = {
     {Isa::Generic, "generic", true},
-#if defined(__aarch64__)
-    {Isa::Neon, "neon", true},
-#else
-    {Isa::Neon, "neon", false},
-#endif
-#if defined(__x86_64__)
-    {Isa::Avx2, "avx2", true},
-    {Isa::Avx512, "avx512", true},
-    {Isa::Avx512Bf16, "avx512-bf16", true},
-#else
-    {Isa::Avx2, "avx2", false},
-    {Isa::Avx512, "avx512", false},
-    {Isa::Avx512Bf16, "avx512-bf16", false},
-#endif
-#if defined(IBERT_AMX_EMULATED_LEVEL)
-    {Isa::AmxEmulated, "amx-emulated", true},
-#else
-    {Isa::AmxEmulated, "amx-emulated", false},
-#endif
-#if defined(__x86_64__) && defined(__linux__)
-    {Isa::AmxBf16, "amx-bf16", true},
-#else
-    {Isa::AmxBf16, "amx-bf16", false},
-#endif
+    {Isa::Neon, "neon", IBERT_HAS_neon != 0},
+    {Isa::Avx2, "avx2", IBERT_HAS_avx2 != 0},
+    {Isa::Avx512, "avx512", IBERT_HAS_avx512 != 0},
+    {Isa::Avx512Bf16, "avx512-bf16", IBERT_HAS_avx512_bf16 != 0},
+    {Isa::AmxEmulated, "amx-emulated", IBERT_HAS_amx_emulated != 0},
+    {Isa::AmxBf16, "amx-bf16", IBERT_HAS_amx_bf16 != 0},
 };
 
 #if defined(__x86_64__)

@@ -4,7 +4,8 @@ option(IBERT_AMX_EMULATOR "Also build the AMX kernels over emulated tiles, so th
 
 file(GLOB IBERT_CPU_KERNELS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/native/cpu/kernels/*.cpp)
 
-add_library(ibert_cpu STATIC native/cpu/backend.cpp native/cpu/isa.cpp native/cpu/fail.cpp native/cpu/constraints.cpp native/cpu/packed.cpp)
+add_library(ibert_cpu STATIC native/cpu/backend.cpp native/cpu/isa.cpp native/cpu/fail.cpp native/cpu/constraints.cpp
+  native/cpu/content.cpp native/cpu/packed.cpp)
 target_include_directories(ibert_cpu PUBLIC native)
 target_link_libraries(ibert_cpu PUBLIC ibert_host)
 
@@ -16,12 +17,18 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND IBERT_CPU_FLAGS -Wno-maybe-uninitialized -Wno-uninitialized)
 endif()
 
+set(IBERT_CPU_LEVELS "" CACHE STRING "Build only these levels and generic, to save a developer's time; empty: all of the architecture")
+
 function(ibert_cpu_level level name)
+  if(IBERT_CPU_LEVELS AND NOT level STREQUAL "generic" AND NOT level IN_LIST IBERT_CPU_LEVELS)
+    return()
+  endif()
   add_library(ibert_cpu_${level} OBJECT ${IBERT_CPU_KERNELS})
   target_include_directories(ibert_cpu_${level} PRIVATE native)
   target_compile_definitions(ibert_cpu_${level} PRIVATE IBERT_ISA=${level} IBERT_ISA_NAME="${name}" IBERT_LEVEL_${level}=1)
   target_compile_options(ibert_cpu_${level} PRIVATE ${IBERT_CPU_FLAGS} ${ARGN})
   target_sources(ibert_cpu PRIVATE $<TARGET_OBJECTS:ibert_cpu_${level}>)
+  set(IBERT_HAS_${level} 1 PARENT_SCOPE)
 endfunction()
 
 set(IBERT_AVX2 -mavx2 -mfma -mf16c -mbmi -mbmi2)
@@ -38,8 +45,15 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   endif()
   if(IBERT_AMX_EMULATOR)
     ibert_cpu_level(amx_emulated amx-emulated ${IBERT_AVX512_BF16})
-    target_compile_definitions(ibert_cpu PRIVATE IBERT_AMX_EMULATED_LEVEL=1)
   endif()
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   ibert_cpu_level(neon neon)
 endif()
+
+foreach(level neon avx2 avx512 avx512_bf16 amx_emulated amx_bf16)
+  if(IBERT_HAS_${level})
+    target_compile_definitions(ibert_cpu PRIVATE IBERT_HAS_${level}=1)
+  else()
+    target_compile_definitions(ibert_cpu PRIVATE IBERT_HAS_${level}=0)
+  endif()
+endforeach()

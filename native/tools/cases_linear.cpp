@@ -63,6 +63,11 @@ std::string labelOf(DType act, Weight weight, const Shape& shape, const Lora& lo
          (weight.packed ? " packed" : "") + lora.label;
 }
 
+// A bf16 unit multiplies bf16 operands: beside the result, W (where it is stored otherwise), A, B and x A^T
+// or dy B are each rounded once on their way into it, as PyTorch's autocast does. Six roundings and the
+// chance of a small sample.
+constexpr Bound kOperands16{3e-5, 0.1};
+
 Tensor loraA(Maker& make, const Lora& lora, int64_t K) {
   return make.normal(DType::F32, {lora.adapters, rowsOfA(lora), K}, 1 / std::sqrt(static_cast<double>(K)));
 }
@@ -90,6 +95,10 @@ void forwardCase(CaseList& list, DType act, Weight weight, Shape shape, const Lo
                       args.slots = slotsOf(lora);
                       if (lora.adapters == 1) args.xa = make.empty(act, {T, rowsOfA(lora)});
                       if (lora.adapterOfRow) args.adapterOfRow = make.indices({T}, -1, lora.adapters);
+                    }
+                    if (act == DType::BF16 && (lora.rank > 0 || weight.dtype != DType::BF16)) {
+                      make.bound("y", kOperands16);
+                      make.bound("xa", kOperands16);
                     }
                     make.arguments(args);
                   }});
@@ -121,9 +130,11 @@ void backwardCase(CaseList& list, DType act, Weight weight, Shape shape, const L
                         args.dLoraA = make.normal(DType::F32, {R, K});
                         args.dLoraB = make.normal(DType::F32, {N, lora.rank});
                         // dy B may be kept in bf16 on its way to dLoraA.
-                        if (act == DType::BF16) make.bound("dLoraA", kRounded16);
+                        if (act == DType::BF16) make.bound("dLoraA", kOperands16);
                       }
                     }
+                    if (act == DType::BF16 && (lora.rank > 0 || weight.dtype != DType::BF16))
+                      make.bound("dx", kOperands16);
                     make.arguments(args);
                   }});
 }

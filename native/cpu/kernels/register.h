@@ -13,5 +13,19 @@ namespace ibert::cpu::IBERT_ISA {
 inline constexpr const char* kPath = IBERT_ISA_NAME;
 
 void registerPackWeight(host::KernelTable& table);
+void registerLoraLinearForward(host::KernelTable& table);
+void registerLoraLinearBackward(host::KernelTable& table);
+void registerLinearCrossEntropy(host::KernelTable& table);
+void registerEmbedding(host::KernelTable& table);
+void registerCast(host::KernelTable& table);
+void registerRmsNorm(host::KernelTable& table);
+void registerRope(host::KernelTable& table);
+void registerAttentionForward(host::KernelTable& table);
+void registerAttentionBackward(host::KernelTable& table);
+void registerPagedAttention(host::KernelTable& table);
+void registerSwiglu(host::KernelTable& table);
+void registerOptimizer(host::KernelTable& table);
+void registerSample(host::KernelTable& table);
+void registerRows(host::KernelTable& table);
 
 }  // namespace ibert::cpu::IBERT_ISA

@@ -61,11 +61,13 @@ IBERT_INLINE Words roundToBf16(Floats f) {
   const Words nan = (Words)((bits & 0x7fffffffu) > 0x7f800000u);
   return select(nan, bits | 0x400000u, rounded);
 }
+// Rounds subnormals too, which the hardware's conversion flushes to zero.
+IBERT_INLINE Halves toBf16Exactly(Floats f) { return narrow(roundToBf16(f) >> 16); }
 IBERT_INLINE Halves toBf16(Floats f) {
 #if defined(__AVX512BF16__)
   return (Halves)_mm512_cvtneps_pbh((__m512)f);
 #else
-  return narrow(roundToBf16(f) >> 16);
+  return toBf16Exactly(f);
 #endif
 }
 // The pairs (low lane, high lane) as bf16, low half first.

@@ -1,0 +1,186 @@
+// linearCrossEntropy: the loss of x W^T against targets, and its gradient with respect to x.
+//
+// Only supervised rows are computed. They go in chunks of rows: the logits of a chunk are one product, then each row
+// becomes its own gradient softmax - onehot in place, and dx is a second product over the same packed W. So each product
+// is done once (recomputing logits instead would cost half as much again), and the buffer is a few tens of MB whatever T.
+#include "../../host/kernel.h"
+#include "../content.h"
+#include "epilogue.h"
+#include "gemm.h"
+#include "register.h"
+#include "simd.h"
+#include "workspace.h"
+
+namespace ibert::cpu::IBERT_ISA {
+
+namespace {
+
+using host::Context;
+
+constexpr int64_t kLogitBytes = 32 << 20;
+
+struct Shape {
+  int64_t T, D, V, stride;  // stride: of a row of logits, whole panels
+  int64_t chunk;            // rows
+  bool bf16, dx;
+
+  explicit Shape(const LinearCrossEntropy& op)
+      : T(op.x.shape[0]), D(op.x.shape[1]), V(op.weight.shape[0]), stride(roundUp(V, kPanelRows)),
+        chunk(smaller(T, larger(28, kLogitBytes / (4 * stride)))), bf16(op.x.dtype == DType::BF16),
+        dx(op.dx.rank != 0) {}
+};
+
+template <class Unit>
+struct Plan {
+  Blocking logits, gradient{};
+  int64_t rows, gathered, buffer, scratch, bytes;
+
+  Plan(const Shape& s, int threads)
+      : logits(blockingFor<Unit>(s.chunk, s.stride / kPanelRows, s.D, s.D, s.bf16 != Unit::kTakesBf16, threads)) {
+    Layouter layout;
+    int64_t worker = logits.workerBytes();
+    if (s.dx) {
+      gradient = blockingFor<Unit>(s.chunk, ceilDivide(s.D, kPanelRows), s.V, s.V, false, threads);
+      worker = larger(worker, gradient.workerBytes());
+    }
+    rows = layout.take(s.T * 4);
+    gathered = layout.take(s.chunk * s.D * (s.bf16 ? 2 : 4));
+    buffer = layout.take(s.chunk * s.stride * 4);
+    scratch = layout.take(worker * threads);
+    bytes = layout.bytes();
+  }
+};
+
+template <class Unit, bool Transposed>
+struct HeadSource {
+  using Element = typename Unit::Element;
+  Matrix x;
+  int64_t depth;
+  PackedWeight weight;
+
+  const Element* panel(int64_t p, int64_t k0, int64_t count, Element* scratch) const {
+    return Transposed ? transposedPanel<Unit>(weight, p, k0, count, scratch)
+                      : weightPanel<Unit>(weight, p, k0, count, scratch);
+  }
+  int extras(int64_t) const { return 0; }
+  Extra extra(int64_t, int) const { return {}; }
+  const Element* extraPanel(int64_t, int, int64_t, int64_t, Element* scratch) const { return scratch; }
+};
+
+// The loss of one row of logits; leaves gradScale * (softmax - onehot) in the row, as the unit's elements.
+template <class Unit>
+float lossOfRow(float* logits, int64_t V, int64_t target, float gradScale, bool gradient) {
+  Vec top = broadcast(logits[0]);
+  forVectors(V, [&](int64_t i, int64_t lanes) {
+    top = max(top, lanes < kWidth ? broadcast(logits[i]) : load(logits + i));
+    for (int64_t j = 1; lanes < kWidth && j < lanes; ++j) top = max(top, broadcast(logits[i + j]));
+  });
+  const float highestLogit = highest(top);
+  const Vec shift = broadcast(highestLogit);
+  Vec sums = broadcast(0.0f);
+  float rest = 0;
+  forVectors(V, [&](int64_t i, int64_t lanes) {
+    const Vec e = exp(loadPart(logits + i, lanes) - shift);
+    if (lanes == kWidth) {
+      sums += e;
+    } else {
+      float parts[kWidth];
+      store(parts, e);
+      for (int64_t j = 0; j < lanes; ++j) rest += parts[j];
+    }
+  });
+  const float total = sum(sums) + rest;
+  const float below = logits[target] - highestLogit;  // not through logsumexp: that would round at the logits' size
+  const float loss = __builtin_logf(total) - below;
+  if (!gradient) return loss;
+
+  const Vec factor = broadcast(gradScale / total);
+  const float atTarget = (__builtin_expf(below) / total - 1.0f) * gradScale;
+  // bf16 overwrites the same row from its start: element i lands before float i, which has been read.
+  typename Unit::Element* out = reinterpret_cast<typename Unit::Element*>(logits);
+  forVectors(V, [&](int64_t i, int64_t lanes) {
+    const Vec p = exp(loadPart(logits + i, lanes) - shift) * factor;
+    if constexpr (Unit::kTakesBf16) {
+      storePart(reinterpret_cast<Bf16*>(out + i), p, lanes);
+    } else {
+      storePart(out + i, p, lanes);
+    }
+  });
+  if constexpr (Unit::kTakesBf16) {
+    out[target] = scalarToBf16(atTarget);
+  } else {
+    out[target] = atTarget;
+  }
+  return loss;
+}
+
+template <class Unit>
+void crossEntropy(const LinearCrossEntropy& op, Context& context) {
+  const Shape s(op);
+  const Plan<Unit> plan(s, context.pool.threads());
+  checkIndices("linearCrossEntropy", "targets", op.targets, -1, s.V);
+  const int32_t* targets = op.targets.as<int32_t>();
+  int32_t* rows = part<int32_t>(context.workspace, plan.rows);
+  float* loss = op.loss.as<float>();
+  std::byte* dx = op.dx.as<std::byte>();
+  const int64_t xBytes = s.D * (s.bf16 ? 2 : 4), dxBytes = s.D * (op.dx.dtype == DType::BF16 ? 2 : 4);
+
+  int64_t supervised = 0;
+  for (int64_t t = 0; t < s.T; ++t) {
+    if (targets[t] >= 0) {
+      rows[supervised++] = static_cast<int32_t>(t);
+    } else {
+      loss[t] = 0;
+      if (s.dx) std::memset(dx + t * dxBytes, 0, dxBytes);
+    }
+  }
+
+  std::byte* gathered = part<std::byte>(context.workspace, plan.gathered);
+  float* buffer = part<float>(context.workspace, plan.buffer);
+  std::byte* scratch = context.workspace + plan.scratch;
+  const PackedWeight weight(op.weight);
+  for (int64_t first = 0; first < supervised; first += s.chunk) {
+    const int64_t count = smaller(s.chunk, supervised - first);
+    for (int64_t i = 0; i < count; ++i) {
+      std::memcpy(gathered + i * xBytes, op.x.as<std::byte>() + rows[first + i] * xBytes, xBytes);
+    }
+    const HeadSource<Unit, false> forward{Matrix(gathered, s.bf16, s.D), s.D, weight};
+    multiply<Unit>(context.pool, scratch, plan.logits, count, weight.panels(), forward,
+                   [&](const float* sums, int64_t row0, int64_t n, int64_t p) {
+                     storeSums(Result(buffer, false, s.stride, s.stride), nullptr, nullptr, sums, row0, n, p);
+                   });
+    context.pool.parallelFor(count, [&](int64_t i, int) {
+      const int64_t t = rows[first + i];
+      loss[t] = lossOfRow<Unit>(buffer + i * s.stride, s.V, targets[t], static_cast<float>(op.gradScale), s.dx);
+    });
+    if (!s.dx) continue;
+    const int64_t stride = s.stride * 4 / static_cast<int64_t>(sizeof(typename Unit::Element));
+    const HeadSource<Unit, true> backward{Matrix(buffer, Unit::kTakesBf16, stride), s.V, weight};
+    multiply<Unit>(context.pool, scratch, plan.gradient, count, ceilDivide(s.D, kPanelRows), backward,
+                   [&](const float* sums, int64_t row0, int64_t n, int64_t p) {
+                     for (int64_t i = row0; i < row0 + n; ++i) {
+                       const Result row(dx + rows[first + i] * dxBytes, op.dx.dtype == DType::BF16, s.D, s.D);
+                       storeSums(row, nullptr, nullptr, sums + (i - row0) * kPanelRows, 0, 1, p);
+                     }
+                   });
+  }
+}
+
+void run(const LinearCrossEntropy& op, Context& context) {
+  withUnit(op.x.dtype == DType::BF16, [&]<class Unit>() { crossEntropy<Unit>(op, context); });
+}
+
+int64_t workspace(const LinearCrossEntropy& op, int threads) {
+  int64_t bytes = 0;
+  withUnit(op.x.dtype == DType::BF16, [&]<class Unit>() { bytes = Plan<Unit>(Shape(op), threads).bytes; });
+  return bytes;
+}
+
+}  // namespace
+
+void registerLinearCrossEntropy(host::KernelTable& table) {
+  table.set<LinearCrossEntropy, run>(kPath);
+  table.setWorkspace<LinearCrossEntropy, workspace>();
+}
+
+}  // namespace ibert::cpu::IBERT_ISA

@@ -1,0 +1,157 @@
+// loraLinearForward: y = x W^T + scale * (x A^T) B^T + residual.
+//
+// x A^T (T x R) is small and comes first. The main product then runs over K and goes on over the rank, [x | x A^T] by
+// [W | scale * B], in the same register tiles and sums; residual and rounding to y happen once, at the end.
+#include "../../host/kernel.h"
+#include "../fail.h"
+#include "epilogue.h"
+#include "gemm.h"
+#include "register.h"
+#include "row_lora.h"
+#include "segments.h"
+#include "workspace.h"
+
+namespace ibert::cpu::IBERT_ISA {
+
+namespace {
+
+using host::Context;
+
+struct Shape {
+  int64_t T, K, N, P = 0, R = 0, r = 0;
+  bool bf16, lora, mixed;  // mixed: rows may belong to different adapters
+
+  explicit Shape(const LoraLinearForward& op)
+      : T(op.x.shape[0]), K(op.x.shape[1]), N(op.weight.shape[0]), bf16(op.x.dtype == DType::BF16),
+        lora(op.loraA.rank != 0), mixed(lora && op.adapterOfRow.rank != 0) {
+    if (!lora) return;
+    P = op.loraA.shape[0];
+    R = op.loraA.shape[1];
+    r = op.loraB.shape[2];
+  }
+};
+
+template <class Unit>
+struct Plan {
+  Blocking low{}, main;
+  int64_t xa = 0, rows = 0, scratch, bytes;
+
+  Plan(const Shape& s, int threads) : main(blockingFor<Unit>(s.T, ceilDivide(s.N, kPanelRows), s.K, larger(s.K, s.lora ? s.r : 0), s.bf16 != Unit::kTakesBf16, threads)) {
+    Layouter layout;
+    int64_t worker = main.workerBytes();
+    if (s.lora) {
+      low = blockingFor<Unit>(s.T, ceilDivide(s.R, kPanelRows), s.K, s.K, s.bf16 != Unit::kTakesBf16, threads);
+      worker = larger(worker, low.workerBytes());
+      xa = layout.take(s.T * s.R * static_cast<int64_t>(sizeof(typename Unit::Element)));
+    }
+    if (s.mixed) rows = layout.take(rowLoraBytes(s.T, s.N, s.R));
+    scratch = layout.take(worker * threads);
+    bytes = layout.bytes();
+  }
+};
+
+// x A^T
+template <class Unit>
+struct LowSource {
+  using Element = typename Unit::Element;
+  Matrix x;
+  int64_t depth, R;
+  const float* loraA;
+
+  const Element* panel(int64_t p, int64_t k0, int64_t count, Element* scratch) const {
+    const int64_t row = p * kPanelRows;
+    return rowPanel<Unit>(loraA + row * depth, depth, 0, smaller(kPanelRows, R - row), k0, count, 1.0f, scratch);
+  }
+  int extras(int64_t) const { return 0; }
+  Extra extra(int64_t, int) const { return {}; }
+  const Element* extraPanel(int64_t, int, int64_t, int64_t, Element* scratch) const { return scratch; }
+};
+
+// [x | x A^T] by [W | scale * B]
+template <class Unit>
+struct MainSource {
+  using Element = typename Unit::Element;
+  Matrix x;
+  int64_t depth, r;
+  PackedWeight weight;
+  Segments segments;
+  Matrix xa;
+  const float* loraB;
+  float scale;
+
+  const Element* panel(int64_t p, int64_t k0, int64_t count, Element* scratch) const {
+    return weightPanel<Unit>(weight, p, k0, count, scratch);
+  }
+  int extras(int64_t p) const { return PanelSegments(segments, p * kPanelRows).count; }
+  Extra extra(int64_t p, int e) const {
+    return {xa.at(0, PanelSegments(segments, p * kPanelRows).list[e]->slot * r), r};
+  }
+  const Element* extraPanel(int64_t p, int e, int64_t k0, int64_t count, Element* scratch) const {
+    const int64_t n0 = p * kPanelRows;
+    const Segment& s = *PanelSegments(segments, n0).list[e];
+    const int64_t first = larger(s.begin, n0), last = smaller(s.end, n0 + kPanelRows);
+    return rowPanel<Unit>(loraB + first * r, r, static_cast<int>(first - n0), last - first, k0, count, scale, scratch);
+  }
+};
+
+template <class Unit>
+void forward(const LoraLinearForward& op, Context& context) {
+  const Shape s(op);
+  const Plan<Unit> plan(s, context.pool.threads());
+  const Matrix x(op.x);
+  std::byte* scratch = context.workspace + plan.scratch;
+
+  bool lora = s.lora;
+  const float* delta = nullptr;  // of rows with adapters of their own
+  int64_t adapter = 0;
+  if (s.mixed) {
+    adapter = commonAdapter(op.adapterOfRow.as<int32_t>(), s.T, s.P);
+    if (adapter < 0) lora = false;
+    if (adapter == kSeveralAdapters || (adapter < 0 && op.xa)) delta = rowLora(op, context, part<float>(context.workspace, plan.rows));
+  }
+
+  using Element = typename Unit::Element;
+  Element* xa = part<Element>(context.workspace, plan.xa);
+  const Matrix xaMatrix(xa, Unit::kTakesBf16, s.R);
+  if (lora) {
+    const LowSource<Unit> low{x, s.K, s.R, op.loraA.as<float>() + adapter * s.R * s.K};
+    multiply<Unit>(context.pool, scratch, plan.low, s.T, ceilDivide(s.R, kPanelRows), low,
+                   [&](const float* sums, int64_t row0, int64_t rows, int64_t p) {
+                     const Result inner{xa, Unit::kTakesBf16, s.R, s.R};
+                     storeSums(inner, nullptr, nullptr, sums, row0, rows, p);
+                     if (op.xa) storeSums(Result(op.xa), nullptr, nullptr, sums, row0, rows, p);
+                   });
+  }
+  const MainSource<Unit> source{x,
+                                s.K,
+                                s.r,
+                                PackedWeight(op.weight),
+                                Segments(op.segments, op.slots, s.N, lora),
+                                xaMatrix,
+                                op.loraB.as<float>() + adapter * s.N * s.r,
+                                static_cast<float>(op.scale)};
+  const Matrix residual = op.residual ? Matrix(op.residual) : Matrix();
+  multiply<Unit>(context.pool, scratch, plan.main, s.T, source.weight.panels(), source,
+                 [&](const float* sums, int64_t row0, int64_t rows, int64_t p) {
+                   storeSums(Result(op.y), op.residual ? &residual : nullptr, delta, sums, row0, rows, p);
+                 });
+}
+
+void run(const LoraLinearForward& op, Context& context) {
+  withUnit(op.x.dtype == DType::BF16, [&]<class Unit>() { forward<Unit>(op, context); });
+}
+
+int64_t workspace(const LoraLinearForward& op, int threads) {
+  int64_t bytes = 0;
+  withUnit(op.x.dtype == DType::BF16, [&]<class Unit>() { bytes = Plan<Unit>(Shape(op), threads).bytes; });
+  return bytes;
+}
+
+}  // namespace
+
+void registerLoraLinearForward(host::KernelTable& table) {
+  table.set<LoraLinearForward, run>(kPath);
+  table.setWorkspace<LoraLinearForward, workspace>();
+}
+
+}  // namespace ibert::cpu::IBERT_ISA

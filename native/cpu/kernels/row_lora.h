@@ -1,0 +1,94 @@
+// LoRA for a few rows that may each have an adapter of their own: scale * (x A^T) B^T of every row, by dot products in
+// f32. In generation T is the number of sequences, and each adapter's A and B are read once a row.
+#pragma once
+
+#include "../../host/kernel.h"
+#include "../fail.h"
+#include "segments.h"
+
+namespace ibert::cpu::IBERT_ISA {
+
+constexpr int64_t kSeveralAdapters = -2;
+
+// The adapter of all rows (-1: none), or kSeveralAdapters.
+static inline int64_t commonAdapter(const int32_t* adapterOfRow, int64_t rows, int64_t adapters) {
+  int64_t common = rows > 0 ? adapterOfRow[0] : -1;
+  for (int64_t t = 0; t < rows; ++t) {
+    const int64_t p = adapterOfRow[t];
+    if (p < -1 || p >= adapters) {
+      fail("loraLinearForward: adapterOfRow[%lld] is %lld, there are %lld adapters", static_cast<long long>(t),
+           static_cast<long long>(p), static_cast<long long>(adapters));
+    }
+    if (p != common) common = kSeveralAdapters;
+  }
+  return common;
+}
+
+IBERT_INLINE float sumLanes(Floats v) {
+  float parts[16];
+  store(parts, v);
+  for (int width = 8; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) parts[i] += parts[i + width];
+  }
+  return parts[0];
+}
+
+IBERT_INLINE float dotRows(const void* x, bool bf16, const float* w, int64_t count) {
+  Floats sums[4] = {};
+  int64_t k = 0;
+  for (; k + 64 <= count; k += 64) {
+    for (int i = 0; i < 4; ++i) sums[i] += loadElements(x, bf16, k + 16 * i, 16) * load<Floats>(w + k + 16 * i);
+  }
+  for (; k < count; k += 16) sums[0] += loadElements(x, bf16, k, count - k) * loadElements(w, false, k, count - k);
+  return sumLanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+// Bytes for rowLora: the result (T, N) and x A^T (T, R).
+constexpr int64_t rowLoraBytes(int64_t T, int64_t N, int64_t R) { return (T * N + T * R) * 4; }
+
+// Returns the (T, N) f32 addend. Writes xa too where it is asked for.
+static inline const float* rowLora(const LoraLinearForward& op, host::Context& context, float* memory) {
+  const int64_t T = op.x.shape[0], K = op.x.shape[1], N = op.weight.shape[0];
+  const int64_t R = op.loraA.shape[1], r = op.loraB.shape[2];
+  const Matrix x(op.x);
+  float* delta = memory;
+  float* xa = memory + T * N;
+  const int32_t* adapterOfRow = op.adapterOfRow ? op.adapterOfRow.as<int32_t>() : nullptr;
+  const auto adapterOf = [&](int64_t t) { return adapterOfRow != nullptr ? adapterOfRow[t] : 0; };
+
+  constexpr int64_t kPart = 16;
+  const int64_t parts = ceilDivide(R, kPart);
+  context.pool.parallelFor(T * parts, [&](int64_t task, int) {
+    const int64_t t = task / parts, j0 = task % parts * kPart, j1 = smaller(j0 + kPart, R);
+    const int64_t p = adapterOf(t);
+    const Matrix row = x.at(t, 0);
+    for (int64_t j = j0; j < j1; ++j) {
+      xa[t * R + j] = p < 0 ? 0.0f : dotRows(row.data, row.bf16, op.loraA.as<float>() + (p * R + j) * K, K);
+      if (op.xa) {
+        Floats v{};
+        v[0] = xa[t * R + j];
+        storeElements(op.xa.data, op.xa.dtype == DType::BF16, t * R + j, 1, v);
+      }
+    }
+  });
+
+  const Segments segments(op.segments, op.slots, N, true);
+  constexpr int64_t kRows = 128;
+  const int64_t chunks = ceilDivide(N, kRows);
+  context.pool.parallelFor(T * chunks, [&](int64_t task, int) {
+    const int64_t t = task / chunks, n0 = task % chunks * kRows, n1 = smaller(n0 + kRows, N);
+    const int64_t p = adapterOf(t);
+    for (int i = 0; i < segments.count; ++i) {
+      const Segment& s = segments.list[i];
+      for (int64_t n = larger(n0, s.begin); n < smaller(n1, s.end); ++n) {
+        delta[t * N + n] = p < 0 || s.slot < 0 ? 0.0f
+                                               : static_cast<float>(op.scale) *
+                                                     dotRows(xa + t * R + s.slot * r, false,
+                                                             op.loraB.as<float>() + (p * N + n) * r, r);
+      }
+    }
+  });
+  return delta;
+}
+
+}  // namespace ibert::cpu::IBERT_ISA

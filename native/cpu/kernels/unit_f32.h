@@ -1,0 +1,47 @@
+// The fp32 multiply-add unit: c[rows][32] (+)= x[rows][k] * panel[k][32].
+//
+// The product is made in register tiles: kRows x kColumns sums stay in registers over the whole depth, so each step costs
+// kColumns loads of the panel and kRows broadcasts for kRows * kColumns multiply-adds, and memory is out of the way. A
+// panel is laid [32 / kColumns][k][kColumns], so that one tile reads it as one stream.
+#pragma once
+
+#include "matrix.h"
+
+namespace ibert::cpu::IBERT_ISA {
+
+struct FloatUnit {
+  using Element = float;
+  static constexpr bool kTakesBf16 = false;  // bf16 operands are widened first
+#if defined(__AVX512F__)
+  static constexpr int kWidth = 16, kVectors = 2, kRows = 14;  // 28 sums, 2 of the panel, 1 broadcast: 31 of 32 registers
+#elif defined(__AVX2__)
+  static constexpr int kWidth = 8, kVectors = 2, kRows = 6;  // 12 + 2 + 1 of 16
+#elif defined(__aarch64__)
+  static constexpr int kWidth = 4, kVectors = 4, kRows = 6;  // 24 + 4 + 2 of 32
+#else
+  static constexpr int kWidth = 4, kVectors = 2, kRows = 4;  // 8 + 2 + 1 of 16
+#endif
+  static constexpr int kColumns = kWidth * kVectors;
+  static constexpr int64_t kDepth = 512;                      // of a panel: 64 KiB
+  static constexpr int64_t kBlockRows = kRows * (kRows > 8 ? 14 : 24);
+  typedef float Register __attribute__((vector_size(kWidth * 4)));
+
+  static constexpr int64_t panelElements(int64_t k) { return k * kPanelRows; }
+
+  // Row k of a panel of `depth` rows, 16 columns from 16 * half.
+  IBERT_INLINE void storeRow(float* panel, int64_t depth, int64_t k, int half, Floats v) {
+    if constexpr (kColumns >= 16) {
+      store(panel + (16 * half / kColumns) * depth * kColumns + k * kColumns + 16 * half % kColumns, v);
+    } else {
+      for (int part = 0; part < 16 / kColumns; ++part) {
+        std::memcpy(panel + (16 / kColumns * half + part) * depth * kColumns + k * kColumns,
+                    reinterpret_cast<const char*>(&v) + part * kColumns * 4, kColumns * 4);
+      }
+    }
+  }
+
+  // c (+)= x * panel for any number of rows.
+  static void multiply(int64_t rows, const Matrix& x, int64_t depth, const float* panel, float* c, bool accumulate);
+};
+
+}  // namespace ibert::cpu::IBERT_ISA
