@@ -35,7 +35,10 @@ export function promptIds(tokenizer: Tokenizer, prompt: string): number[] {
 }
 
 /** Ends a text as soon as it holds one of the stop texts. Looks at the tail only. */
-export function stopWatcher(tokenizer: Tokenizer, stops: readonly string[]): (ids: readonly number[]) => boolean {
+export function stopWatcher(
+  tokenizer: Tokenizer,
+  stops: readonly string[],
+): (ids: readonly number[]) => boolean {
   if (stops.length === 0) return () => false;
   // A stop text of n characters spans at most n tokens.
   const window = Math.max(...stops.map((stop) => stop.length)) + 1;

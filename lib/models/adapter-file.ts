@@ -66,11 +66,21 @@ export async function saveAdapter(
   folder: string,
   layout: LoraLayout,
   values: Float32Array,
-  options: { baseModel: string; sidecar: IbertSidecar; files?: Record<string, string>; atomic?: AtomicOptions },
+  options: {
+    baseModel: string;
+    sidecar: IbertSidecar;
+    files?: Record<string, string>;
+    atomic?: AtomicOptions;
+  },
 ): Promise<void> {
   const { rank, alpha, targets } = layout.config;
-  const config: PeftConfig = { rank, alpha, dropout: 0, targets: [...targets].sort(), baseModel: options.baseModel };
+  const config: PeftConfig = {
+    rank,
+    alpha,
+    dropout: 0,
+    targets: [...targets].sort(),
+    baseModel: options.baseModel,
+  };
   const extras = { "ibert.json": `${JSON.stringify(options.sidecar, null, 2)}\n`, ...options.files };
   await writePeftAdapter(folder, { config, tensors: layout.unpack(values) }, extras, options.atomic);
 }
-

@@ -65,7 +65,7 @@ export class Decoder {
   /** An arena as large as `work` needs it. */
   arenaFor(name: string, work: (decoder: Decoder, arena: Arena) => void): Arena {
     const planned = this.plan();
-    const arena = planned.device.arena(name, 0);
+    const arena = planned.device.arena(name);
     work(planned, arena);
     return this.device.arena(name, arena.peak);
   }

@@ -88,7 +88,7 @@ export class InferenceEngine {
   private planArena(): number {
     const { device, options } = this;
     const planned = device.plan();
-    const arena = planned.arena("inference", 0);
+    const arena = planned.arena("inference");
     const rows = new Int32Array(options.maxRows);
     const perSequence = new Int32Array(options.maxSequences);
     this.enqueue(

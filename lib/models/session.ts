@@ -1,6 +1,11 @@
 import type { Random } from "../data/random.js";
 import { Device } from "../runtime/device.js";
-import { loadDecoderWeights, type DecoderWeights, type LoadOptions } from "./device-weights.js";
+import {
+  freeDecoderWeights,
+  loadDecoderWeights,
+  type DecoderWeights,
+  type LoadOptions,
+} from "./device-weights.js";
 import type { ModelConfig } from "./config.js";
 import { InferenceEngine, type InferenceOptions } from "./inference.js";
 import { LoraAdapter, LoraLayout, type LoraConfig } from "./lora.js";
@@ -16,6 +21,8 @@ export interface SessionOptions {
   /** CPU threads; 0 for one a core. */
   threads?: number;
   weights?: LoadOptions["weights"];
+  /** Load nothing: check every call and count the memory. */
+  planned?: boolean;
   onProgress?: LoadOptions["onProgress"];
 }
 
@@ -32,7 +39,10 @@ export class ModelSession {
   /** @throws IBertError when base or backend are not to be had, or the files are damaged. */
   static async open(options: SessionOptions): Promise<ModelSession> {
     // The backend first: it fails at once, a download later.
-    const device = Device.open(options.backend ?? "auto", { threads: options.threads ?? 0 });
+    const device = Device.open(options.backend ?? "auto", {
+      threads: options.threads ?? 0,
+      planned: options.planned ?? false,
+    });
     const source = await resolveSource(options.base);
     const model = openWeights(source);
     const tokenizer = loadTokenizer(source);
@@ -50,6 +60,11 @@ export class ModelSession {
     const adapter = new LoraAdapter(this.device, layout, { training: true });
     adapter.load(layout.initialValues(random));
     return adapter;
+  }
+
+  /** Frees the weights. */
+  dispose(): void {
+    freeDecoderWeights(this.device, this.weights);
   }
 
   inference(adapter: LoraAdapter | undefined, options: InferenceOptions): InferenceEngine {

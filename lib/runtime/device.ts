@@ -31,6 +31,8 @@ export class Device {
   private held = 0;
   private heldPeak = 0;
   private workspace = 0;
+  /** Whose scratch space a planned twin finds out. */
+  private reportsTo: Device | undefined;
 
   private constructor(native: NativeDevice, planned: boolean) {
     this.native = native;
@@ -62,7 +64,9 @@ export class Device {
 
   /** The same device as this one, planned: it shares nothing and allocates nothing. */
   plan(): Device {
-    return new Device(this.native, true);
+    const planned = new Device(this.native, true);
+    planned.reportsTo = this;
+    return planned;
   }
 
   /** Bytes of the buffers made here now, at their highest, and of the largest scratch space an op asked for. */
@@ -96,12 +100,11 @@ export class Device {
     tensor.buffer.free();
   }
 
-  /** A stack for activations. On a planned device `bytes` is ignored. */
-  arena(name: string, bytes: number): Arena {
-    if (this.planned) {
-      return new Arena(name, new (addon().Buffer)(this.native, PLANNED_CAPACITY, true), PLANNED_CAPACITY);
-    }
-    return new Arena(name, this.buffer(bytes), bytes);
+  /** A stack for activations. On a planned device one without `bytes` has no end, for finding out how many it takes. */
+  arena(name: string, bytes?: number): Arena {
+    if (bytes !== undefined) return new Arena(name, this.buffer(bytes), bytes);
+    if (!this.planned) throw new TypeError("an arena on a real device needs its size");
+    return new Arena(name, new (addon().Buffer)(this.native, PLANNED_CAPACITY, true), PLANNED_CAPACITY);
   }
 
   /** Whether the backend can pack weights of this dtype. */
@@ -174,6 +177,11 @@ export class Device {
     return new (addon().Buffer)(this.native, bytes, this.planned);
   }
 
+  private noteWorkspace(bytes: number): void {
+    this.workspace = Math.max(this.workspace, bytes);
+    this.reportsTo?.noteWorkspace(bytes);
+  }
+
   private packedBytes(dtype: DType, rows: number, columns: number): number {
     const bytes = this.native.packedBytes(DTYPES.indexOf(dtype), rows, columns);
     if (bytes >= 0) return bytes;
@@ -203,7 +211,7 @@ export class Device {
             addon().checkOp(op, ...values);
             const why = this.native.whyUnsupported(op, ...values);
             if (why !== null) throw new IBertError("op-unsupported", why);
-            this.workspace = Math.max(this.workspace, this.native.workspaceBytes(op, ...values));
+            this.noteWorkspace(this.native.workspaceBytes(op, ...values));
           } else {
             this.stream.enqueue(op, ...values);
           }

@@ -12,9 +12,11 @@ const positive = z.number().positive();
 const weight = z.number().nonnegative();
 
 const taskWeights = z
-  .strictObject(Object.fromEntries(TASK_TYPES.map((task) => [task, weight.default(1)])) as {
-    [Task in (typeof TASK_TYPES)[number]]: z.ZodDefault<typeof weight>;
-  })
+  .strictObject(
+    Object.fromEntries(TASK_TYPES.map((task) => [task, weight.default(1)])) as {
+      [Task in (typeof TASK_TYPES)[number]]: z.ZodDefault<typeof weight>;
+    },
+  )
   .describe("How often each task is drawn, relative to the others.");
 
 /** Everything a training run is made of; `configs/training/*.yaml` hold it, and a checkpoint carries it. */
@@ -30,20 +32,14 @@ export const TrainingConfig = z.strictObject({
     .strictObject({
       rank: z.int().positive().default(32),
       alpha: positive.default(64),
-      targets: z
-        .array(z.enum(LINEAR_MODULES))
-        .min(1)
-        .default(["q_proj", "k_proj", "v_proj", "o_proj"]),
+      targets: z.array(z.enum(LINEAR_MODULES)).min(1).default(["q_proj", "k_proj", "v_proj", "o_proj"]),
     })
     .prefault({}),
   model: z
     .strictObject({
       weights: z.enum(["keep", "bf16", "f32"]).default("keep").describe("Format of the frozen weights."),
       activations: z.enum(["bf16", "f32"]).default("bf16"),
-      recompute: z
-        .enum(["none", "layer"])
-        .default("none")
-        .describe("layer: less memory, a third more time."),
+      recompute: z.enum(["none", "layer"]).default("none").describe("layer: less memory, a third more time."),
     })
     .prefault({}),
   data: z
@@ -51,7 +47,10 @@ export const TrainingConfig = z.strictObject({
       taskWeights: taskWeights.prefault({}),
       tokensPerBatch: z.int().min(2).default(2048).describe("Packed tokens of one micro-batch."),
       gradientAccumulation: z.int().positive().default(1).describe("Micro-batches of one step."),
-      onTooLong: z.enum(["error", "skip"]).default("error").describe("What becomes of a row that does not fit."),
+      onTooLong: z
+        .enum(["error", "skip"])
+        .default("error")
+        .describe("What becomes of a row that does not fit."),
     })
     .prefault({}),
   optimizer: z
@@ -106,7 +105,10 @@ export function readTrainingConfig(path: string, settings: readonly string[] = [
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    throw new IBertError("config-missing", `${path}: cannot be read`, { hint: (cause as Error).message, cause });
+    throw new IBertError("config-missing", `${path}: cannot be read`, {
+      hint: (cause as Error).message,
+      cause,
+    });
   }
   const document = parseDocument(text);
   const [problem] = document.errors;

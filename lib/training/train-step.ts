@@ -59,7 +59,8 @@ export class TrainStep {
     const losses = this.accumulate(batches);
     const norm = this.optimizer.step(step, learningRate, 1 / supervisedTokens);
     await device.synchronize();
-    const loss = losses.reduce((sum, part) => sum + sumOf(new Float32Array(part.buffer)), 0) / supervisedTokens;
+    const loss =
+      losses.reduce((sum, part) => sum + sumOf(new Float32Array(part.buffer)), 0) / supervisedTokens;
     const gradNorm = (norm[0] ?? NaN) / supervisedTokens;
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) await this.explain(batches, step);
     return {

@@ -1,0 +1,20 @@
+/**
+ * ibert: LoRA fine-tuning and serving of code models for lazy dataframe DSLs, with native kernels and the real compiler
+ * in the loop.
+ */
+export {
+  IBertModel,
+  IBertConfig,
+  type AnswerVerdict,
+  type GenerateRequest,
+  type GenerateResult,
+} from "./ibert-model.js";
+export { IBertError } from "./errors.js";
+export { train, planTraining, type TrainOptions, type TrainResult } from "./training/train.js";
+export { TrainingConfig, parseTrainingConfig, readTrainingConfig } from "./training/config.js";
+export type { TrainingEvents, TrainingProgress } from "./training/events.js";
+export { evaluateByGeneration } from "./evaluation/evaluate.js";
+export type { EvaluationResult, TaskMetrics } from "./evaluation/metrics.js";
+export { validate, closeValidators } from "./validation/validate.js";
+export { TASK_TYPES, type TaskType } from "./data/tasks.js";
+export { STAGES, type Schema, type Stage, type Verdict } from "./dsl/dsl.js";
