@@ -6,14 +6,29 @@ with the innermost node at which it happened, so that the verdict can point into
 
 import ast
 import inspect
+import io
 import operator
+import tokenize
 
-from policy import BUILTINS, FORMAT_FIELD, MAX_INTEGER_BITS, MAX_ITEMS, Policy, Refused, is_builtin
+from policy import (
+    BUILTINS,
+    CONTAINERS,
+    MAX_INTEGER_BITS,
+    MAX_ITEMS,
+    TYPES,
+    VIEWS,
+    Policy,
+    Refused,
+    is_builtin,
+    is_plain_type,
+)
 
 MAX_SOURCE = 20_000
 MAX_DEPTH = 250
 MAX_NODES = 8_000
 MAX_STEPS = 100_000
+MAX_STATEMENT_TOKENS = 3_000
+MAX_UNARY_RUN = 50
 
 GRAMMAR = (
     ast.Module, ast.Import, ast.ImportFrom, ast.alias, ast.Assign, ast.Expr, ast.Constant, ast.Name, ast.Attribute,
@@ -52,6 +67,7 @@ def parse(source):
         raise Refused(f"the text has {len(source)} characters; the limit is {MAX_SOURCE}", "parse")
     if "\0" in source:
         raise SyntaxError("source code string cannot contain null bytes", ("<text>", 1, 1, None))
+    bound_tokens(source)
     tree = ast.parse(source, filename="<text>")
     level, depth, count = [tree], 0, 0
     while level:
@@ -75,6 +91,22 @@ def parse(source):
     if not tree.body:
         raise SyntaxError("the text holds no expression", ("<text>", 1, 1, None))
     return tree
+
+
+def bound_tokens(source):
+    """Refuses what would overflow the stack of CPython's own parser, which in WebAssembly ends the process."""
+    count = run = 0
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            count = 0 if token.type == tokenize.NEWLINE else count + 1
+            run = run + 1 if token.string in ("-", "+", "~", "not") else 0
+            if count > MAX_STATEMENT_TOKENS or run > MAX_UNARY_RUN:
+                raise Refused(
+                    f"a statement has over {MAX_STATEMENT_TOKENS} tokens or {MAX_UNARY_RUN} operators in a row",
+                    "parse",
+                )
+    except (tokenize.TokenError, SyntaxError):
+        pass  # the parser says it better
 
 
 def _at(error, node):
@@ -158,7 +190,7 @@ class Interpreter:
         if node.id in scope:
             return scope[node.id]
         if node.id in BUILTINS:
-            return BUILTINS[node.id]
+            return TYPES.get(node.id) or BUILTINS[node.id]
         if is_builtin(node.id):
             raise Refused(f"`{node.id}` is not available here")
         raise NameError(f"name '{node.id}' is not defined", name=node.id)
@@ -168,6 +200,8 @@ class Interpreter:
 
     def on_Call(self, node, scope):
         function = self.evaluate(node.func, scope)
+        if is_plain_type(function):
+            function = BUILTINS[function.__name__]
         self.policy.callee(function, node.func.attr if isinstance(node.func, ast.Attribute) else None)
         args = self.items(node.args, scope)
         kwargs = {}
@@ -201,7 +235,7 @@ class Interpreter:
         value = self.evaluate(node, scope)
         if isinstance(
             value,
-            (list, tuple, set, frozenset, dict, range, type({}.keys()), type({}.values()), type({}.items())),
+            (*CONTAINERS, range, *VIEWS),
         ):
             return list(value)
         raise TypeError(f"'{type(value).__name__}' object is not iterable")

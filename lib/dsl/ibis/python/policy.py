@@ -21,7 +21,8 @@ from ibis.common.deferred import Deferred
 from ibis.common.selectors import Expandable, Selector
 from ibis.expr.builders import Builder
 from ibis.expr.types.core import Expr
-from ibis.expr.types.groupby import GroupedTable
+from ibis.expr.types.groupby import GroupedArray, GroupedTable
+from ibis.expr.types.temporal_windows import WindowedTable
 
 
 class Refused(PermissionError):
@@ -41,9 +42,10 @@ REFUSED_METHODS = frozenset("""
     from_sqlglot from_typehint resolve expand expand_names
     """.split())
 # Fields of Ibis's own records: raw nodes, not expressions.
-RECORD_FIELDS = frozenset(
-    "args argnames copy groupings orderings havings table base cases_ default results bounds how start end_".split()
-)
+RECORD_FIELDS = frozenset("""
+    args argnames copy groupings orderings havings table base default results bounds how start parent arr time_col
+    window_type window_size window_slide window_offset groups metrics
+    """.split())
 REFUSED_FUNCTIONS = frozenset("""
     connect decompile deferred get_backend set_backend infer_dtype infer_schema memtable parse_sql to_sql watermark
     read_csv read_delta read_json read_parquet
@@ -53,7 +55,18 @@ SELECTOR_FUNCTIONS = (
     "startswith where"
 ).split()
 
-RECEIVERS = (Expr, Deferred, GroupedTable, Builder, Selector, Expandable, sch.Schema, dt.DataType)
+RECEIVERS = (
+    Expr,
+    Deferred,
+    GroupedTable,
+    GroupedArray,
+    WindowedTable,
+    Builder,
+    Selector,
+    Expandable,
+    sch.Schema,
+    dt.DataType,
+)
 PRIMITIVES = (
     bool,
     int,
@@ -70,7 +83,7 @@ PRIMITIVES = (
 )
 CONTAINERS = (list, tuple, dict, set, frozenset)
 PRIMITIVE_METHODS = {
-    str: frozenset("lower upper strip split join startswith endswith replace title capitalize".split()),
+    str: frozenset("lower upper strip split startswith endswith title capitalize".split()),
     dict: frozenset("keys values items get".split()),
     list: frozenset(["index", "count"]),
     tuple: frozenset(["index", "count"]),
@@ -79,8 +92,8 @@ PRIMITIVE_METHODS = {
 MAX_ITEMS = 20_000
 MAX_TEXT = 20_000
 MAX_INTEGER_BITS = 4_096
-# A format field that walks attributes or asks for a huge width: Ibis formats column names by the user's pattern.
-FORMAT_FIELD = re.compile(r"\{[^{}]*(?:\.|\[|__|:[^{}]*\d{4})[^{}]*\}")
+FORMAT_FIELD = re.compile(r"\{([^{}]*)\}")
+WIDE = re.compile(r"\d{4}")
 
 
 class Namespace:
@@ -95,9 +108,7 @@ class Namespace:
         if name in self.members:
             return self.members[name]
         if name in self.known:
-            raise Refused(
-                f"`{self.name}.{name}` is not available: a text is compiled, it reads, runs and connects nothing"
-            )
+            raise Refused(refusal(f"{self.name}.{name}"))
         raise AttributeError(f"module '{self.name}' has no attribute '{name}'", name=name)
 
 
@@ -108,17 +119,17 @@ def _bounded_range(*args):
     return result
 
 
+VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+
+
 def _plain(function):
     """A built-in that takes plain values only, so that it calls no code of other objects."""
+    # The text of a list that holds itself twice, forty levels deep, has no end in sight.
+    accepted = PRIMITIVES if function is str else PRIMITIVES + CONTAINERS + VIEWS
 
     def call(*args, **kwargs):
-        for value in (*args, *kwargs.values()):
-            if not isinstance(
-                value,
-                PRIMITIVES
-                + CONTAINERS
-                + (zip, enumerate, type({}.keys()), type({}.values()), type({}.items())),
-            ):
+        for value in args:
+            if not isinstance(value, accepted):
                 raise Refused(
                     f"`{function.__name__}` takes plain Python values here, not {type(value).__name__}",
                     "build",
@@ -133,6 +144,8 @@ BUILTINS = {
     f.__name__: _plain(f)
     for f in (len, list, tuple, dict, set, str, int, float, bool, abs, min, max, sum, round, sorted)
 }
+# These also stand for Ibis types, as in `.cast(float)`: named, they are the type itself; called, the guarded built-in.
+TYPES = {f.__name__: f for f in (str, int, float, bool)}
 BUILTINS["range"] = _bounded_range
 BUILTINS["zip"] = lambda *args: list(zip(*args))
 BUILTINS["enumerate"] = lambda *args: list(enumerate(*args))
@@ -141,11 +154,7 @@ BUILTINS["enumerate"] = lambda *args: list(enumerate(*args))
 class Policy:
     def __init__(self):
         functions = {n: getattr(ibis, n) for n in api.__all__ if n not in REFUSED_FUNCTIONS}
-        functions = {
-            n: v for n, v in functions.items() if not isinstance(v, (type, types.ModuleType)) or n == "Schema"
-        }
-        functions.pop("Schema", None)
-        functions["_"] = ibis._
+        functions = {n: v for n, v in functions.items() if n[0].islower() or n == "_"}
         self.selectors = Namespace(
             "ibis.selectors",
             {n: getattr(selectors, n) for n in SELECTOR_FUNCTIONS},
@@ -185,7 +194,7 @@ class Policy:
 
     def attribute(self, obj, name):
         """`obj.name`, if the text may read it. AttributeError as Python or Ibis raises it; Refused otherwise."""
-        if name.startswith("_"):
+        if name.startswith("_") and not (name == "_" and obj is self.ibis):
             raise Refused(
                 f"`{name}`: attributes that begin with an underscore are not available "
                 f'(a column of that name is reached as ["{name}"])'
@@ -236,7 +245,7 @@ class Policy:
         if isinstance(value, str):
             if len(value) > MAX_TEXT:
                 raise Refused(f"a string of {len(value)} characters is over the limit of {MAX_TEXT}", "build")
-            if FORMAT_FIELD.search(value):
+            if any(walks_or_swells(field) for field in FORMAT_FIELD.findall(value)):
                 raise Refused("a format field may hold a name only", "build")
             return value
         if isinstance(value, int) and not isinstance(value, bool):
@@ -253,12 +262,11 @@ class Policy:
                     "build",
                 )
             return value
-        if isinstance(
-            value, RECEIVERS + PRIMITIVES + (Namespace, type({}.keys()), type({}.values()), type({}.items()))
-        ):
+        if isinstance(value, RECEIVERS + PRIMITIVES + VIEWS + (Namespace,)):
             return value
         if callable(value):
-            self.callee(value, None)
+            if not is_plain_type(value):
+                self.callee(value, None)
             return value
         if (
             isinstance(value, (sch.Schema, dt.DataType))
@@ -268,10 +276,22 @@ class Policy:
         raise Refused(f"a {type(value).__name__} has no place in a query", "build")
 
 
+def walks_or_swells(field):
+    """Whether a format field reads attributes or has a huge width: Ibis formats column names by the text's patterns."""
+    name, _, spec = field.partition(":")
+    return "__" in name or bool(WIDE.search(spec))
+
+
+def is_plain_type(value):
+    return isinstance(value, type) and value in TYPES.values()
+
+
 def has_field(obj, name):
-    """Whether `obj.name` is a column of a table or a field of a struct."""
+    """Whether `obj.name` is a column of a table, grouped or not, or a field of a struct."""
     if isinstance(obj, ir.Table):
         return name in obj.op().schema
+    if isinstance(obj, GroupedTable):
+        return name in obj.table.schema
     if isinstance(obj, ir.StructValue):
         return name in obj.names
     return False

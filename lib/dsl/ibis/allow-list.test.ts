@@ -1,0 +1,104 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { createIbisEngine } from "./index.js";
+
+const engine = createIbisEngine();
+afterAll(() => engine.close());
+const schema = { t: { a: "int64", g: "string" } };
+
+/** Refused before anything of it runs; the message must say why. */
+const REFUSED: [string, RegExp][] = [
+  ["().__class__.__bases__", /begin with an underscore/],
+  ["t.__class__", /begin with an underscore/],
+  ["t._arg", /begin with an underscore/],
+  ["t.count.__func__", /begin with an underscore/],
+  ["ibis.desc.__globals__", /begin with an underscore/],
+  ["s.across.__globals__", /begin with an underscore/],
+  ["_.a.__class__", /begin with an underscore/],
+  ["ibis.util.os", /`ibis.util` is not available/],
+  ["ibis.expr.types", /`ibis.expr` is not available/],
+  ["s.builtins.eval", /`ibis.selectors.builtins` is not available/],
+  ["ibis.options", /`ibis.options` is not available/],
+  ["ibis.udf.scalar.python(lambda x: x)", /`ibis.udf` is not available/],
+  ["ibis.duckdb.connect()", /`ibis.duckdb` is not available/],
+  ["ibis.connect('duckdb://')", /`ibis.connect` is not available/],
+  ["ibis.read_csv('/etc/passwd')", /`ibis.read_csv` is not available/],
+  ["ibis.memtable([1])", /`ibis.memtable` is not available/],
+  ["ibis.parse_sql('select 1', {})", /`ibis.parse_sql` is not available/],
+  ["t.execute()", /`execute` is not available/],
+  ["t.a.to_pandas()", /`to_pandas` is not available/],
+  ["t.to_csv('x')", /`to_csv` is not available/],
+  ["t.sql('select 1')", /`sql` is not available/],
+  ["t.get_backend().raw_sql('x')", /`get_backend` is not available/],
+  ["t.pipe(lambda x: x)", /`pipe` is not available/],
+  ["t.op()", /`op` is not available/],
+  ["t.group_by('g').table", /`table` is not available/],
+  ["t.mutate(y=_.execute())", /`execute` is not available/],
+  ["t.mutate(lambda r: r.a.execute())", /`execute` is not available/],
+  ["t.mutate(y=_.g.get_name().format(_))", /`format` is not available/],
+  ['"{0.__class__}".format(t)', /format field/],
+  ['"{0.a}".format(t)', /`.format` of a Python str is not available/],
+  ["t.rename('{name.__class__}')", /format field/],
+  ["t.rename('{' + 'name.__class__}')", /format field/],
+  ["t.rename('{name:>100000000}')", /format field/],
+  ["'%s' % t", /string formatting/],
+  ["f'{t}'", /f-string takes plain values/],
+  ["getattr(t, 'a')", /`getattr` is not available/],
+  ["eval('1')", /`eval` is not available/],
+  ["__import__('os')", /`__import__` is not available/],
+  ["open('/etc/passwd')", /`open` is not available/],
+  ["str.mro()", /`.mro` of a Python type is not available/],
+  ["import os", /`import os` is not available/],
+  ["import js", /`import js` is not available/],
+  ["from os import path", /is not available/],
+  ["from ibis import util", /`ibis.util` is not available/],
+  ["import ibis.util", /is not available/],
+  ["def f():\n    pass", /a function definition is not part of a query/],
+  ["while True:\n    pass", /a loop is not part of a query/],
+  ["class A:\n    pass", /a class definition is not part of a query/],
+  ["(x := t)", /an assignment expression is not part/],
+  ["'a' * 10**9", /over the limit/],
+  ["[1] * 10**9", /over the limit/],
+  ["10**10**10", /bits/],
+  ["1 << 10**9", /bits/],
+  ["range(10**9)", /over the limit/],
+  [`${"x = [1]\n"}${"x = [x, x]\n".repeat(40)}str(x)`, /takes plain Python values/],
+  ["-".repeat(15000) + "1", /operators in a row/],
+  ["not ".repeat(4000) + "1", /operators in a row/],
+  ["lambda:".repeat(2500) + "1", /tokens/],
+  ["t" + ".a".repeat(9000), /tokens/],
+  ["1 + ".repeat(1400) + "1", /nests over/],
+  ["t" + ".limit(1)".repeat(400), /nests over/],
+  ["t.limit(1)\n".repeat(3000), /limit is 20000/],
+];
+
+describe("the allow-list", () => {
+  it.each(REFUSED.map(([text, reason]) => [text.slice(0, 50), text, reason] as const))(
+    "refuses %s",
+    async (_title, text, reason) => {
+      const verdict = await engine.check(text, { schema });
+      expect(verdict).toMatchObject({ ok: false, error: { type: "PermissionError" } });
+      expect(verdict.error?.message).toMatch(reason);
+    },
+  );
+
+  it.each([
+    ["pyodide_js.mountNodeFS('/x', '/')", "NameError"],
+    ["js.process", "NameError"],
+    ["ibis.sys", "AttributeError"],
+    ["ibis.os.system('id')", "AttributeError"],
+    ["t.g.cast('string').type().nope", "AttributeError"],
+    ["(lambda f: f(f))(lambda f: f(f))", "RecursionError"],
+    ["(".repeat(500), "SyntaxError"],
+    ["t\0", "SyntaxError"],
+    ["\ud800", "UnicodeEncodeError"],
+    ["", "SyntaxError"],
+  ])("finds nothing at %j", async (text, type) => {
+    expect(await engine.check(text, { schema })).toMatchObject({ ok: false, error: { type } });
+  });
+
+  it("leaves the process well after all of that", async () => {
+    const started = performance.now();
+    expect(await engine.check("t.limit(1)", { schema })).toMatchObject({ ok: true });
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
+});

@@ -1,0 +1,37 @@
+import type { CheckOptions, DslEngine, Verdict } from "../dsl/dsl.js";
+import { createEngine, DEFAULT_DSL } from "../dsl/registry.js";
+
+export interface ValidateOptions extends CheckOptions {
+  /** The language of the text (default: Ibis). */
+  dsl?: string;
+}
+
+const engines = new Map<string, DslEngine>();
+
+/** The engine that all callers in this process share; it starts at its first use. */
+export function sharedEngine(dsl: string = DEFAULT_DSL): DslEngine {
+  let engine = engines.get(dsl);
+  if (engine === undefined) {
+    engine = createEngine(dsl);
+    engines.set(dsl, engine);
+  }
+  return engine;
+}
+
+/**
+ * Checks one text with the real compiler, in a sandbox: does it parse, do its names exist, does it build, does it
+ * compile to SQL? Whatever the text does, the answer is a verdict.
+ * @throws IBertError for what is wrong outside the text: `schema-invalid`, `dialect-unknown`, `dsl-unknown`,
+ *   `wheel-missing`, `wheel-corrupt`, `sandbox-start`.
+ */
+export async function validate(text: string, options: ValidateOptions = {}): Promise<Verdict> {
+  const { dsl, ...check } = options;
+  return sharedEngine(dsl).check(text, check);
+}
+
+/** Ends the shared engines' processes. They end with this process anyway, and the next `validate` starts them anew. */
+export async function closeValidators(): Promise<void> {
+  const open = [...engines.values()];
+  engines.clear();
+  await Promise.all(open.map((engine) => engine.close()));
+}
