@@ -6,7 +6,7 @@ import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { IBertError } from "../../errors.js";
-import { systemIsolation } from "./isolation.js";
+import { systemIsolation, type Isolation } from "./isolation.js";
 
 /** A Python package as the sandbox loads it. */
 export interface WheelFile {
@@ -24,6 +24,8 @@ export interface SandboxSpec {
   entry: string;
   /** Limit of the interpreter's memory (default 768). */
   maximumMemoryMiB?: number;
+  /** What the system puts around the process (default: all that it lets us). */
+  isolation?: Isolation;
 }
 
 /** Why a request got no answer: the text ran too long, or the process ended under it. */
@@ -96,7 +98,7 @@ export class SandboxProcess {
 
   /** Starts a process and waits until it can serve. Throws IBertError when it cannot. */
   static async start(spec: SandboxSpec): Promise<SandboxProcess> {
-    const isolation = await systemIsolation();
+    const isolation = spec.isolation ?? (await systemIsolation());
     const here = realpathSync(fileURLToPath(new URL(".", import.meta.url)));
     const pyodide = pyodideDirectory();
     const wheels = spec.wheels.map(({ path, sha256 }) => ({ path: realpathSync(path), sha256 }));

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SandboxPool } from "./sandbox-pool.js";
-import { SandboxFailure } from "./sandbox-process.js";
+import { SandboxFailure, type SandboxSpec } from "./sandbox-process.js";
 
 // The second layer by itself: hostile Python runs straight in the process that the allow-list would keep it out of.
 const HOSTILE = `
@@ -19,8 +19,11 @@ def handle(method, params):
         return json.dumps({"result": {"error": str(error)}})
 `;
 
-const pool = new SandboxPool(
-  () => Promise.resolve({ wheels: [], modules: { hostile: HOSTILE }, entry: "hostile" }),
+const spec: SandboxSpec = { wheels: [], modules: { hostile: HOSTILE }, entry: "hostile" };
+const pool = new SandboxPool(() => Promise.resolve(spec), 1);
+// As on a system that can give the process no empty network and no limits.
+const bare = new SandboxPool(
+  () => Promise.resolve({ ...spec, isolation: { prefix: [], network: false, limits: false } }),
   1,
 );
 const folder = mkdtempSync(join(tmpdir(), "ibert-sandbox-"));
@@ -36,15 +39,19 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await pool.close();
+  await Promise.all([pool.close(), bare.close()]);
   server.close();
   rmSync(folder, { recursive: true });
 });
 
 /** What the code left in `value`, the error it met, or how its process ended. */
-async function attack(code: string, timeoutMs = 20_000): Promise<{ value?: string; error?: string }> {
+async function attack(
+  code: string,
+  timeoutMs = 20_000,
+  target = pool,
+): Promise<{ value?: string; error?: string }> {
   try {
-    return (await pool.request("run", { code }, timeoutMs)) as { value?: string; error?: string };
+    return (await target.request("run", { code }, timeoutMs)) as { value?: string; error?: string };
   } catch (error) {
     if (error instanceof SandboxFailure) return { error: `${error.kind}: ${error.message}` };
     throw error;
@@ -127,11 +134,15 @@ describe("code that got past the allow-list", () => {
     }
   });
 
-  it("reaches no server on this machine", async () => {
-    await attack(`import socket\ns = socket.socket()\ns.connect(("127.0.0.1", ${port}))\ns.send(b"x")`);
-    await attack(
-      `import pyodide_js\nm = pyodide_js._module\nvalue = m.require("node:net").connect(${port}, "127.0.0.1")`,
-    );
+  it.each([
+    ["with a network namespace of its own", pool],
+    ["without one", bare],
+  ])("reaches no server on this machine, %s", async (_name, target) => {
+    const viaPython = `import socket\ns = socket.create_connection(("127.0.0.1", ${port}), 2)\nvalue = s.send(b"x")`;
+    expect((await attack(viaPython, 20_000, target)).error).toBeDefined();
+    // The interpreter's own handle on Node's modules, and what is left of them.
+    const viaNode = `import js\nhandles = js.process._getActiveHandles()\nSocket = [h for h in handles if h.constructor.name == "Socket"][0].constructor\ns = Socket.new()\ns.connect(${port}, "127.0.0.1")\nvalue = "connecting"`;
+    expect((await attack(viaNode, 20_000, target)).error).toMatch(/closed in the sandbox/);
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(connections).toBe(0);
   });
