@@ -77,9 +77,9 @@ void packQueries(const AttentionBackward& args, const LaneOrder& order, const Qu
   const auto dyRow = [&](int64_t i) -> const Dy* {
     return first + i < lanes ? args.dy.as<const Dy>() + headRow(i) * D : nullptr;
   };
+  packLanes<Unit, T>(width, qRow, queries.qLanes + base * queries.depth, width, queries.depth);
+  packLanes<Unit, Dy>(width, dyRow, queries.dyLanes + base * queries.depth, width, queries.depth);
   for (int64_t i = 0; i < width; ++i) {
-    packLane(qRow(i), queries.qLanes + base * queries.depth, width, i, D);
-    packLane(dyRow(i), queries.dyLanes + base * queries.depth, width, i, D);
     // A lane that pads has weight exp(-infinity) = 0.
     float lse = HUGE_VALF, delta = 0.0f;
     if (const Dy* dy = dyRow(i)) {

@@ -142,10 +142,22 @@ inline void packStep(const T* row, float* panels, int64_t panelSteps, int64_t st
   }
 }
 
-// Panel of B in which k counts columns and every row becomes one column ("lane").
-template <class T>
-inline void packLane(const T* row, float* panel, int64_t width, int64_t lane, int64_t columns) {
-  for (int64_t i = 0; i < columns; ++i) panel[i * width + lane] = row ? toFloat(row[i]) : 0.0f;
+// Packs `lanes` rows (a multiple of kWidth), rowAt(lane) each, as the columns of one panel of B, in which k counts the
+// `units` units of a row. A null row is zeros. Pairs of bf16 are moved as the 32 bits that they are.
+template <class Unit, class T, class RowAt>
+inline void packLanes(int64_t lanes, RowAt&& rowAt, Unit* panel, int64_t width, int64_t units) {
+  using Moved = std::conditional_t<kPerUnit<Unit> == 1, T, float>;
+  for (int64_t lane = 0; lane < lanes; lane += kWidth) {
+    const Moved* rows[kWidth];
+    for (int r = 0; r < kWidth; ++r) rows[r] = reinterpret_cast<const Moved*>(static_cast<const T*>(rowAt(lane + r)));
+    for (int64_t i = 0; i < units; i += kWidth) {
+      Vec square[kWidth];
+      for (int r = 0; r < kWidth; ++r) square[r] = rows[r] ? loadPart(rows[r] + i, units - i) : broadcast(0.0f);
+      transposeSquare(square);
+      float* to = reinterpret_cast<float*>(panel) + i * width + lane;
+      for (int64_t r = 0; r < smaller(kWidth, units - i); ++r) store(to + r * width, square[r]);
+    }
+  }
 }
 
 #if defined(IBERT_PAIR_DOT)
@@ -159,13 +171,6 @@ inline void packSteps(const Bf16* even, const Bf16* odd, uint32_t* panels, int64
     const Vec a = even ? loadPart(even + column, used - column) : broadcast(0.0f);
     const Vec b = odd ? loadPart(odd + column, used - column) : broadcast(0.0f);
     storePairs(panels + panel * panelSteps + step * width + (column - panel), joinExact(a, b));
-  }
-}
-inline void packLane(const Bf16* row, uint32_t* panel, int64_t width, int64_t lane, int64_t columns) {
-  for (int64_t i = 0; i < columns / 2; ++i) {
-    uint32_t pair = 0;
-    if (row) std::memcpy(&pair, row + 2 * i, sizeof pair);
-    panel[i * width + lane] = pair;
   }
 }
 #endif

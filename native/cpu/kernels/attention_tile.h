@@ -48,10 +48,13 @@ class AttentionTile {
   void begin(int64_t lanes, RowAt&& rowAt, LimitAt&& limitAt) {
     lanes_ = lanes;
     padded_ = roundUp(lanes, kWidth);
+    for (int64_t first = 0; first < padded_; first += kPanel) {
+      const int64_t width = smaller(kPanel, padded_ - first);
+      packLanes<Unit, T>(
+          width, [&](int64_t i) { return first + i < lanes ? rowAt(first + i) : nullptr; }, q_ + first * depth_, width,
+          depth_);
+    }
     for (int64_t lane = 0; lane < padded_; ++lane) {
-      const int64_t first = lane / kPanel * kPanel, width = smaller(kPanel, padded_ - first);
-      const T* row = lane < lanes ? rowAt(lane) : nullptr;
-      packLane(row, q_ + first * depth_, width, lane - first, headDim_);
       limits_[lane] = static_cast<float>(limitAt(lane < lanes ? lane : lanes - 1));
       highest_[lane] = kMasked;
       totals_[lane] = 0.0f;

@@ -70,14 +70,17 @@ inline Vec expFraction(Vec r) {
 
 // 2^x within 1 ulp; 0 below the normal numbers, infinite above them, NaN for NaN.
 inline Vec exp2(Vec x) {
-  const Vec n = roundExponent(x);
-  return scaleByExponent(exp2Fraction(clampExponent(x) - n), n);
+  Vec n;
+  const Vec r = splitExponent(x, n);
+  return scaleByExponent(exp2Fraction(r), n);
 }
 
-// e^x within 1 ulp, with exp2's edges. ln(2) is split so that n * ln2High is exact.
+// e^x within 1 ulp; 0 below the normal numbers, infinite above them, NaN for NaN. ln(2) is split so that its high part
+// times n is exact.
 inline Vec exp(Vec x) {
   x = max(broadcast(-104.0f), min(broadcast(104.0f), x));
-  const Vec n = roundExponent(x * broadcast(0x1.715476p+0f));
+  Vec n;
+  splitExponent(x * broadcast(0x1.715476p+0f), n);
   const Vec r = fma(n, broadcast(-0x1.7f7d1cp-20f), fma(n, broadcast(-0x1.62e400p-1f), x));
   return scaleByExponent(expFraction(r), n);
 }

@@ -79,14 +79,35 @@ inline float highest(Vec a) {
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
-// An exponent of -127 makes the scale 0, one of 128 makes it infinite.
-inline Vec clampExponent(Vec x) { return max(broadcast(-127.0f), min(broadcast(128.0f), x)); }
-inline Vec roundExponent(Vec x) {
-  return {_mm256_round_ps(clampExponent(x).v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+// The nearest integer n within [-127, 128] (an exponent of -127 makes the scale 0, one of 128 makes it infinite), and
+// x - n for x held within the same bounds.
+inline Vec splitExponent(Vec x, Vec& n) {
+  x = max(broadcast(-127.0f), min(broadcast(128.0f), x));
+  n = {_mm256_round_ps(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+  return x - n;
 }
 inline Vec scaleByExponent(Vec p, Vec n) {
-  const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(clampExponent(n).v), _mm256_set1_epi32(127));
+  const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127));
   return p * Vec{_mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23))};
+}
+
+// 8 x 8 in place.
+inline void transposeSquare(Vec (&rows)[kWidth]) {
+  __m256 a[8], b[8];
+  for (int i = 0; i < 8; i += 2) {
+    a[i] = _mm256_unpacklo_ps(rows[i].v, rows[i + 1].v);
+    a[i + 1] = _mm256_unpackhi_ps(rows[i].v, rows[i + 1].v);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
+    b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xee);
+    b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+    b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+  }
+  for (int c = 0; c < 4; ++c) {
+    rows[c].v = _mm256_permute2f128_ps(b[c], b[4 + c], 0x20);
+    rows[4 + c].v = _mm256_permute2f128_ps(b[c], b[4 + c], 0x31);
+  }
 }
 
 // Sums squares in float64.

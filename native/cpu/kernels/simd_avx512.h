@@ -76,11 +76,43 @@ inline Vec selectLessEqual(Vec x, Vec y, Vec a, Vec b) {
 inline float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
 inline float highest(Vec a) { return _mm512_reduce_max_ps(a.v); }
 
-inline Vec clampExponent(Vec x) { return max(broadcast(-160.0f), min(broadcast(160.0f), x)); }
-inline Vec roundExponent(Vec x) {
-  return {_mm512_roundscale_ps(clampExponent(x).v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+// The nearest integer n, and x - n; the latter is 0 for an infinite x, whose 2^x is all in n.
+inline Vec splitExponent(Vec x, Vec& n) {
+  n = {_mm512_roundscale_ps(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+  return {_mm512_reduce_ps(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }
 inline Vec scaleByExponent(Vec p, Vec n) { return {_mm512_scalef_ps(p.v, n.v)}; }
+
+// 16 x 16 in place.
+inline void transposeSquare(Vec (&rows)[kWidth]) {
+  __m512 a[16], b[16];
+  for (int i = 0; i < 16; i += 2) {
+    a[i] = _mm512_unpacklo_ps(rows[i].v, rows[i + 1].v);
+    a[i + 1] = _mm512_unpackhi_ps(rows[i].v, rows[i + 1].v);
+  }
+  const auto low = [](__m512 x, __m512 y) {
+    return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(x), _mm512_castps_pd(y)));
+  };
+  const auto high = [](__m512 x, __m512 y) {
+    return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(x), _mm512_castps_pd(y)));
+  };
+  for (int i = 0; i < 16; i += 4) {
+    b[i] = low(a[i], a[i + 2]);
+    b[i + 1] = high(a[i], a[i + 2]);
+    b[i + 2] = low(a[i + 1], a[i + 3]);
+    b[i + 3] = high(a[i + 1], a[i + 3]);
+  }
+  // b[4q + c] holds columns c, c + 4, c + 8, c + 12 of rows 4q .. 4q + 3: now 128-bit parts change places.
+  for (int c = 0; c < 4; ++c) {
+    const __m512 even = _mm512_shuffle_f32x4(b[c], b[4 + c], 0x88), odd = _mm512_shuffle_f32x4(b[c], b[4 + c], 0xdd);
+    const __m512 even2 = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0x88);
+    const __m512 odd2 = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0xdd);
+    rows[c].v = _mm512_shuffle_f32x4(even, even2, 0x88);
+    rows[4 + c].v = _mm512_shuffle_f32x4(odd, odd2, 0x88);
+    rows[8 + c].v = _mm512_shuffle_f32x4(even, even2, 0xdd);
+    rows[12 + c].v = _mm512_shuffle_f32x4(odd, odd2, 0xdd);
+  }
+}
 
 // Sums squares in float64.
 struct SquareSum {

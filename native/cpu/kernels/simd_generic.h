@@ -76,16 +76,29 @@ inline float highest(Vec a) {
   return x > y ? x : y;
 }
 
-// An exponent of -127 makes the scale 0, one of 128 makes it infinite.
-inline Vec clampExponent(Vec x) { return max(broadcast(-127.0f), min(broadcast(128.0f), x)); }
-// Adding 1.5 * 2^23 leaves no bits for a fraction: the addition itself rounds to nearest.
-inline Vec roundExponent(Vec x) {
+// The nearest integer n within [-127, 128] (an exponent of -127 makes the scale 0, one of 128 makes it infinite), and
+// x - n for x held within the same bounds. Adding 1.5 * 2^23 leaves no bits for a fraction: the addition itself rounds.
+inline Vec splitExponent(Vec x, Vec& n) {
   const Vec shift = broadcast(0x1.8p23f);
-  return (clampExponent(x) + shift) - shift;
+  x = max(broadcast(-127.0f), min(broadcast(128.0f), x));
+  n = (x + shift) - shift;
+  return x - n;
 }
 inline Vec scaleByExponent(Vec p, Vec n) {
-  const Bits exponent = __builtin_convertvector(clampExponent(n).v, Bits) + 127;
+  const Bits exponent = __builtin_convertvector(n.v, Bits) + 127;
   return p * Vec{(Lanes)(exponent << 23)};
+}
+
+// 4 x 4 in place.
+inline void transposeSquare(Vec (&rows)[kWidth]) {
+  const auto a = __builtin_shufflevector(rows[0].v, rows[1].v, 0, 4, 2, 6);
+  const auto b = __builtin_shufflevector(rows[0].v, rows[1].v, 1, 5, 3, 7);
+  const auto c = __builtin_shufflevector(rows[2].v, rows[3].v, 0, 4, 2, 6);
+  const auto d = __builtin_shufflevector(rows[2].v, rows[3].v, 1, 5, 3, 7);
+  rows[0].v = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+  rows[1].v = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+  rows[2].v = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+  rows[3].v = __builtin_shufflevector(b, d, 2, 3, 6, 7);
 }
 
 // Sums squares in float64.

@@ -65,12 +65,28 @@ inline Vec min(Vec a, Vec b) { return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)}
 inline float sum(Vec a) { return vaddvq_f32(a.v); }
 inline float highest(Vec a) { return vmaxvq_f32(a.v); }
 
-// An exponent of -127 makes the scale 0, one of 128 makes it infinite.
-inline Vec clampExponent(Vec x) { return max(broadcast(-127.0f), min(broadcast(128.0f), x)); }
-inline Vec roundExponent(Vec x) { return {vrndnq_f32(clampExponent(x).v)}; }
+// The nearest integer n within [-127, 128] (an exponent of -127 makes the scale 0, one of 128 makes it infinite), and
+// x - n for x held within the same bounds.
+inline Vec splitExponent(Vec x, Vec& n) {
+  x = max(broadcast(-127.0f), min(broadcast(128.0f), x));
+  n = {vrndnq_f32(x.v)};
+  return x - n;
+}
 inline Vec scaleByExponent(Vec p, Vec n) {
-  const int32x4_t exponent = vaddq_s32(vcvtq_s32_f32(clampExponent(n).v), vdupq_n_s32(127));
+  const int32x4_t exponent = vaddq_s32(vcvtq_s32_f32(n.v), vdupq_n_s32(127));
   return p * Vec{vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23))};
+}
+
+// 4 x 4 in place.
+inline void transposeSquare(Vec (&rows)[kWidth]) {
+  const auto a = __builtin_shufflevector(rows[0].v, rows[1].v, 0, 4, 2, 6);
+  const auto b = __builtin_shufflevector(rows[0].v, rows[1].v, 1, 5, 3, 7);
+  const auto c = __builtin_shufflevector(rows[2].v, rows[3].v, 0, 4, 2, 6);
+  const auto d = __builtin_shufflevector(rows[2].v, rows[3].v, 1, 5, 3, 7);
+  rows[0].v = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+  rows[1].v = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+  rows[2].v = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+  rows[3].v = __builtin_shufflevector(b, d, 2, 3, 6, 7);
 }
 
 // Sums squares in float64.
