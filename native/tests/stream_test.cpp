@@ -126,6 +126,27 @@ void testOrder() {
   }
 }
 
+// With the check on, the op that brought the first infinity is named; off again, nobody looks.
+void testCheckFinite() {
+  Fixture fixture;
+  float table[16] = {};
+  table[5] = HUGE_VALF;
+  fixture.check(
+      fixture.backend->copyToDevice(fixture.stream, fixture.memory, table, sizeof table, &fixture.message));
+  fixture.setIds({0, 1, 2, 3});
+  fixture.check(fixture.enqueue(fixture.embedding()));
+  expect(fixture.synchronize() == 0, "an infinity passes where nobody asked");
+  fixture.backend->checkFinite(fixture.stream, 1);
+  fixture.check(fixture.enqueue(fixture.embedding()));
+  expect(fixture.synchronize() != 0, "an infinity is an error where it is asked for");
+  const std::string text = fixture.message.text;
+  expect(text.rfind("embedding: y is not finite, first at element 5", 0) == 0,
+         "the error names the place: " + text);
+  fixture.backend->checkFinite(fixture.stream, 0);
+  fixture.check(fixture.enqueue(fixture.embedding()));
+  expect(fixture.synchronize() == 0, "the check can be turned off");
+}
+
 // Devices and streams from several threads at once: each gets its own results.
 void testSideBySide() {
   std::vector<std::thread> threads;
@@ -170,6 +191,7 @@ int main() {
   testNotify();
   testRefusedAtOnce();
   testOrder();
+  testCheckFinite();
   testSideBySide();
   testDevices();
   return report();

@@ -15,13 +15,35 @@ Bound boundOf(const Case& test, const std::string& output, DType dtype) {
   switch (dtype) {
     case DType::F64:
     case DType::F32:
-      return kExact32;
+      return kFloat32;
     case DType::BF16:
     case DType::F16:
       return kRounded16;
     default:
-      return {0, 0};
+      return kExact;
   }
+}
+
+Case widened(const Case& test) {
+  Case wide{test.op, test.arguments, test.packed, {}, "", {}};
+  const auto tensorAt = [&](const Field& field) -> Tensor& {
+    return *reinterpret_cast<Tensor*>(wide.arguments.data() + field.offset);
+  };
+  const std::vector<Field>& fields = opSchema(test.op).fields;
+  for (const Field& field : fields) {
+    if (field.type != FieldType::Tensor || field.role == Role::In || field.role == Role::InOptional) continue;
+    const Tensor narrow = tensorAt(field);
+    if (!narrow || !reference::canWrite(narrow.dtype) || narrow.dtype == DType::F64) continue;
+    auto* values =
+        reinterpret_cast<double*>(wide.memory.emplace_back(narrow.elements() * sizeof(double) + 1).data());
+    reference::readRange(narrow, 0, narrow.elements(), values);
+    for (const Field& other : fields) {  // and its aliases
+      if (other.type != FieldType::Tensor || tensorAt(other).data != narrow.data) continue;
+      tensorAt(other).data = values;
+      tensorAt(other).dtype = DType::F64;
+    }
+  }
+  return wide;
 }
 
 Tensor Maker::empty(DType dtype, std::initializer_list<int64_t> shape) {

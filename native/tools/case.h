@@ -14,19 +14,30 @@
 
 namespace ibert::tools {
 
-// How much of an output may differ from the reference's.
+// How far an output may be from the reference's, which is not rounded to the output's dtype.
 struct Bound {
-  double nmse;  // sum((a - b)^2) / sum(b^2)
-  double
-      largest;  // max |a - b| / sqrt(mean(b^2)): what the mean would hide, one wrong element among thousands
+  double nmse;     // sum((a - b)^2) / sum(b^2)
+  double largest;  // max |a - b| / (|b| + sqrt(mean(b^2))): what the mean would hide, one wrong element among
+                   // thousands
 };
 
+// The very bits of the reference's value, rounded once to the output's dtype.
+constexpr Bound kExact{0, 0};
 // float32 arithmetic: sums of some hundred to some thousand terms stay near 1e-13.
-constexpr Bound kExact32{1e-11, 1e-4};
-// Rounding to bf16 alone costs 2.2e-6 (an error uniform within half a unit of 8 bits), each operand or
-// intermediate result that is rounded to bf16 on the way as much again; four of them are let through, a fifth
-// is not.
-constexpr Bound kRounded16{1e-5, 0.05};
+constexpr Bound kFloat32{1e-11, 1e-4};
+// float32 arithmetic where scores or logits of some tens carry their rounding error, 30 * 6e-8, into an
+// exponential.
+constexpr Bound kSteep32{1e-9, 1e-3};
+// Rounding to bf16 costs 2.2e-6 on average (an error uniform within half a unit of 8 bits), and at
+// most 1.5e-5 where an output has but one element. Forward attention may round its
+// probabilities as well.
+constexpr Bound kRounded16{1.6e-5, 0.02};
+// bf16 units multiply bf16 operands: beside y itself, W, A, x A^T and B are rounded once each on their way
+// into it, as in PyTorch's autocast. That is 1.1e-5 on average and more for small outputs. A forgotten or
+// repeated row, column or term is beyond 1e-3 at all shapes of the suite.
+constexpr Bound kOperands16{3e-5, 0.05};
+// A float32 loss of some units whose weight was rounded to bf16: an error in a logit is one in the loss.
+constexpr Bound kRoundedLoss{1e-6, 3e-3};
 
 struct Case {
   Op op;
@@ -41,6 +52,10 @@ struct Case {
 // The bound of an output: integers are exact; bf16 outputs and all outputs of a case that says so are
 // kRounded16.
 Bound boundOf(const Case& test, const std::string& output, DType dtype);
+
+// The same case with its floating outputs in float64, so that the reference rounds nothing. It reads the
+// operands of `test`, which must outlive it.
+Case widened(const Case& test);
 
 // Makes operands. Tensors that share memory are the same tensor to the op (the aliases that the op table
 // allows).

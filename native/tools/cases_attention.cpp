@@ -22,7 +22,7 @@ Tensor offsetsOf(Maker& make, const Lengths& lengths) {
 std::string labelOf(DType dtype, const Heads& at, const Lengths& lengths, double size) {
   std::string label = std::string(dtypeInfo(dtype)->name) + " heads " + std::to_string(at.heads) + "/" +
                       std::to_string(at.kvHeads) + " of " + std::to_string(at.headDim) + ", lengths";
-  for (int32_t length : lengths) label += " " + std::to_string(length);
+  for (int32_t length : lengths) label.append(" ").append(std::to_string(length));
   return label + (size == 1 ? "" : ", of size " + std::to_string(static_cast<int>(size)));
 }
 
@@ -63,6 +63,8 @@ void attentionCases(CaseList& list, DType dtype, Heads at, const Lengths& length
                   [=](Maker& make) { make.arguments(forward(make, dtype, at, lengths, size)); }});
   list.push_back({Op::attentionBackward, label, [=](Maker& make) {
                     make.arguments(backward(make, forward(make, dtype, at, lengths, size)));
+                    if (dtype == DType::F32 && size > 1) make.bound("dqkv", kSteep32);
+                    if (dtype == DType::BF16) make.bound("dqkv", kOperands16);  // p and ds are operands
                   }});
 }
 

@@ -35,7 +35,7 @@ void gatherCase(CaseList& list, DType dtype, int64_t T, int64_t N, int64_t D) {
                     args.rows = make.indices({T}, 0, N);
                     args.target = make.empty(dtype, {T, D});
                     make.arguments(args);
-                    make.bound("target", {0, 0});
+                    make.bound("target", kExact);
                   }});
 }
 

@@ -63,11 +63,6 @@ std::string labelOf(DType act, Weight weight, const Shape& shape, const Lora& lo
          (weight.packed ? " packed" : "") + lora.label;
 }
 
-// A bf16 unit multiplies bf16 operands: beside the result, W (where it is stored otherwise), A, B and x A^T
-// or dy B are each rounded once on their way into it, as PyTorch's autocast does. Six roundings and the
-// chance of a small sample.
-constexpr Bound kOperands16{3e-5, 0.1};
-
 Tensor loraA(Maker& make, const Lora& lora, int64_t K) {
   return make.normal(DType::F32, {lora.adapters, rowsOfA(lora), K}, 1 / std::sqrt(static_cast<double>(K)));
 }
@@ -133,8 +128,9 @@ void backwardCase(CaseList& list, DType act, Weight weight, Shape shape, const L
                         if (act == DType::BF16) make.bound("dLoraA", kOperands16);
                       }
                     }
-                    if (act == DType::BF16 && (lora.rank > 0 || weight.dtype != DType::BF16))
+                    if (act == DType::BF16 && (lora.rank > 0 || weight.dtype != DType::BF16)) {
                       make.bound("dx", kOperands16);
+                    }
                     make.arguments(args);
                   }});
 }

@@ -26,9 +26,10 @@ void lossCase(CaseList& list, DType act, DType weight, bool packed, Shape shape,
                     args.loss = make.empty(DType::F32, {T});
                     if (dx) args.dx = make.empty(act, {T, D});
                     args.gradScale = 0.25;
-                    // A weight that is not bf16 is rounded to it for a bf16 unit; an error e in a logit is
-                    // one of e in the loss.
-                    if (act == DType::BF16 && weight != DType::BF16) make.bound("loss", {1e-6, 3e-3});
+                    if (act == DType::F32 && size > 1) make.bound("dx", kSteep32);
+                    if (act == DType::BF16)
+                      make.bound("dx", kOperands16);  // softmax(logits) is an operand too
+                    if (act == DType::BF16 && weight != DType::BF16) make.bound("loss", kRoundedLoss);
                     make.arguments(args);
                   }});
 }

@@ -32,7 +32,7 @@ void adamWCase(CaseList& list, int64_t P, const Setting& setting) {
                     args.step = setting.step;
                     make.arguments(args);
                     if (!std::isfinite(setting.norm)) {
-                      for (const char* name : {"param", "m", "v"}) make.bound(name, {0, 0});
+                      for (const char* name : {"param", "m", "v"}) make.bound(name, kExact);
                     }
                   }});
 }

@@ -48,8 +48,8 @@ void writeCase(CaseList& list, DType act, DType cache, Cache at, int64_t T) {
                     slots.resize(T);
                     for (int64_t t = 2; t < T; t += 3) slots[t] = -1;
                     make.arguments(writeArguments(make, act, cache, at, slots));
-                    make.bound("kCache", {0, 0});
-                    make.bound("vCache", {0, 0});
+                    make.bound("kCache", kExact);
+                    make.bound("vCache", kExact);
                   }});
 }
 

@@ -19,34 +19,57 @@ int listIsas(bool asJson) {
   return kOk;
 }
 
+using Sessions = std::vector<std::unique_ptr<Session>>;
+
+void printTable(const Sessions& sessions, const Options& options) {
+  for (const auto& session : sessions) {
+    const DeviceInfo info = session->info();
+    std::printf("%s: %s, %s, %d threads\n", session->backend()->name, info.name, info.architecture,
+                info.threads);
+  }
+  std::printf("%-20s", "op");
+  for (const auto& session : sessions) std::printf(" %-14s", session->backend()->name);
+  std::printf("\n");
+  for (int i = 0; i < kOpCount; ++i) {
+    const auto op = static_cast<Op>(i);
+    if (!options.wants(op)) continue;
+    std::printf("%-20s", opSchema(op).name);
+    for (const auto& session : sessions) {
+      const char* kernel = session->kernelName(op);
+      std::printf(" %-14s", kernel ? kernel : "-");
+    }
+    std::printf("\n");
+  }
+}
+
+void printJson(const Sessions& sessions, const Options& options) {
+  std::string text;
+  for (const auto& session : sessions) {
+    const DeviceInfo info = session->info();
+    std::string kernels;
+    for (int i = 0; i < kOpCount; ++i) {
+      const auto op = static_cast<Op>(i);
+      if (!options.wants(op)) continue;
+      if (!kernels.empty()) kernels += ", ";
+      kernels += json(opSchema(op).name) + ": " + json(session->kernelName(op));
+    }
+    if (!text.empty()) text += ", ";
+    text += "{\"backend\": " + json(session->backend()->name) + ", \"device\": " + json(info.name) +
+            ", \"architecture\": " + json(info.architecture) +
+            ", \"threads\": " + std::to_string(info.threads) + ", \"kernels\": {" + kernels + "}}";
+  }
+  std::printf("{\"backends\": [%s]}\n", text.c_str());
+}
+
 }  // namespace
 
 int list(const Options& options) {
   if (options.isas) return listIsas(options.json);
-  const auto session = openSession(options.backend.empty() ? "cpu" : options.backend, options.threads);
-  const DeviceInfo info = session->info();
-  if (options.json) {
-    std::printf("{\"backend\": %s, \"device\": %s, \"architecture\": %s, \"threads\": %d, \"ops\": [",
-                json(session->backend()->name).c_str(), json(info.name).c_str(),
-                json(info.architecture).c_str(), info.threads);
-  } else {
-    std::printf("%s: %s, %s, %d threads\n", session->backend()->name, info.name, info.architecture,
-                info.threads);
-  }
-  const char* separator = "";
-  for (int i = 0; i < kOpCount; ++i) {
-    const auto op = static_cast<Op>(i);
-    if (!options.wants(op)) continue;
-    const char* kernel = session->kernelName(op);
-    if (options.json) {
-      std::printf("%s{\"op\": %s, \"kernel\": %s}", separator, json(opSchema(op).name).c_str(),
-                  json(kernel).c_str());
-      separator = ", ";
-    } else {
-      std::printf("  %-20s %s\n", opSchema(op).name, kernel ? kernel : "-");
-    }
-  }
-  if (options.json) std::printf("]}\n");
+  std::vector<std::string> names = {"cpu", "reference"};
+  if (!options.backend.empty()) names = {options.backend};
+  Sessions sessions;
+  for (const std::string& name : names) sessions.push_back(openSession(name, options.threads));
+  options.json ? printJson(sessions, options) : printTable(sessions, options);
   return kOk;
 }
 

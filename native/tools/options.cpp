@@ -93,7 +93,7 @@ usage: ibert-kernels COMMAND [options]
   perf    time, GFLOP/s, GB/s and the share of what this machine can do, measured first
 
   --backend NAME  cpu, or a library libibert-NAME beside this program, or a path to one
-                  (default: cpu; grad: reference)
+                  (default: cpu; grad: reference; list: both)
   --isa NAME      the CPU backend's instruction set, as IBERT_CPU_ISA
   --op NAME       this op only
   --case TEXT     only cases whose label holds TEXT
