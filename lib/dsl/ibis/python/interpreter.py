@@ -83,7 +83,7 @@ def parse(source):
                     ),
                     node,
                 )
-            if isinstance(node, (ast.FormattedValue,)) and node.format_spec is not None:
+            if isinstance(node, ast.FormattedValue) and node.format_spec is not None:
                 raise _at(Refused("an f-string takes no format specification here", "parse"), node)
             if isinstance(node, ast.comprehension) and node.is_async:
                 raise Refused("an asynchronous comprehension is not part of a query", "parse")
