@@ -18,7 +18,10 @@ export const ibis: Dsl = {
     const parsed = promptTemplatesShape.safeParse(prompts);
     if (parsed.success) return ibisTaskFormat(parsed.data);
     const [issue] = parsed.error.issues;
-    throw new IBertError("prompts-invalid", `prompts: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`);
+    throw new IBertError(
+      "prompts-invalid",
+      `prompts: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`,
+    );
   },
   promptFields: promptFieldsFromRequest,
   profiles: PROFILES,
