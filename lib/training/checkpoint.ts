@@ -50,7 +50,7 @@ const StateFile = z.strictObject({
   config: TrainingConfig,
   loader: z.unknown(),
   records: z.array(StepRecord),
-  before: z.unknown(),
+  before: z.unknown().optional(),
 });
 
 export function checkpointFolder(root: string, step: number): string {
