@@ -129,6 +129,19 @@ describe.each([
   });
 });
 
+describe("the graph on the cpu backend", () => {
+  it.each(["f32", "bf16"] as const)(
+    "gives packed rows the logits that they have alone, in %s",
+    async (activations) => {
+      const loaded = await load("tiny-llama", "all", "cpu", { activations });
+      const packed = await logitsOf(loaded, loaded.rows);
+      const single: number[] = [];
+      for (const row of loaded.rows) single.push(...(await logitsOf(loaded, [row])));
+      expect(nmse(packed, single)).toBeLessThan(activations === "f32" ? 1e-11 : 1e-4);
+    },
+  );
+});
+
 describe.each(["reference", "cpu"])("the graph on the %s backend", (backend) => {
   it("gives the same bits with and without recompute, in two runs and with 1 thread or 2", async () => {
     const base = await load("tiny-llama", "all", backend, { threads: 2 });

@@ -84,18 +84,22 @@ let loaded: Addon | undefined;
 
 /** The addon; loaded once a thread. */
 export function addon(): Addon {
-  loaded ??= load();
+  loaded ??= require(addonPath()) as Addon;
   return loaded;
 }
 
-function load(): Addon {
+/**
+ * The addon's file: of a checkout's build, else of the installed package.
+ * @throws IBertError `addon-missing` that lists where it was looked for
+ */
+export function addonPath(): string {
   const built = path.join(packageRoot(), "build", "Release", "ibert.node");
-  const platform = `${process.platform}-${process.arch}`;
-  if (existsSync(built)) return require(built) as Addon;
+  if (existsSync(built)) return built;
   try {
     // node-gyp-build looks into prebuilds/<platform> for what this Node and libc can load.
-    return (require("node-gyp-build") as (root: string) => Addon)(packageRoot());
+    return (require("node-gyp-build") as { resolve(root: string): string }).resolve(packageRoot());
   } catch (cause) {
+    const platform = `${process.platform}-${process.arch}`;
     throw new IBertError("addon-missing", `ibert's native addon is not there for ${platform}`, {
       hint:
         `Looked for ${built} and ${path.join(packageRoot(), "prebuilds", platform)}. ` +

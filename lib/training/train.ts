@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DataLoader, type TaskShare } from "../data/loader.js";
 import { Random } from "../data/random.js";
 import { readSplit } from "../data/reader.js";
-import type { TaskType } from "../data/tasks.js";
+import type { Row, TaskType } from "../data/tasks.js";
 import type { DslEngine, Dsl } from "../dsl/dsl.js";
 import { dslByName } from "../dsl/registry.js";
 import { IBertError } from "../errors.js";
@@ -73,6 +73,7 @@ export async function train(config: TrainingConfig, options: TrainOptions = {}):
   try {
     return await new Run(config, options, session, dsl, engine).execute(rows, resumed);
   } finally {
+    session.dispose();
     if (options.engine === undefined) await engine.close();
   }
 }
@@ -151,15 +152,25 @@ class Run {
     this.records = [];
   }
 
-  async execute(
-    rows: Awaited<ReturnType<typeof readSplit>>,
+  async execute(rows: readonly Row[], resumed: TrainerState | undefined): Promise<TrainResult> {
+    const prepared = prepare(this.session, this.config);
+    try {
+      return await this.steps(prepared, rows, resumed);
+    } finally {
+      prepared.step.free();
+      prepared.adapter.free();
+    }
+  }
+
+  private async steps(
+    { adapter, step, plan }: ReturnType<typeof prepare>,
+    rows: readonly Row[],
     resumed: TrainerState | undefined,
   ): Promise<TrainResult> {
     const { config, session, events } = this;
-    const { adapter, step, plan } = prepare(session, config);
     events.onPlan?.(plan);
     const tokenizer = segmentTokenizer(session.tokenizer);
-    const loader = new DataLoader(rows, tokenizer, this.dsl.format().prompt.bind(undefined), {
+    const loader = new DataLoader(rows, tokenizer, this.dsl.format().prompt, {
       seed: config.seed,
       weights: config.data.taskWeights,
       tokenBudget: config.data.tokensPerBatch,

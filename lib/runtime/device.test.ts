@@ -1,0 +1,160 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+
+import { describe, expect, it } from "vitest";
+
+import { bf16ToFloat, floatToBf16 } from "./bf16.js";
+import { Device } from "./device.js";
+import { OP_NAMES } from "./ops.generated.js";
+import { Tensor } from "./tensor.js";
+
+const addonPath = fileURLToPath(new URL("../../build/Release/ibert.node", import.meta.url));
+
+describe.each(["cpu", "reference"])("the %s backend", (backend) => {
+  it("runs every op of the table under a named kernel", () => {
+    const device = Device.open(backend);
+    for (const op of OP_NAMES) expect(device.kernelName(op), op).toEqual(expect.any(String));
+  });
+
+  it("runs ops in order and reads results back", async () => {
+    const device = Device.open(backend);
+    const x = device.from(Float32Array.of(3, 4, 0, 0), [1, 4], "f32");
+    const weight = device.from(Float32Array.of(1, 1, 1, 1), [4], "f32");
+    const y = device.empty([1, 4], "f32");
+    device.ops.rmsNormForward({ x, weight, y, eps: 0 });
+    const [a, b] = await device.readFloats(y);
+    // mean of squares: 25 / 4
+    expect(a).toBeCloseTo(3 / 2.5, 6);
+    expect(b).toBeCloseTo(4 / 2.5, 6);
+  });
+
+  it("tells at the fence which op failed, skips what follows, and goes on afterwards", async () => {
+    const device = Device.open(backend);
+    const table = device.from(Float32Array.of(1, 2), [2, 1], "f32");
+    const y = device.from(Float32Array.of(7), [1, 1], "f32");
+    device.ops.embedding({ ids: device.from(Int32Array.of(5), [1], "i32"), table, y });
+    device.ops.embedding({ ids: device.from(Int32Array.of(0), [1], "i32"), table, y });
+    await expect(device.synchronize()).rejects.toThrow(/embedding: .*5/);
+    expect(await device.readFloats(y)).toEqual(Float32Array.of(7));
+    device.ops.embedding({ ids: device.from(Int32Array.of(1), [1], "i32"), table, y });
+    expect(await device.readFloats(y)).toEqual(Float32Array.of(2));
+  });
+
+  it("names the op that first wrote a value that is not finite", async () => {
+    const device = Device.open(backend);
+    device.checkFinite(true);
+    const x = device.from(Float32Array.of(NaN, 1), [1, 2], "f32");
+    const y = device.empty([1, 1], "f32");
+    device.ops.swigluForward({ gateUp: x, y });
+    await expect(device.synchronize()).rejects.toThrow(
+      /swigluForward: y is not finite, first at element 0 of 1/,
+    );
+  });
+});
+
+describe("a device", () => {
+  const device = Device.open("cpu");
+
+  it("refuses wrong shapes, dtypes, names and handles with the op and field", () => {
+    const x = device.empty([2, 4], "f32");
+    const weight = device.empty([3], "f32");
+    const y = device.empty([2, 4], "f32");
+    const norm = device.ops.rmsNormForward;
+    expect(() => norm({ x, weight, y })).toThrow(/rmsNormForward: weight has shape \(3\), but D = 4/);
+    expect(() => norm({ x, weight: device.empty([4], "i32"), y })).toThrow(
+      /weight is i32, expected f64 or f32/,
+    );
+    expect(() => norm({ x, y } as never)).toThrow(/rmsNormForward: weight is missing/);
+    expect(() => norm({ x, weight, y, epsilon: 1 } as never)).toThrow(/there is no argument epsilon/);
+    expect(() => norm({ x: { native: {} } as never, weight, y })).toThrow(/x is not a tensor/);
+    expect(() => new Tensor(x.buffer, 0, [3, 4], "f32")).toThrow(/does not lie in its buffer/);
+    expect(() => device.write(x, new Float32Array(7))).toThrow(/28 bytes, the tensor 32/);
+  });
+
+  it("counts on the planned device what the real one takes", async () => {
+    const use = (on: Device) => {
+      const x = on.empty([8, 64], "f32");
+      on.ops.swigluForward({ gateUp: on.empty([8, 128], "bf16"), y: x });
+      on.free(x);
+      on.empty([4, 64], "bf16");
+      return on.memory;
+    };
+    const real = Device.open("cpu");
+    const planned = use(real.plan());
+    expect(use(real)).toMatchObject({ held: planned.held, peak: planned.peak });
+    expect(planned).toMatchObject({ held: 8 * 128 * 2 + 4 * 64 * 2, peak: 8 * 64 * 4 + 8 * 128 * 2 });
+    await real.synchronize();
+  });
+
+  it("does not replace a backend that is not there", () => {
+    expect(() => Device.open("cuda")).toThrow(/backend cuda is not installed: looked for .*libibert-cuda/);
+    expect(() => Device.open(addonPath)).toThrow(/no backend library/);
+    expect(() => Device.open("cpu", { threads: -1 })).toThrow(/threads must be in/);
+  });
+});
+
+describe("bf16", () => {
+  it("rounds to nearest even and keeps what it can hold", () => {
+    const exact = Float32Array.of(0, -0, 1, -2.5, 2 ** 100, Infinity, -Infinity);
+    expect(bf16ToFloat(floatToBf16(exact))).toEqual(exact);
+    expect(bf16ToFloat(floatToBf16(Float32Array.of(NaN)))[0]).toBeNaN();
+    // 1 + 2^-8 lies halfway between 1 and 1 + 2^-7: to the even one; a little more goes up.
+    expect(bf16ToFloat(floatToBf16(Float32Array.of(1 + 2 ** -8, 1 + 2 ** -8 + 2 ** -20)))).toEqual(
+      Float32Array.of(1, 1 + 2 ** -7),
+    );
+  });
+});
+
+describe("the addon", () => {
+  const program = `
+    const { parentPort } = require("node:worker_threads");
+    const addon = require(${JSON.stringify(addonPath)});
+    const device = new addon.Device("cpu", 2, 0);
+    const stream = new addon.Stream(device);
+    const buffer = new addon.Buffer(device, 1 << 20, false);
+    const tensor = new addon.Tensor(buffer, 0, [1024, 256], 1, 0);
+    const norms = new addon.Tensor(new addon.Buffer(device, 4, false), 0, [1], 1, 0);
+    const flat = new addon.Tensor(buffer, 0, [1024 * 256], 1, 0);
+    stream.fill(tensor, 0);
+    const gradNorm = addon.describeOps().findIndex(({ name }) => name === "gradNorm");
+    for (let i = 0; i < 50; i++) stream.enqueue(gradNorm, flat, norms);
+    const result = new Float32Array(1).fill(7);
+    stream.read(norms, result);
+    const done = stream.synchronize().then(() => result[0]);
+  `;
+
+  it("loads in worker threads, several times at once and one after another", async () => {
+    const run = () =>
+      new Promise((resolve, reject) => {
+        const worker = new Worker(`${program}; done.then((value) => parentPort.postMessage(value));`, {
+          eval: true,
+        });
+        let answer: unknown;
+        worker.on("message", (value) => (answer = value));
+        worker.on("error", reject);
+        worker.on("exit", (code) => resolve({ code, answer }));
+      });
+    const good = { code: 0, answer: 0 };
+    expect(await Promise.all([run(), run(), run()])).toEqual([good, good, good]);
+    expect(await run()).toEqual(good);
+  });
+
+  it.each([
+    ["with work done", "done.then(() => {})"],
+    ["with work under way", "void done; process.exit(0)"],
+    [
+      "with a worker ended in mid-work",
+      `
+       const { Worker } = require("node:worker_threads");
+       const worker = new Worker(${JSON.stringify(program)} + "setInterval(() => {}, 1000)", { eval: true });
+       worker.on("online", () => setTimeout(() => worker.terminate(), 100));`,
+    ],
+  ])("exits cleanly %s", (_, end) => {
+    const { status, signal, stderr } = spawnSync(process.execPath, ["-e", `${program}; ${end}`], {
+      encoding: "utf8",
+      timeout: 30_000,
+    });
+    expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: "" });
+  });
+});
