@@ -27,8 +27,7 @@ export const IBertConfig = z.strictObject({
   maxRepairs: z.int().nonnegative().default(2),
   backend: z.string().default("auto").describe("auto, cpu, cuda, metal, reference, or a library's path."),
   threads: z.int().nonnegative().default(0).describe("CPU threads; 0 for one a core."),
-  maxContext: z.int().positive().default(2048).describe("Positions kept for one text."),
-  maxSequences: z.int().positive().default(8).describe("Texts generated at a time."),
+  maxContext: z.int().positive().default(2048).describe("Tokens of prompt and answer together that fit."),
 });
 export type IBertConfig = z.input<typeof IBertConfig>;
 
@@ -113,8 +112,8 @@ export class IBertModel {
     const inference = session.inference(loaded?.adapter, {
       activations: "bf16",
       maxRows: 512,
-      maxSequences: settings.maxSequences,
-      maxPositions: settings.maxSequences * context,
+      maxSequences: 1,
+      maxPositions: context,
     });
     const format = dsl.format(loaded?.sidecar?.prompts);
     return new IBertModel(settings, session, loaded?.adapter, inference, dsl, format);

@@ -81,7 +81,7 @@ export async function generate(
         throw new IBertError(
           "cache-too-small",
           `prompt ${nextPrompt + 1} with ${maxTokens} new tokens needs ${reserved} cache blocks, there are ${totalBlocks}`,
-          { hint: "Ask for fewer new tokens, or give the engine more positions." },
+          { hint: "Ask for fewer new tokens, or give the engine more positions (IBertConfig's maxContext)." },
         );
       }
       reservedBlocks += reserved;
