@@ -252,7 +252,7 @@ std::vector<PerfCase> perfCases() {
   table.attention(kSmol, 2048, 2048);
   table.paged(kSmol, 1, 1024);
   table.paged(kSmol, 16, 1024);
-  table.optimizer(4 << 20);
+  table.optimizer(16 << 20);
   table.sample(kSmol.vocabulary);
   for (const DType weight : {DType::BF16, DType::Q4_K, DType::Q8_0}) {
     table.linear(kDevstral.name, "qkv", 256, kDevstral.hidden, kDevstral.qkv(), weight, 32);
