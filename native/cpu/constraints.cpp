@@ -2,6 +2,7 @@
 
 #include <initializer_list>
 
+#include "../schema.h"
 #include "fail.h"
 #include "packed.h"
 
@@ -58,6 +59,38 @@ std::string embedding(const Embedding& op) {
   return firstOf({activations({{"y", &op.y}}), op.table.dtype == DType::F64 ? "table is f64" : ""});
 }
 
+// Activations in f32 or bf16, sums in f32, as the op table says which operand is what.
+std::string plainDTypes(Op op, const void* arguments) {
+  for (const Field& field : opSchema(op).fields) {
+    if (field.type != FieldType::Tensor) continue;
+    const Tensor& tensor = *reinterpret_cast<const Tensor*>(static_cast<const char*>(arguments) + field.offset);
+    std::string why;
+    if (field.kind == Kind::Act) why = activations({{field.name, &tensor}});
+    if (field.kind == Kind::Acc) why = sums({{field.name, &tensor}});
+    if (!why.empty()) return why;
+  }
+  return "";
+}
+
+template <class Struct>
+std::string plain(const Struct& op) {
+  return plainDTypes(opOf<Struct>(), &op);
+}
+
+template <class Struct>
+std::string attention(const Struct& op) {
+  if (op.headDim % 8 != 0 || op.headDim > 256) {
+    return "headDim is " + std::to_string(op.headDim) + "; the CPU kernels take multiples of 8 up to 256";
+  }
+  if (!(op.scale > 0)) return "scale is " + std::to_string(op.scale) + ", but must be positive";
+  return plain(op);
+}
+
+std::string adamW(const AdamW& op) {
+  if (op.step < 1) return "step counts from 1, but is " + std::to_string(op.step);
+  return plain(op);
+}
+
 }  // namespace
 
 void registerConstraints(host::KernelTable& table) {
@@ -66,6 +99,20 @@ void registerConstraints(host::KernelTable& table) {
   table.setUnsupported<LoraLinearBackward, backward>();
   table.setUnsupported<LinearCrossEntropy, crossEntropy>();
   table.setUnsupported<Embedding, embedding>();
+  table.setUnsupported<RmsNormForward, plain<RmsNormForward>>();
+  table.setUnsupported<RmsNormBackward, plain<RmsNormBackward>>();
+  table.setUnsupported<RopeTable, plain<RopeTable>>();
+  table.setUnsupported<Rope, plain<Rope>>();
+  table.setUnsupported<AttentionForward, attention<AttentionForward>>();
+  table.setUnsupported<AttentionBackward, attention<AttentionBackward>>();
+  table.setUnsupported<KvCacheWrite, plain<KvCacheWrite>>();
+  table.setUnsupported<PagedAttention, attention<PagedAttention>>();
+  table.setUnsupported<SwigluForward, plain<SwigluForward>>();
+  table.setUnsupported<SwigluBackward, plain<SwigluBackward>>();
+  table.setUnsupported<GradNorm, plain<GradNorm>>();
+  table.setUnsupported<AdamW, adamW>();
+  table.setUnsupported<Sample, plain<Sample>>();
+  table.setUnsupported<GatherRows, plain<GatherRows>>();
 }
 
 }  // namespace ibert::cpu

@@ -1,19 +1,22 @@
-// Gradient of attention (Dao et al. 2022) from the saved log-sum-exp: p = exp(s - lse) is computed again, tile by tile.
-// With dp = dy v and delta = dy . y: ds = p (dp - delta), dv = p^T dy, dk = scale ds^T q, dq = scale ds k.
+// Gradient of attention (Dao et al. 2022) from the saved log-sum-exp: p = exp(s - lse) is computed again,
+// tile by tile. With dp = dy v and delta = dy . y: ds = p (dp - delta), dv = p^T dy, dk = scale ds^T q, dq =
+// scale ds k.
 //
-// One pass makes all three, five products where two kernels (dq; dk and dv) need seven. A task is a run of keys of one
-// key-value head of one sequence: it owns their dk and dv, and adds to its own copy of dq; the at most kRuns copies are
-// summed in order at the end. So there are no atomics, and which thread took which task does not show.
+// One pass makes all three, five products where two kernels (dq; dk and dv) need seven. A task is a run of
+// keys of one key-value head of one sequence: it owns their dk and dv, and adds to its own copy of dq; the at
+// most kRuns copies are summed in order at the end. So there are no atomics, and which thread took which task
+// does not show.
 //
-// As in the forward pass the lanes are the query rows of a group (attention_tile.h); every product reads the operands in
-// an order that is packed once, before the first task.
+// As in the forward pass the lanes are the query rows of a group (attention_tile.h); every product reads the
+// operands in an order that is packed once, before the first task.
+#include "attention_backward.h"
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "../content.h"
 #include "act.h"
-#include "attention_backward.h"
 #include "register.h"
 
 namespace ibert::cpu::IBERT_ISA {
@@ -21,26 +24,29 @@ namespace ibert::cpu::IBERT_ISA {
 namespace {
 
 struct Run {
-  int64_t sequence, index, begin, end, work;
+  int64_t sequence, kvHead, index, begin, end;
 };
 
-// The heaviest first, so that no thread ends with one.
-std::vector<Run> keyRuns(const LaneOrder& order, int64_t most) {
+// The runs of one sequence and key-value head follow each other, so that its packed queries stay in the
+// cache; long sequences first, so that no thread ends with a long run.
+std::vector<Run> keyRuns(const LaneOrder& order, int64_t kvHeads, int64_t most) {
+  std::vector<int64_t> sequences;
+  for (int64_t s = 0; s < order.sequences(); ++s) sequences.push_back(s);
+  std::stable_sort(sequences.begin(), sequences.end(),
+                   [&](int64_t a, int64_t b) { return order.length(a) > order.length(b); });
   std::vector<Run> list;
-  for (int64_t s = 0; s < order.sequences(); ++s) {
-    const int64_t length = order.length(s);
-    const KeyRuns runs(length, most);
-    for (int64_t i = 0; i < runs.count; ++i) {
-      const int64_t begin = runs.begin[i], end = runs.begin[i + 1];
-      list.push_back({s, i, begin, end, (end - begin) * (2 * length - begin - end)});
+  for (const int64_t s : sequences) {
+    const KeyRuns runs(order.length(s), most);
+    for (int64_t kvHead = 0; kvHead < kvHeads; ++kvHead) {
+      for (int64_t i = 0; i < runs.count; ++i)
+        list.push_back({s, kvHead, i, runs.begin[i], runs.begin[i + 1]});
     }
   }
-  std::stable_sort(list.begin(), list.end(), [](const Run& a, const Run& b) { return a.work > b.work; });
   return list;
 }
 
-// Calls body(sequence, begin, end) for pieces of the positions of all sequences, in parallel. Pieces begin at multiples of
-// kPanel, and so do their lanes at whole panels.
+// Calls body(sequence, begin, end) for pieces of the positions of all sequences, in parallel. Pieces begin at
+// multiples of kPanel, and so do their lanes at whole panels.
 template <class Body>
 void forSequences(host::Context& context, const LaneOrder& order, Body&& body) {
   struct Piece {
@@ -60,8 +66,8 @@ void forSequences(host::Context& context, const LaneOrder& order, Body&& body) {
 
 // A copy of q and dy in the orders of the products, and delta, for one panel of lanes.
 template <class T, class Dy, class Y, class Unit>
-void packQueries(const AttentionBackward& args, const LaneOrder& order, const Queries<Unit>& queries, int64_t s,
-                 int64_t kvHead, int64_t first) {
+void packQueries(const AttentionBackward& args, const LaneOrder& order, const Queries<Unit>& queries,
+                 int64_t s, int64_t kvHead, int64_t first) {
   const int64_t D = args.headDim, H = args.heads, group = order.group, columns = args.qkv.shape[1];
   const int64_t lanes = order.lanes(s), width = smaller(kPanel, order.padded(s) - first);
   const int64_t base = order.base(s, kvHead) + first;
@@ -85,7 +91,8 @@ void packQueries(const AttentionBackward& args, const LaneOrder& order, const Qu
     if (const Dy* dy = dyRow(i)) {
       const Y* y = args.y.as<const Y>() + headRow(i) * D;
       Vec total = broadcast(0.0f);
-      forVectors(D, [&](int64_t c, int64_t n) { total = fma(loadPart(dy + c, n), loadPart(y + c, n), total); });
+      forVectors(D,
+                 [&](int64_t c, int64_t n) { total = fma(loadPart(dy + c, n), loadPart(y + c, n), total); });
       delta = sum(total);
       lse = args.lse.as<const float>()[headRow(i)];
     }
@@ -103,13 +110,13 @@ void gradient(const AttentionBackward& args, host::Context& context, const LaneO
               const Queries<Unit>& queries, std::byte* own) {
   const int64_t D = args.headDim, H = args.heads, group = order.group, columns = args.qkv.shape[1];
   const float scale = static_cast<float>(args.scale);
-  const std::vector<Run> runs = keyRuns(order, queries.runs);
+  const std::vector<Run> runs = keyRuns(order, args.kvHeads, queries.runs);
   Carver sizes(nullptr);
   KeyTile<Unit>(sizes, D, scale);
 
-  context.pool.parallelFor(static_cast<int64_t>(runs.size()) * args.kvHeads, [&](int64_t task, int worker) {
-    const Run& run = runs[static_cast<size_t>(task / args.kvHeads)];
-    const int64_t kvHead = task % args.kvHeads;
+  context.pool.parallelFor(static_cast<int64_t>(runs.size()), [&](int64_t task, int worker) {
+    const Run& run = runs[static_cast<size_t>(task)];
+    const int64_t kvHead = run.kvHead;
     Carver carver(own + worker * sizes.bytes());
     KeyTile<Unit> tile(carver, D, scale);
     const int64_t kColumn = (H + kvHead) * D, vColumn = kColumn + args.kvHeads * D;
@@ -130,10 +137,10 @@ void gradient(const AttentionBackward& args, host::Context& context, const LaneO
       }
     }
   });
-
 }
 
-// dq of the positions [first, end) of a sequence: the sum of those copies whose run begins at or before the position.
+// dq of the positions [first, end) of a sequence: the sum of those copies whose run begins at or before the
+// position.
 template <class Out, class Unit>
 void sumCopies(const AttentionBackward& args, const LaneOrder& order, const Queries<Unit>& queries, int64_t s,
                int64_t first, int64_t end) {
@@ -155,17 +162,23 @@ void sumCopies(const AttentionBackward& args, const LaneOrder& order, const Quer
   }
 }
 
-int64_t runCount(int64_t tokens) { return larger(1, smaller(kRuns, (tokens + kKeyBlock - 1) / kKeyBlock)); }
+// From shapes alone, so that no thread count shows in the result.
+int64_t runCount(const AttentionBackward& args) {
+  const int64_t groups = larger(1, (args.offsets.shape[0] - 1) * args.kvHeads);
+  const int64_t blocks = (args.qkv.shape[0] + kKeyBlock - 1) / kKeyBlock;
+  return larger(1, smaller(smaller(kRuns, blocks), (kTasks + groups - 1) / groups));
+}
 
 template <class T, class Dy, class Y, class Out>
 void backwardOf(const AttentionBackward& args, host::Context& context) {
   using Unit = std::conditional_t<std::is_same_v<T, Dy>, UnitFor<T>, float>;
   const LaneOrder order(args.offsets, args.qkv.shape[0], args.heads, args.kvHeads);
   Carver carver(context.workspace);
-  const Queries<Unit> queries(carver, order.total(), args.headDim, runCount(args.qkv.shape[0]));
+  const Queries<Unit> queries(carver, order.total(), args.headDim, runCount(args));
 
   forSequences(context, order, [&](int64_t s, int64_t begin, int64_t end) {
-    const int64_t firstLane = begin * order.group, endLane = end < order.length(s) ? end * order.group : order.padded(s);
+    const int64_t firstLane = begin * order.group,
+                  endLane = end < order.length(s) ? end * order.group : order.padded(s);
     for (int64_t lane = firstLane; lane < endLane; lane += kPanel) {
       for (int64_t kvHead = 0; kvHead < args.kvHeads; ++kvHead) {
         packQueries<T, Dy, Y, Unit>(args, order, queries, s, kvHead, lane);
@@ -190,11 +203,13 @@ void backward(const AttentionBackward& args, host::Context& context) {
 
 int64_t workspace(const AttentionBackward& args, int threads) {
   Carver shared(nullptr), own(nullptr);
-  const int64_t total = LaneOrder::totalFor(args.offsets.shape[0], args.qkv.shape[0], args.heads, args.kvHeads);
+  const int64_t total =
+      LaneOrder::totalFor(args.offsets.shape[0], args.qkv.shape[0], args.heads, args.kvHeads);
   withTypes(args.qkv.dtype, args.dy.dtype, [&](auto* in, auto* dy) {
     using T = std::remove_pointer_t<decltype(in)>;
-    using Unit = std::conditional_t<std::is_same_v<T, std::remove_pointer_t<decltype(dy)>>, UnitFor<T>, float>;
-    Queries<Unit>(shared, total, args.headDim, runCount(args.qkv.shape[0]));
+    using Unit =
+        std::conditional_t<std::is_same_v<T, std::remove_pointer_t<decltype(dy)>>, UnitFor<T>, float>;
+    Queries<Unit>(shared, total, args.headDim, runCount(args));
     KeyTile<Unit>(own, args.headDim, 1.0f);
   });
   return shared.bytes() + threads * own.bytes();
@@ -205,7 +220,6 @@ int64_t workspace(const AttentionBackward& args, int threads) {
 void registerAttentionBackward(host::KernelTable& table) {
   table.set<AttentionBackward, backward>(kPath);
   table.setWorkspace<AttentionBackward, workspace>();
-  table.setUnsupported<AttentionBackward, attentionUnsupportedOf<AttentionBackward>>();
 }
 
 }  // namespace ibert::cpu::IBERT_ISA

@@ -1,20 +1,27 @@
-// The parts of the attention gradient: the order of the lanes, the runs of keys, the packed queries, and the tile of one
-// block of keys.
+// The parts of the attention gradient: the order of the lanes, the runs of keys, the packed queries, and the
+// tile of one block of keys.
 #pragma once
 
+#include "../../tensor.h"
 #include "attention_tile.h"
 
 namespace ibert::cpu::IBERT_ISA {
 
+// A sequence and key-value head is cut into at most kRuns runs of keys, and not further than kTasks tasks in
+// all: each run costs a copy of dq.
 constexpr int64_t kRuns = 4;
+constexpr int64_t kTasks = 32;
 
-// Numbers the query rows of all sequences: those of one sequence and key-value head are consecutive lanes, by position
-// and then by head, and begin where a vector may.
+// Numbers the query rows of all sequences: those of one sequence and key-value head are consecutive lanes, by
+// position and then by head, and begin where a vector may.
 class LaneOrder {
  public:
   LaneOrder(const Tensor& offsets, int64_t tokens, int64_t heads, int64_t kvHeads)
-      : group(heads / kvHeads), offsets_(offsets.as<const int32_t>()), count_(offsets.shape[0]),
-        total_(totalFor(count_, tokens, heads, kvHeads)), perHead_(total_ / kvHeads) {}
+      : group(heads / kvHeads),
+        offsets_(offsets.as<const int32_t>()),
+        count_(offsets.shape[0]),
+        total_(totalFor(count_, tokens, heads, kvHeads)),
+        perHead_(total_ / kvHeads) {}
 
   // Lanes of all sequences and key-value heads, from shapes alone.
   static int64_t totalFor(int64_t offsets, int64_t tokens, int64_t heads, int64_t kvHeads) {
@@ -37,7 +44,8 @@ class LaneOrder {
   int64_t count_, total_, perHead_;
 };
 
-// The keys of a sequence in at most `most` runs of about equal work: early keys are seen by more rows than late ones.
+// The keys of a sequence in at most `most` runs of about equal work: early keys are seen by more rows than
+// late ones.
 struct KeyRuns {
   int64_t count = 0;
   int64_t begin[kRuns + 1] = {};
@@ -57,9 +65,10 @@ template <class Unit>
 struct Queries {
   int64_t runs, depth, columns, total;
   Unit *qLanes, *dyLanes;  // panels of lanes (depth, lanes): B of the scores and of dp
-  Unit *qRows, *dyRows;    // for each panel of lanes, panels of columns (units of lanes, columns): B of dk and dv
+  Unit *qRows,
+      *dyRows;  // for each panel of lanes, panels of columns (units of lanes, columns): B of dk and dv
   float *lse, *delta, *place;  // one a lane; place: the last key that it sees
-  float* dqCopies;                 // (runs, total, columns)
+  float* dqCopies;             // (runs, total, columns)
 
   Queries(Carver& carver, int64_t total, int64_t headDim, int64_t runs)
       : runs(runs), depth(headDim / kPerUnit<Unit>), columns(roundUp(headDim, kWidth)), total(total) {
@@ -76,12 +85,15 @@ struct Queries {
   float* dq(int64_t run, int64_t lane) const { return dqCopies + (run * total + lane) * columns; }
 };
 
-// Up to kKeyBlock keys of one key-value head: their dk and dv, summed over the panels of lanes that are added.
+// Up to kKeyBlock keys of one key-value head: their dk and dv, summed over the panels of lanes that are
+// added.
 template <class Unit>
 class KeyTile {
  public:
   KeyTile(Carver& carver, int64_t headDim, float scale)
-      : headDim_(headDim), columns_(roundUp(headDim, kWidth)), depth_(headDim / kPerUnit<Unit>),
+      : headDim_(headDim),
+        columns_(roundUp(headDim, kWidth)),
+        depth_(headDim / kPerUnit<Unit>),
         scale_(scale) {
     keys_ = carver.take<Unit>(kKeyBlock * depth_);
     values_ = carver.take<Unit>(kKeyBlock * depth_);
@@ -104,27 +116,32 @@ class KeyTile {
       packRow(static_cast<const T*>(valueAt(j)), values_ + j * depth_, headDim_);
     }
     packPanels<T>(keys, keyAt, keyPanels_, kSteps, headDim_, columns_);
-    std::memset(dk_, 0, static_cast<size_t>(kKeyBlock * columns_) * sizeof(float));
-    std::memset(dv_, 0, static_cast<size_t>(kKeyBlock * columns_) * sizeof(float));
+    std::memset(dk_, 0, static_cast<size_t>(keys * columns_) * sizeof(float));
+    std::memset(dv_, 0, static_cast<size_t>(keys * columns_) * sizeof(float));
   }
 
   // One panel of lanes, `width` from `lane` on; adds to the run's copy of dq, or sets it.
   void add(const Queries<Unit>& queries, int64_t lane, int64_t width, int64_t run, bool addDq) {
     const int64_t lowest = static_cast<int64_t>(queries.place[lane]);
-    const int64_t seen = smaller(count_, static_cast<int64_t>(queries.place[lane + width - 1]) - firstKey_ + 1);
+    const int64_t seen =
+        smaller(count_, static_cast<int64_t>(queries.place[lane + width - 1]) - firstKey_ + 1);
     for (int64_t j = 0; j < seen; j += kRows) {
       const int64_t rows = smaller(kRows, seen - j);
       const Unit* q = queries.qLanes + lane * depth_;
       const Unit* dy = queries.dyLanes + lane * depth_;
-      multiplyPanel(rows, width / kWidth, Left<Unit>{keys_ + j * depth_, depth_, 1}, q, width, depth_, scores_, kPanel, false);
-      multiplyPanel(rows, width / kWidth, Left<Unit>{values_ + j * depth_, depth_, 1}, dy, width, depth_, dp_, kPanel, false);
+      multiplyPanel(rows, width / kWidth, Left<Unit>{keys_ + j * depth_, depth_, 1}, q, width, depth_,
+                    scores_, kPanel, false);
+      multiplyPanel(rows, width / kWidth, Left<Unit>{values_ + j * depth_, depth_, 1}, dy, width, depth_, dp_,
+                    kPanel, false);
       for (int64_t column = 0; column < width; column += kWidth) {
         weigh(queries, lane, column, j, rows, firstKey_ + j + rows - 1 > lowest);
       }
     }
     const int64_t steps = width / kPerUnit<Unit>;
-    multiplyPanels(seen, columns_, Left<Unit>{p_, kPanelUnits, 1}, queries.rows(queries.dyRows, lane), steps, steps, dv_, columns_, true);
-    multiplyPanels(seen, columns_, Left<Unit>{ds_, kPanelUnits, 1}, queries.rows(queries.qRows, lane), steps, steps, dk_, columns_, true);
+    multiplyPanels(seen, columns_, Left<Unit>{p_, kPanelUnits, 1}, queries.rows(queries.dyRows, lane), steps,
+                   steps, dv_, columns_, true);
+    multiplyPanels(seen, columns_, Left<Unit>{ds_, kPanelUnits, 1}, queries.rows(queries.qRows, lane), steps,
+                   steps, dk_, columns_, true);
     multiplyPanels(width, columns_, Left<Unit>{dsPairs_, 1, kPanel}, keyPanels_, kSteps,
                    roundUp(seen, kPerUnit<Unit>) / kPerUnit<Unit>, queries.dq(run, lane), columns_, addDq);
   }
@@ -134,7 +151,9 @@ class KeyTile {
   template <class T>
   void writeRow(const float* rows, int64_t j, float factor, T* to) const {
     const float* row = rows + j * columns_;
-    forVectors(headDim_, [&](int64_t i, int64_t lanes) { storePart(to + i, load(row + i) * broadcast(factor), lanes); });
+    forVectors(headDim_, [&](int64_t i, int64_t lanes) {
+      storePart(to + i, load(row + i) * broadcast(factor), lanes);
+    });
   }
 
  private:
@@ -142,7 +161,8 @@ class KeyTile {
   static constexpr int64_t kPanelUnits = kPanel / kPerUnit<Unit>;
 
   // p and ds of up to kRows keys from j on, for one vector of lanes.
-  void weigh(const Queries<Unit>& queries, int64_t lane, int64_t column, int64_t j, int64_t rows, bool masked) {
+  void weigh(const Queries<Unit>& queries, int64_t lane, int64_t column, int64_t j, int64_t rows,
+             bool masked) {
     const Vec lse = load(queries.lse + lane + column), delta = load(queries.delta + lane + column);
     const Vec place = load(queries.place + lane + column);
     const auto one = [&](int64_t row, Vec& p, Vec& ds) {
@@ -163,12 +183,15 @@ class KeyTile {
         storeRow(ds_, j + row + 1, column, ds1);
       }
 #if defined(IBERT_PAIR_DOT)
-      if constexpr (kPerUnit<Unit> == 2) storePairs(dsPairs_ + (j + row) / 2 * kPanel + column, joinPairs(ds0, ds1));
+      if constexpr (kPerUnit<Unit> == 2)
+        storePairs(dsPairs_ + (j + row) / 2 * kPanel + column, joinPairs(ds0, ds1));
 #endif
     }
   }
 
-  static void storeRow(float* rows, int64_t row, int64_t column, Vec value) { store(rows + row * kPanel + column, value); }
+  static void storeRow(float* rows, int64_t row, int64_t column, Vec value) {
+    store(rows + row * kPanel + column, value);
+  }
 #if defined(IBERT_PAIR_DOT)
   static void storeRow(uint32_t* rows, int64_t row, int64_t column, Vec value) {
     store(reinterpret_cast<Bf16*>(rows) + row * kPanel + column, value);

@@ -1,9 +1,10 @@
-// Attention of a tile of query rows to a run of keys, with the softmax kept up as the keys come in (Dao et al. 2022).
+// Attention of a tile of query rows to a run of keys, with the softmax kept up as the keys come in (Dao et
+// al. 2022).
 //
-// The query rows of all heads that share one key-value head are the lanes of the vectors: scores^T (keys, lanes) =
-// K Q^T. So keys and values are read as they lie, maximum and sum of the softmax run down the lanes with no shuffle, and
-// one packed block of keys serves every query head of the group. Lanes go by position first, then by head, so that a
-// panel of lanes covers few positions and stops close to the causal edge.
+// The query rows of all heads that share one key-value head are the lanes of the vectors: scores^T (keys,
+// lanes) = K Q^T. So keys and values are read as they lie, maximum and sum of the softmax run down the lanes
+// with no shuffle, and one packed block of keys serves every query head of the group. Lanes go by position
+// first, then by head, so that a panel of lanes covers few positions and stops close to the causal edge.
 #pragma once
 
 #include <cmath>
@@ -12,22 +13,31 @@
 
 namespace ibert::cpu::IBERT_ISA {
 
-// Keys and values that stay in L1 while the lanes pass over them.
-constexpr int64_t kKeyBlock = 64;
+// Keys and values that stay near while the lanes pass over them; more of them mean fewer passes over the
+// results.
+constexpr int64_t kKeyBlock = 128;
 // Score of a key that a lane must not see: finite, so that a lane without any key makes no NaN.
 constexpr float kMasked = -3.0e38f;
 
-// Positions of one tile when `group` query heads share a key-value head: at least some 64 lanes, at most some 256.
-inline int64_t tilePositions(int64_t group) { return larger(16, smaller(64, 256 / group)); }
+// Positions of one tile when `group` query heads share a key-value head: at least some 64 lanes, at most some
+// 256.
+inline int64_t tilePositions(int64_t group) {
+  return larger(16, smaller(64, 256 / group));
+}
 
-// e^x for x <= 0. Rounding x * log2(e) matters only where the result vanishes, so that no split of ln(2) is needed.
-inline Vec expOf(Vec x) { return exp2(x * broadcast(0x1.715476p+0f)); }
+// e^x for x <= 0. Rounding x * log2(e) matters only where the result vanishes, so that no split of ln(2) is
+// needed.
+inline Vec expOf(Vec x) {
+  return exp2(x * broadcast(0x1.715476p+0f));
+}
 
 template <class Unit>
 class AttentionTile {
  public:
   AttentionTile(Carver& carver, int64_t maxLanes, int64_t headDim, float scale)
-      : headDim_(headDim), columns_(roundUp(headDim, kWidth)), depth_(headDim / kPerUnit<Unit>),
+      : headDim_(headDim),
+        columns_(roundUp(headDim, kWidth)),
+        depth_(headDim / kPerUnit<Unit>),
         scale_(scale) {
     const int64_t lanes = roundUp(maxLanes, kWidth);
     q_ = carver.take<Unit>(lanes * depth_);
@@ -42,8 +52,8 @@ class AttentionTile {
     factors_ = carver.take<float>(kPanel);
   }
 
-  // Takes the query rows rowAt(lane) (headDim values each) of which each sees the keys 0 .. limitAt(lane). Limits do not
-  // fall from lane to lane.
+  // Takes the query rows rowAt(lane) (headDim values each) of which each sees the keys 0 .. limitAt(lane).
+  // Limits do not fall from lane to lane.
   template <class T, class RowAt, class LimitAt>
   void begin(int64_t lanes, RowAt&& rowAt, LimitAt&& limitAt) {
     lanes_ = lanes;
@@ -51,8 +61,8 @@ class AttentionTile {
     for (int64_t first = 0; first < padded_; first += kPanel) {
       const int64_t width = smaller(kPanel, padded_ - first);
       packLanes<Unit, T>(
-          width, [&](int64_t i) { return first + i < lanes ? rowAt(first + i) : nullptr; }, q_ + first * depth_, width,
-          depth_);
+          width, [&](int64_t i) { return first + i < lanes ? rowAt(first + i) : nullptr; },
+          q_ + first * depth_, width, depth_);
     }
     for (int64_t lane = 0; lane < padded_; ++lane) {
       limits_[lane] = static_cast<float>(limitAt(lane < lanes ? lane : lanes - 1));
@@ -62,10 +72,12 @@ class AttentionTile {
     std::memset(out_, 0, static_cast<size_t>(padded_ * columns_) * sizeof(float));
   }
 
-  // Takes the keys firstKey .. firstKey + count - 1, count <= kKeyBlock, whose rows are keyAt(j) and valueAt(j), j from 0.
+  // Takes the keys firstKey .. firstKey + count - 1, count <= kKeyBlock, whose rows are keyAt(j) and
+  // valueAt(j), j from 0.
   template <class K, class V, class KeyAt, class ValueAt>
   void add(int64_t firstKey, int64_t count, KeyAt&& keyAt, ValueAt&& valueAt) {
-    for (int64_t j = 0; j < count; ++j) packRow(static_cast<const K*>(keyAt(j)), keys_ + j * depth_, headDim_);
+    for (int64_t j = 0; j < count; ++j)
+      packRow(static_cast<const K*>(keyAt(j)), keys_ + j * depth_, headDim_);
     packPanels<V>(count, valueAt, values_, kKeyBlock / kPerUnit<Unit>, headDim_, columns_);
     for (int64_t lane = 0; lane < padded_; lane += kPanel) {
       const int64_t width = smaller(kPanel, padded_ - lane);
@@ -85,34 +97,38 @@ class AttentionTile {
   void writeRow(int64_t lane, T* to) const {
     const Vec inverse = broadcast(1.0f / totals_[lane]);
     const float* row = out(lane);
-    forVectors(headDim_, [&](int64_t i, int64_t lanes) { storePart(to + i, load(row + i) * inverse, lanes); });
+    forVectors(headDim_,
+               [&](int64_t i, int64_t lanes) { storePart(to + i, load(row + i) * inverse, lanes); });
   }
 
  private:
   void attend(int64_t lane, int64_t width, int64_t firstKey, int64_t keys) {
-    multiplyPanel(keys, width / kWidth, Left<Unit>{keys_, depth_, 1}, q_ + lane * depth_, width, depth_, scores_,
-                  kPanel, false);
+    multiplyPanel(keys, width / kWidth, Left<Unit>{keys_, depth_, 1}, q_ + lane * depth_, width, depth_,
+                  scores_, kPanel, false);
+    const int64_t used = smaller(width, lanes_ - lane);
     // Keys from `open` on are hidden from some lane of the panel.
     const int64_t open = smaller(keys, larger(0, static_cast<int64_t>(limits_[lane]) - firstKey + 1));
     bool moved = false;
     for (int64_t column = 0; column < width; column += kWidth) {
-      moved |= softmax(lane + column, scores_ + column, weights_ + column, factors_ + column, firstKey, keys, open);
+      moved |= softmax(lane + column, scores_ + column, weights_ + column, factors_ + column, firstKey, keys,
+                       open);
     }
     if (moved) {
-      for (int64_t i = 0; i < width; ++i) {
+      for (int64_t i = 0; i < used; ++i) {
         if (factors_[i] == 1.0f) continue;
         const Vec factor = broadcast(factors_[i]);
         float* row = out_ + (lane + i) * columns_;
-        for (int64_t column = 0; column < columns_; column += kWidth) store(row + column, load(row + column) * factor);
+        for (int64_t column = 0; column < columns_; column += kWidth)
+          store(row + column, load(row + column) * factor);
       }
     }
     constexpr int64_t kSteps = kKeyBlock / kPerUnit<Unit>;
-    multiplyPanels(width, columns_, Left<Unit>{weights_, 1, kPanel}, values_, kSteps, roundUp(keys, kPerUnit<Unit>) / kPerUnit<Unit>,
-                   out_ + lane * columns_, columns_, true);
+    multiplyPanels(used, columns_, Left<Unit>{weights_, 1, kPanel}, values_, kSteps,
+                   roundUp(keys, kPerUnit<Unit>) / kPerUnit<Unit>, out_ + lane * columns_, columns_, true);
   }
 
-  // One vector of lanes: raises their maximum, turns scores into weights, adds up the total. Returns whether a maximum
-  // rose, and the factor by which what was there before must shrink.
+  // One vector of lanes: raises their maximum, turns scores into weights, adds up the total. Returns whether
+  // a maximum rose, and the factor by which what was there before must shrink.
   bool softmax(int64_t lane, float* scores, Unit* weights, float* factors, int64_t firstKey, int64_t keys,
                int64_t open) {
     const Vec before = load(highest_ + lane), limit = load(limits_ + lane);

@@ -1,8 +1,7 @@
-// Gradient norm and AdamW (Loshchilov & Hutter 2019) over one flat buffer: a single pass each, so that memory bandwidth
-// is the only bound (28 bytes a parameter for AdamW).
+// Gradient norm and AdamW (Loshchilov & Hutter 2019) over one flat buffer: a single pass each, so that memory
+// bandwidth is the only bound (28 bytes a parameter for AdamW).
 #include <cmath>
 
-#include "../content.h"
 #include "act.h"
 #include "register.h"
 
@@ -13,7 +12,9 @@ namespace {
 // The chunks are fixed, and so is the order in which their sums are added: no thread count shows in the norm.
 constexpr int64_t kChunk = 32768;
 
-int64_t chunks(int64_t elements) { return (elements + kChunk - 1) / kChunk; }
+int64_t chunks(int64_t elements) {
+  return (elements + kChunk - 1) / kChunk;
+}
 
 int64_t gradNormWorkspace(const GradNorm& args, int) {
   return chunks(args.grad.elements()) * static_cast<int64_t>(sizeof(double));
@@ -50,7 +51,8 @@ void adamW(const AdamW& args, host::Context& context) {
   const Vec gradScale = constant(scale);
   const Vec beta1 = constant(args.beta1), rest1 = constant(1 - args.beta1);
   const Vec beta2 = constant(args.beta2), rest2 = constant(1 - args.beta2);
-  const Vec stepSize = constant(-args.lr / correction1), rootCorrection2 = constant(1 / std::sqrt(correction2));
+  const Vec stepSize = constant(-args.lr / correction1),
+            rootCorrection2 = constant(1 / std::sqrt(correction2));
   const Vec eps = constant(args.eps), decay = constant(1 - args.lr * args.weightDecay);
 
   const int64_t P = args.param.elements();
@@ -76,9 +78,7 @@ void adamW(const AdamW& args, host::Context& context) {
 void registerOptimizer(host::KernelTable& table) {
   table.set<GradNorm, gradNorm>(kPath);
   table.setWorkspace<GradNorm, gradNormWorkspace>();
-  table.setUnsupported<GradNorm, plainDTypesOf<GradNorm>>();
   table.set<AdamW, adamW>(kPath);
-  table.setUnsupported<AdamW, adamWUnsupported>();
 }
 
 }  // namespace ibert::cpu::IBERT_ISA

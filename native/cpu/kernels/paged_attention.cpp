@@ -1,6 +1,6 @@
-// Attention against the paged cache (Kwon et al. 2023), for decode (one row a sequence, bound by the reading of the
-// cache) and for prefill in chunks (many rows of a sequence, bound by multiplication): rows that follow each other in
-// one sequence share a tile, so that prefill reads a block of keys once for all of them.
+// Attention against the paged cache (Kwon et al. 2023), for decode (one row a sequence, bound by the reading
+// of the cache) and for prefill in chunks (many rows of a sequence, bound by multiplication): rows that
+// follow each other in one sequence share a tile, so that prefill reads a block of keys once for all of them.
 #include <cmath>
 #include <vector>
 
@@ -14,8 +14,8 @@ namespace ibert::cpu::IBERT_ISA {
 
 namespace {
 
-// With few rows the context is cut into pieces, which are attended to in parallel and then merged in order. Shapes
-// alone decide, so that no thread count shows in the result.
+// With few rows the context is cut into pieces, which are attended to in parallel and then merged in order.
+// Shapes alone decide, so that no thread count shows in the result.
 constexpr int64_t kSplitKeys = 512;
 constexpr int64_t kSplitRows = 64;
 
@@ -35,8 +35,8 @@ std::vector<RowTile> rowTiles(const PagedAttention& args, int64_t positions) {
   const int32_t* sequence = args.rowSequence.as<const int32_t>();
   const int32_t* position = args.rowPosition.as<const int32_t>();
   for (int64_t t = 0; t < args.qkv.shape[0]; ++t) {
-    const bool joins = !tiles.empty() && tiles.back().sequence == sequence[t] && tiles.back().count < positions &&
-                       tiles.back().last <= position[t];
+    const bool joins = !tiles.empty() && tiles.back().sequence == sequence[t] &&
+                       tiles.back().count < positions && tiles.back().last <= position[t];
     if (!joins) tiles.push_back({t, 0, sequence[t], 0});
     ++tiles.back().count;
     tiles.back().last = position[t];
@@ -57,7 +57,8 @@ void checkContent(const PagedAttention& args, const std::vector<RowTile>& tiles)
   }
 }
 
-// What a piece of the context gave for one row and head: the unnormalised result, its total, and the logarithm of the factor left out.
+// What a piece of the context gave for one row and head: the unnormalised result, its total, and the
+// logarithm of the factor left out.
 struct Partials {
   float *out, *total, *shift;
   int64_t columns, pieces;
@@ -97,6 +98,23 @@ struct Partials {
   }
 };
 
+// Element offsets of the keys (and values) [begin, end) of one key-value head, at most kKeyBlock of them.
+struct CacheRows {
+  int64_t count = 0;
+  int64_t at[kKeyBlock];
+
+  void find(const PagedAttention& args, const int32_t* blocks, int64_t kvHead, int64_t begin, int64_t end) {
+    const int64_t W = args.kCache.shape[2];
+    count = 0;
+    while (begin < end) {
+      const int64_t place = begin % W, run = smaller(W - place, end - begin);
+      const int64_t first = (blocks[begin / W] * args.kvHeads + kvHead) * W + place;
+      for (int64_t i = 0; i < run; ++i) at[count++] = (first + i) * args.headDim;
+      begin += run;
+    }
+  }
+};
+
 template <class Q, class K, class V>
 struct UnitOfCache {
   static constexpr bool kSame = std::is_same_v<Q, K> && std::is_same_v<Q, V>;
@@ -107,7 +125,7 @@ template <class Q, class K, class V, class Y>
 void attend(const PagedAttention& args, host::Context& context) {
   using Unit = typename UnitOfCache<Q, K, V>::type;
   const int64_t D = args.headDim, H = args.heads, group = H / args.kvHeads, columns = args.qkv.shape[1];
-  const int64_t W = args.kCache.shape[2], M = args.blockTable.shape[1];
+  const int64_t M = args.blockTable.shape[1];
   const float scale = static_cast<float>(args.scale);
   const int64_t positions = tilePositions(group), split = pieces(args);
   const int32_t* position = args.rowPosition.as<const int32_t>();
@@ -132,16 +150,40 @@ void attend(const PagedAttention& args, host::Context& context) {
     AttentionTile<Unit> tile(carver, positions * group, D, scale);
 
     const Q* q = args.qkv.as<const Q>() + rows.first * columns + kvHead * group * D;
-    const auto laneRow = [&](int64_t lane) { return (rows.first + lane / group) * H + kvHead * group + lane % group; };
+    const auto laneRow = [&](int64_t lane) {
+      return (rows.first + lane / group) * H + kvHead * group + lane % group;
+    };
     tile.template begin<Q>(
         rows.count * group, [&](int64_t lane) { return q + lane / group * columns + lane % group * D; },
         [&](int64_t lane) { return position[rows.first + lane / group]; });
     const int32_t* blocks = args.blockTable.as<const int32_t>() + rows.sequence * M;
-    const auto cacheRow = [&](int64_t p) { return ((blocks[p / W] * args.kvHeads + kvHead) * W + p % W) * D; };
+    // The blocks of a sequence lie anywhere, which no hardware foresees: reading a row asks for the one a
+    // block further.
+    CacheRows buffers[2];
+    CacheRows *now = &buffers[0], *next = &buffers[1];
+    const K* k = args.kCache.as<const K>();
+    const V* v = args.vCache.as<const V>();
+    now->find(args, blocks, kvHead, begin, smaller(end, begin + kKeyBlock));
     for (int64_t key = begin; key < end; key += kKeyBlock) {
-      tile.template add<K, V>(
-          key, smaller(kKeyBlock, end - key), [&](int64_t j) { return args.kCache.as<const K>() + cacheRow(key + j); },
-          [&](int64_t j) { return args.vCache.as<const V>() + cacheRow(key + j); });
+      next->find(args, blocks, kvHead, key + kKeyBlock, smaller(end, key + 2 * kKeyBlock));
+      const auto ahead = [&](const auto* cache, int64_t j) {
+        if (j >= next->count) return;
+        const std::byte* row = reinterpret_cast<const std::byte*>(cache + next->at[j]);
+        for (int64_t byte = 0; byte < D * static_cast<int64_t>(sizeof *cache); byte += 64)
+          __builtin_prefetch(row + byte);
+      };
+      const auto keyAt = [&](int64_t j) {
+        ahead(k, j);
+        return k + now->at[j];
+      };
+      const auto valueAt = [&](int64_t j) {
+        ahead(v, j);
+        return v + now->at[j];
+      };
+      tile.template add<K, V>(key, now->count, keyAt, valueAt);
+      CacheRows* const done = now;
+      now = next;
+      next = done;
     }
     for (int64_t lane = 0; lane < rows.count * group; ++lane) {
       if (split == 1) {
@@ -183,7 +225,6 @@ int64_t workspace(const PagedAttention& args, int threads) {
 void registerPagedAttention(host::KernelTable& table) {
   table.set<PagedAttention, pagedAttention>(kPath);
   table.setWorkspace<PagedAttention, workspace>();
-  table.setUnsupported<PagedAttention, attentionUnsupportedOf<PagedAttention>>();
 }
 
 }  // namespace ibert::cpu::IBERT_ISA

@@ -1,8 +1,7 @@
-// RMSNorm (Zhang & Sennrich 2019) and its gradient. A row is read twice, the second time from L1, so both are bound by
-// memory: nothing is gained by fusing more than the residual.
+// RMSNorm (Zhang & Sennrich 2019) and its gradient. A row is read twice, the second time from L1, so both are
+// bound by memory: nothing is gained by fusing more than the residual.
 #include <cmath>
 
-#include "../content.h"
 #include "act.h"
 #include "register.h"
 
@@ -82,9 +81,7 @@ void backward(const RmsNormBackward& args, host::Context& context) {
 
 void registerRmsNorm(host::KernelTable& table) {
   table.set<RmsNormForward, forward>(kPath);
-  table.setUnsupported<RmsNormForward, plainDTypesOf<RmsNormForward>>();
   table.set<RmsNormBackward, backward>(kPath);
-  table.setUnsupported<RmsNormBackward, plainDTypesOf<RmsNormBackward>>();
 }
 
 }  // namespace ibert::cpu::IBERT_ISA

@@ -1,7 +1,6 @@
 // Rotary position embedding (Su et al. 2021), half-split pairs (i, i + headDim/2).
 #include <cmath>
 
-#include "../content.h"
 #include "act.h"
 #include "register.h"
 
@@ -9,7 +8,8 @@ namespace ibert::cpu::IBERT_ISA {
 
 namespace {
 
-// Angles are computed in float64: at position 100 000 a float32 angle is already wrong in the third digit of its sine.
+// Angles are computed in float64: at position 100 000 a float32 angle is already wrong in the third digit of
+// its sine.
 void ropeTable(const RopeTable& args, host::Context& context) {
   const int64_t half = args.headDim / 2, T = args.positions.shape[0];
   const int32_t* positions = args.positions.as<const int32_t>();
@@ -17,7 +17,8 @@ void ropeTable(const RopeTable& args, host::Context& context) {
   context.pool.parallelFor((T + kGroup - 1) / kGroup, [&](int64_t task, int) {
     const int64_t end = (task + 1) * kGroup < T ? (task + 1) * kGroup : T;
     for (int64_t i = 0; i < half; ++i) {
-      const double frequency = std::pow(args.theta, -2.0 * static_cast<double>(i) / static_cast<double>(args.headDim));
+      const double frequency =
+          std::pow(args.theta, -2.0 * static_cast<double>(i) / static_cast<double>(args.headDim));
       for (int64_t t = task * kGroup; t < end; ++t) {
         float* row = args.cosSin.as<float>() + t * args.headDim;
         row[i] = static_cast<float>(std::cos(positions[t] * frequency));
@@ -53,9 +54,7 @@ void rope(const Rope& args, host::Context& context) {
 
 void registerRope(host::KernelTable& table) {
   table.set<RopeTable, ropeTable>(kPath);
-  table.setUnsupported<RopeTable, plainDTypesOf<RopeTable>>();
   table.set<Rope, rope>(kPath);
-  table.setUnsupported<Rope, plainDTypesOf<Rope>>();
 }
 
 }  // namespace ibert::cpu::IBERT_ISA

@@ -1,5 +1,5 @@
-// Moves rows: a gather, and the entry of new keys and values into the paged cache. Both only copy or convert, so memory
-// is their bound.
+// Moves rows: a gather, and the entry of new keys and values into the paged cache. Both only copy or convert,
+// so memory is their bound.
 #include <cstring>
 #include <type_traits>
 
@@ -27,38 +27,40 @@ void gatherRows(const GatherRows& args, host::Context& context) {
   withTypes(args.source.dtype, args.target.dtype, [&](auto* fromType, auto* toType) {
     const auto* from = args.source.as<const std::remove_pointer_t<decltype(fromType)>>();
     auto* to = args.target.as<std::remove_pointer_t<decltype(toType)>>();
-    forRows(context.pool, args.rows.shape[0], D, [&](int64_t t) { copyRow(from + rows[t] * D, to + t * D, D); });
+    forRows(context.pool, args.rows.shape[0], D,
+            [&](int64_t t) { copyRow(from + rows[t] * D, to + t * D, D); });
   });
 }
 
-// One task is one key-value head; its rows run in order, so that of two rows with one slot the later one stays.
+// One task is one key-value head; its rows run in order, so that of two rows with one slot the later one
+// stays.
 void kvCacheWrite(const KvCacheWrite& args, host::Context& context) {
-  const int64_t D = args.headDim, W = args.kCache.shape[2], columns = args.qkv.shape[1], T = args.qkv.shape[0];
+  const int64_t D = args.headDim, W = args.kCache.shape[2], columns = args.qkv.shape[1],
+                T = args.qkv.shape[0];
   checkIndices("kvCacheWrite", "slots", args.slots, -1, args.kCache.shape[0] * W);
   const int32_t* slots = args.slots.as<const int32_t>();
-  withTypes(args.qkv.dtype, args.kCache.dtype, args.vCache.dtype, [&](auto* inType, auto* kType, auto* vType) {
-    const auto* qkv = args.qkv.as<const std::remove_pointer_t<decltype(inType)>>();
-    auto* kCache = args.kCache.as<std::remove_pointer_t<decltype(kType)>>();
-    auto* vCache = args.vCache.as<std::remove_pointer_t<decltype(vType)>>();
-    context.pool.parallelFor(args.kvHeads, [&](int64_t kvHead, int) {
-      for (int64_t t = 0; t < T; ++t) {
-        if (slots[t] < 0) continue;
-        const auto* k = qkv + t * columns + (args.heads + kvHead) * D;
-        const int64_t target = ((slots[t] / W * args.kvHeads + kvHead) * W + slots[t] % W) * D;
-        copyRow(k, kCache + target, D);
-        copyRow(k + args.kvHeads * D, vCache + target, D);
-      }
-    });
-  });
+  withTypes(args.qkv.dtype, args.kCache.dtype, args.vCache.dtype,
+            [&](auto* inType, auto* kType, auto* vType) {
+              const auto* qkv = args.qkv.as<const std::remove_pointer_t<decltype(inType)>>();
+              auto* kCache = args.kCache.as<std::remove_pointer_t<decltype(kType)>>();
+              auto* vCache = args.vCache.as<std::remove_pointer_t<decltype(vType)>>();
+              context.pool.parallelFor(args.kvHeads, [&](int64_t kvHead, int) {
+                for (int64_t t = 0; t < T; ++t) {
+                  if (slots[t] < 0) continue;
+                  const auto* k = qkv + t * columns + (args.heads + kvHead) * D;
+                  const int64_t target = ((slots[t] / W * args.kvHeads + kvHead) * W + slots[t] % W) * D;
+                  copyRow(k, kCache + target, D);
+                  copyRow(k + args.kvHeads * D, vCache + target, D);
+                }
+              });
+            });
 }
 
 }  // namespace
 
 void registerRows(host::KernelTable& table) {
   table.set<GatherRows, gatherRows>(kPath);
-  table.setUnsupported<GatherRows, plainDTypesOf<GatherRows>>();
   table.set<KvCacheWrite, kvCacheWrite>(kPath);
-  table.setUnsupported<KvCacheWrite, plainDTypesOf<KvCacheWrite>>();
 }
 
 }  // namespace ibert::cpu::IBERT_ISA

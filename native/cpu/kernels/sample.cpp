@@ -1,13 +1,12 @@
 // Draws the next token of every row from its logits.
 //
-// Nothing here sorts the vocabulary. Candidates in descending order fall into bins by their distance from the highest
-// logit; the sums of whole bins say in which one a prefix (top-k, top-p or the drawn point) ends, and only that bin's
-// few members are sorted.
+// Nothing here sorts the vocabulary. Candidates in descending order fall into bins by their distance from the
+// highest logit; the sums of whole bins say in which one a prefix (top-k, top-p or the drawn point) ends, and
+// only that bin's few members are sorted.
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "../content.h"
 #include "../fail.h"
 #include "act.h"
 #include "register.h"
@@ -26,9 +25,13 @@ struct Scratch {
   double masses[kBins];
 };
 
-int64_t rowBytes(int64_t V) { return static_cast<int64_t>(sizeof(Scratch)) + 2 * ((V * 4 + 63) & ~int64_t{63}); }
+int64_t rowBytes(int64_t V) {
+  return static_cast<int64_t>(sizeof(Scratch)) + 2 * ((V * 4 + 63) & ~int64_t{63});
+}
 
-int64_t workspace(const Sample& args, int threads) { return threads * rowBytes(args.logits.shape[1]); }
+int64_t workspace(const Sample& args, int threads) {
+  return threads * rowBytes(args.logits.shape[1]);
+}
 
 struct Member {
   int32_t id;
@@ -46,8 +49,12 @@ class Candidates {
  public:
   Candidates(const float* logits, const float* weights, int64_t V, float highest, double temperature,
              Scratch& scratch)
-      : logits_(logits), weights_(weights), V_(V), highest_(highest),
-        perNat_(static_cast<float>(kBinsPerNat / temperature)), scratch_(scratch) {
+      : logits_(logits),
+        weights_(weights),
+        V_(V),
+        highest_(highest),
+        perNat_(static_cast<float>(kBinsPerNat / temperature)),
+        scratch_(scratch) {
     std::memset(&scratch_, 0, sizeof scratch_);
     for (int64_t id = 0; id < V; ++id) {
       const int bin = binOf(logits[id]);
@@ -125,7 +132,8 @@ float highestOf(const float* logits, int64_t V, int64_t row) {
   if (sum(unordered) > 0) {
     for (id = 0; id < V; ++id) {
       if (std::isnan(logits[id])) {
-        fail("sample: logits[%lld][%lld] is not a number", static_cast<long long>(row), static_cast<long long>(id));
+        fail("sample: logits[%lld][%lld] is not a number", static_cast<long long>(row),
+             static_cast<long long>(id));
       }
     }
   }
@@ -210,7 +218,6 @@ void sample(const Sample& args, host::Context& context) {
 void registerSample(host::KernelTable& table) {
   table.set<Sample, sample>(kPath);
   table.setWorkspace<Sample, workspace>();
-  table.setUnsupported<Sample, plainDTypesOf<Sample>>();
 }
 
 }  // namespace ibert::cpu::IBERT_ISA

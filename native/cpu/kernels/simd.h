@@ -1,10 +1,11 @@
-// One thin vector of floats per instruction set, so that an elementwise kernel is one source compiled for each.
+// One thin vector of floats per instruction set, so that an elementwise kernel is one source compiled for
+// each.
 //
-// `Vec` holds kWidth float32 lanes. The level follows the compiler's target flags, except that the level named
-// "generic" is always the portable one. bf16 is converted on load and store: to nearest, ties to even, NaN kept.
-// The hardware conversion of AVX512-BF16 flushes subnormals to zero, the integer one keeps them: one path always
-// uses one of the two, also for the tail of a row (loadPart and storePart), so that a value never depends on its
-// place.
+// `Vec` holds kWidth float32 lanes. The level follows the compiler's target flags, except that the level
+// named "generic" is always the portable one. bf16 is converted on load and store: to nearest, ties to even,
+// NaN kept. The hardware conversion of AVX512-BF16 flushes subnormals to zero, the integer one keeps them:
+// one path always uses one of the two, also for the tail of a row (loadPart and storePart), so that a value
+// never depends on its place.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,9 @@ struct Bf16 {
   uint16_t bits;
 };
 
-inline float toFloat(float value) { return value; }
+inline float toFloat(float value) {
+  return value;
+}
 inline float toFloat(Bf16 value) {
   const uint32_t bits = uint32_t{value.bits} << 16;
   float result;
@@ -44,7 +47,9 @@ inline float toFloat(Bf16 value) {
 
 namespace ibert::cpu::IBERT_ISA {
 
-inline Vec operator+=(Vec& a, Vec b) { return a = a + b; }
+inline Vec operator+=(Vec& a, Vec b) {
+  return a = a + b;
+}
 
 // 2^x for |r| <= 1/2: the minimax polynomial of degree 6 with p(0) = 1, relative error 2e-9 before rounding.
 inline Vec exp2Fraction(Vec r) {
@@ -75,8 +80,8 @@ inline Vec exp2(Vec x) {
   return scaleByExponent(exp2Fraction(r), n);
 }
 
-// e^x within 1 ulp; 0 below the normal numbers, infinite above them, NaN for NaN. ln(2) is split so that its high part
-// times n is exact.
+// e^x within 1 ulp; 0 below the normal numbers, infinite above them, NaN for NaN. ln(2) is split so that its
+// high part times n is exact.
 inline Vec exp(Vec x) {
   x = max(broadcast(-104.0f), min(broadcast(104.0f), x));
   Vec n;
@@ -85,10 +90,12 @@ inline Vec exp(Vec x) {
   return scaleByExponent(expFraction(r), n);
 }
 
-inline Vec sigmoid(Vec x) { return broadcast(1.0f) / (broadcast(1.0f) + exp(broadcast(0.0f) - x)); }
+inline Vec sigmoid(Vec x) {
+  return broadcast(1.0f) / (broadcast(1.0f) + exp(broadcast(0.0f) - x));
+}
 
-// Calls body(i, lanes) for whole vectors of [0, count) and once for what is left; `lanes` is then below kWidth.
-// Body loads and stores with loadPart and storePart, which are the plain ones when lanes == kWidth.
+// Calls body(i, lanes) for whole vectors of [0, count) and once for what is left; `lanes` is then below
+// kWidth. Body loads and stores with loadPart and storePart, which are the plain ones when lanes == kWidth.
 template <class T>
 inline Vec loadPart(const T* p, int64_t lanes) {
   return lanes >= kWidth ? load(p) : loadTail(p, static_cast<int>(lanes));

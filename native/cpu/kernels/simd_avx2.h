@@ -17,11 +17,21 @@ inline __m256i tailMask(int lanes) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-inline Vec broadcast(float x) { return {_mm256_set1_ps(x)}; }
-inline Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
-inline Vec loadTail(const float* p, int lanes) { return {_mm256_maskload_ps(p, tailMask(lanes))}; }
-inline void store(float* p, Vec a) { _mm256_storeu_ps(p, a.v); }
-inline void storeTail(float* p, Vec a, int lanes) { _mm256_maskstore_ps(p, tailMask(lanes), a.v); }
+inline Vec broadcast(float x) {
+  return {_mm256_set1_ps(x)};
+}
+inline Vec load(const float* p) {
+  return {_mm256_loadu_ps(p)};
+}
+inline Vec loadTail(const float* p, int lanes) {
+  return {_mm256_maskload_ps(p, tailMask(lanes))};
+}
+inline void store(float* p, Vec a) {
+  _mm256_storeu_ps(p, a.v);
+}
+inline void storeTail(float* p, Vec a, int lanes) {
+  _mm256_maskstore_ps(p, tailMask(lanes), a.v);
+}
 
 inline Vec widenBf16(__m128i bits) {
   return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16))};
@@ -47,22 +57,40 @@ inline __m128i narrowBf16(Vec a) {
   const __m256i chosen = _mm256_blendv_epi8(rounded, quiet, nan);
   return _mm_packus_epi32(_mm256_castsi256_si128(chosen), _mm256_extracti128_si256(chosen, 1));
 }
-inline void store(Bf16* p, Vec a) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrowBf16(a)); }
+inline void store(Bf16* p, Vec a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrowBf16(a));
+}
 inline void storeTail(Bf16* p, Vec a, int lanes) {
   alignas(16) Bf16 buffer[kWidth];
   store(buffer, a);
   std::memcpy(p, buffer, static_cast<size_t>(lanes) * sizeof(Bf16));
 }
 
-inline Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
-inline Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
-inline Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
-inline Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
-inline Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
-inline Vec squareRoot(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
+inline Vec operator+(Vec a, Vec b) {
+  return {_mm256_add_ps(a.v, b.v)};
+}
+inline Vec operator-(Vec a, Vec b) {
+  return {_mm256_sub_ps(a.v, b.v)};
+}
+inline Vec operator*(Vec a, Vec b) {
+  return {_mm256_mul_ps(a.v, b.v)};
+}
+inline Vec operator/(Vec a, Vec b) {
+  return {_mm256_div_ps(a.v, b.v)};
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+  return {_mm256_fmadd_ps(a.v, b.v, c.v)};
+}
+inline Vec squareRoot(Vec a) {
+  return {_mm256_sqrt_ps(a.v)};
+}
 // b where either is NaN.
-inline Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
-inline Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
+inline Vec max(Vec a, Vec b) {
+  return {_mm256_max_ps(a.v, b.v)};
+}
+inline Vec min(Vec a, Vec b) {
+  return {_mm256_min_ps(a.v, b.v)};
+}
 // x <= y ? a : b
 inline Vec selectLessEqual(Vec x, Vec y, Vec a, Vec b) {
   return {_mm256_blendv_ps(b.v, a.v, _mm256_cmp_ps(x.v, y.v, _CMP_LE_OQ))};
@@ -79,8 +107,8 @@ inline float highest(Vec a) {
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
-// The nearest integer n within [-127, 128] (an exponent of -127 makes the scale 0, one of 128 makes it infinite), and
-// x - n for x held within the same bounds.
+// The nearest integer n within [-127, 128] (an exponent of -127 makes the scale 0, one of 128 makes it
+// infinite), and x - n for x held within the same bounds.
 inline Vec splitExponent(Vec x, Vec& n) {
   x = max(broadcast(-127.0f), min(broadcast(128.0f), x));
   n = {_mm256_round_ps(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};

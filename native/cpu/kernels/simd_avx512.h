@@ -17,13 +17,25 @@ struct Vec {
   __m512 v;
 };
 
-inline __mmask16 tailMask(int lanes) { return static_cast<__mmask16>((1u << lanes) - 1); }
+inline __mmask16 tailMask(int lanes) {
+  return static_cast<__mmask16>((1u << lanes) - 1);
+}
 
-inline Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }
-inline Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
-inline Vec loadTail(const float* p, int lanes) { return {_mm512_maskz_loadu_ps(tailMask(lanes), p)}; }
-inline void store(float* p, Vec a) { _mm512_storeu_ps(p, a.v); }
-inline void storeTail(float* p, Vec a, int lanes) { _mm512_mask_storeu_ps(p, tailMask(lanes), a.v); }
+inline Vec broadcast(float x) {
+  return {_mm512_set1_ps(x)};
+}
+inline Vec load(const float* p) {
+  return {_mm512_loadu_ps(p)};
+}
+inline Vec loadTail(const float* p, int lanes) {
+  return {_mm512_maskz_loadu_ps(tailMask(lanes), p)};
+}
+inline void store(float* p, Vec a) {
+  _mm512_storeu_ps(p, a.v);
+}
+inline void storeTail(float* p, Vec a, int lanes) {
+  _mm512_mask_storeu_ps(p, tailMask(lanes), a.v);
+}
 
 inline Vec widenBf16(__m256i bits) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
@@ -54,34 +66,58 @@ inline __m256i narrowBf16(Vec a) {
   return _mm512_cvtepi32_epi16(roundBf16(a));
 #endif
 }
-inline void store(Bf16* p, Vec a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrowBf16(a)); }
+inline void store(Bf16* p, Vec a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrowBf16(a));
+}
 inline void storeTail(Bf16* p, Vec a, int lanes) {
   _mm256_mask_storeu_epi16(p, tailMask(lanes), narrowBf16(a));
 }
 
-inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
-inline Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
-inline Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
-inline Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
-inline Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
-inline Vec squareRoot(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
+inline Vec operator+(Vec a, Vec b) {
+  return {_mm512_add_ps(a.v, b.v)};
+}
+inline Vec operator-(Vec a, Vec b) {
+  return {_mm512_sub_ps(a.v, b.v)};
+}
+inline Vec operator*(Vec a, Vec b) {
+  return {_mm512_mul_ps(a.v, b.v)};
+}
+inline Vec operator/(Vec a, Vec b) {
+  return {_mm512_div_ps(a.v, b.v)};
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+  return {_mm512_fmadd_ps(a.v, b.v, c.v)};
+}
+inline Vec squareRoot(Vec a) {
+  return {_mm512_sqrt_ps(a.v)};
+}
 // b where either is NaN.
-inline Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
-inline Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
+inline Vec max(Vec a, Vec b) {
+  return {_mm512_max_ps(a.v, b.v)};
+}
+inline Vec min(Vec a, Vec b) {
+  return {_mm512_min_ps(a.v, b.v)};
+}
 // x <= y ? a : b
 inline Vec selectLessEqual(Vec x, Vec y, Vec a, Vec b) {
   return {_mm512_mask_mov_ps(b.v, _mm512_cmp_ps_mask(x.v, y.v, _CMP_LE_OQ), a.v)};
 }
 
-inline float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
-inline float highest(Vec a) { return _mm512_reduce_max_ps(a.v); }
+inline float sum(Vec a) {
+  return _mm512_reduce_add_ps(a.v);
+}
+inline float highest(Vec a) {
+  return _mm512_reduce_max_ps(a.v);
+}
 
 // The nearest integer n, and x - n; the latter is 0 for an infinite x, whose 2^x is all in n.
 inline Vec splitExponent(Vec x, Vec& n) {
   n = {_mm512_roundscale_ps(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
   return {_mm512_reduce_ps(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }
-inline Vec scaleByExponent(Vec p, Vec n) { return {_mm512_scalef_ps(p.v, n.v)}; }
+inline Vec scaleByExponent(Vec p, Vec n) {
+  return {_mm512_scalef_ps(p.v, n.v)};
+}
 
 // 16 x 16 in place.
 inline void transposeSquare(Vec (&rows)[kWidth]) {
@@ -104,7 +140,8 @@ inline void transposeSquare(Vec (&rows)[kWidth]) {
   }
   // b[4q + c] holds columns c, c + 4, c + 8, c + 12 of rows 4q .. 4q + 3: now 128-bit parts change places.
   for (int c = 0; c < 4; ++c) {
-    const __m512 even = _mm512_shuffle_f32x4(b[c], b[4 + c], 0x88), odd = _mm512_shuffle_f32x4(b[c], b[4 + c], 0xdd);
+    const __m512 even = _mm512_shuffle_f32x4(b[c], b[4 + c], 0x88),
+                 odd = _mm512_shuffle_f32x4(b[c], b[4 + c], 0xdd);
     const __m512 even2 = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0x88);
     const __m512 odd2 = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0xdd);
     rows[c].v = _mm512_shuffle_f32x4(even, even2, 0x88);
@@ -129,16 +166,24 @@ struct SquareSum {
 };
 
 #if defined(__AVX512BF16__) && !defined(__AMX_BF16__)
-// Two bf16 of consecutive k in one 32-bit lane: what vdpbf16ps multiplies and adds, twice the work of an FMA. Not
-// on the AMX machines, whose vdpbf16ps has half of the FMA's rate in flops.
+// Two bf16 of consecutive k in one 32-bit lane: what vdpbf16ps multiplies and adds, twice the work of an FMA.
+// Not on the AMX machines, whose vdpbf16ps has half of the FMA's rate in flops.
 #define IBERT_PAIR_DOT 1
 struct Pairs {
   __m512i v;
 };
-inline Pairs loadPairs(const uint32_t* p) { return {_mm512_loadu_si512(p)}; }
-inline Pairs broadcastPair(uint32_t pair) { return {_mm512_set1_epi32(static_cast<int>(pair))}; }
-inline void storePairs(uint32_t* p, Pairs a) { _mm512_storeu_si512(p, a.v); }
-inline Vec dot(Pairs a, Pairs b, Vec c) { return {_mm512_dpbf16_ps(c.v, (__m512bh)a.v, (__m512bh)b.v)}; }
+inline Pairs loadPairs(const uint32_t* p) {
+  return {_mm512_loadu_si512(p)};
+}
+inline Pairs broadcastPair(uint32_t pair) {
+  return {_mm512_set1_epi32(static_cast<int>(pair))};
+}
+inline void storePairs(uint32_t* p, Pairs a) {
+  _mm512_storeu_si512(p, a.v);
+}
+inline Vec dot(Pairs a, Pairs b, Vec c) {
+  return {_mm512_dpbf16_ps(c.v, (__m512bh)a.v, (__m512bh)b.v)};
+}
 // Lane i becomes (even[i], odd[i]), rounded to bf16.
 inline Pairs joinPairs(Vec even, Vec odd) {
   const __m512i low = _mm512_cvtepu16_epi32(narrowBf16(even));

@@ -1,4 +1,5 @@
-// Vec for any target: 4 lanes in the vector extension of GCC and Clang, which becomes SSE2, NEON or plain code.
+// Vec for any target: 4 lanes in the vector extension of GCC and Clang, which becomes SSE2, NEON or plain
+// code.
 #pragma once
 
 #include <cmath>
@@ -16,24 +17,32 @@ struct Vec {
   Lanes v;
 };
 
-inline Vec broadcast(float x) { return {Lanes{x, x, x, x}}; }
+inline Vec broadcast(float x) {
+  return {Lanes{x, x, x, x}};
+}
 inline Vec loadTail(const float* p, int lanes) {
   Vec a{};
   std::memcpy(&a.v, p, static_cast<size_t>(lanes) * sizeof(float));
   return a;
 }
-inline Vec load(const float* p) { return loadTail(p, kWidth); }
+inline Vec load(const float* p) {
+  return loadTail(p, kWidth);
+}
 inline void storeTail(float* p, Vec a, int lanes) {
   std::memcpy(p, &a.v, static_cast<size_t>(lanes) * sizeof(float));
 }
-inline void store(float* p, Vec a) { storeTail(p, a, kWidth); }
+inline void store(float* p, Vec a) {
+  storeTail(p, a, kWidth);
+}
 
 inline Vec loadTail(const Bf16* p, int lanes) {
   float values[kWidth] = {};
   for (int i = 0; i < lanes; ++i) values[i] = toFloat(p[i]);
   return load(values);
 }
-inline Vec load(const Bf16* p) { return loadTail(p, kWidth); }
+inline Vec load(const Bf16* p) {
+  return loadTail(p, kWidth);
+}
 inline void storeTail(Bf16* p, Vec a, int lanes) {
   uint32_t bits[kWidth];
   std::memcpy(bits, &a.v, sizeof bits);
@@ -44,13 +53,25 @@ inline void storeTail(Bf16* p, Vec a, int lanes) {
     p[i].bits = static_cast<uint16_t>(nan ? bits[i] >> 16 | 0x40u : rounded);
   }
 }
-inline void store(Bf16* p, Vec a) { storeTail(p, a, kWidth); }
+inline void store(Bf16* p, Vec a) {
+  storeTail(p, a, kWidth);
+}
 
-inline Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
-inline Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
-inline Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
-inline Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
-inline Vec fma(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
+inline Vec operator+(Vec a, Vec b) {
+  return {a.v + b.v};
+}
+inline Vec operator-(Vec a, Vec b) {
+  return {a.v - b.v};
+}
+inline Vec operator*(Vec a, Vec b) {
+  return {a.v * b.v};
+}
+inline Vec operator/(Vec a, Vec b) {
+  return {a.v / b.v};
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+  return {a.v * b.v + c.v};
+}
 inline Vec squareRoot(Vec a) {
   for (int i = 0; i < kWidth; ++i) a.v[i] = std::sqrt(a.v[i]);
   return a;
@@ -70,14 +91,17 @@ inline Vec min(Vec a, Vec b) {
   return {(Lanes)(((Bits)a.v & chosen) | ((Bits)b.v & ~chosen))};
 }
 
-inline float sum(Vec a) { return (a.v[0] + a.v[1]) + (a.v[2] + a.v[3]); }
+inline float sum(Vec a) {
+  return (a.v[0] + a.v[1]) + (a.v[2] + a.v[3]);
+}
 inline float highest(Vec a) {
   const float x = a.v[0] > a.v[1] ? a.v[0] : a.v[1], y = a.v[2] > a.v[3] ? a.v[2] : a.v[3];
   return x > y ? x : y;
 }
 
-// The nearest integer n within [-127, 128] (an exponent of -127 makes the scale 0, one of 128 makes it infinite), and
-// x - n for x held within the same bounds. Adding 1.5 * 2^23 leaves no bits for a fraction: the addition itself rounds.
+// The nearest integer n within [-127, 128] (an exponent of -127 makes the scale 0, one of 128 makes it
+// infinite), and x - n for x held within the same bounds. Adding 1.5 * 2^23 leaves no bits for a fraction:
+// the addition itself rounds.
 inline Vec splitExponent(Vec x, Vec& n) {
   const Vec shift = broadcast(0x1.8p23f);
   x = max(broadcast(-127.0f), min(broadcast(128.0f), x));

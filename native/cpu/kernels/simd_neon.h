@@ -12,9 +12,15 @@ struct Vec {
   float32x4_t v;
 };
 
-inline Vec broadcast(float x) { return {vdupq_n_f32(x)}; }
-inline Vec load(const float* p) { return {vld1q_f32(p)}; }
-inline void store(float* p, Vec a) { vst1q_f32(p, a.v); }
+inline Vec broadcast(float x) {
+  return {vdupq_n_f32(x)};
+}
+inline Vec load(const float* p) {
+  return {vld1q_f32(p)};
+}
+inline void store(float* p, Vec a) {
+  vst1q_f32(p, a.v);
+}
 // No masked load here: tails go through a small buffer.
 inline Vec loadTail(const float* p, int lanes) {
   float buffer[kWidth] = {};
@@ -43,30 +49,54 @@ inline uint16x4_t narrowBf16(Vec a) {
   const uint32x4_t quiet = vorrq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(0x40));
   return vmovn_u32(vbslq_u32(vceqq_f32(a.v, a.v), rounded, quiet));
 }
-inline void store(Bf16* p, Vec a) { vst1_u16(&p->bits, narrowBf16(a)); }
+inline void store(Bf16* p, Vec a) {
+  vst1_u16(&p->bits, narrowBf16(a));
+}
 inline void storeTail(Bf16* p, Vec a, int lanes) {
   Bf16 buffer[kWidth];
   store(buffer, a);
   std::memcpy(p, buffer, static_cast<size_t>(lanes) * sizeof(Bf16));
 }
 
-inline Vec operator+(Vec a, Vec b) { return {vaddq_f32(a.v, b.v)}; }
-inline Vec operator-(Vec a, Vec b) { return {vsubq_f32(a.v, b.v)}; }
-inline Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
-inline Vec operator/(Vec a, Vec b) { return {vdivq_f32(a.v, b.v)}; }
-inline Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
-inline Vec squareRoot(Vec a) { return {vsqrtq_f32(a.v)}; }
+inline Vec operator+(Vec a, Vec b) {
+  return {vaddq_f32(a.v, b.v)};
+}
+inline Vec operator-(Vec a, Vec b) {
+  return {vsubq_f32(a.v, b.v)};
+}
+inline Vec operator*(Vec a, Vec b) {
+  return {vmulq_f32(a.v, b.v)};
+}
+inline Vec operator/(Vec a, Vec b) {
+  return {vdivq_f32(a.v, b.v)};
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+  return {vfmaq_f32(c.v, a.v, b.v)};
+}
+inline Vec squareRoot(Vec a) {
+  return {vsqrtq_f32(a.v)};
+}
 // x <= y ? a : b
-inline Vec selectLessEqual(Vec x, Vec y, Vec a, Vec b) { return {vbslq_f32(vcleq_f32(x.v, y.v), a.v, b.v)}; }
+inline Vec selectLessEqual(Vec x, Vec y, Vec a, Vec b) {
+  return {vbslq_f32(vcleq_f32(x.v, y.v), a.v, b.v)};
+}
 // b where either is NaN.
-inline Vec max(Vec a, Vec b) { return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)}; }
-inline Vec min(Vec a, Vec b) { return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)}; }
+inline Vec max(Vec a, Vec b) {
+  return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)};
+}
+inline Vec min(Vec a, Vec b) {
+  return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)};
+}
 
-inline float sum(Vec a) { return vaddvq_f32(a.v); }
-inline float highest(Vec a) { return vmaxvq_f32(a.v); }
+inline float sum(Vec a) {
+  return vaddvq_f32(a.v);
+}
+inline float highest(Vec a) {
+  return vmaxvq_f32(a.v);
+}
 
-// The nearest integer n within [-127, 128] (an exponent of -127 makes the scale 0, one of 128 makes it infinite), and
-// x - n for x held within the same bounds.
+// The nearest integer n within [-127, 128] (an exponent of -127 makes the scale 0, one of 128 makes it
+// infinite), and x - n for x held within the same bounds.
 inline Vec splitExponent(Vec x, Vec& n) {
   x = max(broadcast(-127.0f), min(broadcast(128.0f), x));
   n = {vrndnq_f32(x.v)};
