@@ -33,13 +33,15 @@ export interface DeviceBatch {
 
 /** What a layer's backward pass reads. */
 interface SavedLayer {
+  /** (T, D) the residual stream at the layer's input, rounded to the activations' dtype */
+  input: Tensor;
   rstdInput: Tensor;
   /** (T, C), rotated */
   qkv: Tensor;
   /** (T, heads * headDim) */
   attention: Tensor;
   lse: Tensor;
-  /** (T, D) the residual stream between attention and MLP */
+  /** (T, D) the residual stream between attention and MLP, rounded likewise */
   middle: Tensor;
   rstdMiddle: Tensor;
   /** (T, 2F) */
@@ -80,34 +82,36 @@ export class Decoder {
     const losses = arena.tensor([tokens], "f32");
     arena.scope(() => {
       const cosSin = this.ropeTable(batch, arena);
-      const hidden: Tensor[] = [];
-      const saved: (SavedLayer | undefined)[] = [];
-      let h = arena.tensor([tokens, config.hiddenSize], "f32");
+      const h = arena.tensor([tokens, config.hiddenSize], "f32");
       device.ops.embedding({ ids: batch.tokens, table: weights.embedding, y: h });
-      const keepAll = backward && this.options.recompute === "none";
-      for (let layer = 0; layer < config.layers; layer++) {
-        hidden.push(h);
-        if (!backward) {
-          // One residual stream: the layer's output replaces its input.
-          arena.scope(() => this.layerForward(layer, h, h, cosSin, batch, arena));
-          continue;
+      if (!backward) {
+        for (let layer = 0; layer < config.layers; layer++) {
+          arena.scope(() => this.layerForward(layer, h, cosSin, batch, arena, "only"));
         }
-        const next = arena.tensor(h.shape, "f32");
-        if (keepAll) {
-          saved.push(this.layerForward(layer, h, next, cosSin, batch, arena));
-        } else {
-          arena.scope(() => this.layerForward(layer, h, next, cosSin, batch, arena));
-        }
-        h = next;
+        arena.scope(() => this.lossOf(h, undefined, batch, losses, arena));
+        return;
       }
-      const dh = backward ? arena.tensor(h.shape, this.options.activations) : undefined;
+      // Of each layer either everything that its backward pass reads, or its input alone, in full precision.
+      const saved: SavedLayer[] = [];
+      const inputs: Tensor[] = [];
+      for (let layer = 0; layer < config.layers; layer++) {
+        if (this.options.recompute === "none") {
+          saved.push(this.layerForward(layer, h, cosSin, batch, arena, "save"));
+        } else {
+          const input = arena.tensor(h.shape, "f32");
+          device.ops.cast({ source: h, target: input });
+          inputs.push(input);
+          arena.scope(() => this.layerForward(layer, h, cosSin, batch, arena, "only"));
+        }
+      }
+      const dh = this.activation(arena, tokens, config.hiddenSize);
       arena.scope(() => this.lossOf(h, dh, batch, losses, arena));
-      if (dh === undefined) return;
       for (let layer = config.layers - 1; layer >= 0; layer--) {
-        const input = hidden[layer] as Tensor;
         arena.scope(() => {
-          const kept = saved[layer] ?? this.layerForward(layer, input, undefined, cosSin, batch, arena);
-          this.layerBackward(layer, input, dh, kept, cosSin, batch, arena);
+          const kept =
+            saved[layer] ??
+            this.layerForward(layer, inputs[layer] as Tensor, cosSin, batch, arena, "recompute");
+          this.layerBackward(layer, dh, kept, cosSin, batch, arena);
         });
       }
     });
@@ -124,7 +128,7 @@ export class Decoder {
       const h = arena.tensor([tokens, config.hiddenSize], "f32");
       device.ops.embedding({ ids: batch.tokens, table: weights.embedding, y: h });
       for (let layer = 0; layer < config.layers; layer++) {
-        arena.scope(() => this.layerForward(layer, h, h, cosSin, batch, arena));
+        arena.scope(() => this.layerForward(layer, h, cosSin, batch, arena, "only"));
       }
       const x = this.activation(arena, tokens, config.hiddenSize);
       device.ops.rmsNormForward({ x: h, weight: weights.finalNorm, y: x, eps: config.rmsNormEps });
@@ -186,25 +190,26 @@ export class Decoder {
   }
 
   /**
-   * One layer: h -> next, which may be h itself. Returns what the backward pass needs, in `arena`; without `next` the
-   * layer is run only for that, and stops where it is complete.
+   * One layer, in place on the residual stream h. `only` keeps nothing; `save` returns what the backward pass needs, in
+   * `arena`; `recompute` does so too and stops where that is complete.
    */
   private layerForward(
     layer: number,
     h: Tensor,
-    next: Tensor | undefined,
     cosSin: Tensor,
     batch: Pick<DeviceBatch, "offsets">,
     arena: Arena,
+    purpose: "only" | "save" | "recompute",
   ): SavedLayer {
     const { device } = this;
     const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = this.config;
     const weights = this.weights.layers[layer] as LayerWeights;
-    const saved = this.saveLayer(layer, h, next, arena);
-    const { rstdInput, qkv, attention, lse, middle, rstdMiddle, gateUp, xa } = saved;
+    const saved = this.saveLayer(layer, h, arena, purpose !== "only");
+    const { input, rstdInput, qkv, attention, lse, middle, rstdMiddle, gateUp, xa } = saved;
     const tokens = h.shape[0] ?? 0;
     arena.scope(() => {
       const x = this.activation(arena, tokens, hiddenSize);
+      if (input !== h) device.ops.cast({ source: h, target: input });
       this.norm(h, weights.inputNorm, x, rstdInput);
       this.linear(layer, "qkv", x, qkv, { xa: xa.qkv });
       device.ops.rope({ x: qkv, cosSin, heads: heads + kvHeads, headDim });
@@ -219,35 +224,36 @@ export class Decoder {
         headDim,
         scale,
       });
-      this.linear(layer, "o", attention, middle, { xa: xa.o, residual: h });
+      this.linear(layer, "o", attention, h, { xa: xa.o, residual: h });
 
-      this.norm(middle, weights.postAttentionNorm, x, rstdMiddle);
+      if (middle !== h) device.ops.cast({ source: h, target: middle });
+      this.norm(h, weights.postAttentionNorm, x, rstdMiddle);
       this.linear(layer, "gateUp", x, gateUp, { xa: xa.gateUp });
-      if (next === undefined && xa.down === undefined) return;
+      if (purpose === "recompute" && xa.down === undefined) return;
       const gated = this.activation(arena, tokens, intermediateSize);
       device.ops.swigluForward({ gateUp, y: gated });
-      const out = next ?? arena.tensor(h.shape, "f32");
-      this.linear(layer, "down", gated, out, { xa: xa.down, residual: middle });
+      this.linear(layer, "down", gated, h, { xa: xa.down, residual: h });
     });
     return saved;
   }
 
-  private saveLayer(layer: number, h: Tensor, next: Tensor | undefined, arena: Arena): SavedLayer {
-    const { intermediateSize, heads, kvHeads, headDim } = this.config;
+  private saveLayer(layer: number, h: Tensor, arena: Arena, backward: boolean): SavedLayer {
+    const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = this.config;
     const tokens = h.shape[0] ?? 0;
     const xa: SavedLayer["xa"] = {};
-    if (this.adapter?.grads !== undefined) {
+    if (backward) {
       for (const group of LINEAR_GROUPS) {
-        const lora = this.adapter.group(layer, group);
+        const lora = this.adapter?.group(layer, group);
         if (lora !== undefined) xa[group] = this.activation(arena, tokens, lora.columns);
       }
     }
     return {
+      input: backward ? this.activation(arena, tokens, hiddenSize) : h,
       rstdInput: arena.tensor([tokens], "f32"),
       qkv: this.activation(arena, tokens, (heads + 2 * kvHeads) * headDim),
       attention: this.activation(arena, tokens, heads * headDim),
       lse: arena.tensor([tokens, heads], "f32"),
-      middle: next === h ? h : arena.tensor(h.shape, "f32"),
+      middle: backward ? this.activation(arena, tokens, hiddenSize) : h,
       rstdMiddle: arena.tensor([tokens], "f32"),
       gateUp: this.activation(arena, tokens, 2 * intermediateSize),
       xa,
@@ -257,7 +263,6 @@ export class Decoder {
   /** dh, the gradient at the layer's output, becomes the gradient at its input (except in layer 0, where none is needed). */
   private layerBackward(
     layer: number,
-    h: Tensor,
     dh: Tensor,
     saved: SavedLayer,
     cosSin: Tensor,
@@ -266,9 +271,9 @@ export class Decoder {
   ): void {
     const { device, config } = this;
     const weights = this.weights.layers[layer] as LayerWeights;
-    const tokens = h.shape[0] ?? 0;
+    const tokens = dh.shape[0] ?? 0;
     const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
-    const { middle, rstdMiddle, rstdInput, qkv, attention, lse, gateUp, xa } = saved;
+    const { input, middle, rstdMiddle, rstdInput, qkv, attention, lse, gateUp, xa } = saved;
 
     const normed = (x: Tensor, weight: Tensor) => (): Tensor => {
       const y = this.activation(arena, tokens, hiddenSize);
@@ -305,10 +310,10 @@ export class Decoder {
         scale: 1 / Math.sqrt(headDim),
       });
       device.ops.rope({ x: dqkv, cosSin, heads: heads + kvHeads, headDim, inverse: 1 });
-      this.linearBackward(layer, "qkv", dqkv, dx, normed(h, weights.inputNorm), xa.qkv);
+      this.linearBackward(layer, "qkv", dqkv, dx, normed(input, weights.inputNorm), xa.qkv);
       if (dx === undefined) return;
       const weight = weights.inputNorm;
-      device.ops.rmsNormBackward({ dy: dx, x: h, weight, rstd: rstdInput, dResidual: dh, dx: dh });
+      device.ops.rmsNormBackward({ dy: dx, x: input, weight, rstd: rstdInput, dResidual: dh, dx: dh });
     });
   }
 

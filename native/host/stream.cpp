@@ -125,13 +125,16 @@ void StreamState::enqueueNotify(void (*callback)(void*, const Message*), void* u
 }
 
 std::string StreamState::synchronize() {
-  std::promise<std::string> done;
+  // The stream's thread owns the promise: the caller may return while set_value is still on its way out.
+  auto done = std::make_unique<std::promise<std::string>>();
+  std::future<std::string> result = done->get_future();
   enqueueNotify(
       [](void* user, const Message* error) {
-        static_cast<std::promise<std::string>*>(user)->set_value(error == nullptr ? "" : error->text);
+        std::unique_ptr<std::promise<std::string>> promise(static_cast<std::promise<std::string>*>(user));
+        promise->set_value(error == nullptr ? "" : error->text);
       },
-      &done);
-  return done.get_future().get();
+      done.release());
+  return result.get();
 }
 
 void StreamState::loop() {
