@@ -1,5 +1,6 @@
 // Copies what the compiler does not: the files of lib/ that are read or run as they are, to the same place in dist/.
-import { cpSync, readdirSync } from "node:fs";
+// Makes the programs executable.
+import { chmodSync, cpSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -16,3 +17,6 @@ for (const entry of readdirSync(join(root, "lib"), { recursive: true, withFileTy
   count++;
 }
 console.log(`${count} assets copied to dist/`);
+
+const { bin } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+for (const program of Object.values(bin)) chmodSync(join(root, program), 0o755);

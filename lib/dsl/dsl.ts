@@ -119,6 +119,8 @@ export interface PromptRequest {
 /** One DSL, whole: its compiler, its prompts and its corpus. A second DSL is a second implementation. */
 export interface Dsl {
   readonly name: string;
+  /** Paths of the packages that the sandbox loads. @throws IBertError naming the one that is missing */
+  packageFiles(): string[];
   createEngine(options?: { workers?: number }): DslEngine;
   /** Prompts as plain data, which an adapter carries along. */
   readonly defaultPrompts: unknown;

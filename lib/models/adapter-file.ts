@@ -25,7 +25,8 @@ export interface LoadedAdapter {
   sidecar: IbertSidecar | undefined;
 }
 
-const shapesOf = (model: ModelConfig) => (config: PeftConfig) =>
+/** Names and shapes of an adapter's tensors on a model, given the adapter's configuration. */
+export const loraShapes = (model: ModelConfig) => (config: PeftConfig) =>
   new Map(new LoraLayout(model, config).matrices.map(({ name, shape }) => [name, shape]));
 
 /**
@@ -38,7 +39,7 @@ export async function loadAdapter(
   folder: string,
   options: { training?: boolean } = {},
 ): Promise<LoadedAdapter> {
-  const stored = await readPeftAdapter(folder, shapesOf(model));
+  const stored = await readPeftAdapter(folder, loraShapes(model));
   const layout = new LoraLayout(model, stored.config);
   const adapter = new LoraAdapter(device, layout, { training: options.training ?? false });
   adapter.load(layout.pack(stored.tensors));

@@ -1,7 +1,7 @@
 import { IBertError } from "../errors.js";
 import { GgufMetadata } from "../formats/gguf-metadata.js";
 import type { Gguf } from "../formats/gguf.js";
-import { JsonTokenizer, type TokenizerJson } from "./tokenizer-json.js";
+import { JsonTokenizer, type TokenizerJson, type TokenizerSettings } from "./tokenizer-json.js";
 import type { Tokenizer } from "./tokenizer.js";
 
 /** `tokenizer.ggml.token_type`: tokens that are matched as wholes before any merge. */
@@ -16,12 +16,18 @@ const PRE_TOKENIZERS: Record<string, { type: string } & Record<string, unknown>>
   smollm: { type: "Sequence", pretokenizers: [{ type: "Digits", individual_digits: true }, BYTE_LEVEL] },
 };
 
+/** The tokenizer in a GGUF's metadata. @throws IBertError `tokenizer-unsupported` naming the kind. */
+export function tokenizerFromGguf(gguf: Gguf): Tokenizer {
+  const { json, settings } = tokenizerJsonFromGguf(gguf);
+  return new JsonTokenizer(json, settings);
+}
+
 /**
- * The tokenizer in a GGUF's metadata: byte-level BPE (`tokenizer.ggml.model` = `gpt2`), rebuilt as the `tokenizer.json`
- * that the model had before its conversion.
+ * A GGUF's byte-level BPE (`tokenizer.ggml.model` = `gpt2`), rebuilt as the `tokenizer.json` that the model had before
+ * its conversion.
  * @throws IBertError `tokenizer-unsupported` naming the kind.
  */
-export function tokenizerFromGguf(gguf: Gguf): Tokenizer {
+export function tokenizerJsonFromGguf(gguf: Gguf): { json: TokenizerJson; settings: TokenizerSettings } {
   const metadata = new GgufMetadata(gguf);
   const model = metadata.requireString("tokenizer.ggml.model");
   const pre = metadata.string("tokenizer.ggml.pre") ?? "gpt-2";
@@ -58,13 +64,14 @@ export function tokenizerFromGguf(gguf: Gguf): Tokenizer {
     },
   };
   const bosId = metadata.number("tokenizer.ggml.bos_token_id") ?? null;
-  return new JsonTokenizer(json, {
+  const settings: TokenizerSettings = {
     path: gguf.path,
     bosId,
     eosId: metadata.requireNumber("tokenizer.ggml.eos_token_id"),
     addBos: bosId !== null && (metadata.boolean("tokenizer.ggml.add_bos_token") ?? false),
     chatTemplate: metadata.string("tokenizer.chat_template"),
-  });
+  };
+  return { json, settings };
 }
 
 /** An added token is found wherever it is spelt, and takes no space around it. */

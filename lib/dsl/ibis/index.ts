@@ -4,6 +4,7 @@ import { createIbisEngine } from "./engine.js";
 import { PROFILES, type Profile } from "./generator/programs.js";
 import { IBIS_PROMPTS, ibisTaskFormat, promptFieldsFromRequest, promptTemplatesShape } from "./prompts.js";
 import { createIbisRowSource } from "./source.js";
+import { locateWheels } from "./wheels.js";
 
 export { createIbisEngine, type IbisEngineOptions } from "./engine.js";
 export { lockedWheels, type LockedWheel } from "./wheels.js";
@@ -11,6 +12,7 @@ export { lockedWheels, type LockedWheel } from "./wheels.js";
 /** Ibis, the first DSL. */
 export const ibis: Dsl = {
   name: "ibis",
+  packageFiles: () => locateWheels().map(({ path }) => path),
   createEngine: createIbisEngine,
   defaultPrompts: IBIS_PROMPTS,
   format(prompts) {

@@ -1,0 +1,125 @@
+/** `ibert adapter inspect|merge|export`. */
+import { Option, type Command } from "commander";
+
+import { IBertError } from "../errors.js";
+import { readPeftAdapter, writePeftAdapter, type PeftAdapterOnDisk } from "../formats/peft.js";
+import { mergeAdapter } from "../models/merge.js";
+import { resolveSource } from "../models/sources.js";
+import { formatBytes, formatCount, formatTable } from "./format.js";
+import { withExample } from "./help.js";
+import type { Run } from "./main.js";
+import { baseOf } from "./model-options.js";
+
+export function addAdapterCommands(program: Command, run: Run): void {
+  const adapter = program.command("adapter").description("LoRA adapters: inspect, merge, export.");
+  addInspect(adapter, run);
+  addMerge(adapter, run);
+  addExport(adapter, run);
+}
+
+function addInspect(adapter: Command, run: Run): void {
+  const command = adapter
+    .command("inspect")
+    .description("Configuration, size and origin of an adapter.")
+    .argument("<folder>", "PEFT folder")
+    .option("--json", "print everything")
+    .action(async (folder: string, options: { json?: boolean }) => {
+      const stored = await readPeftAdapter(folder);
+      const { config, ibert } = stored;
+      const size = measure(stored);
+      if (options.json === true) return run.printJson({ folder, config, ...size, ibert });
+      const { dsl, training } = (ibert ?? {}) as {
+        dsl?: { name: string; version: string };
+        training?: Record<string, unknown>;
+      };
+      const rows = [
+        ["adapter", folder],
+        ["base", config.baseModel ?? "not named"],
+        ["rank, alpha", `${config.rank}, ${config.alpha}`],
+        ["targets", config.targets.join(", ")],
+        ["parameters", `${formatCount(size.parameters)} in ${size.tensors} tensors`],
+        [
+          "largest update",
+          size.largestB === 0 ? "none: every B is zero" : `|B| up to ${size.largestB.toPrecision(3)}`,
+        ],
+      ];
+      if (dsl !== undefined) rows.push(["made for", `${dsl.name} ${dsl.version}`]);
+      for (const [key, value] of Object.entries(training ?? {})) {
+        rows.push([key, typeof value === "string" ? value : JSON.stringify(value)]);
+      }
+      run.print(formatTable(rows, 2));
+    });
+  withExample(command, "npx ibert adapter inspect adapters/quickstart");
+}
+
+function measure({ tensors }: PeftAdapterOnDisk): { tensors: number; parameters: number; largestB: number } {
+  let parameters = 0;
+  let largestB = 0;
+  for (const [name, { data }] of tensors) {
+    parameters += data.length;
+    if (!name.endsWith(".lora_B.weight")) continue;
+    for (const value of data) largestB = Math.max(largestB, Math.abs(value));
+  }
+  return { tensors: tensors.size, parameters, largestB };
+}
+
+interface MergeCommandOptions {
+  output: string;
+  base?: string;
+  dtype: "bf16" | "f32";
+  json?: boolean;
+}
+
+function addMerge(adapter: Command, run: Run): void {
+  const command = adapter
+    .command("merge")
+    .description("Write base and adapter as one model: a Hugging Face folder in safetensors.")
+    .argument("<folder>", "PEFT folder")
+    .requiredOption("--output <folder>", "the merged model; replaced whole")
+    .option("--base <name>", "preset, hf:owner/name, folder or .gguf file (default: the adapter's own base)")
+    .addOption(new Option("--dtype <type>", "of the weights").choices(["bf16", "f32"]).default("bf16"))
+    .option("--json", "print { output, merged, tensors, files, bytes }")
+    .action(async (folder: string, options: MergeCommandOptions) => {
+      const { output, dtype } = options;
+      const base = options.base ?? baseOf(folder);
+      if (base === undefined) {
+        throw new IBertError("base-missing", `${folder}: the adapter does not say what its base model is`, {
+          hint: "Name it with --base.",
+        });
+      }
+      const source = await resolveSource(base, { report: (message) => run.note(message) });
+      const { stderr } = run.terminal;
+      const live = stderr.isTTY === true && options.json !== true;
+      const result = await mergeAdapter({
+        source,
+        adapter: folder,
+        output,
+        dtype,
+        onProgress: (written, total) => {
+          if (live) stderr.write(`\r\u001b[K${written < total ? `${written} of ${total} tensors` : ""}`);
+        },
+      });
+      if (options.json === true) return run.printJson({ output, ...result });
+      run.print(
+        `${output}: ${result.tensors} tensors (${formatBytes(result.bytes)}), ${result.merged} of them merged`,
+      );
+    });
+  withExample(command, "npx ibert adapter merge adapters/quickstart --output merged --dtype bf16");
+}
+
+function addExport(adapter: Command, run: Run): void {
+  const command = adapter
+    .command("export")
+    .description("Write the adapter as a plain PEFT folder, without ibert's own files.")
+    .argument("<folder>", "PEFT folder")
+    .requiredOption("--output <folder>", "the copy; replaced whole")
+    .option("--json", "print { output, tensors, parameters }")
+    .action(async (folder: string, options: { output: string; json?: boolean }) => {
+      const stored = await readPeftAdapter(folder);
+      await writePeftAdapter(options.output, stored);
+      const { tensors, parameters } = measure(stored);
+      if (options.json === true) return run.printJson({ output: options.output, tensors, parameters });
+      run.print(`${options.output}: ${tensors} tensors, ${formatCount(parameters)} parameters`);
+    });
+  withExample(command, "npx ibert adapter export adapters/quickstart --output exported");
+}

@@ -1,0 +1,163 @@
+/** `ibert data build|inspect|check`. */
+import { join } from "node:path";
+
+import { Option, type Command } from "commander";
+
+import { buildCorpus, type CorpusProgress } from "../data/corpus.js";
+import { checkCorpus, inspectCorpus, type CorpusReport } from "../data/inspect.js";
+import { CORPUS_PRESETS } from "../data/presets.js";
+import { SPLITS, TASK_TYPES } from "../data/tasks.js";
+import { DEFAULT_DSL, dslByName, dslNames } from "../dsl/registry.js";
+import { segmentTokenizer } from "../evaluation/evaluate.js";
+import { resolveSource } from "../models/sources.js";
+import { loadTokenizer } from "../models/tokenizer.js";
+import { formatCount, formatTable } from "./format.js";
+import { wholeNumber, withExample } from "./help.js";
+import { EXIT, type Run } from "./main.js";
+
+type Profile = keyof typeof CORPUS_PRESETS;
+
+interface BuildOptions {
+  dsl: string;
+  profile: Profile;
+  output?: string;
+  seed: number;
+  workers: number;
+  json?: boolean;
+}
+
+export function addDataCommands(program: Command, run: Run): void {
+  const data = program.command("data").description("Corpora: build, inspect, check.");
+  addBuild(data, run);
+  addInspect(data, run);
+  addCheck(data, run);
+}
+
+const dslOption = (): Option =>
+  new Option("--dsl <name>", "the DSL of the corpus").choices(dslNames()).default(DEFAULT_DSL);
+
+const defaultFolder = (profile: string): string => join("data", "corpus", profile);
+
+function addBuild(data: Command, run: Run): void {
+  const command = data
+    .command("build")
+    .description("Make a corpus of all six tasks; every row that holds code passes the compiler.")
+    .addOption(
+      new Option("--profile <name>", "how large and how varied")
+        .choices(Object.keys(CORPUS_PRESETS))
+        .default("quickstart"),
+    )
+    .option("--output <folder>", "where (default: data/corpus/<profile>)")
+    .option("--seed <n>", "the same seed gives the same bytes", wholeNumber(0), 1)
+    .addOption(dslOption())
+    .option("--workers <n>", "compiler processes", wholeNumber(1), 2)
+    .option("--json", "print the manifest")
+    .action((options: BuildOptions) => build(options, run));
+  withExample(command, "npx ibert data build --profile quickstart");
+}
+
+async function build(options: BuildOptions, run: Run): Promise<void> {
+  const directory = options.output ?? defaultFolder(options.profile);
+  const { seed, profile } = options;
+  const dsl = dslByName(options.dsl);
+  const engine = dsl.createEngine({ workers: options.workers });
+  const onProgress = options.json === true ? undefined : progressPrinter(run);
+  try {
+    const source = await dsl.corpusSource(engine, { seed, profile });
+    const { manifest, reused } = await buildCorpus(
+      { directory, seed, rows: CORPUS_PRESETS[profile] },
+      { engine, source, ...(onProgress === undefined ? {} : { onProgress }) },
+    );
+    if (options.json === true) return run.printJson({ directory, reused, manifest });
+    run.print(`${directory}: ${reused ? "is there already, unchanged" : "built"}`);
+    run.print(countsTable(manifest.counts));
+    run.print(`${manifest.refused} candidates refused, ${manifest.duplicates} duplicates left out`);
+  } finally {
+    await engine.close();
+  }
+}
+
+/** A line a task when it is complete; on a terminal the count in between too. */
+function progressPrinter({ terminal: { stderr } }: Run): (progress: CorpusProgress) => void {
+  return ({ task, accepted, wanted, refused }) => {
+    const text = `${task}: ${accepted} of ${wanted} rows, ${refused} refused`;
+    if (stderr.isTTY === true) stderr.write(`\r\u001b[K${text}${accepted >= wanted ? "\n" : ""}`);
+    else if (accepted >= wanted) stderr.write(`${text}\n`);
+  };
+}
+
+function countsTable(counts: CorpusReport["counts"]): string {
+  const rows = TASK_TYPES.map((task) => [task, ...SPLITS.map((split) => formatCount(counts[split][task]))]);
+  const totals = SPLITS.map((split) =>
+    formatCount(TASK_TYPES.reduce((sum, task) => sum + counts[split][task], 0)),
+  );
+  return formatTable([["task", ...SPLITS], ...rows, ["all", ...totals]]);
+}
+
+function addInspect(data: Command, run: Run): void {
+  const command = data
+    .command("inspect")
+    .description("What a corpus holds: rows, token lengths, an example of each task.")
+    .argument("[folder]", "the corpus", defaultFolder("quickstart"))
+    .option("--base <name>", "model whose tokens are counted", "smollm2-135m")
+    .option("--json", "print the report")
+    .action(async (folder: string, options: { base: string; json?: boolean }) => {
+      const format = dslByName(DEFAULT_DSL).format();
+      const tokenizer = segmentTokenizer(loadTokenizer(await resolveSource(options.base)));
+      const report = await inspectCorpus(folder, format, tokenizer);
+      if (options.json === true) return run.printJson(report);
+      printReport(report, run);
+    });
+  withExample(command, "npx ibert data inspect data/corpus/quickstart");
+}
+
+function printReport({ manifest, counts, lengths, examples }: CorpusReport, run: Run): void {
+  run.print(
+    `${manifest.name}: ${manifest.dsl.name} ${manifest.dsl.version}, source ${manifest.settings.source}`,
+  );
+  run.print(`\nRows\n${countsTable(counts)}`);
+  if (lengths !== undefined) {
+    const rows = Object.entries(lengths).map(([task, { rows, mean, median, p95, max, supervisedMean }]) => [
+      task,
+      formatCount(rows),
+      mean.toFixed(1),
+      String(median),
+      String(p95),
+      String(max),
+      supervisedMean.toFixed(1),
+    ]);
+    const head = ["task", "rows", "mean", "median", "p95", "max", "learned"];
+    run.print(`\nTokens of training rows\n${formatTable([head, ...rows])}`);
+  }
+  for (const [task, { prompt, completion }] of Object.entries(examples)) {
+    run.print(`\n[${task}]\n${prompt}⟶${completion}`);
+  }
+}
+
+function addCheck(data: Command, run: Run): void {
+  const command = data
+    .command("check")
+    .description("Hold a corpus against its manifest and send a sample through the compiler again.")
+    .argument("[folder]", "the corpus", defaultFolder("quickstart"))
+    .option("--sample <n>", "rows that are compiled again", wholeNumber(1), 200)
+    .option("--seed <n>", "which rows", wholeNumber(0), 0)
+    .addOption(dslOption())
+    .option("--json", "print { checked, problems }")
+    .action(
+      async (folder: string, options: { sample: number; seed: number; dsl: string; json?: boolean }) => {
+        const dsl = dslByName(options.dsl);
+        const engine = dsl.createEngine();
+        try {
+          const { sample, seed } = options;
+          const result = await checkCorpus(folder, { engine, format: dsl.format(), sample, seed });
+          if (result.problems.length > 0) run.exitCode = EXIT.refused;
+          if (options.json === true) return run.printJson(result);
+          for (const problem of result.problems) run.print(problem);
+          run.print(`${folder}: ${result.checked} rows compiled again, ${result.problems.length} problems`);
+        } finally {
+          await engine.close();
+        }
+      },
+    );
+  withExample(command, "npx ibert data check data/corpus/quickstart");
+}

@@ -1,0 +1,79 @@
+/** `ibert doctor`. */
+import type { Command } from "commander";
+
+import { diagnose, type Diagnosis } from "../diagnosis/diagnose.js";
+import { formatBytes, formatTable } from "./format.js";
+import { withExample } from "./help.js";
+import { EXIT, type Run } from "./main.js";
+
+export function addDoctorCommand(program: Command, run: Run): void {
+  const command = program
+    .command("doctor")
+    .description("What this machine has and lacks: backends, kernels, caches, sandbox.")
+    .option("--json", "print everything")
+    .action(async (options: { json?: boolean }) => {
+      const found = await diagnose();
+      if (!found.backends.some(({ name, available }) => name === "cpu" && available))
+        run.exitCode = EXIT.refused;
+      if (options.json === true) return run.printJson(found);
+      run.print(describe(found));
+    });
+  withExample(command, "npx ibert doctor");
+}
+
+function describe(found: Diagnosis): string {
+  const { platform, processor, memory, addon, cache, sandbox } = found;
+  const facts = [
+    ["system", `${platform.system} ${platform.architecture}, ${platform.release}`],
+    ["node", platform.node],
+    ["processor", `${processor.name}, ${processor.cores} cores`],
+    ["memory", `${formatBytes(memory.availableBytes)} of ${formatBytes(memory.totalBytes)} available`],
+    ["addon", addon.path ?? `missing: ${addon.problem ?? ""}`],
+    ["cache", cache.folder],
+    ["wheels", cache.wheels],
+    ...cache.models.map(({ preset, path, bytes }) => [
+      `model ${preset}`,
+      path === undefined
+        ? "not here; fetched when first used"
+        : `${path}${bytes ? ` (${formatBytes(bytes)})` : ""}`,
+    ]),
+    ["sandbox", describeSandbox(sandbox)],
+  ];
+  const parts = [formatTable(facts, 2), describeBackends(found)];
+  const kernels = kernelTable(found);
+  if (kernels !== "") parts.push(kernels);
+  return parts.join("\n\n");
+}
+
+function describeSandbox({ network, limits, layers }: Diagnosis["sandbox"]): string {
+  const has = (there: boolean): string => (there ? "yes" : "no");
+  return (
+    "child process without environment, file permissions of Node, allow-list interpreter; " +
+    `network cut off: ${has(network)}, system limits: ${has(limits)}` +
+    (layers.length > 0 ? ` (${[...new Set(layers)].join(", ")})` : "")
+  );
+}
+
+function describeBackends({ backends, instructionSets }: Diagnosis): string {
+  return backends
+    .map(({ name, device, reason, help }) => {
+      if (device === undefined) return `${name}: not available: ${reason}\n  ${help}`;
+      const sets = name === "cpu" ? `\n  instruction sets that run here: ${instructionSets.join(", ")}` : "";
+      return `${name}: ${device.name}, ${device.architecture}, ${device.threads} threads${sets}`;
+    })
+    .join("\n");
+}
+
+/** op × backend: the kernel that runs. */
+function kernelTable({ backends }: Diagnosis): string {
+  const there = backends.filter(({ available }) => available);
+  const ops = Object.keys(there[0]?.kernels ?? {});
+  if (ops.length === 0) return "";
+  return formatTable(
+    [
+      ["op", ...there.map(({ name }) => name)],
+      ...ops.map((op) => [op, ...there.map(({ kernels }) => kernels?.[op] ?? "–")]),
+    ],
+    1 + there.length,
+  );
+}

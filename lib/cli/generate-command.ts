@@ -1,0 +1,156 @@
+/** `ibert generate` and the six short forms, one a task. */
+import { Option, type Command } from "commander";
+
+import { parseTaskType, TASK_TYPES, type TaskType } from "../data/tasks.js";
+import { IBertModel, type GenerateRequest, type GenerateResult } from "../ibert-model.js";
+import { describeVerdict } from "../validation/verdict.js";
+import { numberBetween, wholeNumber, withExample } from "./help.js";
+import { textOrInput } from "./input.js";
+import { EXIT, type Run } from "./main.js";
+import { addModelOptions, chosenModel, type ModelOptions } from "./model-options.js";
+import { addSchemaOptions, schemaFrom, type SchemaOptions } from "./schema-options.js";
+
+interface GenerateOptions extends ModelOptions, SchemaOptions {
+  task: string;
+  error?: string;
+  dialect?: string;
+  validate: boolean;
+  repairs: number;
+  maxTokens: number;
+  temperature: number;
+  topP: number;
+  topK: number;
+  seed: number;
+  whole?: boolean;
+  json?: boolean;
+}
+
+interface ShortForm {
+  name: string;
+  task: TaskType;
+  description: string;
+  example: string;
+}
+
+const TABLE = `--table "orders(region string, amount float64)"`;
+
+const SHORT_FORMS: readonly ShortForm[] = [
+  {
+    name: "complete",
+    task: "code_completion",
+    description: "Go on with a program.",
+    example: `echo "orders.group_by('region')." | npx ibert complete ${TABLE}`,
+  },
+  {
+    name: "to-sql",
+    task: "ibis_to_sql",
+    description: "Say in SQL what a program computes.",
+    example: `echo "orders.filter(orders.amount > 10).count()" | npx ibert to-sql ${TABLE}`,
+  },
+  {
+    name: "fix",
+    task: "error_resolution",
+    description: "Mend a program; the exception is the last line, or --error.",
+    example: `echo "orders.group_by('region').agregate(n=orders.count())" | npx ibert fix ${TABLE}`,
+  },
+  {
+    name: "ask",
+    task: "qa",
+    description: "Answer a question.",
+    example: `echo "How do I keep only the first five rows of orders?" | npx ibert ask ${TABLE}`,
+  },
+  {
+    name: "document",
+    task: "function_documentation",
+    description: "Describe a function.",
+    example: `echo "Table.distinct(on=None, keep='first')" | npx ibert document`,
+  },
+  {
+    name: "from-sql",
+    task: "sql_to_ibis",
+    description: "Write the program for an SQL query.",
+    example: `echo "SELECT region, SUM(amount) AS total FROM orders GROUP BY region" | npx ibert from-sql ${TABLE}`,
+  },
+];
+
+export function addGenerateCommands(program: Command, run: Run): void {
+  const generate = program
+    .command("generate")
+    .description("Answer one prompt of any task; the compiler checks the answer.")
+    .requiredOption("--task <task>", `one of ${TASK_TYPES.join(", ")}`);
+  withExample(
+    addGenerateOptions(generate, run, undefined),
+    `npx ibert generate --task code_completion --table "df(category string, price float64)" "df.group_by('category')."`,
+  );
+  for (const { name, task, description, example } of SHORT_FORMS) {
+    const command = program.command(name).description(`${description} Short for generate --task ${task}.`);
+    withExample(addGenerateOptions(command, run, task), example);
+  }
+}
+
+function addGenerateOptions(command: Command, run: Run, task: TaskType | undefined): Command {
+  command.argument("[prompt...]", "the text to work on; standard input when there is none");
+  addSchemaOptions(command);
+  addModelOptions(command)
+    .option("--error <text>", "the exception that a broken program raised")
+    .option("--dialect <name>", "SQL dialect that the check compiles to")
+    .option("--no-validate", "do not ask the compiler")
+    .option("--repairs <n>", "answers refused by the compiler are tried again so often", wholeNumber(0), 2)
+    .option("--max-tokens <n>", "length of the answer", wholeNumber(1), 160)
+    .option("--temperature <t>", "0 is greedy", numberBetween(0, Infinity), 0)
+    .option("--top-p <p>", "sample from the likeliest tokens of this probability", numberBetween(0.001, 1), 1)
+    .option("--top-k <k>", "sample from so many tokens; 0 for all", wholeNumber(0), 0)
+    .option("--seed <n>", "of the sampling", wholeNumber(0), 0);
+  if (task === undefined || task === "code_completion") {
+    command.addOption(new Option("--whole", "print the prompt before its completion"));
+  }
+  return command
+    .option("--json", "print { text, verdict, attempts, tokens }")
+    .action(async (words: string[], options: GenerateOptions) => {
+      await answer(words, { ...options, task: task ?? options.task }, run);
+    });
+}
+
+async function answer(words: string[], options: GenerateOptions, run: Run): Promise<void> {
+  const taskType = parseTaskType(options.task, "--task");
+  const schema = schemaFrom(options);
+  const prompt = await textOrInput(words, run.terminal);
+  const request: GenerateRequest = {
+    prompt,
+    taskType,
+    validateWithCompiler: options.validate,
+    maxTokens: options.maxTokens,
+    temperature: options.temperature,
+    topP: options.topP,
+    topK: options.topK,
+    seed: options.seed,
+  };
+  if (schema !== undefined) request.schema = schema;
+  if (options.error !== undefined) request.error = options.error;
+  if (options.dialect !== undefined) request.dialect = options.dialect;
+  const model = await IBertModel.load({
+    ...chosenModel(options),
+    backend: options.backend,
+    threads: options.threads,
+    useCompilerFeedback: options.repairs > 0,
+    maxRepairs: options.repairs,
+  });
+  let result: GenerateResult;
+  try {
+    result = await model.generate(request);
+  } finally {
+    await model.dispose();
+  }
+  if (result.verdict?.ok === false) run.exitCode = EXIT.refused;
+  if (options.json === true) return run.printJson(result);
+  const before = options.whole === true && taskType === "code_completion" ? prompt : "";
+  run.print(before + result.text);
+  run.note(describeResult(result, taskType === "code_completion" ? prompt + result.text : result.text));
+}
+
+function describeResult({ text, verdict, attempts, tokens }: GenerateResult, checked: string): string {
+  const work = `${tokens.completion} tokens${attempts > 1 ? `, ${attempts} attempts` : ""}`;
+  if (verdict === undefined) return `not checked (${text === "" ? "no answer" : work})`;
+  const inferred = verdict.inferredSchema === undefined ? "" : ", schema inferred from the names";
+  return `${describeVerdict(checked.trim(), { ...verdict, milliseconds: 0 })} (${work}${inferred})`;
+}

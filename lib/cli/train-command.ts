@@ -1,0 +1,175 @@
+/** `ibert-train`. */
+import type { Command } from "commander";
+
+import { readSplit } from "../data/reader.js";
+import { IBertError } from "../errors.js";
+import type { EvaluationResult } from "../evaluation/metrics.js";
+import { loadCheckpoint } from "../training/checkpoint.js";
+import { parseTrainingConfig, readTrainingConfig, type TrainingConfig } from "../training/config.js";
+import { availableMemory, requireMemory } from "../training/plan.js";
+import {
+  findSameRun,
+  recordRun,
+  writeReport,
+  type Measurement,
+  type RunRecord,
+} from "../training/report/report.js";
+import { reportFolder } from "../training/report/run-record.js";
+import { planTraining, train, type TrainResult } from "../training/train.js";
+import { evaluationTable } from "./evaluation-table.js";
+import { formatBytes, formatCount, formatDuration } from "./format.js";
+import { EXIT, EXIT_CODES_HELP, type Run } from "./main.js";
+import { describePlan, trainingDisplay, type TrainingDisplay } from "./training-display.js";
+
+interface Options {
+  config?: string;
+  set: string[];
+  resume?: string;
+  dryRun?: boolean;
+  backend?: string;
+  reuse?: boolean;
+  json?: boolean;
+}
+
+/** Adds what `ibert-train` takes and does. */
+export function setUpTraining(program: Command, run: Run): void {
+  program
+    .description("Fine-tune a LoRA adapter, measured by the real compiler before and after.")
+    .option("--config <file>", "the run, in YAML; configs/training/ has examples, schema.json every key")
+    .option(
+      "--set <key=value>",
+      "change one setting, e.g. optimizer.learningRate=1e-4; may be repeated",
+      (setting: string, before: string[]) => [...before, setting],
+      [] as string[],
+    )
+    .option("--resume <folder>", "go on from a checkpoint, or the newest in a folder of checkpoints")
+    .option("--dry-run", "check everything and print the exact memory; train nothing")
+    .option("--backend <name>", "auto, cpu, cuda, metal, reference, or a library's path")
+    .option("--reuse", "do nothing when the adapter is there, of the same configuration and corpus")
+    .option("--json", "print every event as a line of JSON")
+    .addHelpText(
+      "after",
+      `
+The adapter goes to the configuration's output folder, with report/report.html inside. Ctrl-C ends the run after the
+step in hand with a checkpoint; a second Ctrl-C ends it at once.
+
+Example:
+  $ npx ibert-train --config configs/training/quickstart.yaml --set steps=50 --set lora.rank=16
+${EXIT_CODES_HELP}`,
+    )
+    .action((options: Options) => execute(options, run));
+}
+
+async function configFrom(options: Options): Promise<TrainingConfig> {
+  const settings = [...options.set];
+  if (options.backend !== undefined) settings.push(`backend=${options.backend}`);
+  if (options.config !== undefined) return readTrainingConfig(options.config, settings);
+  if (options.resume === undefined) {
+    throw new IBertError("config-missing", "there is no --config", {
+      hint: "For example --config configs/training/quickstart.yaml; --resume alone takes the checkpoint's own.",
+    });
+  }
+  if (options.set.length > 0) {
+    throw new IBertError("setting-invalid", "--set needs --config", {
+      hint: "Name the configuration file of the run that is resumed.",
+    });
+  }
+  const { config } = await loadCheckpoint(options.resume);
+  return options.backend === undefined
+    ? config
+    : parseTrainingConfig({ ...config, backend: options.backend }, "--backend");
+}
+
+async function execute(options: Options, run: Run): Promise<void> {
+  const config = await configFrom(options);
+  if (options.dryRun === true) return dryRun(config, options, run);
+  const same = options.reuse === true ? findSameRun(config) : undefined;
+  if (same !== undefined) {
+    if (options.json === true) return run.printJson({ event: "reused", adapter: config.output });
+    run.print(`${config.output} is there, trained with this configuration on this corpus: nothing to do`);
+    return printRecord(same, run);
+  }
+  const display = trainingDisplay(run, options.json === true);
+  const { result, during } = await runInterruptibly(config, options, display);
+  if (result.status === "interrupted") {
+    run.exitCode = EXIT.interrupted;
+    const how = `ibert-train ${options.config === undefined ? "" : `--config ${options.config} `}`;
+    const settings = options.set.map((setting) => `--set ${setting} `).join("");
+    display.say(
+      `stopped after step ${result.steps}; go on with:\n  npx ${how}${settings}--resume ${result.checkpoint}`,
+    );
+    if (options.json === true) {
+      run.printJson({ event: "interrupted", step: result.steps, checkpoint: result.checkpoint });
+    }
+    return;
+  }
+  const record = await recordRun(config, result, during);
+  const report = await writeReport(record);
+  const { adapter, trainingSeconds, steps } = result;
+  if (options.json === true) run.printJson({ event: "complete", adapter, report, steps, trainingSeconds });
+  else printRecord(record, run);
+}
+
+async function dryRun(config: TrainingConfig, options: Options, run: Run): Promise<void> {
+  const rows = await readSplit(config.corpus, "train");
+  const plan = await planTraining(config);
+  const available = availableMemory();
+  if (options.json === true) {
+    run.printJson({ event: "plan", ...plan, available, rows: rows.length, config });
+  } else {
+    run.print(describePlan(plan));
+    run.print(`${formatBytes(available)} are available; ${formatCount(rows.length)} training rows`);
+  }
+  requireMemory(plan, available);
+}
+
+/** Trains; the first interrupt asks the run to end with a checkpoint, the second has the system's own effect. */
+async function runInterruptibly(
+  config: TrainingConfig,
+  options: Options,
+  display: TrainingDisplay,
+): Promise<{ result: TrainResult; during: Measurement[] }> {
+  const controller = new AbortController();
+  const interrupt = (): void => {
+    process.removeListener("SIGINT", interrupt);
+    process.removeListener("SIGTERM", interrupt);
+    controller.abort();
+    display.say("stopping after the step in hand, with a checkpoint; once more ends at once");
+  };
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  const during: Measurement[] = [];
+  const show = display.onEvaluation.bind(display);
+  display.onEvaluation = (when, step, found) => {
+    if (when === "during") during.push({ when, step, tasks: found.tasks, all: found.all });
+    show(when, step, found);
+  };
+  try {
+    const result = await train(config, {
+      events: display,
+      signal: controller.signal,
+      ...(options.resume === undefined ? {} : { resume: options.resume }),
+    });
+    return { result, during };
+  } finally {
+    display.end();
+    process.removeListener("SIGINT", interrupt);
+    process.removeListener("SIGTERM", interrupt);
+  }
+}
+
+function printRecord({ config, measurements, steps, trainingSeconds }: RunRecord, run: Run): void {
+  const find = (when: Measurement["when"]): EvaluationResult | undefined => {
+    const found = measurements.find((measurement) => measurement.when === when);
+    return found && { tasks: found.tasks, all: found.all, scores: [] };
+  };
+  const after = find("after");
+  if (after !== undefined) run.print(`\n${evaluationTable(after, find("before"))}\n`);
+  const tokens = steps.reduce((sum, step) => sum + step.tokens, 0);
+  run.print(
+    `${steps.length} steps, ${formatCount(tokens)} tokens in ${formatDuration(trainingSeconds)}, ` +
+      `last loss ${steps.at(-1)?.loss.toFixed(3)}`,
+  );
+  run.print(`adapter  ${config.output}`);
+  run.print(`report   ${reportFolder(config.output)}/report.html, curves.svg`);
+}

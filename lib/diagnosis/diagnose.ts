@@ -1,0 +1,157 @@
+/** What this machine has and lacks for ibert. */
+import { execFile } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { arch, cpus, platform, release, totalmem } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { z } from "zod";
+
+import { DEFAULT_DSL, dslByName } from "../dsl/registry.js";
+import { systemIsolation } from "../dsl/sandbox/isolation.js";
+import { IBertError } from "../errors.js";
+import { loadPreset, presetNames } from "../models/presets.js";
+import { cacheDirectory } from "../runtime/cache.js";
+import { addonPath } from "../runtime/native.js";
+import { availableMemory } from "../training/plan.js";
+
+export interface BackendDiagnosis {
+  name: string;
+  available: boolean;
+  /** What it runs on. */
+  device?: { name: string; architecture: string; memoryBytes: number; threads: number };
+  /** Op → kernel, null where the backend lacks the op. */
+  kernels?: Record<string, string | null>;
+  /** Why it is not available, and what would help. */
+  reason?: string;
+  help?: string;
+}
+
+export interface Diagnosis {
+  platform: { system: string; architecture: string; release: string; node: string };
+  processor: { name: string; cores: number };
+  memory: { totalBytes: number; availableBytes: number };
+  addon: { path?: string; problem?: string };
+  backends: BackendDiagnosis[];
+  /** Instruction sets that the CPU backend can run here; IBERT_CPU_ISA chooses. */
+  instructionSets: string[];
+  cache: { folder: string; wheels: string; models: { preset: string; path?: string; bytes?: number }[] };
+  sandbox: { network: boolean; limits: boolean; layers: string[] };
+}
+
+/** Names that IBERT_CPU_ISA takes, in rising order. */
+const INSTRUCTION_SETS = ["generic", "neon", "avx2", "avx512", "avx512-bf16", "amx-emulated", "amx-bf16"];
+
+const Answer = z.union([
+  z.object({ error: z.string() }),
+  z.object({
+    info: z.object({
+      backend: z.string(),
+      name: z.string(),
+      architecture: z.string(),
+      memoryBytes: z.number(),
+      threads: z.number(),
+    }),
+    kernels: z.record(z.string(), z.string().nullable()),
+  }),
+]);
+
+/** Opens a backend in a process of its own. */
+function probe(
+  addon: string,
+  backend: string,
+  env: Record<string, string> = {},
+): Promise<z.infer<typeof Answer>> {
+  const script = fileURLToPath(new URL("probe.mjs", import.meta.url));
+  const options = { timeout: 30_000, env: { ...process.env, ...env } };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [script, addon, backend], options, (error, stdout, stderr) => {
+      if (error === null) return resolve(Answer.parse(JSON.parse(stdout)));
+      const how = error.signal ? `was ended by ${error.signal}` : `ended with ${error.code}`;
+      resolve({ error: `the process that opened it ${how}: ${stderr.trim().split("\n").at(-1) ?? ""}` });
+    });
+  });
+}
+
+const HELP: Record<string, string> = {
+  cuda: existsSync("/proc/driver/nvidia/version")
+    ? "The NVIDIA driver is here, but this build has no CUDA kernels."
+    : "It needs an NVIDIA GPU with its driver, and a build with CUDA kernels.",
+  metal: "It needs a Mac with Apple silicon, and a build with Metal kernels.",
+  cpu: "Build again: npm run build:native. IBERT_CPU_ISA may force an instruction set that this machine lacks.",
+  reference: "Build it: npm run build:native",
+};
+
+async function diagnoseBackend(addon: string, name: string): Promise<BackendDiagnosis> {
+  const answer = await probe(addon, name);
+  if ("error" in answer) {
+    return { name, available: false, reason: answer.error, help: HELP[name] ?? "" };
+  }
+  const { name: device, architecture, memoryBytes, threads } = answer.info;
+  return {
+    name,
+    available: true,
+    device: { name: device, architecture, memoryBytes, threads },
+    kernels: answer.kernels,
+  };
+}
+
+async function runnableInstructionSets(addon: string): Promise<string[]> {
+  const answers = await Promise.all(
+    INSTRUCTION_SETS.map((isa) => probe(addon, "cpu", { IBERT_CPU_ISA: isa })),
+  );
+  return INSTRUCTION_SETS.filter((_, i) => "info" in (answers[i] as object));
+}
+
+function diagnoseWheels(): string {
+  try {
+    return `all ${dslByName(DEFAULT_DSL).packageFiles().length} are here`;
+  } catch (error) {
+    if (error instanceof IBertError) return error.message.replace("\n  ", "; ");
+    throw error;
+  }
+}
+
+function diagnoseModels(): Diagnosis["cache"]["models"] {
+  return presetNames().map((preset) => {
+    const { weights } = loadPreset(preset);
+    const path =
+      weights.from === "wheel"
+        ? cacheDirectory(
+            "models",
+            `${weights.package}-${weights.version}`,
+            weights.member.split("/").at(-1) ?? "",
+          )
+        : join(cacheDirectory("models"), "hub", weights.repository.replace("/", "--"));
+    if (!existsSync(path)) return { preset };
+    return weights.from === "wheel" ? { preset, path, bytes: statSync(path).size } : { preset, path };
+  });
+}
+
+/** Looks at everything; backends are tried in processes of their own. Throws for no fault of the machine's. */
+export async function diagnose(): Promise<Diagnosis> {
+  let addon: Diagnosis["addon"];
+  try {
+    addon = { path: addonPath() };
+  } catch (error) {
+    addon = { problem: (error as Error).message };
+  }
+  const { path } = addon;
+  const backends = ["cpu", "reference", "cuda", "metal"];
+  const isolation = await systemIsolation();
+  return {
+    platform: { system: platform(), architecture: arch(), release: release(), node: process.versions.node },
+    processor: { name: cpus()[0]?.model ?? "unknown", cores: cpus().length },
+    memory: { totalBytes: totalmem(), availableBytes: availableMemory() },
+    addon,
+    backends:
+      path === undefined ? [] : await Promise.all(backends.map((name) => diagnoseBackend(path, name))),
+    instructionSets: path === undefined ? [] : await runnableInstructionSets(path),
+    cache: { folder: cacheDirectory(), wheels: diagnoseWheels(), models: diagnoseModels() },
+    sandbox: {
+      network: isolation.network,
+      limits: isolation.limits,
+      layers: isolation.prefix.filter((word) => ["setpriv", "unshare", "prlimit"].includes(word)),
+    },
+  };
+}

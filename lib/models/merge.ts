@@ -1,0 +1,233 @@
+/**
+ * Merging: the adapter's update goes into the base model's weights, W' = W + alpha/r B A (Hu et al. 2021), and the
+ * result is a Hugging Face folder that needs no adapter. Weights are read, merged and written in pieces.
+ */
+import { copyFileSync, existsSync } from "node:fs";
+import { join } from "node:path";
+
+import { replaceDirectoryAtomic, writeFileAtomic } from "../formats/atomic.js";
+import { dequantize } from "../formats/dequantize.js";
+import { tensorBytes } from "../formats/dtypes.js";
+import { readRange } from "../formats/file.js";
+import { openGguf } from "../formats/gguf.js";
+import { readJson } from "../formats/json.js";
+import { readPeftAdapter, type PeftAdapter } from "../formats/peft.js";
+import { writeSafetensors, type StreamedTensor } from "../formats/safetensors-writer.js";
+import { floatToBf16 } from "../runtime/bf16.js";
+import { loraShapes } from "./adapter-file.js";
+import type { ModelConfig } from "./config.js";
+import type { ModelSource } from "./sources.js";
+import { tokenizerJsonFromGguf } from "./tokenizer-gguf.js";
+import { openWeights, readWeight, type WeightTensor } from "./weights.js";
+
+export interface MergeOptions {
+  source: ModelSource;
+  /** PEFT folder. */
+  adapter: string;
+  /** Folder of the merged model, replaced whole. */
+  output: string;
+  dtype?: "bf16" | "f32";
+  /** Told after each tensor. */
+  onProgress?: (written: number, total: number) => void;
+}
+
+export interface MergeResult {
+  /** Linears that the adapter changed. */
+  merged: number;
+  tensors: number;
+  files: string[];
+  bytes: number;
+}
+
+/** Bytes of one safetensors file; a larger model is split, with an index, as transformers does. */
+const SHARD_BYTES = 5e9;
+/** Elements that are widened at a time. */
+const CHUNK_ELEMENTS = 1 << 22;
+const FILES_OF_A_MODEL = [
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "chat_template.jinja",
+  "tekken.json",
+];
+
+/**
+ * Writes the merged model.
+ * @throws IBertError naming file and tensor when base and adapter do not fit, or `disk-full`, `write-failed`.
+ */
+export async function mergeAdapter(options: MergeOptions): Promise<MergeResult> {
+  const { source, output, dtype = "bf16", onProgress } = options;
+  const weights = openWeights(source);
+  const adapter = await readPeftAdapter(options.adapter, loraShapes(weights.config));
+  const stored = dtype === "bf16" ? "BF16" : "F32";
+  let written = 0;
+  let merged = 0;
+  const tensors = weights.names.map((name): [string, StreamedTensor] => {
+    const weight = weights.tensor(name);
+    const update = updateOf(name, adapter);
+    if (update !== undefined) merged++;
+    const data = async function* (): AsyncGenerator<Uint8Array> {
+      for await (const values of mergedRows(weight, update)) {
+        const narrow = dtype === "bf16" ? floatToBf16(values) : values;
+        yield new Uint8Array(narrow.buffer, narrow.byteOffset, narrow.byteLength);
+      }
+      onProgress?.(++written, weights.names.length);
+    };
+    return [name, { dtype: stored, shape: weight.shape, data }];
+  });
+  const shards = split(tensors);
+  const bytes = tensors.reduce((sum, [, tensor]) => sum + tensorBytes(tensor.dtype, tensor.shape), 0);
+  const files = shards.map((_, i) => shardName(i, shards.length));
+  await replaceDirectoryAtomic(output, async (folder) => {
+    for (const [i, shard] of shards.entries()) {
+      await writeSafetensors(join(folder, files[i] as string), new Map(shard), {
+        metadata: { format: "pt" },
+      });
+    }
+    if (shards.length > 1) {
+      const map = shards.flatMap((shard, i) => shard.map(([name]) => [name, files[i]]));
+      const index = { metadata: { total_size: bytes }, weight_map: Object.fromEntries(map) as unknown };
+      await writeFileAtomic(join(folder, "model.safetensors.index.json"), toJson(index));
+    }
+    await writeModelFiles(folder, source, weights.config, dtype);
+  });
+  return { merged, tensors: tensors.length, files, bytes };
+}
+
+interface Update {
+  /** (r, in) */
+  a: Float32Array;
+  /** (out, r) */
+  b: Float32Array;
+  rank: number;
+  scale: number;
+}
+
+function updateOf(weight: string, { config, tensors }: PeftAdapter): Update | undefined {
+  const module = `base_model.model.${weight.replace(/\.weight$/, "")}`;
+  const a = tensors.get(`${module}.lora_A.weight`)?.data;
+  const b = tensors.get(`${module}.lora_B.weight`)?.data;
+  if (a === undefined || b === undefined) return undefined;
+  return { a, b, rank: config.rank, scale: config.alpha / config.rank };
+}
+
+/** The rows of W + scale B A as float32, some at a time. */
+async function* mergedRows(weight: WeightTensor, update: Update | undefined): AsyncGenerator<Float32Array> {
+  const rows = weight.shape.length === 2 ? (weight.shape[0] ?? 1) : 1;
+  const columns = weight.shape.at(-1) ?? 1;
+  const rowBytes = weight.byteLength / rows;
+  // Permuted rows lie anywhere in the tensor, so it is read whole; only q and k of a GGUF are permuted.
+  const whole = weight.rowPermutation === undefined ? undefined : await readWeight(weight);
+  const step = Math.max(1, Math.floor(CHUNK_ELEMENTS / columns));
+  for (let row = 0; row < rows; row += step) {
+    const count = Math.min(step, rows - row);
+    const bytes =
+      whole?.subarray(row * rowBytes, (row + count) * rowBytes) ??
+      (await readRange({
+        path: weight.path,
+        byteOffset: weight.byteOffset + row * rowBytes,
+        byteLength: count * rowBytes,
+      }));
+    const values = dequantize(weight.dtype, bytes);
+    if (update !== undefined) addUpdate(values, row, columns, update);
+    yield values;
+  }
+}
+
+function addUpdate(values: Float32Array, firstRow: number, columns: number, update: Update): void {
+  const { a, b, rank, scale } = update;
+  const sum = new Float64Array(columns);
+  for (let row = 0; row * columns < values.length; row++) {
+    sum.fill(0);
+    for (let r = 0; r < rank; r++) {
+      const factor = b[(firstRow + row) * rank + r] as number;
+      const start = r * columns;
+      for (let i = 0; i < columns; i++) sum[i] = (sum[i] as number) + factor * (a[start + i] as number);
+    }
+    const start = row * columns;
+    for (let i = 0; i < columns; i++) {
+      values[start + i] = (values[start + i] as number) + scale * (sum[i] as number);
+    }
+  }
+}
+
+function split(tensors: [string, StreamedTensor][]): [string, StreamedTensor][][] {
+  const shards: [string, StreamedTensor][][] = [[]];
+  let size = 0;
+  for (const entry of tensors) {
+    const bytes = tensorBytes(entry[1].dtype, entry[1].shape);
+    if (size > 0 && size + bytes > SHARD_BYTES) {
+      shards.push([]);
+      size = 0;
+    }
+    shards.at(-1)?.push(entry);
+    size += bytes;
+  }
+  return shards;
+}
+
+function shardName(index: number, count: number): string {
+  if (count === 1) return "model.safetensors";
+  const five = (value: number): string => String(value).padStart(5, "0");
+  return `model-${five(index + 1)}-of-${five(count)}.safetensors`;
+}
+
+const toJson = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+
+/** Configuration and tokenizer: the base folder's own, or rebuilt from a GGUF's metadata. */
+async function writeModelFiles(
+  folder: string,
+  source: ModelSource,
+  config: ModelConfig,
+  dtype: "bf16" | "f32",
+): Promise<void> {
+  const torchDtype = dtype === "bf16" ? "bfloat16" : "float32";
+  const write = (name: string, value: unknown): Promise<void> =>
+    writeFileAtomic(join(folder, name), toJson(value));
+  if (source.format === "huggingface") {
+    const own = readJson(join(source.path, "config.json")) as Record<string, unknown>;
+    await write("config.json", { ...own, torch_dtype: torchDtype });
+    for (const name of FILES_OF_A_MODEL) {
+      if (existsSync(join(source.path, name))) copyFileSync(join(source.path, name), join(folder, name));
+    }
+    return;
+  }
+  await write("config.json", { ...huggingFaceConfig(config), torch_dtype: torchDtype });
+  const { json, settings } = tokenizerJsonFromGguf(openGguf(source.path));
+  const content = (id: number | null): string | null =>
+    json.added_tokens.find((token) => token.id === id)?.content ?? null;
+  await write("tokenizer.json", { version: "1.0", truncation: null, padding: null, ...json });
+  await write("tokenizer_config.json", {
+    tokenizer_class: "PreTrainedTokenizerFast",
+    add_bos_token: settings.addBos,
+    bos_token: content(settings.bosId),
+    eos_token: content(settings.eosId),
+    clean_up_tokenization_spaces: false,
+    ...(settings.chatTemplate === undefined ? {} : { chat_template: settings.chatTemplate }),
+  });
+}
+
+/** The content of a `config.json` that transformers reads. */
+function huggingFaceConfig(config: ModelConfig): Record<string, unknown> {
+  const llama = config.architecture === "llama";
+  return {
+    architectures: [llama ? "LlamaForCausalLM" : "MistralForCausalLM"],
+    model_type: config.architecture,
+    vocab_size: config.vocabSize,
+    hidden_size: config.hiddenSize,
+    intermediate_size: config.intermediateSize,
+    num_hidden_layers: config.layers,
+    num_attention_heads: config.heads,
+    num_key_value_heads: config.kvHeads,
+    head_dim: config.headDim,
+    hidden_act: "silu",
+    max_position_embeddings: config.contextLength,
+    rms_norm_eps: config.rmsNormEps,
+    rope_theta: config.ropeTheta,
+    tie_word_embeddings: config.tieWordEmbeddings,
+    bos_token_id: config.bosId,
+    eos_token_id: config.eosIds.length === 1 ? config.eosIds[0] : config.eosIds,
+    ...(llama ? { attention_bias: false, mlp_bias: false } : { sliding_window: null }),
+  };
+}

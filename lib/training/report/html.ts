@@ -1,0 +1,194 @@
+/** The report as one HTML page: no script, no file beside it, no network. */
+import { TASK_TYPES } from "../../data/tasks.js";
+import type { RowScore, TaskMetrics } from "../../evaluation/metrics.js";
+import { chartStyle, drawCharts, escapeXml, type LineChart } from "./chart.js";
+import type { Example, Measurement, RunRecord } from "./run-record.js";
+
+const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20).toLocaleString("en-US")} MiB`;
+
+/** The four curves that the page and the image show. */
+export function curvesOf({ steps }: Pick<RunRecord, "steps">): LineChart[] {
+  const curve = (value: (step: RunRecord["steps"][number]) => number) =>
+    steps.map((step) => ({ x: step.step, y: value(step) }));
+  const smooth = Math.max(1, Math.round(steps.length / 20));
+  return [
+    { title: "Loss, nats a token", unit: "loss", points: curve(({ loss }) => loss), smooth, fromZero: true },
+    { title: "Gradient norm", unit: "norm", points: curve(({ gradNorm }) => gradNorm), fromZero: true },
+    {
+      title: "Learning rate",
+      unit: "rate",
+      points: curve(({ learningRate }) => learningRate),
+      fromZero: true,
+    },
+    {
+      title: "Tokens a second",
+      unit: "tokens/s",
+      points: curve((step) => step.tokensPerSecond),
+      fromZero: true,
+    },
+  ];
+}
+
+type Cell = string | { html: string };
+
+function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  const cell = (value: Cell): string => (typeof value === "string" ? escapeXml(value) : value.html);
+  const headings = head.map((text) => `<th>${escapeXml(text)}</th>`).join("");
+  const body = rows.map((row) => `<tr>${row.map((value) => `<td>${cell(value)}</td>`).join("")}</tr>`);
+  return `<div class="scroll"><table><thead><tr>${headings}</tr></thead><tbody>${body.join("")}</tbody></table></div>`;
+}
+
+/** A share as a number over a bar as long as it. */
+const bar = (share: number, quiet = false): Cell => ({
+  html: `<span class="bar${quiet ? " quiet" : ""}" style="--share:${(100 * share).toFixed(1)}%">${percent(share)}</span>`,
+});
+
+function resultTable({ measurements }: RunRecord): string {
+  const before = measurements.find(({ when }) => when === "before");
+  const after = measurements.find(({ when }) => when === "after");
+  if (after === undefined) return "<p>No held-out rows were measured.</p>";
+  const row = (name: string, first: TaskMetrics | undefined, last: TaskMetrics): Cell[] => {
+    const code = last.codeRows > 0;
+    return [
+      name,
+      String(last.rows),
+      code && first !== undefined ? bar(first.rates.compile, true) : "–",
+      code ? bar(last.rates.compile) : "–",
+      code ? percent(last.rates.parse) : "–",
+      code ? percent(last.sqlEqual) : "–",
+      percent(last.exactMatch),
+      last.chrF.toFixed(2),
+    ];
+  };
+  const rows = TASK_TYPES.flatMap((task) => {
+    const own = after.tasks[task];
+    return own === undefined ? [] : [row(task, before?.tasks[task], own)];
+  });
+  return table(
+    ["task", "rows", "compiles before", "compiles after", "parses", "same SQL", "same text", "chrF"],
+    [...rows, row("all", before?.all, after.all)],
+  );
+}
+
+function progressTable(measurements: readonly Measurement[]): string {
+  if (!measurements.some(({ when }) => when === "during")) return "";
+  const rows = measurements.map(({ step, all }) => [String(step), String(all.rows), bar(all.rates.compile)]);
+  return `<h2>Compile rate on the way</h2>${table(["step", "rows", "compiles"], rows)}`;
+}
+
+function sharesTable({ shares, config }: RunRecord): string {
+  const total = (value: (share: RunRecord["shares"]["qa"]) => number): number =>
+    TASK_TYPES.reduce((sum, task) => sum + value(shares[task]), 0) || 1;
+  const weights = TASK_TYPES.reduce((sum, task) => sum + config.data.taskWeights[task], 0);
+  const rows = TASK_TYPES.map((task) => [
+    task,
+    percent(config.data.taskWeights[task] / weights),
+    bar(shares[task].rows / total(({ rows }) => rows)),
+    percent(shares[task].tokens / total(({ tokens }) => tokens)),
+    percent(shares[task].supervisedTokens / total(({ supervisedTokens }) => supervisedTokens)),
+    shares[task].rows.toLocaleString("en-US"),
+  ]);
+  return table(
+    ["task", "weight", "of the rows", "of the tokens", "of the learned tokens", "rows drawn"],
+    rows,
+  );
+}
+
+function verdict(score: RowScore): string {
+  if (!score.holdsCode) return "";
+  const [mark, text] = score.passed.compile
+    ? ["ok", score.sqlEqual ? "compiles, same SQL" : "compiles"]
+    : ["bad", score.error ?? "refused"];
+  return `<div class="verdict ${mark}">${mark === "ok" ? "✓" : "✗"} ${escapeXml(text)}</div>`;
+}
+
+function example({ task, id, prompt, expected, before, after }: Example): string {
+  const part = (name: string, text: string, score?: RowScore): string =>
+    `<div><h4>${name}</h4><pre>${escapeXml(text)}</pre>${score === undefined ? "" : verdict(score)}</div>`;
+  return (
+    `<article><h3>${escapeXml(task)} <small>${escapeXml(id)}</small></h3>${part("prompt", prompt)}<div class="answers">` +
+    (before === undefined ? "" : part("before", before.prediction, before)) +
+    `${part("after", after.prediction, after)}${part("expected", expected)}</div></article>`
+  );
+}
+
+function facts(record: RunRecord): string {
+  const { machine, device, plan, steps, trainingSeconds } = record;
+  const tokens = steps.reduce((sum, step) => sum + step.tokens, 0);
+  const rows: [string, string][] = [
+    ["steps", `${steps.length}, ${tokens.toLocaleString("en-US")} tokens in ${trainingSeconds.toFixed(0)} s`],
+    ["tokens a second", (tokens / Math.max(trainingSeconds, 1e-9)).toFixed(0)],
+    ["last loss", steps.at(-1)?.loss.toFixed(3) ?? "–"],
+    ["backend", `${device.backend}: ${device.name}, ${device.architecture}, ${device.threads} threads`],
+    [
+      "machine",
+      `${machine.processor}, ${machine.cores} cores, ${mib(machine.memoryBytes)}, ${machine.system}`,
+    ],
+    ["Node", machine.node],
+    [
+      "planned memory",
+      `${mib(plan.total)}: weights ${mib(plan.weights)}, adapter and optimizer ${mib(plan.adapter)}, ` +
+        `activations ${mib(plan.activations)}, scratch ${mib(plan.workspace)}`,
+    ],
+  ];
+  return `<dl>${rows.map(([name, value]) => `<dt>${name}</dt><dd>${escapeXml(value)}</dd>`).join("")}</dl>`;
+}
+
+const STYLE = `${chartStyle(":root")}
+:root { color-scheme: light dark; --good: #0a7d28; --bad: #c22f2f; }
+@media (prefers-color-scheme: dark) { :root { --good: #3fb35c; --bad: #f07070; } }
+body { margin: 0 auto; padding: 24px 20px 60px; max-width: 1000px; background: var(--surface); color: var(--ink);
+  font: 15px/1.5 system-ui, sans-serif; }
+h1 { font-size: 24px; margin: 0; } h2 { font-size: 17px; margin: 36px 0 10px; }
+h3 { font-size: 14px; margin: 0 0 6px; } h4 { font-size: 12px; font-weight: 500; margin: 0 0 2px; color: var(--muted); }
+small, .lead { color: var(--muted); font-weight: 400; }
+svg.chart { width: 100%; height: auto; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
+th { font-weight: 500; color: var(--muted); } th, td { padding: 5px 10px; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; } tr { border-bottom: 1px solid var(--grid); }
+tbody tr:last-child td { font-weight: 600; }
+.plain tbody tr:last-child td { font-weight: 400; }
+.bar { display: inline-block; min-width: 110px; padding: 0 6px; border-radius: 3px;
+  background: linear-gradient(to right, var(--faint) var(--share), var(--grid) var(--share)); }
+.bar.quiet { background: linear-gradient(to right, color-mix(in srgb, var(--muted) 40%, var(--grid)) var(--share), var(--grid) var(--share)); }
+article { border-top: 1px solid var(--grid); padding: 14px 0; }
+.answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); gap: 12px; margin-top: 8px; }
+pre { margin: 0; padding: 8px 10px; border-radius: 6px; background: color-mix(in srgb, var(--grid) 45%, transparent);
+  font: 12.5px/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+.verdict { font-size: 12.5px; margin-top: 3px; overflow-wrap: anywhere; } .ok { color: var(--good); } .bad { color: var(--bad); }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; margin: 0; }
+dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }`;
+
+/** The whole page. */
+export function renderReport(record: RunRecord): string {
+  const { config } = record;
+  const title = `ibert: ${config.base} → ${config.output}`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeXml(title)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<h1>${escapeXml(title)}</h1>
+<p class="lead">Held-out rows of ${escapeXml(config.corpus)} (${config.evaluation.split}), answered by generation and judged by the real compiler.</p>
+${resultTable(record)}
+${progressTable(record.measurements)}
+<h2>Curves</h2>
+${drawCharts(curvesOf(record), false)}
+<h2>The run</h2>
+${facts(record)}
+<h2>What was drawn</h2>
+<div class="plain">${sharesTable(record)}</div>
+<h2>Answers</h2>
+${record.examples.map(example).join("\n")}
+<h2>Configuration</h2>
+<pre>${escapeXml(JSON.stringify(config, null, 2))}</pre>
+</body>
+</html>
+`;
+}
