@@ -13,6 +13,7 @@ export { IBertError } from "./errors.js";
 export { train, planTraining, type TrainOptions, type TrainResult } from "./training/train.js";
 export { TrainingConfig, parseTrainingConfig, readTrainingConfig } from "./training/config.js";
 export type { TrainingEvents, TrainingProgress } from "./training/events.js";
+export { evaluate, type EvaluateOptions } from "./evaluation/evaluate-model.js";
 export { evaluateByGeneration } from "./evaluation/evaluate.js";
 export type { EvaluationResult, TaskMetrics } from "./evaluation/metrics.js";
 export { validate, closeValidators } from "./validation/validate.js";

@@ -14,11 +14,11 @@ export function addBenchCommand(program: Command, run: Run): void {
   const command = program
     .command("bench")
     .description("The same work through ibert and its peers, in one run (needs a checkout).")
-    .argument("[arguments...]", "what scripts/bench.mjs takes: the work, and its options")
+    .argument("[arguments...]", "what bench/bench.mjs takes: the work, and its options")
     .allowUnknownOption()
     .option("--json", "print the results as JSON")
     .action(async (words: string[], options: { json?: boolean }) => {
-      const script = join(packageRoot(), "scripts", "bench.mjs");
+      const script = join(packageRoot(), "bench", "bench.mjs");
       if (!existsSync(script)) {
         throw new IBertError(
           "bench-missing",

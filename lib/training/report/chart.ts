@@ -97,7 +97,7 @@ export function drawLineChart({ title, unit, points, fromZero = false, smooth = 
       `<line class="grid" x1="${MARGIN.left}" x2="${right}" y1="${px(atY(value))}" y2="${px(atY(value))}"/>` +
       `<text x="${MARGIN.left - 8}" y="${px(atY(value) + 4)}" text-anchor="end">${formatTick(value)}</text>`,
   );
-  const steps = ticks(xLow, xHigh, 5)
+  const steps = ticks(xLow, xHigh, 6)
     .filter(Number.isInteger)
     .map((value) => `<text x="${px(atX(value))}" y="${bottom + 18}" text-anchor="middle">${value}</text>`);
   const drawn = thin(finite);

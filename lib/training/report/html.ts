@@ -13,16 +13,27 @@ export function curvesOf({ steps }: Pick<RunRecord, "steps">): LineChart[] {
     steps.map((step) => ({ x: step.step, y: value(step) }));
   const smooth = Math.max(1, Math.round(steps.length / 20));
   return [
-    { title: "Loss, nats a token", unit: "loss", points: curve(({ loss }) => loss), smooth, fromZero: true },
-    { title: "Gradient norm", unit: "norm", points: curve(({ gradNorm }) => gradNorm), fromZero: true },
     {
-      title: "Learning rate",
+      title: "Loss by step, nats a token",
+      unit: "loss",
+      points: curve(({ loss }) => loss),
+      smooth,
+      fromZero: true,
+    },
+    {
+      title: "Gradient norm by step",
+      unit: "norm",
+      points: curve(({ gradNorm }) => gradNorm),
+      fromZero: true,
+    },
+    {
+      title: "Learning rate by step",
       unit: "rate",
       points: curve(({ learningRate }) => learningRate),
       fromZero: true,
     },
     {
-      title: "Tokens a second",
+      title: "Tokens a second by step",
       unit: "tokens/s",
       points: curve((step) => step.tokensPerSecond),
       fromZero: true,

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { arch, cpus, platform, totalmem } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 
 import { readSplit } from "../../data/reader.js";
 import { TASK_TYPES, type TaskType } from "../../data/tasks.js";
@@ -12,7 +13,7 @@ import { readJson } from "../../formats/json.js";
 import { Device } from "../../runtime/device.js";
 import type { DeviceInfo } from "../../runtime/native.js";
 import type { StepRecord } from "../checkpoint.js";
-import { parseTrainingConfig, type TrainingConfig } from "../config.js";
+import { TrainingConfig } from "../config.js";
 import type { TrainingPlan } from "../plan.js";
 import type { TrainResult } from "../train.js";
 
@@ -133,6 +134,6 @@ export function findSameRun(config: TrainingConfig): RunRecord | undefined {
   if (!existsSync(join(config.corpus, "manifest.json"))) return undefined;
   const record = readJson(path) as RunRecord;
   if (record.format !== 1 || record.corpusSha256 !== corpusSha256(config.corpus)) return undefined;
-  const same = JSON.stringify(parseTrainingConfig(record.config, path)) === JSON.stringify(config);
-  return same ? record : undefined;
+  const recorded = TrainingConfig.safeParse(record.config);
+  return recorded.success && isDeepStrictEqual(recorded.data, config) ? record : undefined;
 }
