@@ -83,11 +83,11 @@ IBERT_INLINE BlockScales blockScales(const BlockParts& parts, int half) {
     s.m[0] = s.m[1] = fromF16(load<Halves>(halves + 64 + half * 32));
   } else if constexpr (format.scales == ScaleKind::SuperM) {
     const Floats minimum = fromF16(load<Halves>(halves + 64 + half * 32));
-    s.d[0] = s.d[1] = d * __builtin_convertvector(load<Bytes16>(parts.scales + half * 16), Floats);
-    s.m[0] = s.m[1] = -minimum * __builtin_convertvector(load<Bytes16>(parts.scales + 32 + half * 16), Floats);
+    s.d[0] = s.d[1] = d * bytesToFloats(parts.scales + half * 16);
+    s.m[0] = s.m[1] = -minimum * bytesToFloats(parts.scales + 32 + half * 16);
   } else if constexpr (format.scales == ScaleKind::Super16) {
     for (int h = 0; h < 2; ++h) {
-      s.d[h] = d * __builtin_convertvector(load<SignedBytes16>(parts.scales + 32 * h + half * 16), Floats);
+      s.d[h] = d * signedBytesToFloats(parts.scales + 32 * h + half * 16);
       s.m[h] = s.d[h] * -static_cast<float>(format.offset);
     }
   } else {

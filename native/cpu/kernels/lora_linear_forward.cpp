@@ -4,6 +4,7 @@
 // [W | scale * B], in the same register tiles and sums; residual and rounding to y happen once, at the end.
 #include "../../host/kernel.h"
 #include "../fail.h"
+#include "direct.h"
 #include "epilogue.h"
 #include "gemm.h"
 #include "register.h"
@@ -19,11 +20,14 @@ using host::Context;
 
 struct Shape {
   int64_t T, K, N, P = 0, R = 0, r = 0;
-  bool bf16, lora, mixed;  // mixed: rows may belong to different adapters
+  bool bf16, lora;
+  bool direct;  // few rows by a quantised weight
+  bool byRow;   // LoRA row by row: few rows, or rows that may belong to different adapters
 
   explicit Shape(const LoraLinearForward& op)
       : T(op.x.shape[0]), K(op.x.shape[1]), N(op.weight.shape[0]), bf16(op.x.dtype == DType::BF16),
-        lora(op.loraA.rank != 0), mixed(lora && op.adapterOfRow.rank != 0) {
+        lora(op.loraA.rank != 0), direct(multipliesDirectly(op.weight, T)),
+        byRow(lora && (direct || op.adapterOfRow.rank != 0)) {
     if (!lora) return;
     P = op.loraA.shape[0];
     R = op.loraA.shape[1];
@@ -33,19 +37,25 @@ struct Shape {
 
 template <class Unit>
 struct Plan {
-  Blocking low{}, main;
-  int64_t xa = 0, rows = 0, scratch, bytes;
+  Blocking low{}, main{};
+  int64_t directX = 0, xa = 0, rows = 0, scratch = 0, bytes;
 
-  Plan(const Shape& s, int threads) : main(blockingFor<Unit>(s.T, ceilDivide(s.N, kPanelRows), s.K, larger(s.K, s.lora ? s.r : 0), s.bf16 != Unit::kTakesBf16, threads)) {
+  Plan(const Shape& s, int threads) {
     Layouter layout;
-    int64_t worker = main.workerBytes();
-    if (s.lora) {
-      low = blockingFor<Unit>(s.T, ceilDivide(s.R, kPanelRows), s.K, s.K, s.bf16 != Unit::kTakesBf16, threads);
-      worker = larger(worker, low.workerBytes());
-      xa = layout.take(s.T * s.R * static_cast<int64_t>(sizeof(typename Unit::Element)));
+    const bool widen = s.bf16 != Unit::kTakesBf16;
+    if (s.byRow) rows = layout.take(rowLoraBytes(s.T, s.N, s.R));
+    if (s.direct) {
+      directX = layout.take(directBytes<Unit>(s.T, s.K));
+    } else {
+      main = blockingFor<Unit>(s.T, ceilDivide(s.N, kPanelRows), s.K, larger(s.K, s.r), widen, threads);
+      int64_t worker = main.workerBytes();
+      if (s.lora) {
+        low = blockingFor<Unit>(s.T, ceilDivide(s.R, kPanelRows), s.K, s.K, widen, threads);
+        worker = larger(worker, low.workerBytes());
+        xa = layout.take(s.T * s.R * static_cast<int64_t>(sizeof(typename Unit::Element)));
+      }
+      scratch = layout.take(worker * threads);
     }
-    if (s.mixed) rows = layout.take(rowLoraBytes(s.T, s.N, s.R));
-    scratch = layout.take(worker * threads);
     bytes = layout.bytes();
   }
 };
@@ -94,31 +104,32 @@ struct MainSource {
   }
 };
 
+// Few rows: W from its packed bits, LoRA in f32 beside it.
 template <class Unit>
-void forward(const LoraLinearForward& op, Context& context) {
-  const Shape s(op);
-  const Plan<Unit> plan(s, context.pool.threads());
+void forwardDirect(const LoraLinearForward& op, Context& context, const Shape& s, const Plan<Unit>& plan,
+                   const float* delta) {
+  const DirectRows<Unit> x = directRows<Unit>(Matrix(op.x), s.T, s.K, context.workspace + plan.directX);
+  const PackedWeight weight(op.weight);
+  const Matrix residual = op.residual ? Matrix(op.residual) : Matrix();
+  context.pool.parallelFor(weight.panels(), [&](int64_t p, int) {
+    alignas(64) float sums[kDirectRows * kPanelRows];
+    multiplyDirect(x, weight, p, sums);
+    storeSums(Result(op.y), op.residual ? &residual : nullptr, delta, sums, 0, s.T, p);
+  });
+}
+
+template <class Unit>
+void forwardBlocked(const LoraLinearForward& op, Context& context, const Shape& s, const Plan<Unit>& plan, int64_t adapter,
+                    const float* delta) {
+  using Element = typename Unit::Element;
   const Matrix x(op.x);
   std::byte* scratch = context.workspace + plan.scratch;
-
-  bool lora = s.lora;
-  const float* delta = nullptr;  // of rows with adapters of their own
-  int64_t adapter = 0;
-  if (s.mixed) {
-    adapter = commonAdapter(op.adapterOfRow.as<int32_t>(), s.T, s.P);
-    if (adapter < 0) lora = false;
-    if (adapter == kSeveralAdapters || (adapter < 0 && op.xa)) delta = rowLora(op, context, part<float>(context.workspace, plan.rows));
-  }
-
-  using Element = typename Unit::Element;
   Element* xa = part<Element>(context.workspace, plan.xa);
-  const Matrix xaMatrix(xa, Unit::kTakesBf16, s.R);
-  if (lora) {
+  if (adapter >= 0) {
     const LowSource<Unit> low{x, s.K, s.R, op.loraA.as<float>() + adapter * s.R * s.K};
     multiply<Unit>(context.pool, scratch, plan.low, s.T, ceilDivide(s.R, kPanelRows), low,
                    [&](const float* sums, int64_t row0, int64_t rows, int64_t p) {
-                     const Result inner{xa, Unit::kTakesBf16, s.R, s.R};
-                     storeSums(inner, nullptr, nullptr, sums, row0, rows, p);
+                     storeSums(Result(xa, Unit::kTakesBf16, s.R, s.R), nullptr, nullptr, sums, row0, rows, p);
                      if (op.xa) storeSums(Result(op.xa), nullptr, nullptr, sums, row0, rows, p);
                    });
   }
@@ -126,15 +137,33 @@ void forward(const LoraLinearForward& op, Context& context) {
                                 s.K,
                                 s.r,
                                 PackedWeight(op.weight),
-                                Segments(op.segments, op.slots, s.N, lora),
-                                xaMatrix,
-                                op.loraB.as<float>() + adapter * s.N * s.r,
+                                Segments(op.segments, op.slots, s.N, adapter >= 0),
+                                Matrix(xa, Unit::kTakesBf16, s.R),
+                                adapter >= 0 ? op.loraB.as<float>() + adapter * s.N * s.r : nullptr,
                                 static_cast<float>(op.scale)};
   const Matrix residual = op.residual ? Matrix(op.residual) : Matrix();
   multiply<Unit>(context.pool, scratch, plan.main, s.T, source.weight.panels(), source,
                  [&](const float* sums, int64_t row0, int64_t rows, int64_t p) {
                    storeSums(Result(op.y), op.residual ? &residual : nullptr, delta, sums, row0, rows, p);
                  });
+}
+
+template <class Unit>
+void forward(const LoraLinearForward& op, Context& context) {
+  const Shape s(op);
+  const Plan<Unit> plan(s, context.pool.threads());
+  int64_t adapter = s.lora ? 0 : kNoAdapter;
+  if (op.adapterOfRow && s.lora) adapter = commonAdapter(op.adapterOfRow.as<int32_t>(), s.T, s.P);
+  const float* delta = nullptr;
+  if (s.byRow && (s.direct || adapter == kSeveralAdapters || (adapter == kNoAdapter && op.xa))) {
+    delta = rowLora(op, context, part<float>(context.workspace, plan.rows));
+    adapter = kNoAdapter;
+  }
+  if (s.direct) {
+    forwardDirect<Unit>(op, context, s, plan, delta);
+  } else {
+    forwardBlocked<Unit>(op, context, s, plan, adapter, delta);
+  }
 }
 
 void run(const LoraLinearForward& op, Context& context) {

@@ -8,7 +8,7 @@
 
 namespace ibert::cpu::IBERT_ISA {
 
-constexpr int64_t kSeveralAdapters = -2;
+constexpr int64_t kNoAdapter = -1, kSeveralAdapters = -2;
 
 // The adapter of all rows (-1: none), or kSeveralAdapters.
 static inline int64_t commonAdapter(const int32_t* adapterOfRow, int64_t rows, int64_t adapters) {
@@ -56,35 +56,34 @@ static inline const float* rowLora(const LoraLinearForward& op, host::Context& c
   const int32_t* adapterOfRow = op.adapterOfRow ? op.adapterOfRow.as<int32_t>() : nullptr;
   const auto adapterOf = [&](int64_t t) { return adapterOfRow != nullptr ? adapterOfRow[t] : 0; };
 
-  constexpr int64_t kPart = 16;
-  const int64_t parts = ceilDivide(R, kPart);
-  context.pool.parallelFor(T * parts, [&](int64_t task, int) {
-    const int64_t t = task / parts, j0 = task % parts * kPart, j1 = smaller(j0 + kPart, R);
-    const int64_t p = adapterOf(t);
-    const Matrix row = x.at(t, 0);
-    for (int64_t j = j0; j < j1; ++j) {
-      xa[t * R + j] = p < 0 ? 0.0f : dotRows(row.data, row.bf16, op.loraA.as<float>() + (p * R + j) * K, K);
-      if (op.xa) {
-        Floats v{};
-        v[0] = xa[t * R + j];
-        storeElements(op.xa.data, op.xa.dtype == DType::BF16, t * R + j, 1, v);
+  // The rows of A and B go outside and the rows of x inside: an adapter that several rows share is read once.
+  constexpr int64_t kPart = 4;
+  context.pool.parallelFor(ceilDivide(R, kPart), [&](int64_t task, int) {
+    for (int64_t j = task * kPart; j < smaller((task + 1) * kPart, R); ++j) {
+      for (int64_t t = 0; t < T; ++t) {
+        const int64_t p = adapterOf(t);
+        const Matrix row = x.at(t, 0);
+        const float sum = p < 0 ? 0.0f : dotRows(row.data, row.bf16, op.loraA.as<float>() + (p * R + j) * K, K);
+        xa[t * R + j] = sum;
+        if (op.xa) storeElements(op.xa.data, op.xa.dtype == DType::BF16, t * R + j, 1, splat(sum));
       }
     }
   });
 
   const Segments segments(op.segments, op.slots, N, true);
+  const float scale = static_cast<float>(op.scale);
   constexpr int64_t kRows = 128;
-  const int64_t chunks = ceilDivide(N, kRows);
-  context.pool.parallelFor(T * chunks, [&](int64_t task, int) {
-    const int64_t t = task / chunks, n0 = task % chunks * kRows, n1 = smaller(n0 + kRows, N);
-    const int64_t p = adapterOf(t);
+  context.pool.parallelFor(ceilDivide(N, kRows), [&](int64_t task, int) {
+    const int64_t n0 = task * kRows, n1 = smaller(n0 + kRows, N);
     for (int i = 0; i < segments.count; ++i) {
       const Segment& s = segments.list[i];
       for (int64_t n = larger(n0, s.begin); n < smaller(n1, s.end); ++n) {
-        delta[t * N + n] = p < 0 || s.slot < 0 ? 0.0f
-                                               : static_cast<float>(op.scale) *
-                                                     dotRows(xa + t * R + s.slot * r, false,
-                                                             op.loraB.as<float>() + (p * N + n) * r, r);
+        for (int64_t t = 0; t < T; ++t) {
+          const int64_t p = adapterOf(t);
+          const bool none = p < 0 || s.slot < 0;
+          delta[t * N + n] =
+              none ? 0.0f : scale * dotRows(xa + t * R + s.slot * r, false, op.loraB.as<float>() + (p * N + n) * r, r);
+        }
       }
     }
   });

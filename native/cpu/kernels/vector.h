@@ -45,6 +45,21 @@ IBERT_INLINE Words widen(Halves h) {
   return __builtin_convertvector(h, Words);
 #endif
 }
+// Sixteen bytes as numbers.
+IBERT_INLINE Floats bytesToFloats(const uint8_t* from) {
+#if defined(__AVX512F__)
+  return (Floats)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#else
+  return __builtin_convertvector(__builtin_convertvector(load<Bytes16>(from), Ints32), Floats);
+#endif
+}
+IBERT_INLINE Floats signedBytesToFloats(const uint8_t* from) {
+#if defined(__AVX512F__)
+  return (Floats)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#else
+  return __builtin_convertvector(__builtin_convertvector(load<SignedBytes16>(from), Ints32), Floats);
+#endif
+}
 IBERT_INLINE Halves narrow(Words w) {
 #if defined(__AVX512F__)
   return (Halves)_mm512_cvtepi32_epi16((__m512i)w);

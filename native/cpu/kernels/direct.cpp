@@ -1,0 +1,190 @@
+#include "direct.h"
+
+#include "dequantize.h"
+
+namespace ibert::cpu::IBERT_ISA {
+
+namespace {
+
+// Rows that share the decoding of a block; as many as leave their sums in registers.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kTogether = 4;
+#else
+constexpr int kTogether = 2;
+#endif
+
+float sumOf16(Floats v) {
+  float lanes[16], sum = 0;
+  store(lanes, v);
+  for (float lane : lanes) sum += lane;
+  return sum;
+}
+
+// One block of 32 columns by 16 rows of W: dots[t][h] = sum over columns 16h..16h+15 of (code + bias) * x. Codes are whole
+// numbers, so they are exact in bf16 and f32, and the scales D and M are applied once a block. Two sums a row also make
+// the chains of dependent additions short enough to overlap.
+template <class Unit, int Bits>
+struct BlockDot;
+
+template <int Bits>
+struct BlockDot<FloatUnit, Bits> {
+  static constexpr float kBias = 0;
+  template <int Rows>
+  IBERT_INLINE void run(const uint8_t* codes, int half, const float* x, int64_t stride, Floats (&dots)[Rows][2]) {
+    for (int t = 0; t < Rows; ++t) dots[t][0] = dots[t][1] = Floats{};
+#pragma GCC unroll 32
+    for (int k = 0; k < kBlock; ++k) {
+      const Floats q = toFloats(codesOf<Bits>(codes, half, k));
+      for (int t = 0; t < Rows; ++t) dots[t][k / 16] += q * x[t * stride + k];
+    }
+  }
+};
+
+#if defined(__AVX512BF16__)
+
+// 0x4300 is 128 in bf16, whose last place is 1: or-ing a code below 128 into it gives 128 + code. So a pair of codes
+// becomes a pair of bf16 numbers in one shift and one three-way logic instruction, with no conversion at all; the 128 is
+// taken off again with the sum of x.
+constexpr int kAndOr = 0xea;  // (a & b) | c
+
+IBERT_INLINE __m512i biased(__m512i codes, int mask) {
+  return _mm512_ternarylogic_epi32(codes, _mm512_set1_epi16(static_cast<short>(mask)), _mm512_set1_epi16(0x4300), kAndOr);
+}
+
+IBERT_INLINE Floats dot(Floats sum, __m512i w, const uint16_t* pair) {
+  int32_t both;
+  std::memcpy(&both, pair, 4);
+  return (Floats)_mm512_dpbf16_ps((__m512)sum, (__m512bh)w, (__m512bh)_mm512_set1_epi32(both));
+}
+
+// The bits of a high plane at bit `at` of each 16-bit lane, brought to bit 4.
+IBERT_INLINE __m512i toBit4(__m512i plane, int at) {
+  return at < 4 ? _mm512_slli_epi16(plane, 4 - at) : _mm512_srli_epi16(plane, at - 4);
+}
+
+template <int Bits>
+struct BlockDot<DotUnit, Bits> {
+  static constexpr float kBias = 128;
+  template <int Rows>
+  IBERT_INLINE void run(const uint8_t* codes, int half, const uint16_t* x, int64_t stride, Floats (&dots)[Rows][2]) {
+    for (int t = 0; t < Rows; ++t) dots[t][0] = dots[t][1] = Floats{};
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; ++c) {
+      const __m512i low = _mm512_loadu_si512(codes + (half * 4 + c) * 64);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        __m512i w = biased(_mm512_srli_epi16(low, 4 * i), 15);
+        if constexpr (Bits == 5) {
+          const __m512i high = _mm512_loadu_si512(codes + 512 + half * 64);
+          w = _mm512_ternarylogic_epi32(toBit4(high, 4 * c + i), _mm512_set1_epi16(16), w, kAndOr);
+        } else if constexpr (Bits == 6) {
+          const __m512i high = _mm512_loadu_si512(codes + 512 + (half * 2 + c / 2) * 64);
+          w = _mm512_ternarylogic_epi32(toBit4(high, 8 * (c % 2) + 2 * i), _mm512_set1_epi16(48), w, kAndOr);
+        }
+        for (int t = 0; t < Rows; ++t) dots[t][c / 2] = dot(dots[t][c / 2], w, x + t * stride + 8 * c + 2 * i);
+      }
+    }
+  }
+};
+
+// Eight bits are two codes of four: 16 * (128 + high) + (128 + low).
+template <>
+struct BlockDot<DotUnit, 8> {
+  static constexpr float kBias = 17 * 128;
+  template <int Rows>
+  IBERT_INLINE void run(const uint8_t* codes, int half, const uint16_t* x, int64_t stride, Floats (&dots)[Rows][2]) {
+    Floats high[Rows][2];
+    for (int t = 0; t < Rows; ++t) dots[t][0] = dots[t][1] = high[t][0] = high[t][1] = Floats{};
+#pragma GCC unroll 8
+    for (int c = 0; c < 8; ++c) {
+      const __m512i bytes = _mm512_loadu_si512(codes + (half * 8 + c) * 64);
+#pragma GCC unroll 2
+      for (int i = 0; i < 2; ++i) {
+        const __m512i wLow = biased(_mm512_srli_epi16(bytes, 8 * i), 15);
+        const __m512i wHigh = biased(_mm512_srli_epi16(bytes, 8 * i + 4), 15);
+        for (int t = 0; t < Rows; ++t) {
+          const uint16_t* pair = x + t * stride + 4 * c + 2 * i;
+          dots[t][c / 4] = dot(dots[t][c / 4], wLow, pair);
+          high[t][c / 4] = dot(high[t][c / 4], wHigh, pair);
+        }
+      }
+    }
+    for (int t = 0; t < Rows; ++t) {
+      for (int h = 0; h < 2; ++h) dots[t][h] += high[t][h] * 16.0f;
+    }
+  }
+};
+
+#endif
+
+template <class Unit, DType D, int Rows>
+__attribute__((noinline)) void multiplyRows(const DirectRows<Unit>& x, int64_t row0, const uint8_t* panel, float* sums) {
+  constexpr PackedFormat format = packedFormat(D);
+  constexpr bool twoScales = format.scales == ScaleKind::Super16;
+  using Dot = BlockDot<Unit, format.bits>;
+  const int64_t blocks = x.columns / kBlock;
+  const float* xSums = x.sums + row0 * 2 * blocks;
+  for (int half = 0; half < 2; ++half) {
+    Floats totals[Rows] = {};
+    for (int64_t b = 0; b < blocks; ++b) {
+      const BlockParts at = blockParts<D>(panel, b);
+      Floats dots[Rows][2];
+      Dot::template run<Rows>(at.codes, half, x.x + row0 * x.columns + b * kBlock, x.columns, dots);
+      const BlockScales s = blockScales<D>(at, half);
+      for (int t = 0; t < Rows; ++t) {
+        const float* neighbours = xSums + t * 2 * blocks + 2 * b;
+        if constexpr (twoScales) {
+          for (int h = 0; h < 2; ++h) totals[t] += s.d[h] * dots[t][h] + (s.m[h] - s.d[h] * Dot::kBias) * neighbours[h];
+        } else {
+          totals[t] += s.d[0] * (dots[t][0] + dots[t][1]) + (s.m[0] - s.d[0] * Dot::kBias) * (neighbours[0] + neighbours[1]);
+        }
+      }
+    }
+    for (int t = 0; t < Rows; ++t) store(sums + t * kPanelRows + half * 16, totals[t]);
+  }
+}
+
+template <class Unit, DType D, int Rows = kTogether>
+void anyRows(int64_t rows, const DirectRows<Unit>& x, int64_t row0, const uint8_t* panel, float* sums) {
+  if constexpr (Rows > 1) {
+    if (rows < Rows) return anyRows<Unit, D, Rows - 1>(rows, x, row0, panel, sums);
+  }
+  multiplyRows<Unit, D, Rows>(x, row0, panel, sums);
+}
+
+}  // namespace
+
+template <class Unit>
+DirectRows<Unit> directRows(const Matrix& x, int64_t rows, int64_t columns, void* memory) {
+  float* sums = static_cast<float*>(memory);
+  typename Unit::Element* copy = reinterpret_cast<typename Unit::Element*>(sums + rows * (columns / 16));
+  const bool inPlace = x.bf16 == Unit::kTakesBf16 && x.stride == columns;
+  for (int64_t t = 0; t < rows; ++t) {
+    const Matrix row = x.at(t, 0);
+    for (int64_t k = 0; k < columns; k += 16) {
+      const Floats v = loadElements(row.data, row.bf16, k, 16);
+      sums[t * (columns / 16) + k / 16] = sumOf16(v);
+      if (!inPlace) storeElements(copy, Unit::kTakesBf16, t * columns + k, 16, v);
+    }
+  }
+  return {inPlace ? static_cast<const typename Unit::Element*>(x.data) : copy, sums, rows, columns};
+}
+
+template <class Unit>
+void multiplyDirect(const DirectRows<Unit>& x, const PackedWeight& w, int64_t p, float* sums) {
+  withQuantised(w.dtype, [&](auto tag) {
+    for (int64_t row = 0; row < x.rows; row += kTogether) {
+      anyRows<Unit, decltype(tag)::value>(smaller(kTogether, x.rows - row), x, row, w.panel(p), sums + row * kPanelRows);
+    }
+  });
+}
+
+#define IBERT_DIRECT(Unit)                                                               \
+  template DirectRows<Unit> directRows<Unit>(const Matrix&, int64_t, int64_t, void*);    \
+  template void multiplyDirect<Unit>(const DirectRows<Unit>&, const PackedWeight&, int64_t, float*);
+IBERT_DIRECT(FloatUnit)
+#if defined(__AVX512BF16__)
+IBERT_DIRECT(DotUnit)
+#endif
+
+}  // namespace ibert::cpu::IBERT_ISA
