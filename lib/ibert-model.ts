@@ -1,7 +1,8 @@
 import { z } from "zod";
 
 import { cutAtStop, parseTaskType, type TaskFormat, type TaskType } from "./data/tasks.js";
-import type { Dsl, DslEngine, PromptRequest, Schema, SqlVerdict, Verdict } from "./dsl/dsl.js";
+import type { Dsl, PromptRequest } from "./dsl/definition.js";
+import type { DslEngine, Schema, SqlVerdict, Verdict } from "./dsl/dsl.js";
 import { DEFAULT_DSL, dslByName } from "./dsl/registry.js";
 import { IBertError } from "./errors.js";
 import { promptIds, stopWatcher } from "./evaluation/evaluate.js";

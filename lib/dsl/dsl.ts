@@ -3,9 +3,6 @@
  * `lib/dsl/` names a DSL.
  */
 
-import type { RowSource } from "../data/source.js";
-import type { PromptFields, TaskFormat, TaskType } from "../data/tasks.js";
-
 /** The rungs of the ladder, in order. A verdict says how far up a text came. */
 export const STAGES = ["parse", "names", "build", "compile"] as const;
 export type Stage = (typeof STAGES)[number];
@@ -106,28 +103,4 @@ export interface DslEngine {
   /** Name and version of the DSL package in the sandbox. */
   version(): Promise<{ name: string; version: string }>;
   close(): Promise<void>;
-}
-
-/** What a user asks of a model. */
-export interface PromptRequest {
-  prompt: string;
-  schema?: Schema;
-  /** `error_resolution`: the exception, if it is not the last line of the prompt. */
-  error?: string;
-}
-
-/** One DSL, whole: its compiler, its prompts and its corpus. A second DSL is a second implementation. */
-export interface Dsl {
-  readonly name: string;
-  /** Paths of the packages that the sandbox loads. @throws IBertError naming the one that is missing */
-  packageFiles(): string[];
-  createEngine(options?: { workers?: number }): DslEngine;
-  /** Prompts as plain data, which an adapter carries along. */
-  readonly defaultPrompts: unknown;
-  /** How tasks are put to a model with these prompts (the defaults where absent). @throws IBertError */
-  format(prompts?: unknown): TaskFormat;
-  /** A request in the form that the model was trained on. */
-  promptFields(task: TaskType, request: PromptRequest): PromptFields;
-  readonly profiles: readonly string[];
-  corpusSource(engine: DslEngine, options: { seed: number; profile: string }): Promise<RowSource>;
 }

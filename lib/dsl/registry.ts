@@ -1,5 +1,6 @@
 import { IBertError } from "../errors.js";
-import type { Dsl, DslEngine } from "./dsl.js";
+import type { Dsl } from "./definition.js";
+import type { DslEngine } from "./dsl.js";
 import { ibis } from "./ibis/index.js";
 
 const DSLS: readonly Dsl[] = [ibis];

@@ -1,5 +1,5 @@
 import { IBertError } from "../../errors.js";
-import type { Dsl } from "../dsl.js";
+import type { Dsl } from "../definition.js";
 import { createIbisEngine } from "./engine.js";
 import { PROFILES, type Profile } from "./generator/programs.js";
 import { IBIS_PROMPTS, ibisTaskFormat, promptFieldsFromRequest, promptTemplatesShape } from "./prompts.js";

@@ -6,7 +6,8 @@
 import { z } from "zod";
 import { IBertError } from "../../errors.js";
 import type { CheckableText, PromptFields, TaskFormat, TaskType } from "../../data/tasks.js";
-import type { PromptRequest, Schema } from "../dsl.js";
+import type { PromptRequest } from "../definition.js";
+import type { Schema } from "../dsl.js";
 import { joinSql, tokenizeSql } from "./generator/sql_tokens.js";
 
 const taskTemplate = z.strictObject({
