@@ -93,6 +93,31 @@ void attentionCase(CaseList& list, DType act, DType cache, Cache at, const std::
                   }});
 }
 
+// Chunks of a prompt: for each sequence `rows` consecutive tokens, of which the first is at `first`.
+struct Chunk {
+  int32_t first, rows;
+};
+
+void prefillCase(CaseList& list, DType act, DType cache, Cache at, const std::vector<Chunk>& chunks) {
+  std::vector<int32_t> lengths;
+  int64_t T = 0;
+  for (const Chunk& chunk : chunks) {
+    lengths.push_back(chunk.first + chunk.rows);
+    T += chunk.rows;
+  }
+  list.push_back({Op::pagedAttention, "prefill, " + labelOf(act, cache, at, T), [=](Maker& make) {
+                    const PagedAttention args = attentionArguments(make, act, cache, at, lengths, T);
+                    int64_t t = 0;
+                    for (size_t s = 0; s < chunks.size(); ++s) {
+                      for (int32_t i = 0; i < chunks[s].rows; ++i, ++t) {
+                        args.rowSequence.as<int32_t>()[t] = static_cast<int32_t>(s);
+                        args.rowPosition.as<int32_t>()[t] = chunks[s].first + i;
+                      }
+                    }
+                    make.arguments(args);
+                  }});
+}
+
 }  // namespace
 
 void addPagedCases(CaseList& list) {
@@ -105,6 +130,9 @@ void addPagedCases(CaseList& list) {
     attentionCase(list, act, act, {9, 3, 64, 40, 16}, {1, 2, 16, 17, 257}, 5);
     attentionCase(list, act, act, {8, 2, 128, 20, 7}, {33, 65}, 31);
     attentionCase(list, act, DType::BF16, {4, 1, 32, 9, 32}, {127, 31, 5}, 9);
+    attentionCase(list, act, act, {9, 3, 64, 150, 16}, {1500, 700, 3}, 4);  // long enough to be cut into pieces
+    prefillCase(list, act, act, {9, 3, 64, 30, 16}, {{0, 130}, {100, 33}, {7, 1}});
+    prefillCase(list, act, DType::BF16, {2, 2, 128, 90, 16}, {{1100, 9}, {0, 2}});
   }
   const Cache small{2, 1, 64, 4, 8};
   const DType bf16 = DType::BF16;
