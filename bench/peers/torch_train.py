@@ -1,7 +1,7 @@
 """LoRA training of SmolLM2 by PyTorch + PEFT, as a user of both would write it: the peer of `bench -- train`.
 
     python torch_train.py --gguf SmolLM2-135M-Instruct.Q4_1.gguf [--threads 2] [--precision bf16|float32]
-                          [--base bfloat16|float32] [--compile]
+                          [--base bfloat16|float32] [--compile] [--tokens ROWS.json]
 
 Rank 32, alpha 64 on q, k, v, o; 4 rows x 512 tokens a step, every token supervised; fused AdamW, clip 1.0. bf16 is
 autocast; --base is the type in which the frozen weights are stored. A round (see protocol.py) is --steps steps and
@@ -11,6 +11,7 @@ answers { seconds, tokensPerSecond, loss, peakRssBytes }.
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -29,8 +30,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=["bf16", "float32"], default="bf16")
     parser.add_argument("--base", choices=["bfloat16", "float32"], help="default: bfloat16 for bf16, else float32")
     parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--rows", type=int, default=4)
-    parser.add_argument("--length", type=int, default=512)
+    parser.add_argument("--tokens", type=Path, help="rows of token ids of one length, as JSON (default: 4 x 512 random ids)")
     parser.add_argument("--steps", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -47,7 +47,10 @@ def main() -> None:
     model = peft.get_peft_model(base, config).train()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, weight_decay=0.0, fused=True)
-    ids = torch.randint(0, base.config.vocab_size, (arguments.rows, arguments.length))
+    if arguments.tokens is None:
+        ids = torch.randint(0, base.config.vocab_size, (4, 512))
+    else:
+        ids = torch.tensor(json.loads(arguments.tokens.read_text()))
     forward = torch.compile(model) if arguments.compile else model
     load_seconds = time.perf_counter() - started
 
@@ -61,7 +64,7 @@ def main() -> None:
         return float(loss)
 
     started = time.perf_counter()
-    step()
+    first_loss = step()
     hello(
         "torch_train",
         transformers=transformers.__version__,
@@ -71,6 +74,7 @@ def main() -> None:
         compile=arguments.compile,
         loadSeconds=load_seconds,
         firstStepSeconds=time.perf_counter() - started,
+        firstLoss=first_loss,
     )
 
     def work() -> dict:

@@ -1,0 +1,177 @@
+/**
+ * The same work through ibert and through its peers, in one run, in turns, as ratios of medians. bench/README.md says
+ * what is measured and how; docs/performance.md what came of it.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+import { capture } from "./driver.mjs";
+import { Peak } from "./machine.mjs";
+import { median, printTable, save } from "./report.mjs";
+
+const USAGE = `usage: npm run bench -- train|decode|prefill|gemm|kernels|startup [options]
+
+  --rounds N    rounds that each side does, in turns (default 5; with --quick 2)
+  --threads N   threads of both sides (default 2)
+  --quick       shorter rounds, fewer of them
+  --compiled    train: also against torch.compile (which takes minutes to compile)
+  --json        print { work, device, isa, commit, rows } and nothing else on standard output
+  --save        keep the result, with every round, in bench/results/
+
+IBERT_BENCH_PYTHON=/path/to/python uses the PyTorch, transformers and PEFT of that interpreter; without it the benchmark
+installs its own. IBERT_CPU_ISA and ONEDNN_MAX_CPU_ISA choose the instruction sets of the two sides.
+
+example: npm run bench -- train --rounds 7 --save`;
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const WORKS = {
+  train: async () => (await import("./train.mjs")).train,
+  decode: async () => (await import("./decode.mjs")).decode,
+  prefill: async () => (await import("./prefill.mjs")).prefill,
+  gemm: async () => (await import("./gemm.mjs")).gemm,
+  kernels: async () => (await import("./kernels.mjs")).kernels,
+  startup: async () => (await import("./startup.mjs")).startup,
+};
+
+class UsageError extends Error {}
+
+function readArguments() {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      allowPositionals: true,
+      options: {
+        rounds: { type: "string" },
+        threads: { type: "string", default: "2" },
+        quick: { type: "boolean", default: false },
+        compiled: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        save: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error.message);
+  }
+  const { values, positionals } = parsed;
+  const [work] = positionals;
+  if (!values.help && (positionals.length !== 1 || !Object.hasOwn(WORKS, work))) {
+    throw new UsageError(
+      `one of ${Object.keys(WORKS).join(", ")} is to be measured, not ${positionals.join(" ") || "nothing"}`,
+    );
+  }
+  const whole = (name, text) => {
+    if (!/^[1-9]\d{0,3}$/.test(text))
+      throw new UsageError(`--${name} takes a whole number from 1, not ${text}`);
+    return Number(text);
+  };
+  return {
+    ...values,
+    work,
+    rounds: whole("rounds", values.rounds ?? (values.quick ? "2" : "5")),
+    threads: whole("threads", values.threads),
+  };
+}
+
+async function git(...words) {
+  return (await capture("git", ["-C", root, ...words])).trim();
+}
+
+/** Everything that a version number can be read from. */
+function versions(participants) {
+  const keys = ["node", "python", "torch", "transformers", "peft", "nodeLlamaCpp", "llamaCpp"];
+  const hellos = participants.map(({ hello }) => hello);
+  return Object.fromEntries(
+    keys.flatMap((key) => {
+      const found = hellos.find((hello) => hello[key] !== undefined);
+      return found === undefined ? [] : [[key, found[key]]];
+    }),
+  );
+}
+
+async function main() {
+  const options = readArguments();
+  if (options.help) {
+    console.log(USAGE);
+    return;
+  }
+  const { work, rounds, threads, json } = options;
+  if (!existsSync(join(root, "dist", "index.js"))) {
+    throw new Error("dist/ is not there: `npm run build` makes it and the addon");
+  }
+  const log = (line) => process.stderr.write(`${line}\n`);
+  const peak = new Peak(root, threads, log);
+  const startedAt = new Date().toISOString();
+  const run = await WORKS[work]();
+  const { rows, participants, commands = [], details = {} } = await run({ ...options, peak, log });
+
+  const { device, isa } = participants[0].hello;
+  const commit = await git("rev-parse", "--short", "HEAD");
+  const result = { work, device, isa, commit, rows };
+  const all = [
+    ...participants.map(({ name, command }) => ({ name, command })),
+    ...commands.map((command) => ({ name: "ibert-kernels", command })),
+  ];
+  const environment = Object.fromEntries(
+    ["IBERT_CPU_ISA", "ONEDNN_MAX_CPU_ISA"].flatMap((name) =>
+      process.env[name] === undefined ? [] : [[name, process.env[name]]],
+    ),
+  );
+  if (options.save) {
+    const path = save(join(root, "bench", "results"), result, {
+      startedAt,
+      uncommittedChanges: (await git("status", "--porcelain", "--", "lib", "native", "bindings")) !== "",
+      threads,
+      rounds,
+      versions: versions(participants),
+      environment,
+      peak: peak.best ?? null,
+      otherWork: peak.busy,
+      participants: participants.map(({ name, command, hello, answers }) => ({
+        name,
+        command,
+        hello,
+        answers,
+      })),
+      ...details,
+    });
+    log(`saved ${path}`);
+  }
+  if (json) {
+    console.log(JSON.stringify(result));
+    return;
+  }
+  console.log(`${work}: ${device}, ${isa}, ${threads} threads, ${rounds} rounds, commit ${commit}`);
+  if (peak.best !== undefined) {
+    const { fp32, fp32Unit, bf16, bf16Unit, bandwidth } = peak.best;
+    const giga = (value) => (value / 1e9).toFixed(0);
+    console.log(
+      `limit, measured: fp32 ${giga(fp32)} GFLOP/s (${fp32Unit}), bf16 ${giga(bf16)} GFLOP/s (${bf16Unit}), ` +
+        `memory ${(bandwidth / 1e9).toFixed(1)} GB/s`,
+    );
+  }
+  const busy = median(peak.busy);
+  console.log(`other work on the machine took ${(100 * busy).toFixed(0)} % of its processors`);
+  if (busy > 0.1) console.log("so these numbers say little: measure again when it is quiet");
+  console.log();
+  printTable(rows);
+  console.log("\ncommands:");
+  const prefix = Object.entries(environment)
+    .map(([name, value]) => `${name}=${value} `)
+    .join("");
+  for (const { name, command } of all) console.log(`  ${name}: ${prefix}${command}`);
+}
+
+try {
+  await main();
+} catch (error) {
+  if (error instanceof UsageError) {
+    process.stderr.write(`${error.message}\n\n${USAGE}\n`);
+    process.exitCode = 2;
+  } else {
+    process.stderr.write(`bench: ${error.message}\n`);
+    process.exitCode = 1;
+  }
+}

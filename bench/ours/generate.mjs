@@ -1,0 +1,95 @@
+/**
+ * Prefill and decode by ibert: our side of `bench -- prefill` and `bench -- decode`, greedy.
+ *
+ *   node ours/generate.mjs --model FILE.gguf [--threads 2] [--prompt-tokens 178] [--decode-tokens 128]
+ *                          [--sequences 8]
+ *
+ * A round completes one prompt and answers { prefillTokensPerSecond, decodeTokensPerSecond, peakRssBytes }: prefill from
+ * the call to the first token, decode from there to the last. With --sequences it then completes one prompt and that
+ * many prompts with a LoRA adapter (rank 32 on q, k, v, o) and adds { loraDecodeTokensPerSecond,
+ * batchDecodeTokensPerSecond }.
+ */
+import { performance } from "node:perf_hooks";
+import { parseArgs } from "node:util";
+
+import { Random } from "../../dist/data/random.js";
+import { generate } from "../../dist/models/generate.js";
+import { ModelSession } from "../../dist/models/session.js";
+import { hello, peakRssBytes, serve } from "./protocol.mjs";
+
+const { values } = parseArgs({
+  options: {
+    model: { type: "string" },
+    threads: { type: "string", default: "2" },
+    "prompt-tokens": { type: "string", default: "178" },
+    "decode-tokens": { type: "string", default: "128" },
+    sequences: { type: "string", default: "0" },
+  },
+});
+const promptTokens = Number(values["prompt-tokens"]);
+const maxTokens = Number(values["decode-tokens"]);
+const sequences = Number(values.sequences);
+const paragraph =
+  "A lazy table expression holds no rows. It is a plan: which tables to read, which rows to keep, how to join and " +
+  "group them, and in which order to return the result. ";
+
+const started = performance.now();
+const session = await ModelSession.open({
+  base: values.model,
+  backend: "cpu",
+  threads: Number(values.threads),
+});
+const prompt = session.tokenizer
+  .encode(paragraph.repeat(Math.ceil(promptTokens / 20)))
+  .slice(0, promptTokens);
+if (prompt.length !== promptTokens)
+  throw new Error(`the prompt has ${prompt.length} tokens, not ${promptTokens}`);
+
+const engineFor = (adapter, count) =>
+  session.inference(adapter, {
+    activations: "bf16",
+    maxRows: 512,
+    maxSequences: count,
+    maxPositions: count * (promptTokens + maxTokens + 32),
+  });
+const plain = engineFor(undefined, 1);
+const lora = { rank: 32, alpha: 64, targets: ["q_proj", "k_proj", "v_proj", "o_proj"] };
+const adapted =
+  sequences > 0 ? engineFor(session.createAdapter(lora, Random.of(1, "lora")), sequences) : undefined;
+const loadSeconds = (performance.now() - started) / 1000;
+
+/** Completes `count` copies of the prompt; decode begins when every text has its first token. */
+async function complete(engine, count) {
+  let prefilled = 0;
+  let waiting = count;
+  let after = 0;
+  const start = performance.now();
+  const texts = await generate(engine, Array(count).fill(prompt), {
+    maxTokens,
+    stopIds: [],
+    onToken: (_, __, ids) => {
+      if (waiting === 0) after++;
+      else if (ids.length === 1 && --waiting === 0) prefilled = performance.now();
+    },
+  });
+  const finished = performance.now();
+  if (texts.some(({ ids }) => ids.length !== maxTokens)) throw new Error("a text ended early");
+  return {
+    prefill: (count * promptTokens) / ((prefilled - start) / 1000),
+    decode: after / ((finished - prefilled) / 1000),
+  };
+}
+
+async function work() {
+  const one = await complete(plain, 1);
+  const answer = { prefillTokensPerSecond: one.prefill, decodeTokensPerSecond: one.decode };
+  if (adapted !== undefined) {
+    answer.loraDecodeTokensPerSecond = (await complete(adapted, 1)).decode;
+    answer.batchDecodeTokensPerSecond = (await complete(adapted, sequences)).decode;
+  }
+  return { ...answer, peakRssBytes: peakRssBytes() };
+}
+
+await work();
+hello("generate", session.device, { loadSeconds, promptTokens, decodeTokens: maxTokens, sequences });
+await serve(work);

@@ -1,0 +1,39 @@
+/** Where the peers are, and their installation: by the benchmark, into its own places. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { capture, Participant } from "./driver.mjs";
+
+const folder = fileURLToPath(new URL("peers/", import.meta.url));
+
+/** Installs a peer where it is not there yet. @param what `torch` or `llama` */
+export async function installPeer(what, log) {
+  const there =
+    what === "llama"
+      ? existsSync(join(folder, "node_modules", "node-llama-cpp"))
+      : process.env.IBERT_BENCH_PYTHON === undefined && existsSync(python());
+  if (there) return;
+  log(`setting up the peer ${what}`);
+  await capture("bash", [join(folder, "setup.sh"), what]);
+}
+
+export function python() {
+  return process.env.IBERT_BENCH_PYTHON ?? join(folder, "..", ".venv", "bin", "python");
+}
+
+/** A function that starts a PyTorch peer. Everything is on this machine: nothing may be asked of the hub. */
+export function torchPeer(name, script, args) {
+  const env = { ...process.env, HF_HUB_OFFLINE: "1" };
+  return () => Participant.start(name, python(), [join(folder, script), ...args], { env });
+}
+
+export function llamaPeer(args) {
+  return () => Participant.start("llama.cpp", process.execPath, [join(folder, "llama.mjs"), ...args]);
+}
+
+/** A function that starts our own side. */
+export function ours(name, script, args) {
+  const path = fileURLToPath(new URL(`ours/${script}`, import.meta.url));
+  return () => Participant.start(name, process.execPath, [path, ...args]);
+}
