@@ -17,35 +17,43 @@ namespace {
 
 using host::Context;
 
-constexpr int64_t kLogitBytes = 32 << 20;
+constexpr int64_t kLogitBytes = 64 << 20;
+
+// A row of logits and a cache line more: rows at a multiple of 4096 bytes from each other would fight for the same few
+// places in L1, and V is often such a multiple.
+constexpr int64_t logitStride(int64_t V) { return roundUp(V, kPanelRows) + 16; }
+
+// Whole register tiles of rows.
+template <class Unit>
+constexpr int64_t chunkRows(int64_t T, int64_t V) {
+  return smaller(T, larger(2, kLogitBytes / (4 * logitStride(V)) / Unit::kRows) * Unit::kRows);
+}
 
 struct Shape {
-  int64_t T, D, V, stride;  // stride: of a row of logits, whole panels
-  int64_t chunk;            // rows
+  int64_t T, D, V, stride;
   bool bf16, dx;
 
   explicit Shape(const LinearCrossEntropy& op)
-      : T(op.x.shape[0]), D(op.x.shape[1]), V(op.weight.shape[0]), stride(roundUp(V, kPanelRows)),
-        chunk(smaller(T, larger(28, kLogitBytes / (4 * stride)))), bf16(op.x.dtype == DType::BF16),
-        dx(op.dx.rank != 0) {}
+      : T(op.x.shape[0]), D(op.x.shape[1]), V(op.weight.shape[0]), stride(logitStride(V)),
+        bf16(op.x.dtype == DType::BF16), dx(op.dx.rank != 0) {}
 };
 
 template <class Unit>
 struct Plan {
-  Blocking logits, gradient{};
-  int64_t rows, gathered, buffer, scratch, bytes;
+  Blocking logits{}, gradient{};
+  int64_t chunk, rows, gathered, buffer, scratch, bytes;
 
-  Plan(const Shape& s, int threads)
-      : logits(blockingFor<Unit>(s.chunk, s.stride / kPanelRows, s.D, s.D, s.bf16 != Unit::kTakesBf16, threads)) {
+  Plan(const Shape& s, int threads) : chunk(chunkRows<Unit>(s.T, s.V)) {
+    logits = blockingFor<Unit>(chunk, ceilDivide(s.V, kPanelRows), s.D, 0, s.bf16 != Unit::kTakesBf16, threads);
     Layouter layout;
     int64_t worker = logits.workerBytes();
     if (s.dx) {
-      gradient = blockingFor<Unit>(s.chunk, ceilDivide(s.D, kPanelRows), s.V, s.V, false, threads);
+      gradient = blockingFor<Unit>(chunk, ceilDivide(s.D, kPanelRows), s.V, 0, false, threads);
       worker = larger(worker, gradient.workerBytes());
     }
     rows = layout.take(s.T * 4);
-    gathered = layout.take(s.chunk * s.D * (s.bf16 ? 2 : 4));
-    buffer = layout.take(s.chunk * s.stride * 4);
+    gathered = layout.take(chunk * s.D * (s.bf16 ? 2 : 4));
+    buffer = layout.take(chunk * s.stride * 4);
     scratch = layout.take(worker * threads);
     bytes = layout.bytes();
   }
@@ -139,8 +147,11 @@ void crossEntropy(const LinearCrossEntropy& op, Context& context) {
   float* buffer = part<float>(context.workspace, plan.buffer);
   std::byte* scratch = context.workspace + plan.scratch;
   const PackedWeight weight(op.weight);
-  for (int64_t first = 0; first < supervised; first += s.chunk) {
-    const int64_t count = smaller(s.chunk, supervised - first);
+  // Chunks of one size, so that none is left with a few rows for a whole pass over W.
+  const int64_t chunks = larger(1, ceilDivide(supervised, plan.chunk));
+  const int64_t chunk = smaller(plan.chunk, roundUp(ceilDivide(supervised, chunks), Unit::kRows));
+  for (int64_t first = 0; first < supervised; first += chunk) {
+    const int64_t count = smaller(chunk, supervised - first);
     for (int64_t i = 0; i < count; ++i) {
       std::memcpy(gathered + i * xBytes, op.x.as<std::byte>() + rows[first + i] * xBytes, xBytes);
     }

@@ -18,6 +18,9 @@ struct Extra {
   int64_t depth;
 };
 
+// Register tiles whose sums are finished together: 8 x 14 x 32 floats are 14 KiB.
+constexpr int64_t kSumTiles = 8;
+
 struct Blocking {
   int64_t rows, rowBlocks;      // rows of a task
   int64_t panels, panelBlocks;  // panels of a task
@@ -27,22 +30,28 @@ struct Blocking {
   int64_t workerBytes() const { return xBytes + panelBytes + sumBytes; }
 };
 
-// `widen`: the unit does not take x's dtype, so x is widened into scratch, once for all panels of a task. `depth` is the
-// longest of any term, `mainDepth` that of the main term.
+// `widen`: the unit does not take x's dtype, so x is widened into scratch, once for all panels of a task. `extraDepth` is
+// that of the longest extra term.
 template <class Unit>
-Blocking blockingFor(int64_t rows, int64_t panels, int64_t mainDepth, int64_t depth, bool widen, int threads) {
+Blocking blockingFor(int64_t rows, int64_t panels, int64_t mainDepth, int64_t extraDepth, bool widen, int threads) {
   Blocking b{};
-  b.depth = smaller(Unit::kDepth, roundUp(larger(depth, 1), kBlock));
-  b.panels = smaller(panels, widen ? 8 : 1);
+  const int64_t wholeDepth = roundUp(larger(mainDepth + 1 + extraDepth, 1), kBlock);
+  // A depth that goes in blocks: a block of x and the sums of several panels share L2, so that x is fetched from further
+  // out once and not once a panel.
+  const bool deep = mainDepth > Unit::kDepth;
+  b.depth = deep ? Unit::kDepth / 2 : smaller(Unit::kDepth, wholeDepth);
+  const int64_t mostRows = deep ? Unit::kBlockRows / 2 : Unit::kBlockRows;
+  b.panelBlocks = deep || widen ? smaller(panels, roundUp(ceilDivide(panels, 8), threads)) : panels;
+  b.panels = ceilDivide(panels, b.panelBlocks);
   b.panelBlocks = ceilDivide(panels, b.panels);
   // Several tasks a thread, so that no thread waits long for the last.
   const int64_t wanted = ceilDivide(6 * threads, b.panelBlocks);
-  const int64_t blocks = larger(ceilDivide(rows, Unit::kBlockRows), smaller(wanted, ceilDivide(rows, 4 * Unit::kRows)));
+  const int64_t blocks = larger(ceilDivide(rows, mostRows), smaller(wanted, ceilDivide(rows, 4 * Unit::kRows)));
   b.rows = roundUp(ceilDivide(rows, blocks), Unit::kRows);
   b.rowBlocks = ceilDivide(rows, b.rows);
   b.xBytes = widen ? roundUp(b.rows * b.depth * 4, 128) : 0;
   b.panelBytes = roundUp(Unit::panelElements(b.depth) * static_cast<int64_t>(sizeof(typename Unit::Element)), 128);
-  b.sumBytes = b.rows * kPanelRows * 4 * (mainDepth > b.depth ? b.panels : 1);
+  b.sumBytes = roundUp(b.rows, kSumTiles * Unit::kRows) * kPanelRows * 4 * (mainDepth > b.depth ? b.panels : 1);
   return b;
 }
 
@@ -67,26 +76,65 @@ Matrix unitRows(const Matrix& x, int64_t row0, int64_t rows, int64_t k0, int64_t
 //   extras(p) -> int; extra(p, e) -> Extra; extraPanel(p, e, k0, depth, scratch)
 // Epilogue: (const float* sums [rows][32], row0, rows, p), called once for each block of sums.
 template <class Unit, class Source, class Epilogue>
-void multiply(host::ThreadPool& pool, std::byte* scratch, const Blocking& b, int64_t rows, int64_t panels,
-              const Source& source, const Epilogue& epilogue) {
+struct Product {
   using Element = typename Unit::Element;
-  const int64_t depthBlocks = ceilDivide(source.depth, b.depth);
-  pool.parallelFor(b.rowBlocks * b.panelBlocks, [&](int64_t task, int worker) {
-    std::byte* mine = scratch + worker * b.workerBytes();
-    float* allSums = reinterpret_cast<float*>(mine);
-    Element* panelScratch = reinterpret_cast<Element*>(mine + b.sumBytes);
-    void* xScratch = mine + b.sumBytes + b.panelBytes;
-    const int64_t row0 = task / b.panelBlocks * b.rows, count = smaller(b.rows, rows - row0);
-    const int64_t p0 = task % b.panelBlocks * b.panels, p1 = smaller(p0 + b.panels, panels);
+  const Blocking& b;
+  const Source& source;
+  const Epilogue& epilogue;
+  float* allSums;
+  Element* panelScratch;
+  void* xScratch;
+  int64_t row0, rows;
 
-    for (int64_t block = 0; block < larger(depthBlocks, 1); ++block) {
+  // sums (+)= x * panel for rows [first, first + count) of the task, x being an extra term's.
+  void addExtra(const Extra& extra, int64_t first, int64_t count, int64_t k0, int64_t depth, const Element* panel,
+                float* sums, bool accumulate) const {
+    if constexpr (!Unit::kTakesBf16) {
+      if (extra.x.bf16) {
+        // xScratch holds the main term's rows, which the panels that follow still need: these are widened tile by tile.
+        for (int64_t r = 0; r < count; r += Unit::kRows) {
+          alignas(64) float few[Unit::kRows * Unit::kDepth];
+          const int64_t some = smaller(Unit::kRows, count - r);
+          const Matrix x = unitRows<Unit>(extra.x, row0 + first + r, some, k0, depth, few);
+          Unit::multiply(some, x, depth, panel, sums + r * kPanelRows, accumulate);
+        }
+        return;
+      }
+    }
+    Unit::multiply(count, extra.x.at(row0 + first, k0), depth, panel, sums, accumulate);
+  }
+
+  // All of the depth in one block, and at most one extra term beside it: both panels wait in L2, and a few register tiles
+  // at a time go from x to the result while their sums are in L1.
+  bool oneBlock(const Matrix& x, int64_t p) const {
+    const int extras = source.extras(p);
+    const Extra extra = extras > 0 ? source.extra(p, 0) : Extra{};
+    const int64_t mainDepth = roundUp(source.depth, 2);
+    if (extras > 1 || mainDepth + extra.depth > b.depth) return false;
+    const Element* panel = source.depth > 0 ? source.panel(p, 0, source.depth, panelScratch) : nullptr;
+    Element* extraScratch = panelScratch + Unit::panelElements(mainDepth);
+    const Element* extraPanel = extras > 0 ? source.extraPanel(p, 0, 0, extra.depth, extraScratch) : nullptr;
+    for (int64_t first = 0; first < rows; first += kSumTiles * Unit::kRows) {
+      const int64_t count = smaller(kSumTiles * Unit::kRows, rows - first);
+      if (panel != nullptr) Unit::multiply(count, x.at(first, 0), source.depth, panel, allSums, false);
+      if (extraPanel != nullptr) addExtra(extra, first, count, 0, extra.depth, extraPanel, allSums, panel != nullptr);
+      if (panel == nullptr && extraPanel == nullptr) std::memset(allSums, 0, count * kPanelRows * 4);
+      epilogue(allSums, row0 + first, count, p);
+    }
+    return true;
+  }
+
+  void run(int64_t p0, int64_t p1) const {
+    const int64_t depthBlocks = larger(ceilDivide(source.depth, b.depth), 1);
+    for (int64_t block = 0; block < depthBlocks; ++block) {
       const int64_t k0 = block * b.depth, depth = smaller(b.depth, source.depth - k0);
-      const Matrix x = unitRows<Unit>(source.x, row0, count, k0, depth, xScratch);
+      const Matrix x = unitRows<Unit>(source.x, row0, rows, k0, depth, xScratch);
       for (int64_t p = p0; p < p1; ++p) {
+        if (depthBlocks == 1 && oneBlock(x, p)) continue;
         float* sums = allSums + (depthBlocks > 1 ? (p - p0) * b.rows * kPanelRows : 0);
         bool accumulate = block > 0;
         if (depth > 0) {
-          Unit::multiply(count, x, depth, source.panel(p, k0, depth, panelScratch), sums, accumulate);
+          Unit::multiply(rows, x, depth, source.panel(p, k0, depth, panelScratch), sums, accumulate);
           accumulate = true;
         }
         if (block + 1 < depthBlocks) continue;
@@ -94,28 +142,32 @@ void multiply(host::ThreadPool& pool, std::byte* scratch, const Blocking& b, int
           const Extra extra = source.extra(p, e);
           for (int64_t e0 = 0; e0 < extra.depth; e0 += b.depth) {
             const int64_t step = smaller(b.depth, extra.depth - e0);
-            const Element* panel = source.extraPanel(p, e, e0, step, panelScratch);
-            if constexpr (!Unit::kTakesBf16) {
-              if (extra.x.bf16) {
-                // The widened rows of the main term are still needed by the panels that follow: these go row by row.
-                for (int64_t r = 0; r < count; r += Unit::kRows) {
-                  alignas(64) float few[Unit::kRows * Unit::kDepth];
-                  const int64_t some = smaller(Unit::kRows, count - r);
-                  Unit::multiply(some, unitRows<Unit>(extra.x, row0 + r, some, e0, step, few), step, panel,
-                                 sums + r * kPanelRows, accumulate);
-                }
-                accumulate = true;
-                continue;
-              }
-            }
-            Unit::multiply(count, extra.x.at(row0, e0), step, panel, sums, accumulate);
+            addExtra(extra, 0, rows, e0, step, source.extraPanel(p, e, e0, step, panelScratch), sums, accumulate);
             accumulate = true;
           }
         }
-        if (!accumulate) std::memset(sums, 0, count * kPanelRows * 4);
-        epilogue(sums, row0, count, p);
+        epilogue(sums, row0, rows, p);
       }
     }
+  }
+};
+
+template <class Unit, class Source, class Epilogue>
+void multiply(host::ThreadPool& pool, std::byte* scratch, const Blocking& b, int64_t rows, int64_t panels,
+              const Source& source, const Epilogue& epilogue) {
+  pool.parallelFor(b.rowBlocks * b.panelBlocks, [&](int64_t task, int worker) {
+    std::byte* mine = scratch + worker * b.workerBytes();
+    const int64_t row0 = task / b.panelBlocks * b.rows, p0 = task % b.panelBlocks * b.panels;
+    if (row0 >= rows) return;  // the op has fewer rows than were planned for
+    const Product<Unit, Source, Epilogue> product{b,
+                                                  source,
+                                                  epilogue,
+                                                  reinterpret_cast<float*>(mine),
+                                                  reinterpret_cast<typename Unit::Element*>(mine + b.sumBytes),
+                                                  mine + b.sumBytes + b.panelBytes,
+                                                  row0,
+                                                  smaller(b.rows, rows - row0)};
+    product.run(p0, smaller(p0 + b.panels, panels));
   });
 }
 

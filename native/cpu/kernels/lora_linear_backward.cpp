@@ -55,9 +55,9 @@ struct Plan {
       dxaT = layout.take(s.T * s.R * kSize);
     }
     if (s.dx) {
-      use(main, blockingFor<Unit>(s.T, ceilDivide(s.K, kPanelRows), s.N, larger(s.N, s.R), s.bf16 != Unit::kTakesBf16, threads));
+      use(main, blockingFor<Unit>(s.T, ceilDivide(s.K, kPanelRows), s.N, s.R, s.bf16 != Unit::kTakesBf16, threads));
     }
-    if (s.dA) use(gradA, blockingFor<Unit>(s.R, ceilDivide(s.K, kPanelRows), s.T, s.T, false, threads));
+    if (s.dA) use(gradA, blockingFor<Unit>(s.R, ceilDivide(s.K, kPanelRows), s.T, 0, false, threads));
     if (s.dB) {
       for (int i = 0; i < segments.count; ++i) {
         if (segments.list[i].slot >= 0) gradBPanels += ceilDivide(segments.list[i].end - segments.list[i].begin, kPanelRows);

@@ -47,10 +47,10 @@ struct Plan {
     if (s.direct) {
       directX = layout.take(directBytes<Unit>(s.T, s.K));
     } else {
-      main = blockingFor<Unit>(s.T, ceilDivide(s.N, kPanelRows), s.K, larger(s.K, s.r), widen, threads);
+      main = blockingFor<Unit>(s.T, ceilDivide(s.N, kPanelRows), s.K, s.r, widen, threads);
       int64_t worker = main.workerBytes();
       if (s.lora) {
-        low = blockingFor<Unit>(s.T, ceilDivide(s.R, kPanelRows), s.K, s.K, widen, threads);
+        low = blockingFor<Unit>(s.T, ceilDivide(s.R, kPanelRows), s.K, 0, widen, threads);
         worker = larger(worker, low.workerBytes());
         xa = layout.take(s.T * s.R * static_cast<int64_t>(sizeof(typename Unit::Element)));
       }

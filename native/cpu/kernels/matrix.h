@@ -39,9 +39,9 @@ struct PackedWeight {
   const uint8_t* panel(int64_t p) const { return data + p * panelBytes; }
 };
 
-IBERT_INLINE int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
-IBERT_INLINE int64_t roundUp(int64_t a, int64_t b) { return ceilDivide(a, b) * b; }
-IBERT_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-IBERT_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+static constexpr int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static constexpr int64_t roundUp(int64_t a, int64_t b) { return ceilDivide(a, b) * b; }
+static constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static constexpr int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 }  // namespace ibert::cpu::IBERT_ISA
