@@ -54,7 +54,6 @@ count_vitest='
 
 set_up
 check "op types" node scripts/generate-op-types.mjs --check
-check "configuration schema" node scripts/generate-config-schema.mjs --check
 check "types" npm run --silent typecheck
 check "lint" npx eslint .
 check "format" npx prettier --check --log-level warn .

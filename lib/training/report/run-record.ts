@@ -5,6 +5,7 @@ import { arch, cpus, platform, totalmem } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
+import { splitFile } from "../../data/corpus.js";
 import { readSplit } from "../../data/reader.js";
 import { TASK_TYPES, type TaskType } from "../../data/tasks.js";
 import { dslByName } from "../../dsl/registry.js";
@@ -38,7 +39,7 @@ export interface Example {
 export interface RunRecord {
   format: 1;
   config: TrainingConfig;
-  /** SHA-256 of the corpus's manifest, which holds those of its files. */
+  /** SHA-256 of the corpus's training and measured rows. */
   corpusSha256: string;
   machine: { system: string; processor: string; cores: number; memoryBytes: number; node: string };
   device: DeviceInfo;
@@ -55,10 +56,15 @@ export const reportFolder = (adapter: string): string => join(adapter, "report")
 
 const EXAMPLES_PER_TASK = 3;
 
-const corpusSha256 = (corpus: string): string =>
-  createHash("sha256")
-    .update(readFileSync(join(corpus, "manifest.json")))
-    .digest("hex");
+/** Of the rows that the run learns from and is measured on. */
+function corpusSha256({ corpus, evaluation }: TrainingConfig): string {
+  const hash = createHash("sha256");
+  for (const split of ["train", evaluation.split] as const) {
+    const path = join(corpus, splitFile(split));
+    if (existsSync(path)) hash.update(readFileSync(path));
+  }
+  return hash.digest("hex");
+}
 
 /** Puts together what a finished run was. `during` are the measurements on the way. */
 export async function recordRun(
@@ -74,7 +80,7 @@ export async function recordRun(
   return {
     format: 1,
     config,
-    corpusSha256: corpusSha256(config.corpus),
+    corpusSha256: corpusSha256(config),
     machine: {
       system: `${platform()} ${arch()}`,
       processor: cpus()[0]?.model ?? "unknown",
@@ -131,9 +137,8 @@ async function chooseExamples(config: TrainingConfig, { before, after }: TrainRe
 export function findSameRun(config: TrainingConfig): RunRecord | undefined {
   const path = join(reportFolder(config.output), "run.json");
   if (!existsSync(path) || !existsSync(join(config.output, "adapter_model.safetensors"))) return undefined;
-  if (!existsSync(join(config.corpus, "manifest.json"))) return undefined;
   const record = readJson(path) as RunRecord;
-  if (record.format !== 1 || record.corpusSha256 !== corpusSha256(config.corpus)) return undefined;
+  if (record.format !== 1 || record.corpusSha256 !== corpusSha256(config)) return undefined;
   const recorded = TrainingConfig.safeParse(record.config);
   return recorded.success && isDeepStrictEqual(recorded.data, config) ? record : undefined;
 }

@@ -1,0 +1,51 @@
+import { describe, expect, it, vi } from "vitest";
+
+import type { Diagnosis } from "../diagnosis/diagnose.js";
+import { OP_NAMES } from "../runtime/ops.generated.js";
+import { ibert } from "./testing/run-program.js";
+
+async function diagnosis(): Promise<{ code: number; found: Diagnosis }> {
+  const { code, stdout } = await ibert(["doctor", "--json"]);
+  return { code, found: JSON.parse(stdout) as Diagnosis };
+}
+
+describe("ibert doctor", () => {
+  it("finds the CPU and the reference, and says what CUDA and Metal lack", async () => {
+    const { code, found } = await diagnosis();
+    expect(code).toBe(0);
+    const [cpu, reference, ...others] = found.backends;
+    for (const backend of [cpu, reference]) {
+      expect(backend?.available).toBe(true);
+      expect(Object.keys(backend?.kernels ?? {})).toEqual([...OP_NAMES]);
+    }
+    expect(found.instructionSets).toContain("generic");
+    expect(found.instructionSets).toContain(cpu?.device?.architecture);
+    for (const { name, available, reason, help } of others) {
+      if (!available)
+        expect({ reason, help }).toEqual({
+          reason: expect.stringContaining(name),
+          help: expect.stringMatching(/needs|driver/),
+        });
+    }
+  });
+
+  it("names the kernel of every op", async () => {
+    const { stdout } = await ibert(["doctor"]);
+    for (const op of OP_NAMES) expect(stdout).toMatch(new RegExp(`^${op} +\\S+ +float64`, "m"));
+  });
+
+  it("says why the CPU cannot run with an instruction set of another machine", async () => {
+    vi.stubEnv("IBERT_CPU_ISA", process.arch === "x64" ? "neon" : "avx2");
+    try {
+      const { code, found } = await diagnosis();
+      expect(code).toBe(1);
+      expect(found.backends[0]).toMatchObject({
+        name: "cpu",
+        available: false,
+        reason: expect.stringContaining("ISA"),
+      });
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+});
