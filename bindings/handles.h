@@ -98,6 +98,7 @@ class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
   void keep(const std::shared_ptr<Memory>& memory);
   void keepHost(const Napi::Value& array);
   static void finished(void* user, const Message* error);
+  static void shutDown(void* self);
 
   std::shared_ptr<DeviceHandle> device_;
   Stream* stream_ = nullptr;

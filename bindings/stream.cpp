@@ -30,14 +30,27 @@ StreamWrap::StreamWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const Napi::Env env = info.Env();
   device_ = DeviceWrap::from(info[0]).handle();
   Message message{};
-  if (device_->backend->createStream(device_->device, &stream_, &message) != 0) fail(env, message.text);
+  Stream* stream = nullptr;
+  if (device_->backend->createStream(device_->device, &stream, &message) != 0) fail(env, message.text);
+  stream_ = stream;
   completions_ = Napi::ThreadSafeFunction::New(env, Napi::Function(), "ibert.stream", 0, 1);
   completions_.Unref(env);  // an idle stream does not keep the process alive
+  // Hooks run last in, first out: this one while `completions_`, which has a hook of its own, still takes calls.
+  napi_add_env_cleanup_hook(env, &StreamWrap::shutDown, this);
 }
 
 StreamWrap::~StreamWrap() {
-  if (stream_ != nullptr) device_->backend->destroyStream(stream_);  // waits for its work
-  if (completions_) completions_.Release();
+  if (stream_ == nullptr) return;
+  napi_remove_env_cleanup_hook(Env(), &StreamWrap::shutDown, this);
+  shutDown(this);
+}
+
+// At the end of the stream or of its environment, whichever comes first.
+void StreamWrap::shutDown(void* self) {
+  auto* stream = static_cast<StreamWrap*>(self);
+  stream->device_->backend->destroyStream(stream->stream_);  // waits for its work
+  stream->stream_ = nullptr;
+  stream->completions_.Release();
 }
 
 void StreamWrap::keep(const std::shared_ptr<Memory>& memory) {

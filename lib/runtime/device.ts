@@ -27,7 +27,8 @@ export class Device {
   readonly planned: boolean;
   readonly ops: Ops;
   private readonly native: NativeDevice;
-  private readonly stream: NativeStream;
+  /** None on a planned device, which runs nothing. */
+  private readonly queue: NativeStream | undefined;
   private held = 0;
   private heldPeak = 0;
   private workspace = 0;
@@ -38,7 +39,7 @@ export class Device {
     this.native = native;
     this.info = native.info();
     this.planned = planned;
-    this.stream = new (addon().Stream)(native);
+    this.queue = planned ? undefined : new (addon().Stream)(native);
     this.ops = this.buildOps();
   }
 
@@ -175,6 +176,11 @@ export class Device {
     this.held += bytes;
     this.heldPeak = Math.max(this.heldPeak, this.held);
     return new (addon().Buffer)(this.native, bytes, this.planned);
+  }
+
+  private get stream(): NativeStream {
+    if (this.queue === undefined) throw new TypeError("a planned device runs nothing");
+    return this.queue;
   }
 
   private noteWorkspace(bytes: number): void {
