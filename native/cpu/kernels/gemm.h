@@ -18,9 +18,6 @@ struct Extra {
   int64_t depth;
 };
 
-// Register tiles whose sums are finished together: 8 x 14 x 32 floats are 14 KiB.
-constexpr int64_t kSumTiles = 8;
-
 struct Blocking {
   int64_t rows, rowBlocks;      // rows of a task
   int64_t panels, panelBlocks;  // panels of a task
@@ -39,8 +36,9 @@ Blocking blockingFor(int64_t rows, int64_t panels, int64_t mainDepth, int64_t ex
   // A depth that goes in blocks: a block of x and the sums of several panels share L2, so that x is fetched from further
   // out once and not once a panel.
   const bool deep = mainDepth > Unit::kDepth;
-  b.depth = deep ? Unit::kDepth / 2 : smaller(Unit::kDepth, wholeDepth);
-  const int64_t mostRows = deep ? Unit::kBlockRows / 2 : Unit::kBlockRows;
+  const int64_t depthBlocks = ceilDivide(mainDepth, Unit::kDeepDepth);
+  b.depth = deep ? roundUp(ceilDivide(mainDepth, depthBlocks), kBlock) : smaller(Unit::kDepth, wholeDepth);
+  const int64_t mostRows = deep ? Unit::kDeepRows : Unit::kBlockRows;
   b.panelBlocks = deep || widen ? smaller(panels, roundUp(ceilDivide(panels, 8), threads)) : panels;
   b.panels = ceilDivide(panels, b.panelBlocks);
   b.panelBlocks = ceilDivide(panels, b.panels);
@@ -51,7 +49,7 @@ Blocking blockingFor(int64_t rows, int64_t panels, int64_t mainDepth, int64_t ex
   b.rowBlocks = ceilDivide(rows, b.rows);
   b.xBytes = widen ? roundUp(b.rows * b.depth * 4, 128) : 0;
   b.panelBytes = roundUp(Unit::panelElements(b.depth) * static_cast<int64_t>(sizeof(typename Unit::Element)), 128);
-  b.sumBytes = roundUp(b.rows, kSumTiles * Unit::kRows) * kPanelRows * 4 * (mainDepth > b.depth ? b.panels : 1);
+  b.sumBytes = roundUp(b.rows, Unit::kSumRows) * kPanelRows * 4 * (mainDepth > b.depth ? b.panels : 1);
   return b;
 }
 
@@ -114,8 +112,8 @@ struct Product {
     const Element* panel = source.depth > 0 ? source.panel(p, 0, source.depth, panelScratch) : nullptr;
     Element* extraScratch = panelScratch + Unit::panelElements(mainDepth);
     const Element* extraPanel = extras > 0 ? source.extraPanel(p, 0, 0, extra.depth, extraScratch) : nullptr;
-    for (int64_t first = 0; first < rows; first += kSumTiles * Unit::kRows) {
-      const int64_t count = smaller(kSumTiles * Unit::kRows, rows - first);
+    for (int64_t first = 0; first < rows; first += Unit::kSumRows) {
+      const int64_t count = smaller(Unit::kSumRows, rows - first);
       if (panel != nullptr) Unit::multiply(count, x.at(first, 0), source.depth, panel, allSums, false);
       if (extraPanel != nullptr) addExtra(extra, first, count, 0, extra.depth, extraPanel, allSums, panel != nullptr);
       if (panel == nullptr && extraPanel == nullptr) std::memset(allSums, 0, count * kPanelRows * 4);
@@ -167,7 +165,9 @@ void multiply(host::ThreadPool& pool, std::byte* scratch, const Blocking& b, int
                                                   mine + b.sumBytes + b.panelBytes,
                                                   row0,
                                                   smaller(b.rows, rows - row0)};
+    Unit::begin();
     product.run(p0, smaller(p0 + b.panels, panels));
+    Unit::end();
   });
 }
 

@@ -45,7 +45,7 @@ struct Plan {
     const bool widen = s.bf16 != Unit::kTakesBf16;
     if (s.byRow) rows = layout.take(rowLoraBytes(s.T, s.N, s.R));
     if (s.direct) {
-      directX = layout.take(directBytes<Unit>(s.T, s.K));
+      directX = layout.take(s.bf16 ? directBytes<DirectUnitForBf16>(s.T, s.K) : directBytes<UnitForF32>(s.T, s.K));
     } else {
       main = blockingFor<Unit>(s.T, ceilDivide(s.N, kPanelRows), s.K, s.r, widen, threads);
       int64_t worker = main.workerBytes();
@@ -106,9 +106,8 @@ struct MainSource {
 
 // Few rows: W from its packed bits, LoRA in f32 beside it.
 template <class Unit>
-void forwardDirect(const LoraLinearForward& op, Context& context, const Shape& s, const Plan<Unit>& plan,
-                   const float* delta) {
-  const DirectRows<Unit> x = directRows<Unit>(Matrix(op.x), s.T, s.K, context.workspace + plan.directX);
+void forwardDirect(const LoraLinearForward& op, Context& context, const Shape& s, std::byte* memory, const float* delta) {
+  const DirectRows<Unit> x = directRows<Unit>(Matrix(op.x), s.T, s.K, memory);
   const PackedWeight weight(op.weight);
   const Matrix residual = op.residual ? Matrix(op.residual) : Matrix();
   context.pool.parallelFor(weight.panels(), [&](int64_t p, int) {
@@ -159,8 +158,10 @@ void forward(const LoraLinearForward& op, Context& context) {
     delta = rowLora(op, context, part<float>(context.workspace, plan.rows));
     adapter = kNoAdapter;
   }
-  if (s.direct) {
-    forwardDirect<Unit>(op, context, s, plan, delta);
+  if (s.direct && s.bf16) {
+    forwardDirect<DirectUnitForBf16>(op, context, s, context.workspace + plan.directX, delta);
+  } else if (s.direct) {
+    forwardDirect<UnitForF32>(op, context, s, context.workspace + plan.directX, delta);
   } else {
     forwardBlocked<Unit>(op, context, s, plan, adapter, delta);
   }

@@ -132,7 +132,9 @@ const typename Unit::Element* rowPanel(const float* rows, int64_t stride, int fi
   template const Unit::Element* rowPanel<Unit>(const float*, int64_t, int, int64_t, int64_t, int64_t, float,           \
                                                Unit::Element*);
 IBERT_PANELS(FloatUnit)
-#if defined(__AVX512BF16__)
+#if defined(IBERT_HAS_TILES)
+IBERT_PANELS(TileUnit)
+#elif defined(__AVX512BF16__)
 IBERT_PANELS(DotUnit)
 #endif
 

@@ -15,10 +15,14 @@ struct DotUnit {
   using Element = uint16_t;
   static constexpr bool kTakesBf16 = true;
   static constexpr int kRows = 14;
-  static constexpr int64_t kDepth = 2048;  // of a panel: 128 KiB
-  static constexpr int64_t kBlockRows = 32 * kRows;
+  static constexpr int64_t kDepth = 2048, kDeepDepth = 1024;  // of a panel: 128 and 64 KiB
+  static constexpr int64_t kBlockRows = 32 * kRows, kDeepRows = 16 * kRows;
+  static constexpr int64_t kSumRows = 8 * kRows;
 
   static constexpr int64_t panelElements(int64_t k) { return (k + 1) / 2 * (2 * kPanelRows); }
+
+  static void begin() {}
+  static void end() {}
 
   // c (+)= x * panel for any number of rows.
   static void multiply(int64_t rows, const Matrix& x, int64_t depth, const uint16_t* panel, float* c, bool accumulate);

@@ -22,8 +22,9 @@ struct FloatUnit {
   static constexpr int kWidth = 4, kVectors = 2, kRows = 4;  // 8 + 2 + 1 of 16
 #endif
   static constexpr int kColumns = kWidth * kVectors;
-  static constexpr int64_t kDepth = 512;                      // of a panel: 64 KiB
-  static constexpr int64_t kBlockRows = kRows * (kRows > 8 ? 14 : 24);
+  static constexpr int64_t kDepth = 384, kDeepDepth = 384;  // of a panel: 48 KiB
+  static constexpr int64_t kBlockRows = kRows * (kRows > 8 ? 10 : 24), kDeepRows = kBlockRows;
+  static constexpr int64_t kSumRows = kRows * 8;
   typedef float Register __attribute__((vector_size(kWidth * 4)));
 
   static constexpr int64_t panelElements(int64_t k) { return k * kPanelRows; }
@@ -39,6 +40,9 @@ struct FloatUnit {
       }
     }
   }
+
+  static void begin() {}
+  static void end() {}
 
   // c (+)= x * panel for any number of rows.
   static void multiply(int64_t rows, const Matrix& x, int64_t depth, const float* panel, float* c, bool accumulate);
