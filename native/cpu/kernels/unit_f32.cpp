@@ -8,6 +8,17 @@ using Register = FloatUnit::Register;
 constexpr int kRows = FloatUnit::kRows, kVectors = FloatUnit::kVectors, kWidth = FloatUnit::kWidth;
 constexpr int kColumns = FloatUnit::kColumns;
 
+// From memory in one load: through a register it would be a load and a shuffle.
+Register broadcast(const float* x) {
+#if defined(__AVX512F__)
+  return (Register)_mm512_set1_ps(*x);
+#elif defined(__AVX2__)
+  return (Register)_mm256_broadcast_ss(x);
+#else
+  return Register{} + *x;
+#endif
+}
+
 template <int Rows>
 __attribute__((noinline)) void tile(const float* x, int64_t stride, int64_t depth, const float* panel, float* c,
                                            bool accumulate) {
@@ -24,8 +35,8 @@ __attribute__((noinline)) void tile(const float* x, int64_t stride, int64_t dept
       for (int v = 0; v < kVectors; ++v) w[v] = load<Register>(p + v * kWidth);
 #pragma GCC unroll 16
       for (int r = 0; r < Rows; ++r) {
-        const Register broadcast = Register{} + x[r * stride + k];
-        for (int v = 0; v < kVectors; ++v) sums[r][v] += broadcast * w[v];
+        const Register all = broadcast(x + r * stride + k);
+        for (int v = 0; v < kVectors; ++v) sums[r][v] += all * w[v];
       }
     }
     for (int r = 0; r < Rows; ++r) {
