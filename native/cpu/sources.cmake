@@ -29,6 +29,12 @@ function(ibert_cpu_level level name)
   target_compile_options(ibert_cpu_${level} PRIVATE ${IBERT_CPU_FLAGS} ${ARGN})
   target_sources(ibert_cpu PRIVATE $<TARGET_OBJECTS:ibert_cpu_${level}>)
   set(IBERT_HAS_${level} 1 PARENT_SCOPE)
+  # No inline function compiled for one instruction set may be the copy that the linker keeps for all.
+  if(CMAKE_NM AND NOT level STREQUAL "generic")
+    add_test(NAME symbols_${level}
+      COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DLEVEL=${level} "-DOBJECTS=$<TARGET_OBJECTS:ibert_cpu_${level}>"
+              -P ${CMAKE_SOURCE_DIR}/native/cpu/check_symbols.cmake)
+  endif()
 endfunction()
 
 set(IBERT_AVX2 -mavx2 -mfma -mf16c -mbmi -mbmi2)
