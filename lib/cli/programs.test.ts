@@ -1,33 +1,18 @@
 /** The compiled programs as processes: pipes, signals, exit codes. */
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { beforeAll, describe, expect, it } from "vitest";
 
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { packageRoot } from "../runtime/cache.js";
+import { COMPILED, compiledPrograms } from "./testing/compiled.js";
 import { writeTinyCorpus } from "./testing/tiny-corpus.js";
 
 const root = packageRoot();
-const PROGRAMS = {
-  ibert: join(root, "dist", "cli", "ibert.js"),
-  train: join(root, "dist", "cli", "ibert-train.js"),
-};
 
-/** When the newest file under a folder was written. */
-function newest(folder: string): number {
-  return Math.max(
-    ...readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs),
-  );
-}
-
-beforeAll(() => {
-  if (existsSync(PROGRAMS.ibert) && newest(join(root, "dist")) > newest(join(root, "lib"))) return;
-  execFileSync("npm", ["run", "--silent", "build:ts"], { cwd: root, stdio: "inherit" });
-}, 300_000);
+beforeAll(compiledPrograms, 300_000);
 
 interface Ended {
   code: number | null;
@@ -60,15 +45,15 @@ function run(
 describe("ibert", () => {
   it("reads a pipe and ends with the verdict's code", async () => {
     const words = ["validate", "--table", "orders(region string)"];
-    expect(await run(PROGRAMS.ibert, words, { input: "orders.region.upper()\n" })).toMatchObject({
+    expect(await run(COMPILED.ibert, words, { input: "orders.region.upper()\n" })).toMatchObject({
       code: 0,
       stdout: "compile: passed\n",
     });
-    expect(await run(PROGRAMS.ibert, words, { input: "orders.region.uper()\n" })).toMatchObject({ code: 1 });
+    expect(await run(COMPILED.ibert, words, { input: "orders.region.uper()\n" })).toMatchObject({ code: 1 });
   });
 
   it("ends quietly when its reader goes away", () => {
-    const pipe = `"${PROGRAMS.ibert}" model inspect smollm2-135m --tensors | head -n 1; echo "\${PIPESTATUS[0]}"`;
+    const pipe = `"${COMPILED.ibert}" model inspect smollm2-135m --tensors | head -n 1; echo "\${PIPESTATUS[0]}"`;
     const output = execFileSync("bash", ["-c", pipe], {
       cwd: root,
       encoding: "utf8",
@@ -79,8 +64,8 @@ describe("ibert", () => {
 
   it("shows where an unforeseen error came from only with IBERT_DEBUG=1", async () => {
     const words = ["adapter", "inspect", "no-such-folder"];
-    expect((await run(PROGRAMS.ibert, words)).stderr).not.toContain("    at ");
-    const debug = `IBERT_DEBUG=1 "${PROGRAMS.ibert}" ${words.join(" ")} 2>&1 || true`;
+    expect((await run(COMPILED.ibert, words)).stderr).not.toContain("    at ");
+    const debug = `IBERT_DEBUG=1 "${COMPILED.ibert}" ${words.join(" ")} 2>&1 || true`;
     expect(execFileSync("bash", ["-c", debug], { cwd: root, encoding: "utf8" })).toContain("    at ");
   });
 });
@@ -107,7 +92,7 @@ describe("ibert-train", () => {
     const folder = temporaryFolder();
     writeTinyCorpus(join(folder, "corpus"));
     let sent = false;
-    const broken = await run(PROGRAMS.train, flags(folder, "broken"), {
+    const broken = await run(COMPILED.train, flags(folder, "broken"), {
       onOutput: (text, pid) => {
         if (sent || !text.includes('"step":3')) return;
         sent = true;
@@ -122,10 +107,10 @@ describe("ibert-train", () => {
     };
     expect(last.event).toBe("interrupted");
     expect(existsSync(join(folder, "broken"))).toBe(false);
-    expect((await run(PROGRAMS.train, [...flags(folder, "broken"), "--resume", last.checkpoint])).code).toBe(
+    expect((await run(COMPILED.train, [...flags(folder, "broken"), "--resume", last.checkpoint])).code).toBe(
       0,
     );
-    expect((await run(PROGRAMS.train, flags(folder, "unbroken"))).code).toBe(0);
+    expect((await run(COMPILED.train, flags(folder, "unbroken"))).code).toBe(0);
     expect(weights(folder, "broken").equals(weights(folder, "unbroken"))).toBe(true);
   });
 });
