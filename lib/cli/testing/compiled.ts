@@ -34,6 +34,9 @@ export async function compiledPrograms(): Promise<void> {
     try {
       mkdirSync(lock);
     } catch {
+      // One left by a process that was killed is taken away.
+      const since = statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+      if (Date.now() - since > 120_000) rmdirSync(lock);
       await setTimeout(200);
       continue;
     }
