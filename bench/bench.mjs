@@ -8,13 +8,14 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { capture } from "./driver.mjs";
-import { Peak } from "./machine.mjs";
+import { Peak, QUIET, Quiet } from "./machine.mjs";
 import { median, printTable, save } from "./report.mjs";
 
 const USAGE = `usage: npm run bench -- train|decode|prefill|gemm|kernels|startup [options]
 
   --rounds N    rounds that each side does, in turns (default 5; with --quick 2)
   --threads N   threads of both sides (default 2)
+  --patience S  wait up to S seconds in all for other programs to end before a turn (default 0)
   --quick       shorter rounds, fewer of them
   --compiled    train: also against torch.compile (which takes minutes to compile)
   --json        print { work, device, isa, commit, rows } and nothing else on standard output
@@ -45,6 +46,7 @@ function readArguments() {
       options: {
         rounds: { type: "string" },
         threads: { type: "string", default: "2" },
+        patience: { type: "string", default: "0" },
         quick: { type: "boolean", default: false },
         compiled: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
@@ -62,9 +64,9 @@ function readArguments() {
       `one of ${Object.keys(WORKS).join(", ")} is to be measured, not ${positionals.join(" ") || "nothing"}`,
     );
   }
-  const whole = (name, text) => {
-    if (!/^[1-9]\d{0,3}$/.test(text))
-      throw new UsageError(`--${name} takes a whole number from 1, not ${text}`);
+  const whole = (name, text, least = 1) => {
+    if (!/^\d{1,4}$/.test(text) || Number(text) < least)
+      throw new UsageError(`--${name} takes a whole number from ${least}, not ${text}`);
     return Number(text);
   };
   return {
@@ -72,6 +74,7 @@ function readArguments() {
     work,
     rounds: whole("rounds", values.rounds ?? (values.quick ? "2" : "5")),
     threads: whole("threads", values.threads),
+    patience: whole("patience", values.patience, 0),
   };
 }
 
@@ -103,9 +106,10 @@ async function main() {
   }
   const log = (line) => process.stderr.write(`${line}\n`);
   const peak = new Peak(root, threads, log);
+  const quiet = new Quiet(options.patience, log);
   const startedAt = new Date().toISOString();
   const run = await WORKS[work]();
-  const { rows, participants, commands = [], details = {} } = await run({ ...options, peak, log });
+  const { rows, participants, commands = [], details = {} } = await run({ ...options, peak, quiet, log });
 
   const { device, isa } = participants[0].hello;
   const commit = await git("rev-parse", "--short", "HEAD");
@@ -128,7 +132,7 @@ async function main() {
       versions: versions(participants),
       environment,
       peak: peak.best ?? null,
-      otherWork: peak.busy,
+      otherWork: quiet.busy,
       participants: participants.map(({ name, command, hello, answers }) => ({
         name,
         command,
@@ -152,9 +156,9 @@ async function main() {
         `memory ${(bandwidth / 1e9).toFixed(1)} GB/s`,
     );
   }
-  const busy = median(peak.busy);
-  console.log(`other work on the machine took ${(100 * busy).toFixed(0)} % of its processors`);
-  if (busy > 0.1) console.log("so these numbers say little: measure again when it is quiet");
+  const busy = median(quiet.busy);
+  console.log(`other programs took ${(100 * busy).toFixed(0)} % of the processors before the median turn`);
+  if (busy > QUIET) console.log("so these numbers say little: measure again when it is quiet");
   console.log();
   printTable(rows);
   console.log("\ncommands:");

@@ -7,7 +7,7 @@ import { median, row } from "./report.mjs";
 
 const SEQUENCES = 8;
 
-export async function decode({ rounds, threads, quick, peak, log }) {
+export async function decode({ rounds, threads, quick, peak, quiet, log }) {
   await installPeer("llama", log);
   const model = await benchmarkModel();
   const work = ["--model", model.path, "--threads", String(threads)];
@@ -15,7 +15,7 @@ export async function decode({ rounds, threads, quick, peak, log }) {
   const participants = await inTurns(
     [ours("ibert", "generate.mjs", [...work, "--sequences", String(SEQUENCES)]), llamaPeer(work)],
     rounds,
-    { log, between: () => peak.measure() },
+    { log, peak, quiet },
   );
   const [mine, llama] = participants;
   const one = median(mine.values(({ decodeTokensPerSecond }) => decodeTokensPerSecond));

@@ -95,9 +95,11 @@ export class Participant {
 /**
  * Starts every participant, lets each load alone, and then has them work in turns: A B … A B …, `rounds` times.
  * @param starters functions that start a Participant
- * @param between called before every round, while all are idle
+ * @param peak measured before every round, while all are idle
+ * @param quiet waited for before every turn
+ * @param between what else is measured before every round
  */
-export async function inTurns(starters, rounds, { log, between }) {
+export async function inTurns(starters, rounds, { log, peak, quiet, between }) {
   const participants = [];
   try {
     for (const start of starters) {
@@ -107,8 +109,11 @@ export async function inTurns(starters, rounds, { log, between }) {
       await participant.ready();
     }
     for (let round = 1; round <= rounds; round++) {
-      await between?.(round);
+      await quiet.wait();
+      await peak.measure();
+      await between?.();
       for (const participant of participants) {
+        await quiet.wait();
         log(`round ${round} of ${rounds}: ${participant.name}`);
         await participant.round(round);
       }

@@ -15,7 +15,7 @@ const SHAPES = [
 /** Devstral's qkv, with an adapter on each of the three, and its o. */
 const LORA = ["1024x5120x4096+1024+1024", "1024x4096x5120"];
 
-export async function gemm({ rounds, threads, quick, peak, log }) {
+export async function gemm({ rounds, threads, quick, peak, quiet, log }) {
   await installPeer("torch", log);
   const count = ["--threads", String(threads)];
   const seconds = ["--seconds", quick ? "0.2" : "0.5"];
@@ -23,7 +23,7 @@ export async function gemm({ rounds, threads, quick, peak, log }) {
     ours("ibert", "gemm.mjs", ["--shapes", SHAPES.join(","), "--lora", LORA.join(","), ...seconds, ...count]),
     torchPeer("PyTorch", "torch_gemm.py", [...count, "--shapes", ...SHAPES]),
   ];
-  const participants = await inTurns(starters, rounds, { log, between: () => peak.measure() });
+  const participants = await inTurns(starters, rounds, { log, peak, quiet });
   const [mine, torch] = participants;
   const gflops = (participant, i) => median(participant.values(({ shapes }) => shapes[i].gflops));
   const rows = SHAPES.map((shape, i) =>

@@ -17,7 +17,7 @@ const LABELS = {
   adamw: "AdamW, 3.7 M parameters",
 };
 
-export async function kernels({ rounds, threads, quick, peak, log }) {
+export async function kernels({ rounds, threads, quick, peak, quiet, log }) {
   await installPeer("torch", log);
   const count = ["--threads", String(threads)];
   const starters = [
@@ -27,8 +27,9 @@ export async function kernels({ rounds, threads, quick, peak, log }) {
   const adamw = [];
   const participants = await inTurns(starters, rounds, {
     log,
+    peak,
+    quiet,
     between: async () => {
-      await peak.measure();
       const alone = await perf(peak, ["--op", "adamW"]);
       if (alone !== undefined) adamw.push(alone.cases[0].gbytes);
     },

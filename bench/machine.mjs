@@ -1,10 +1,13 @@
-/** What the machine can do, measured now: the limit that every share in the results is a share of. */
+/** What the machine can do, measured now, and how much of it is left by other programs. */
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { capture, shellCommand } from "./driver.mjs";
+
+/** Other programs may take this much of the processors. */
+export const QUIET = 0.1;
 
 /** The share of all processors' time that is used, over half a second in which the benchmark itself does nothing. */
 async function busyShare() {
@@ -22,6 +25,27 @@ async function busyShare() {
   return Number((1 - (idleAfter - idleBefore) / Math.max(1, allAfter - allBefore)).toFixed(2));
 }
 
+/** Waits for other programs to leave the processors alone, as long as its patience lasts. */
+export class Quiet {
+  constructor(patienceSeconds, log) {
+    this.left = patienceSeconds;
+    this.log = log;
+    /** Before each turn, how busy the processors were with other work: 0 to 1. */
+    this.busy = [];
+  }
+
+  async wait() {
+    let busy = await busyShare();
+    if (busy > QUIET && this.left > 0)
+      this.log(`waiting for the machine to be quiet, ${this.left} s at most`);
+    for (; busy > QUIET && this.left > 0; this.left -= 2) {
+      await sleep(1500);
+      busy = await busyShare();
+    }
+    this.busy.push(busy);
+  }
+}
+
 /**
  * Measures the peak between rounds, with `ibert-kernels perf`, and keeps the best of each number: other work on the
  * machine only ever lowers one. Where that program is not built, there are no shares.
@@ -32,8 +56,7 @@ export class Peak {
     this.threads = threads;
     this.log = log;
     this.best = undefined;
-    /** Before each round, how busy the processors are with other work: 0 to 1. */
-    this.busy = [];
+    this.warned = false;
   }
 
   get command() {
@@ -46,10 +69,10 @@ export class Peak {
   }
 
   async measure() {
-    this.busy.push(await busyShare());
     if (!existsSync(this.program)) {
-      if (this.busy.length === 1)
+      if (!this.warned)
         this.log(`${this.program} is not built (npm run build:native): no share of the limit`);
+      this.warned = true;
       return;
     }
     const { peak } = JSON.parse(await capture(this.program, this.arguments()));

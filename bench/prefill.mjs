@@ -6,7 +6,7 @@ import { median, row } from "./report.mjs";
 
 export const PROMPT_TOKENS = 178;
 
-export async function prefill({ rounds, threads, peak, log }) {
+export async function prefill({ rounds, threads, peak, quiet, log }) {
   await installPeer("llama", log);
   const model = await benchmarkModel();
   const args = ["--model", model.path, "--threads", String(threads)];
@@ -14,7 +14,8 @@ export async function prefill({ rounds, threads, peak, log }) {
   const work = [...args, "--prompt-tokens", String(PROMPT_TOKENS), "--decode-tokens", "4"];
   const participants = await inTurns([ours("ibert", "generate.mjs", work), llamaPeer(work)], rounds, {
     log,
-    between: () => peak.measure(),
+    peak,
+    quiet,
   });
   const [mine, theirs] = participants.map((participant) =>
     median(participant.values(({ prefillTokensPerSecond }) => prefillTokensPerSecond)),

@@ -5,7 +5,7 @@ import { benchmarkModel } from "./model.mjs";
 import { installPeer, ours, torchPeer } from "./peers.mjs";
 import { median, row } from "./report.mjs";
 
-export async function startup({ rounds, threads, peak, log }) {
+export async function startup({ rounds, threads, peak, quiet, log }) {
   await installPeer("torch", log);
   const model = await benchmarkModel();
   const count = ["--threads", String(threads)];
@@ -20,6 +20,7 @@ export async function startup({ rounds, threads, peak, log }) {
   for (let round = 0; round <= rounds; round++) {
     await peak.measure();
     for (const side of sides) {
+      await quiet.wait();
       const started = performance.now();
       side.process = side.start();
       log(`round ${round} of ${rounds}: ${side.process.name}`);

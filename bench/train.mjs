@@ -13,13 +13,17 @@ const MIB = 2 ** 20;
 const rate = (participant) => median(participant.values(({ tokensPerSecond }) => tokensPerSecond));
 const memory = (participant) => Math.max(...participant.values(({ peakRssBytes }) => peakRssBytes)) / MIB;
 
-export async function train({ rounds, threads, quick, compiled, peak, log }) {
+export async function train({ rounds, threads, quick, compiled, peak, quiet, log }) {
   await installPeer("torch", log);
   const model = await benchmarkModel();
   const tokens = writeTokens(model.vocabulary);
   const args = (count) => ["--tokens", tokens, "--threads", String(count)];
   const own = (count) =>
-    ours(`ibert, ${count} thread${count === 1 ? "" : "s"}`, "train.mjs", ["--model", model.path, ...args(count)]);
+    ours(`ibert, ${count} thread${count === 1 ? "" : "s"}`, "train.mjs", [
+      "--model",
+      model.path,
+      ...args(count),
+    ]);
   const peer = (name, ...more) =>
     torchPeer(name, "torch_train.py", ["--gguf", model.path, ...args(threads), ...more]);
   const starters = [own(threads), peer("PEFT, bf16 autocast", "--precision", "bf16")];
@@ -27,7 +31,7 @@ export async function train({ rounds, threads, quick, compiled, peak, log }) {
   if (compiled) starters.push(peer("PEFT, bf16 autocast, compiled", "--precision", "bf16", "--compile"));
   if (threads > 1) starters.push(own(1));
 
-  const participants = await inTurns(starters, rounds, { log, between: () => peak.measure() });
+  const participants = await inTurns(starters, rounds, { log, peak, quiet });
   requireSameWork(participants);
   return { participants, rows: compare(participants, { threads, compiled, model, peak }) };
 }
