@@ -17,7 +17,7 @@ struct FloatUnit {
 #elif defined(__AVX2__)
   static constexpr int kWidth = 8, kVectors = 2, kRows = 6;  // 12 + 2 + 1 of 16
 #elif defined(__aarch64__)
-  static constexpr int kWidth = 4, kVectors = 4, kRows = 6;  // 24 + 4 + 2 of 32
+  static constexpr int kWidth = 4, kVectors = 4, kRows = 5;  // 20 + 4 of 32, and 5 for scalars of x
 #else
   static constexpr int kWidth = 4, kVectors = 2, kRows = 4;  // 8 + 2 + 1 of 16
 #endif
