@@ -3,8 +3,9 @@
     .venv-goldens/bin/python scripts/goldens/training_curve.py --gguf SmolLM2-135M-Instruct.Q4_1.gguf
 
 The base is float32 (dequantised from the GGUF). LoRA: rank 32, alpha 64 on q, k, v, o; A from hash_init.py with bound
-1/sqrt(in), B zero. Every step has four rows of some 50 tokens, a question in words and the Ibis expression that answers it,
-drawn by the hash from the lists below; the loss falls on the expression and the end-of-text token. The gradient is the
+1/sqrt(in), B zero. Every step has four rows of some 60 tokens, a table's name, then its schema and an Ibis expression over it,
+drawn by the hash from the lists below; the loss falls on schema, expression and end-of-text token. No model can guess the
+names that were drawn, so the loss does not approach zero, where one per cent of it would be less than bf16 can resolve. The gradient is the
 sum over supervised tokens divided by their number in the step, clipped to norm 1; torch.optim.AdamW, betas 0.9 and 0.999,
 eps 1e-8, no weight decay; learning rate 3e-4 under transformers' get_cosine_schedule_with_warmup(5, 50), which makes the
 first step's rate 0: the rates are in the file.
@@ -16,7 +17,8 @@ Writes lib/training/goldens/curve.json:
     losses (50)            mean over the step's supervised tokens, before the update
     gradientNorms (50)     before clipping
     supervised (50)        number of supervised tokens
-    bf16                   the same run by PyTorch with bf16 base weights under autocast: { losses, largestDeviation }
+    bf16                   the same run by PyTorch with bf16 base weights under autocast: { losses, largestDeviation },
+                           the latter relative to the float32 loss of the same step
     steps (50)             rows { ids, start }: tokens from `start` on are supervised
 """
 
@@ -38,52 +40,32 @@ LEARNING_RATE, CLIP = 3e-4, 1.0
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 TEXT_STREAM = 0x30000
 
-TABLES = {
-    "orders": (["city", "customer", "status"], ["total", "discount", "items"]),
-    "flights": (["carrier", "origin", "dest"], ["delay", "distance", "seats"]),
-    "events": (["user", "device", "country"], ["duration", "clicks", "score"]),
-    "payments": (["bank", "currency", "method"], ["amount", "fee", "tax"]),
-    "sensors": (["site", "model", "room"], ["temperature", "pressure", "voltage"]),
-}
-AGGREGATES = {"total": "sum", "average": "mean", "smallest": "min", "largest": "max", "median": "median"}
+TABLES = ["orders", "flights", "events", "payments", "sensors", "patients", "songs", "trips", "players", "books"]
+COLUMNS = """city customer status carrier origin device country bank currency method site room model author genre team
+region channel category supplier total discount items delay distance seats duration clicks score amount fee tax
+temperature pressure voltage price weight height speed pages""".split()
+TYPES = ["string", "int64", "float64", "date", "timestamp", "boolean"]
+AGGREGATES = ["sum", "mean", "min", "max", "median", "nunique", "first", "std"]
 
 
 def example(number: int) -> tuple[str, str]:
-    """Question and answer number `number`; all choices come from its own hash stream."""
-    draws = iter(hash32(TEXT_STREAM + number, 12).tolist())
+    """Prompt and completion number `number`; all choices come from its own hash stream."""
+    draws = iter(hash32(TEXT_STREAM + number, 32).tolist())
 
     def pick(choices: list) -> object:
         return choices[next(draws) % len(choices)]
 
-    table = pick(list(TABLES))
-    keys, measures = TABLES[table]
-    key, measure, word, bound, count = pick(keys), pick(measures), pick(list(AGGREGATES)), pick(range(1, 90)), pick(range(3, 40))
-    function = AGGREGATES[word]
-    form = pick(["filter", "group", "top", "distinct", "rename"])
-    if form == "filter":
-        return (
-            f"rows of {table} with {measure} above {bound}, only {key} and {measure}",
-            f't.filter(t.{measure} > {bound}).select("{key}", "{measure}")',
-        )
-    if form == "group":
-        return (
-            f"{word} {measure} of {table} by {key}, largest first",
-            f't.group_by("{key}").aggregate(value=t.{measure}.{function}()).order_by(ibis.desc("value"))',
-        )
-    if form == "top":
-        return (
-            f"the {count} rows of {table} with the highest {measure}",
-            f't.order_by(t.{measure}.desc()).limit({count})',
-        )
-    if form == "distinct":
-        return (
-            f"how many different {key} values has {table} where {measure} is at most {bound}",
-            f"t.filter(t.{measure} <= {bound}).{key}.nunique()",
-        )
-    return (
-        f"{table} with {measure} times {count} as a new column scaled, without rows that lack a {key}",
-        f"t.filter(t.{key}.notnull()).mutate(scaled=t.{measure} * {count})",
-    )
+    # A column may be drawn twice: the text is learnt, not run.
+    table, key, first, second, extra = pick(TABLES), *(pick(COLUMNS) for _ in range(4))
+    forms = [
+        f't.filter(t.{first} > {pick(range(1, 999))}).select("{key}", "{second}", "{extra}")',
+        f't.group_by(["{key}", "{extra}"]).aggregate({first}=t.{second}.{pick(AGGREGATES)}())',
+        f't.order_by(t.{first}.desc(), t.{key}).limit({pick(range(2, 99))})',
+        f't.mutate({extra}_{first}=t.{second} * {pick(range(2, 999))}).drop("{key}")',
+        f't.filter(t.{key}.notnull() | t.{extra}.isnull()).{first}.{pick(AGGREGATES)}()',
+    ]
+    schema = ", ".join(f'"{name}": "{pick(TYPES)}"' for name in (first, second, key, extra))
+    return f"# Table: {table}\n", f't = ibis.table({{{schema}}}, name="{table}")\n{pick(forms)}'
 
 
 def make_rows(tokenizer) -> list[list[Row]]:
@@ -93,7 +75,7 @@ def make_rows(tokenizer) -> list[list[Row]]:
         rows = []
         for number in range(step * ROWS_PER_STEP, (step + 1) * ROWS_PER_STEP):
             question, answer = example(number)
-            prompt = tokenizer(f"# Ibis: {question}\n").input_ids
+            prompt = tokenizer(question).input_ids
             completion = [*tokenizer(answer).input_ids, tokenizer.eos_token_id]
             rows.append(Row(prompt + completion, [0] * len(prompt) + [1] * len(completion)))
         steps.append(rows)
@@ -127,9 +109,10 @@ def main() -> None:
     gguf = parser.parse_args().gguf
     steps = make_rows(AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name))
     reference = train(with_lora(load_base(gguf, torch.float32), b_bound=0.0), steps, autocast=False)
+    print("losses", [round(loss, 3) for loss in reference["losses"]])
     narrow = train(with_lora(load_base(gguf, torch.bfloat16), b_bound=0.0), steps, autocast=True)["losses"]
     deviation = max(abs(n - r) / r for n, r in zip(narrow, reference["losses"], strict=True))
-    print("losses", [round(loss, 3) for loss in reference["losses"]], "bf16 deviates by", deviation)
+    print("PyTorch's bf16 deviates by at most", deviation)
     write_json(
         TRAINING_GOLDENS / "curve.json",
         {
