@@ -77,6 +77,8 @@ it("writes safetensors that another reader sees alike", async () => {
   expect([...theirs.metadata.keys()].sort()).toEqual([...source.tensors.keys()].sort());
   for (const { name, dtype, shape, byteOffset, byteLength } of ours.tensors.values()) {
     expect(theirs.metadata.get(name)).toMatchObject({ dtype, shape });
-    expect(Buffer.compare(theirs.getTensor(name), bytes.subarray(byteOffset, byteOffset + byteLength))).toBe(0);
+    expect(Buffer.compare(theirs.getTensor(name), bytes.subarray(byteOffset, byteOffset + byteLength))).toBe(
+      0,
+    );
   }
 });

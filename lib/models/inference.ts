@@ -2,7 +2,7 @@
  * The decoder for generation: one step takes any mix of rows (whole prompts and single next tokens of several
  * sequences), stores their keys and values, and gives the logits after the last row of each sequence.
  */
-import { Arena } from "../runtime/arena.js";
+import type { Arena } from "../runtime/arena.js";
 import type { Device } from "../runtime/device.js";
 import type { Tensor } from "../runtime/tensor.js";
 import type { ModelConfig } from "./config.js";

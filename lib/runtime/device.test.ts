@@ -60,7 +60,7 @@ describe("a device", () => {
     const x = device.empty([2, 4], "f32");
     const weight = device.empty([3], "f32");
     const y = device.empty([2, 4], "f32");
-    const norm = device.ops.rmsNormForward;
+    const norm: Device["ops"]["rmsNormForward"] = (args) => device.ops.rmsNormForward(args);
     expect(() => norm({ x, weight, y })).toThrow(/rmsNormForward: weight has shape \(3\), but D = 4/);
     expect(() => norm({ x, weight: device.empty([4], "i32"), y })).toThrow(
       /weight is i32, expected f64 or f32/,
@@ -131,7 +131,7 @@ describe("the addon", () => {
           eval: true,
         });
         let answer: unknown;
-        worker.on("message", (value) => (answer = value));
+        worker.on("message", (value: unknown) => (answer = value));
         worker.on("error", reject);
         worker.on("exit", (code) => resolve({ code, answer }));
       });

@@ -1,6 +1,6 @@
 import type { PackedBatch } from "../data/packing.js";
 import { IBertError } from "../errors.js";
-import { Decoder, type DeviceBatch } from "../models/decoder.js";
+import type { Decoder, DeviceBatch } from "../models/decoder.js";
 import type { LoraAdapter } from "../models/lora.js";
 import type { Arena } from "../runtime/arena.js";
 import type { Device } from "../runtime/device.js";

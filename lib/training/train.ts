@@ -171,7 +171,8 @@ class Run {
     const { config, session, events } = this;
     events.onPlan?.(plan);
     const tokenizer = segmentTokenizer(session.tokenizer);
-    const loader = new DataLoader(rows, tokenizer, this.dsl.format().prompt, {
+    const format = this.dsl.format();
+    const loader = new DataLoader(rows, tokenizer, (task, fields) => format.prompt(task, fields), {
       seed: config.seed,
       weights: config.data.taskWeights,
       tokenBudget: config.data.tokensPerBatch,
