@@ -14,6 +14,8 @@ const result = spawnSync(
     "build",
     "--config",
     "Release",
+    "--log-level",
+    "error",
     "--parallel",
     String(availableParallelism()),
     ...process.argv.slice(2),

@@ -89,7 +89,8 @@ export async function recordRun(
       node: process.versions.node,
     },
     device: Device.open(config.backend, { threads: config.threads, planned: true }).info,
-    trainingSeconds: result.trainingSeconds,
+    // Over all steps: those of a run that was resumed too.
+    trainingSeconds: result.records.reduce((sum, step) => sum + step.tokens / step.tokensPerSecond, 0),
     plan: result.plan,
     shares: result.shares,
     steps: result.records,
