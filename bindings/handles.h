@@ -34,6 +34,7 @@ struct Memory {
 extern const napi_type_tag kDeviceTag;
 extern const napi_type_tag kBufferTag;
 extern const napi_type_tag kTensorTag;
+extern const napi_type_tag kRecordingTag;
 
 class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
  public:
@@ -81,6 +82,35 @@ class TensorWrap : public Napi::ObjectWrap<TensorWrap> {
   std::shared_ptr<Memory> memory_;
 };
 
+// Arguments of an op, in the order of its fields.
+struct Marshalled {
+  alignas(16) std::byte bytes[4096];
+  std::vector<std::shared_ptr<Memory>> memory;
+};
+// Throws Napi::Error naming op and field.
+void marshal(napi_env env, const OpSchema& schema, size_t count, const napi_value* values, Marshalled& out);
+const OpSchema& schemaOf(const Napi::Value& op);
+
+// Ops with their arguments, to be enqueued together any number of times.
+class Recording {
+ public:
+  explicit Recording(std::shared_ptr<DeviceHandle> device) : device_(std::move(device)) {}
+  const std::shared_ptr<DeviceHandle>& device() const { return device_; }
+  void add(const OpSchema& schema, Marshalled& arguments);
+  // Throws Napi::Error with the op's own message.
+  void enqueue(napi_env env, Stream* stream) const;
+
+ private:
+  struct Entry {
+    Op op;
+    size_t offset;
+  };
+  std::shared_ptr<DeviceHandle> device_;
+  std::vector<Entry> entries_;
+  std::vector<std::byte> arguments_;
+  std::vector<std::shared_ptr<Memory>> memory_;
+};
+
 class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -95,6 +125,11 @@ class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
   Napi::Value fill(const Napi::CallbackInfo& info);
   Napi::Value synchronize(const Napi::CallbackInfo& info);
   void checkFinite(const Napi::CallbackInfo& info);
+  void beginRecording(const Napi::CallbackInfo& info);
+  Napi::Value endRecording(const Napi::CallbackInfo& info);
+  void replay(const Napi::CallbackInfo& info);
+  void freeRecording(const Napi::CallbackInfo& info);
+  void requireNoRecording(napi_env env, const char* what) const;
   void keep(const std::shared_ptr<Memory>& memory);
   void keepHost(const Napi::Value& array);
   static void finished(void* user, const Message* error);
@@ -107,15 +142,10 @@ class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
   // What the work enqueued since the last fence uses.
   std::vector<std::shared_ptr<Memory>> memory_;
   std::vector<Napi::ObjectReference> host_;
+  std::vector<std::shared_ptr<const Recording>> replayed_;
+  // Takes the ops while one is being made.
+  std::shared_ptr<Recording> recording_;
 };
-
-// Arguments of an op, in the order of its fields; throws Napi::Error naming op and field.
-struct Marshalled {
-  alignas(16) std::byte bytes[4096];
-  std::vector<std::shared_ptr<Memory>> memory;
-};
-void marshal(napi_env env, const OpSchema& schema, size_t count, const napi_value* values, Marshalled& out);
-const OpSchema& schemaOf(const Napi::Value& op);
 
 Napi::Value describeOps(const Napi::CallbackInfo& info);
 Napi::Value checkOp(const Napi::CallbackInfo& info);

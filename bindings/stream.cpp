@@ -13,6 +13,7 @@ struct StreamWrap::Fence {
   Napi::ThreadSafeFunction completions;
   std::vector<std::shared_ptr<Memory>> memory;
   std::vector<Napi::ObjectReference> host;
+  std::vector<std::shared_ptr<const Recording>> replayed;
   Napi::ObjectReference self;
   bool failed = false;
   std::string error;
@@ -23,6 +24,10 @@ Napi::Function StreamWrap::define(Napi::Env env) {
                      {InstanceMethod<&StreamWrap::enqueue>("enqueue"), InstanceMethod<&StreamWrap::write>("write"),
                       InstanceMethod<&StreamWrap::read>("read"), InstanceMethod<&StreamWrap::fill>("fill"),
                       InstanceMethod<&StreamWrap::synchronize>("synchronize"),
+                      InstanceMethod<&StreamWrap::beginRecording>("beginRecording"),
+                      InstanceMethod<&StreamWrap::endRecording>("endRecording"),
+                      InstanceMethod<&StreamWrap::replay>("replay"),
+                      InstanceMethod<&StreamWrap::freeRecording>("freeRecording"),
                       InstanceMethod<&StreamWrap::checkFinite>("checkFinite")});
 }
 
@@ -77,7 +82,11 @@ Napi::Value StreamWrap::enqueue(const Napi::CallbackInfo& info) {
   marshal(info.Env(), schema, count, values, arguments);
   for (const auto& memory : arguments.memory) {
     if (memory->device != device_) fail(info.Env(), std::string(schema.name) + ": a tensor lies on another device");
-    keep(memory);
+    if (recording_ == nullptr) keep(memory);
+  }
+  if (recording_ != nullptr) {
+    recording_->add(schema, arguments);
+    return info.Env().Undefined();
   }
   Message message{};
   if (device_->backend->enqueue(stream_, schema.op, arguments.bytes, &message) != 0) fail(info.Env(), message.text);
@@ -103,6 +112,7 @@ char* hostData(const Napi::TypedArray& array) {
 
 // write(tensor, array): array is read when the stream comes to it; it must not change before the next fence.
 Napi::Value StreamWrap::write(const Napi::CallbackInfo& info) {
+  requireNoRecording(info.Env(), "write");
   const TensorWrap& tensor = TensorWrap::from(info[0]);
   const auto array = hostArray(info, tensor);
   keep(tensor.memory());
@@ -116,6 +126,7 @@ Napi::Value StreamWrap::write(const Napi::CallbackInfo& info) {
 
 // read(tensor, array): array is filled when the next fence is passed.
 Napi::Value StreamWrap::read(const Napi::CallbackInfo& info) {
+  requireNoRecording(info.Env(), "read");
   const TensorWrap& tensor = TensorWrap::from(info[0]);
   const auto array = hostArray(info, tensor);
   keep(tensor.memory());
@@ -129,6 +140,7 @@ Napi::Value StreamWrap::read(const Napi::CallbackInfo& info) {
 
 // fill(tensor, byte)
 Napi::Value StreamWrap::fill(const Napi::CallbackInfo& info) {
+  requireNoRecording(info.Env(), "fill");
   const TensorWrap& tensor = TensorWrap::from(info[0]);
   if (tensor.tensor().data == nullptr) fail(info.Env(), "a planned tensor has no memory");
   keep(tensor.memory());
@@ -168,18 +180,22 @@ void StreamWrap::finished(void* user, const Message* error) {
   if (fence->completions.NonBlockingCall(fence, settle) != napi_ok) {
     // The environment is gone; nothing may touch JavaScript any more, so the fence's references are left to it.
     fence->memory.clear();
+    fence->replayed.clear();
   }
 }
 
 Napi::Value StreamWrap::synchronize(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  requireNoRecording(env, "synchronize");
   auto* fence = new Fence(env, this);
   fence->completions = completions_;
   fence->memory = std::move(memory_);
   fence->host = std::move(host_);
+  fence->replayed = std::move(replayed_);
   fence->self = Napi::Persistent(Value());  // the stream outlives its open fences
   memory_.clear();
   host_.clear();
+  replayed_.clear();
   const Napi::Promise promise = fence->deferred.Promise();
   if (waiting_++ == 0) completions_.Ref(env);
   Message message{};

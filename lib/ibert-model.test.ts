@@ -35,6 +35,7 @@ beforeAll(async () => {
   model = await IBertModel.load({
     backend: "cpu",
     adapter: join(folder, "fresh"),
+    adapters: { other: join(folder, "fresh") },
     loraRank: 2,
     maxRepairs: 1,
   });
@@ -99,6 +100,22 @@ describe("IBertModel", () => {
     expect(b.text).not.toBe(a.text);
   });
 
+  it("answers with the adapter that a request names", async () => {
+    const ask = (adapter?: string) =>
+      model.generate({
+        prompt: "How do I count rows?",
+        taskType: "qa",
+        validateWithCompiler: false,
+        maxTokens: 12,
+        ...(adapter === undefined ? {} : { adapter }),
+      });
+    const [mine, other, base] = await Promise.all([ask(), ask("other"), ask("base")]);
+    // All three say the same: a fresh adapter is the base model.
+    expect(other.text).toBe(mine.text);
+    expect(base.text).toBe(mine.text);
+    await expect(ask("nobody")).rejects.toThrow(/no adapter "nobody"[^]*base, other/);
+  });
+
   it("tells what is wrong with a request", async () => {
     const ask = (request: object) => model.generate(request as never);
     await expect(ask({ prompt: "x", taskType: "poetry" })).rejects.toThrow(/unknown task "poetry"/);
@@ -118,6 +135,8 @@ describe("IBertModel.load", () => {
     const adapter = join(folder, "fresh");
     await expect(IBertModel.load({ lora_rank: 3 } as never)).rejects.toThrow(/lora_rank/);
     await expect(IBertModel.load({ adapter, loraRank: 32 })).rejects.toThrow(/has rank 2, not 32/);
+    await expect(IBertModel.load({ adapters: { base: adapter } })).rejects.toThrow(/"base" names the model/);
+    await expect(IBertModel.load({ draftTokens: 99 })).rejects.toThrow(/draftTokens/);
     await expect(IBertModel.load({ base: "no-such-model" })).rejects.toThrow(/no-such-model/);
     await expect(IBertModel.load({ backend: "metal" })).rejects.toThrow(/metal/);
     await expect(IBertModel.load({ adapter: join(folder, "none") })).rejects.toThrow(/none/);

@@ -6,10 +6,10 @@ import type { DslEngine, Schema, SqlVerdict, Verdict } from "./dsl/dsl.js";
 import { DEFAULT_DSL, dslByName } from "./dsl/registry.js";
 import { IBertError } from "./errors.js";
 import { promptIds, stopWatcher } from "./evaluation/evaluate.js";
-import { loadAdapter } from "./models/adapter-file.js";
-import { generate } from "./models/generate.js";
-import type { InferenceEngine } from "./models/inference.js";
-import type { LoraAdapter } from "./models/lora.js";
+import { Batcher } from "./generation/batcher.js";
+import { InferenceEngine } from "./generation/engine.js";
+import { LoraBank } from "./generation/lora-bank.js";
+import { readAdapter, type StoredAdapter } from "./models/adapter-file.js";
 import { ModelSession } from "./models/session.js";
 
 /** What `IBertModel.load` takes. */
@@ -20,7 +20,11 @@ export const IBertConfig = z.strictObject({
     .default("smollm2-135m")
     .describe("A preset, hf:owner/name, a folder, or a .gguf file."),
   adapter: z.string().min(1).optional().describe("A PEFT folder; without it the base model answers."),
-  loraRank: z.int().positive().optional().describe("Rank that the adapter must have."),
+  adapters: z
+    .record(z.string().min(1), z.string().min(1))
+    .default({})
+    .describe("More PEFT folders by name; a request names the one that answers. They share the base."),
+  loraRank: z.int().positive().optional().describe("Rank that `adapter` must have."),
   useCompilerFeedback: z
     .boolean()
     .default(true)
@@ -29,12 +33,34 @@ export const IBertConfig = z.strictObject({
   backend: z.string().default("auto").describe("auto, cpu, cuda, metal, reference, or a library's path."),
   threads: z.int().nonnegative().default(0).describe("CPU threads; 0 for one a core."),
   maxContext: z.int().positive().default(2048).describe("Tokens of prompt and answer together that fit."),
+  maxSequences: z
+    .int()
+    .positive()
+    .max(256)
+    .default(8)
+    .describe("Requests that are answered at the same time."),
+  cacheTokens: z
+    .int()
+    .positive()
+    .optional()
+    .describe("Room of the key/value cache for all of them, and for prompts kept; default 2 * maxContext."),
+  promptCache: z
+    .boolean()
+    .default(true)
+    .describe("Prompts that begin alike share what was computed of them."),
+  draftTokens: z
+    .int()
+    .min(0)
+    .max(15)
+    .default(7)
+    .describe("Tokens guessed ahead from the text so far; the answer is the same, often sooner. 0: none."),
 });
 export type IBertConfig = z.input<typeof IBertConfig>;
 
 const GenerateRequest = z.strictObject({
   prompt: z.string(),
   taskType: z.string(),
+  adapter: z.string().optional(),
   schema: z.record(z.string(), z.record(z.string(), z.string())).optional(),
   error: z.string().optional(),
   validateWithCompiler: z.boolean().default(true),
@@ -49,6 +75,8 @@ const GenerateRequest = z.strictObject({
 /** One question to the model. */
 export interface GenerateRequest extends Omit<z.input<typeof GenerateRequest>, "taskType"> {
   taskType: TaskType;
+  /** One of `IBertConfig.adapters`, or "base" for none; default `IBertConfig.adapter`. */
+  adapter?: string;
   signal?: AbortSignal;
   /** Called with the answer so far as it grows; not during repairs. */
   onText?: (text: string) => void;
@@ -75,19 +103,34 @@ function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   throw new IBertError("argument-invalid", `${what}: ${problems.join("; ")}`);
 }
 
-/** A base model, its adapter and the DSL's compiler, ready to answer. */
+/** One adapter (or none), and how it wants to be asked. */
+interface Voice {
+  /** Its number in the engine, -1 for the base model. */
+  adapter: number;
+  dsl: Dsl;
+  format: TaskFormat;
+}
+
+/** Names the base model among the adapters. */
+const BASE = "base";
+
+/** A base model, its adapters and the DSL's compiler, ready to answer. */
 export class IBertModel {
-  private engine: DslEngine | undefined;
-  private turn: Promise<unknown> = Promise.resolve();
+  private readonly engines = new Map<string, DslEngine>();
+  private readonly batcher: Batcher;
+  private readonly open = new Set<Promise<unknown>>();
 
   private constructor(
     readonly config: z.output<typeof IBertConfig>,
     private readonly session: ModelSession,
-    private readonly adapter: LoraAdapter | undefined,
+    private readonly bank: LoraBank | undefined,
     private readonly inference: InferenceEngine,
-    private readonly dsl: Dsl,
-    private readonly format: TaskFormat,
-  ) {}
+    private readonly voices: ReadonlyMap<string, Voice>,
+    /** Name of the voice that answers when a request names none. */
+    private readonly voice: string,
+  ) {
+    this.batcher = new Batcher(inference, config);
+  }
 
   /**
    * Loads a model; a preset that is not on this machine is fetched first.
@@ -95,29 +138,43 @@ export class IBertModel {
    */
   static async load(config: IBertConfig = {}): Promise<IBertModel> {
     const settings = parse(IBertConfig, config, "IBertModel.load");
-    const { base, backend, threads } = settings;
-    const session = await ModelSession.open({ base, backend, threads });
-    const loaded =
-      settings.adapter === undefined
-        ? undefined
-        : await loadAdapter(session.device, session.config, settings.adapter);
-    if (loaded !== undefined && settings.loraRank !== undefined && loaded.config.rank !== settings.loraRank) {
+    const { base, backend, threads, adapters } = settings;
+    if (BASE in adapters || "" in adapters) {
       throw new IBertError(
-        "lora-rank",
-        `the adapter ${settings.adapter} has rank ${loaded.config.rank}, not ${settings.loraRank}`,
-        { hint: "Leave loraRank out, or name the adapter that was trained with it." },
+        "argument-invalid",
+        `IBertModel.load: adapters: "${BASE}" names the model without one`,
       );
     }
-    const dsl = dslByName(loaded?.sidecar?.dsl.name.replace(/-framework$/, "") ?? DEFAULT_DSL);
+    const folders = new Map(Object.entries(adapters));
+    if (settings.adapter !== undefined) folders.set("", settings.adapter);
+    const session = await ModelSession.open({ base, backend, threads });
+    const stored: StoredAdapter[] = [];
+    const voices = new Map<string, Voice>([[BASE, voiceOf(undefined, -1)]]);
+    for (const [name, folder] of folders) {
+      const adapter = await readAdapter(session.config, folder);
+      voices.set(name, voiceOf(adapter, stored.length));
+      stored.push(adapter);
+      const { rank } = adapter.layout.config;
+      if (name === "" && settings.loraRank !== undefined && rank !== settings.loraRank) {
+        throw new IBertError(
+          "lora-rank",
+          `the adapter ${folder} has rank ${rank}, not ${settings.loraRank}`,
+          {
+            hint: "Leave loraRank out, or name the adapter that was trained with it.",
+          },
+        );
+      }
+    }
+    const bank = stored.length === 0 ? undefined : new LoraBank(session.device, session.config, stored);
     const context = Math.min(settings.maxContext, session.config.contextLength);
-    const inference = session.inference(loaded?.adapter, {
+    const inference = new InferenceEngine(session, bank, {
       activations: "bf16",
       maxRows: 512,
-      maxSequences: 1,
-      maxPositions: context,
+      maxSequences: settings.maxSequences,
+      maxPositions: settings.cacheTokens ?? 2 * context,
     });
-    const format = dsl.format(loaded?.sidecar?.prompts);
-    return new IBertModel(settings, session, loaded?.adapter, inference, dsl, format);
+    const voice = settings.adapter === undefined ? BASE : "";
+    return new IBertModel(settings, session, bank, inference, voices, voice);
   }
 
   /** Backend, device and instruction set that answer. */
@@ -126,29 +183,41 @@ export class IBertModel {
   }
 
   /**
-   * Answers one request. With `useCompilerFeedback`, an answer that the compiler refuses is given back to the model with
-   * the real error, and the best answer is returned.
+   * Answers one request. Requests made at the same time are computed together, each with its adapter. With
+   * `useCompilerFeedback`, an answer that the compiler refuses is given back to the model with the real error, and the
+   * best answer is returned.
    */
   async generate(request: GenerateRequest): Promise<GenerateResult> {
     const { signal, onText, ...plain } = request;
     const settings = parse(GenerateRequest, plain, "generate");
     const task = parseTaskType(settings.taskType, "generate");
-    // One batch runs at a time; requests wait for their turn.
-    const turn = this.turn.then(() => this.answer(task, settings, { signal, onText }));
-    this.turn = turn.catch(() => undefined);
-    return turn;
+    const voice = this.voices.get(settings.adapter ?? this.voice);
+    if (voice === undefined || settings.adapter === "") {
+      const names = [...this.voices.keys()].filter((name) => name !== "");
+      throw new IBertError("adapter-unknown", `there is no adapter "${settings.adapter}"`, {
+        hint: `This model has: ${names.join(", ")}. IBertConfig.adapters names them.`,
+      });
+    }
+    const answer = this.answer(voice, task, settings, { signal, onText });
+    this.open.add(answer);
+    try {
+      return await answer;
+    } finally {
+      this.open.delete(answer);
+    }
   }
 
-  /** Frees the model's memory and ends the compiler's process. */
+  /** Waits for the open requests, frees the model's memory and ends the compiler's process. */
   async dispose(): Promise<void> {
-    await this.turn;
-    await this.engine?.close();
+    await Promise.allSettled(this.open);
+    for (const engine of this.engines.values()) await engine.close();
     this.inference.dispose();
-    this.adapter?.free();
+    this.bank?.free();
     this.session.dispose();
   }
 
   private async answer(
+    voice: Voice,
     task: TaskType,
     settings: z.output<typeof GenerateRequest>,
     live: { signal: AbortSignal | undefined; onText: ((text: string) => void) | undefined },
@@ -156,21 +225,18 @@ export class IBertModel {
     const request: PromptRequest = { prompt: settings.prompt };
     if (settings.schema !== undefined) request.schema = settings.schema;
     if (settings.error !== undefined) request.error = settings.error;
-    const fields = this.dsl.promptFields(task, request);
+    const { dsl, format } = voice;
+    const fields = dsl.promptFields(task, request);
     const tokens = { prompt: 0, completion: 0 };
     const ask = async (
       kind: TaskType,
       asked: typeof fields,
       onText?: (text: string) => void,
     ): Promise<string> => {
-      const prompt = promptIds(this.session.tokenizer, this.format.prompt(kind, asked));
-      const { text, count } = await this.complete(
-        prompt,
-        this.format.stop(kind),
-        settings,
-        live.signal,
-        onText,
-      );
+      const prompt = promptIds(this.session.tokenizer, format.prompt(kind, asked));
+      this.requireContext(prompt.length);
+      const limits = { stops: format.stop(kind), adapter: voice.adapter, signal: live.signal };
+      const { text, count } = await this.complete(prompt, limits, settings, onText);
       tokens.prompt += prompt.length;
       tokens.completion += count;
       return text;
@@ -179,20 +245,20 @@ export class IBertModel {
     let text = await ask(task, fields, live.onText);
     let attempts = 1;
     if (!settings.validateWithCompiler) return { text, attempts, tokens };
-    let verdict = await this.check(task, fields, text, settings);
+    let verdict = await this.check(voice, task, fields, text, settings);
     const repairs = this.config.useCompilerFeedback ? this.config.maxRepairs : 0;
     while (verdict?.error !== undefined && !verdict.ok && attempts <= repairs) {
-      const broken = this.format.assemble(task, fields, text);
+      const broken = format.assemble(task, fields, text);
       if (broken?.language !== "dsl" || broken.text === "") break;
       attempts++;
       const error = `${verdict.error.type}: ${verdict.error.message}`;
       const fixed = await ask(
         "error_resolution",
-        this.dsl.promptFields("error_resolution", { ...request, prompt: broken.text, error }),
+        dsl.promptFields("error_resolution", { ...request, prompt: broken.text, error }),
       );
       const repaired = this.asAnswer(task, fields.input, fixed);
       if (repaired === undefined || repaired === text) break;
-      const second = await this.check(task, fields, repaired, settings);
+      const second = await this.check(voice, task, fields, repaired, settings);
       if (second === undefined) break;
       text = repaired;
       verdict = second;
@@ -206,50 +272,74 @@ export class IBertModel {
     return program.startsWith(input) ? program.slice(input.length) : undefined;
   }
 
+  private requireContext(promptTokens: number): void {
+    const { maxContext } = this.config;
+    // What the model cannot take at all is the batcher's to say.
+    if (promptTokens < maxContext || promptTokens >= this.session.config.contextLength) return;
+    throw new IBertError(
+      "prompt-too-long",
+      `the prompt has ${promptTokens} tokens, maxContext is ${maxContext}`,
+      {
+        hint: "Shorten the prompt or its schema, or load the model with a larger maxContext.",
+      },
+    );
+  }
+
   private async complete(
     prompt: number[],
-    stops: readonly string[],
+    {
+      stops,
+      adapter,
+      signal,
+    }: { stops: readonly string[]; adapter: number; signal: AbortSignal | undefined },
     settings: z.output<typeof GenerateRequest>,
-    signal: AbortSignal | undefined,
     onText: ((text: string) => void) | undefined,
   ): Promise<{ text: string; count: number }> {
     const { tokenizer } = this.session;
     const stopped = stopWatcher(tokenizer, stops);
-    const [completion] = await generate(this.inference, [prompt], {
-      maxTokens: settings.maxTokens,
-      temperature: settings.temperature,
-      topP: settings.topP,
-      topK: settings.topK,
-      seed: settings.seed,
+    const { temperature, topP, topK, seed } = settings;
+    const { ids } = await this.batcher.complete(prompt, {
+      maxTokens: Math.min(settings.maxTokens, this.config.maxContext - prompt.length),
+      temperature,
+      topP,
+      topK,
+      seed,
+      adapter,
       stopIds: [tokenizer.eosId],
       signal,
-      onToken: (_, __, ids) => {
+      onToken: (_, ids) => {
         const end = stopped(ids);
         if (onText !== undefined) onText(cutAtStop(tokenizer.decode(ids), stops));
         return end;
       },
     });
-    const ids = completion?.ids ?? [];
     return { text: cutAtStop(tokenizer.decode(ids), stops), count: ids.length };
   }
 
   private async check(
+    { dsl, format }: Voice,
     task: TaskType,
     fields: { input: string; schema?: Schema },
     text: string,
     settings: z.output<typeof GenerateRequest>,
   ): Promise<AnswerVerdict | undefined> {
-    const code = this.format.assemble(task, fields, text);
+    const code = format.assemble(task, fields, text);
     if (code === undefined) return undefined;
-    this.engine ??= this.dsl.createEngine();
+    let engine = this.engines.get(dsl.name);
+    if (engine === undefined) this.engines.set(dsl.name, (engine = dsl.createEngine()));
     const options = {
       ...(settings.schema === undefined ? {} : { schema: settings.schema }),
       ...(settings.dialect === undefined ? {} : { dialect: settings.dialect }),
     };
-    if (code.language === "sql") return sqlVerdict(await this.engine.checkSql(code.text, options));
-    const { milliseconds: _, ...verdict } = await this.engine.check(code.text, options);
+    if (code.language === "sql") return sqlVerdict(await engine.checkSql(code.text, options));
+    const { milliseconds: _, ...verdict } = await engine.check(code.text, options);
     return verdict;
   }
+}
+
+function voiceOf(stored: StoredAdapter | undefined, adapter: number): Voice {
+  const dsl = dslByName(stored?.sidecar?.dsl.name.replace(/-framework$/, "") ?? DEFAULT_DSL);
+  return { adapter, dsl, format: dsl.format(stored?.sidecar?.prompts) };
 }
 
 /** SQL stands on the same ladder: it parses, or its names resolve too. */

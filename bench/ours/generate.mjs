@@ -13,7 +13,8 @@ import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 
 import { Random } from "../../dist/data/random.js";
-import { generate } from "../../dist/models/generate.js";
+import { InferenceEngine } from "../../dist/generation/engine.js";
+import { generate } from "../../dist/generation/generate.js";
 import { ModelSession } from "../../dist/models/session.js";
 import { hello, peakRssBytes, serve } from "./protocol.mjs";
 
@@ -46,7 +47,7 @@ if (prompt.length !== promptTokens)
   throw new Error(`the prompt has ${prompt.length} tokens, not ${promptTokens}`);
 
 const engineFor = (adapter, count) =>
-  session.inference(adapter, {
+  new InferenceEngine(session, adapter, {
     activations: "bf16",
     maxRows: 512,
     maxSequences: count,

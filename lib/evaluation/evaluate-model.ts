@@ -3,6 +3,7 @@ import { readManifest } from "../data/corpus.js";
 import { readSplit } from "../data/reader.js";
 import type { Split } from "../data/tasks.js";
 import { dslByName } from "../dsl/registry.js";
+import { InferenceEngine } from "../generation/engine.js";
 import { loadAdapter } from "../models/adapter-file.js";
 import { ModelSession } from "../models/session.js";
 import { evaluateByGeneration } from "./evaluate.js";
@@ -51,7 +52,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       : await loadAdapter(session.device, session.config, options.adapter);
   const dsl = dslByName((loaded?.sidecar?.dsl ?? manifest.dsl).name.replace(/-framework$/, ""));
   const engine = dsl.createEngine();
-  const inference = session.inference(loaded?.adapter, {
+  const inference = new InferenceEngine(session, loaded?.adapter, {
     activations: "bf16",
     maxRows: 512,
     maxSequences: sequences,

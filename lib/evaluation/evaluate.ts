@@ -2,8 +2,9 @@
 import type { SegmentTokenizer } from "../data/segments.js";
 import { cutAtStop, type Row, type TaskFormat } from "../data/tasks.js";
 import type { DslEngine } from "../dsl/dsl.js";
-import { generate, type SamplingOptions } from "../models/generate.js";
-import type { InferenceEngine } from "../models/inference.js";
+import type { SamplingOptions } from "../generation/batcher.js";
+import type { InferenceEngine } from "../generation/engine.js";
+import { generate } from "../generation/generate.js";
 import type { Tokenizer } from "../models/tokenizer.js";
 import { scoreRow, summariseByTask, type EvaluationResult, type RowScore } from "./metrics.js";
 

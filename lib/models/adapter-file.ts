@@ -18,11 +18,18 @@ const IbertSidecar = z.object({
 });
 export type IbertSidecar = z.infer<typeof IbertSidecar>;
 
-export interface LoadedAdapter {
-  adapter: LoraAdapter;
+/** An adapter as a PEFT folder holds it. */
+export interface StoredAdapter {
+  layout: LoraLayout;
+  /** The parameters, flat, in the layout's order. */
+  values: Float32Array;
   config: PeftConfig;
   /** Absent in an adapter that ibert did not train. */
   sidecar: IbertSidecar | undefined;
+}
+
+export interface LoadedAdapter extends Pick<StoredAdapter, "config" | "sidecar"> {
+  adapter: LoraAdapter;
 }
 
 /** Names and shapes of an adapter's tensors on a model, given the adapter's configuration. */
@@ -30,19 +37,12 @@ export const loraShapes = (model: ModelConfig) => (config: PeftConfig) =>
   new Map(new LoraLayout(model, config).matrices.map(({ name, shape }) => [name, shape]));
 
 /**
- * Loads a PEFT folder onto a device, strictly: every tensor that the configuration calls for, and no other.
+ * Reads a PEFT folder for a model, strictly: every tensor that the configuration calls for, and no other.
  * @throws IBertError naming the file and the tensor or key.
  */
-export async function loadAdapter(
-  device: Device,
-  model: ModelConfig,
-  folder: string,
-  options: { training?: boolean } = {},
-): Promise<LoadedAdapter> {
+export async function readAdapter(model: ModelConfig, folder: string): Promise<StoredAdapter> {
   const stored = await readPeftAdapter(folder, loraShapes(model));
   const layout = new LoraLayout(model, stored.config);
-  const adapter = new LoraAdapter(device, layout, { training: options.training ?? false });
-  adapter.load(layout.pack(stored.tensors));
   let sidecar: IbertSidecar | undefined;
   if (stored.ibert !== undefined) {
     const parsed = IbertSidecar.safeParse(stored.ibert);
@@ -55,7 +55,23 @@ export async function loadAdapter(
     }
     sidecar = parsed.data;
   }
-  return { adapter, config: stored.config, sidecar };
+  return { layout, values: layout.pack(stored.tensors), config: stored.config, sidecar };
+}
+
+/**
+ * Loads a PEFT folder onto a device.
+ * @throws IBertError as `readAdapter`
+ */
+export async function loadAdapter(
+  device: Device,
+  model: ModelConfig,
+  folder: string,
+  options: { training?: boolean } = {},
+): Promise<LoadedAdapter> {
+  const { layout, values, config, sidecar } = await readAdapter(model, folder);
+  const adapter = new LoraAdapter(device, layout, { training: options.training ?? false });
+  adapter.load(values);
+  return { adapter, config, sidecar };
 }
 
 /**

@@ -20,22 +20,28 @@ export interface LoraMatrix {
   shape: readonly [number, number];
   /** Element offset in the flat buffer. */
   offset: number;
+  /** The stacked A or B of its group, in which it lies. */
+  stack: { offset: number; size: number };
   part: "A" | "B";
   /** Input features of the module, which set the scale of A's initial values. */
   fanIn: number;
 }
 
-/** The LoRA operands of one stacked linear: what `loraLinearForward` and `-Backward` take. */
-export interface LoraGroup {
-  /** (1, slots * rank, K) */
+/** The LoRA operands of one stacked linear for P adapters: what `loraLinearForward` takes. */
+export interface LoraOperands {
+  /** (P, slots * rank, K) */
   loraA: Tensor;
-  /** (1, N, rank) */
+  /** (P, N, rank) */
   loraB: Tensor;
+  segments: readonly number[];
+  slots: readonly number[];
+}
+
+/** The operands of one adapter, with its gradients. */
+export interface LoraGroup extends LoraOperands {
   /** The same shapes without the leading 1; absent when only generating. */
   dLoraA?: Tensor;
   dLoraB?: Tensor;
-  segments: readonly number[];
-  slots: readonly number[];
   /** slots * rank */
   columns: number;
 }
@@ -86,6 +92,8 @@ export class LoraLayout {
         const offsetA = size;
         const offsetB = offsetA + used * rank * inputs;
         size = offsetB + rows * rank;
+        const stackA = { offset: offsetA, size: offsetB - offsetA };
+        const stackB = { offset: offsetB, size: size - offsetB };
         groups.push({ group, offsetA, offsetB, inputs, rows, segments, slots, columns: used * rank });
         modules.forEach((module, i) => {
           const slot = slots[i] ?? -1;
@@ -96,6 +104,7 @@ export class LoraLayout {
             name: `${name}.lora_A.weight`,
             shape: [rank, inputs],
             offset: offsetA + slot * rank * inputs,
+            stack: stackA,
             part: "A",
             fanIn: inputs,
           });
@@ -103,6 +112,7 @@ export class LoraLayout {
             name: `${name}.lora_B.weight`,
             shape: [output, rank],
             offset: offsetB + ((segments[i] ?? 0) - output) * rank,
+            stack: stackB,
             part: "B",
             fanIn: inputs,
           });
@@ -174,6 +184,7 @@ export class LoraLayout {
  * A LoRA adapter on a device: float32 parameters in one flat buffer and, for training, their gradients beside them.
  */
 export class LoraAdapter {
+  readonly count = 1;
   /** (size) float32 */
   readonly params: Tensor;
   /** (size), only when training */

@@ -7,8 +7,9 @@ import { fileURLToPath } from "node:url";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
+import { InferenceEngine } from "../generation/engine.js";
+import { generate } from "../generation/generate.js";
 import { Decoder } from "./decoder.js";
-import { generate } from "./generate.js";
 import type { LoraAdapter } from "./lora.js";
 import type { ModelSession } from "./session.js";
 import { signProjections } from "./testing/hash-init.js";
@@ -109,7 +110,7 @@ describe.each(["single", "packed"])("the batch %s", (batch) => {
 
 describe.each(["base", "adapted"] as const)("greedy decoding, %s", (kind) => {
   it("gives the same 32 tokens wherever the top-2 margin exceeds the error of bf16", async () => {
-    const inference = session.inference(kind === "adapted" ? adapter : undefined, {
+    const inference = new InferenceEngine(session, kind === "adapted" ? adapter : undefined, {
       activations: "bf16",
       maxRows: 128,
       maxSequences: 3,

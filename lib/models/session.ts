@@ -7,7 +7,6 @@ import {
   type LoadOptions,
 } from "./device-weights.js";
 import type { ModelConfig } from "./config.js";
-import { InferenceEngine, type InferenceOptions } from "./inference.js";
 import { LoraAdapter, LoraLayout, type LoraConfig } from "./lora.js";
 import { resolveSource, type ModelSource } from "./sources.js";
 import { loadTokenizer, type Tokenizer } from "./tokenizer.js";
@@ -65,9 +64,5 @@ export class ModelSession {
   /** Frees the weights. */
   dispose(): void {
     freeDecoderWeights(this.device, this.weights);
-  }
-
-  inference(adapter: LoraAdapter | undefined, options: InferenceOptions): InferenceEngine {
-    return new InferenceEngine(this.device, this.config, this.weights, adapter, options);
   }
 }

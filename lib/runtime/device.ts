@@ -1,7 +1,14 @@
 import { IBertError } from "../errors.js";
 import { Arena } from "./arena.js";
 import { bf16ToFloat } from "./bf16.js";
-import { addon, type DeviceInfo, type NativeDevice, type NativeStream, type OpValue } from "./native.js";
+import {
+  addon,
+  type DeviceInfo,
+  type NativeDevice,
+  type NativeRecording,
+  type NativeStream,
+  type OpValue,
+} from "./native.js";
 import { OP_NAMES, type Ops } from "./ops.generated.js";
 import { DTYPES, rowMajorBytes, Tensor, type DType, type Layout } from "./tensor.js";
 
@@ -12,6 +19,11 @@ export interface DeviceOptions {
   index?: number;
   /** Allocate and run nothing: check every call and count the memory. */
   planned?: boolean;
+}
+
+/** Ops that were recorded on a device (`Device.record`). */
+export interface Recording {
+  readonly native: NativeRecording;
 }
 
 /** Backends that `auto` tries, best first. */
@@ -160,6 +172,33 @@ export class Device {
     } catch (cause) {
       throw new IBertError("op-failed", (cause as Error).message, { cause });
     }
+  }
+
+  /**
+   * Keeps the ops that `body` enqueues instead of running them. Replaying them costs one call, whatever their number;
+   * they find their operands where they were, with what is in them then.
+   */
+  record(body: () => void): Recording {
+    if (this.planned) throw new TypeError("a planned device records nothing");
+    const { stream } = this;
+    let native: NativeRecording | undefined;
+    stream.beginRecording();
+    try {
+      body();
+    } finally {
+      native = stream.endRecording();
+    }
+    return { native };
+  }
+
+  /** Enqueues the ops of a recording made on this device. */
+  replay({ native }: Recording): void {
+    this.stream.replay(native);
+  }
+
+  /** Lets go of the memory that a recording keeps. */
+  freeRecording({ native }: Recording): void {
+    this.stream.freeRecording(native);
   }
 
   /** While on, an op that writes a value that is not finite fails, and is named: for finding where a NaN began. */

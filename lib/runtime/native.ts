@@ -16,6 +16,9 @@ export interface NativeBuffer {
 export interface NativeTensor {
   readonly __tensor: unique symbol;
 }
+export interface NativeRecording {
+  readonly __recording: unique symbol;
+}
 export type OpValue = NativeTensor | number | readonly number[] | undefined;
 
 export interface DeviceInfo {
@@ -44,6 +47,11 @@ export interface NativeStream {
   fill(tensor: NativeTensor, byte: number): void;
   synchronize(): Promise<void>;
   checkFinite(on: boolean): void;
+  /** Until `endRecording`, ops are kept and not run; nothing else may be enqueued. */
+  beginRecording(): void;
+  endRecording(): NativeRecording;
+  replay(recording: NativeRecording): void;
+  freeRecording(recording: NativeRecording): void;
 }
 
 export interface FieldSchema {

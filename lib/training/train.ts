@@ -11,6 +11,7 @@ import { dslByName } from "../dsl/registry.js";
 import { IBertError } from "../errors.js";
 import { evaluateByGeneration, segmentTokenizer } from "../evaluation/evaluate.js";
 import { rowsPerTask, type EvaluationResult } from "../evaluation/metrics.js";
+import { InferenceEngine } from "../generation/engine.js";
 import { saveAdapter } from "../models/adapter-file.js";
 import { Decoder } from "../models/decoder.js";
 import { ModelSession } from "../models/session.js";
@@ -276,7 +277,7 @@ class Run {
     const perTask = when === "during" ? duringRowsPerTask : whole;
     if (perTask === 0) return undefined;
     const rows = rowsPerTask(await readSplit(config.corpus, split), perTask);
-    const inference = session.inference(adapter, {
+    const inference = new InferenceEngine(session, adapter, {
       activations: config.model.activations,
       maxRows: 512,
       maxSequences: sequences,

@@ -1,0 +1,209 @@
+/** SmolLM2 on the CPU: what is computed together, guessed or kept must not show in any text. */
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+
+import { Random } from "../data/random.js";
+import { LoraAdapter, LoraLayout } from "../models/lora.js";
+import type { ModelSession } from "../models/session.js";
+import { openSmolLM2 } from "../models/testing/smollm2.js";
+import { Batcher, type BatcherOptions, type TextOptions } from "./batcher.js";
+import { InferenceEngine, type ServedAdapters } from "./engine.js";
+import { LoraBank, type BankedAdapter } from "./lora-bank.js";
+
+let session: ModelSession;
+const open: InferenceEngine[] = [];
+beforeAll(async () => {
+  session = await openSmolLM2();
+});
+afterAll(() => {
+  for (const engine of open) engine.dispose();
+  session.dispose();
+});
+
+function engineOf(adapters?: ServedAdapters, more = {}): InferenceEngine {
+  const sizes = { maxRows: 128, maxSequences: 8, maxPositions: 2048 };
+  const engine = new InferenceEngine(session, adapters, { activations: "bf16", ...sizes, ...more });
+  open.push(engine);
+  return engine;
+}
+
+const text = (words: string): number[] => session.tokenizer.encode(words);
+const SCHEMA =
+  "Table orders has the columns order_id int64, customer_id int64, region string, amount float64, day date.\n" +
+  "Table customers has the columns customer_id int64, name string, country string.\n";
+const prompts = (): number[][] =>
+  [
+    `${SCHEMA}orders.group_by('region').aggregate(total=orders.amount.sum()) orders.group_by('region').aggregate(`,
+    `${SCHEMA}The columns of the table orders are order_id, customer_id,`,
+    `${SCHEMA}SELECT region, amount FROM orders WHERE region = 'north' UNION ALL SELECT region,`,
+    "one two one two one two one",
+    "Repeat: a b c d e f g. a b c d e f g. a b c",
+  ].map(text);
+
+/** An adapter that changes what is said. */
+function adapterOf(seed: number, rank: number, alpha: number, targets: readonly string[]): BankedAdapter {
+  const layout = new LoraLayout(session.config, { rank, alpha, targets } as never);
+  const random = Random.of(seed, "test");
+  const values = new Float32Array(layout.size);
+  for (const { offset, shape, part, fanIn } of layout.matrices) {
+    const bound = part === "A" ? 1 / Math.sqrt(fanIn) : 0.02;
+    for (let i = 0; i < shape[0] * shape[1]; i++) values[offset + i] = (2 * random.float() - 1) * bound;
+  }
+  return { layout, values };
+}
+
+async function complete(
+  engine: InferenceEngine,
+  texts: readonly number[][],
+  batcher: BatcherOptions,
+  options: (index: number) => Partial<TextOptions> = () => ({}),
+) {
+  const step = vi.spyOn(engine, "step");
+  const one = new Batcher(engine, batcher);
+  const answers = await Promise.all(
+    texts.map((prompt, i) => one.complete(prompt, { maxTokens: 40, stopIds: [], stream: i, ...options(i) })),
+  );
+  const steps = step.mock.calls.length;
+  step.mockRestore();
+  return { answers, steps, said: answers.map(({ ids, logprobs }) => ({ ids, logprobs })) };
+}
+const PLAIN = { draftTokens: 0, promptCache: false };
+
+describe("speculation", () => {
+  it.each([
+    ["greedy", {}, 0.6],
+    ["sampled", { temperature: 0.8, topP: 0.95, topK: 50, seed: 7 }, 0.9],
+  ])("gives the tokens and the bits of plain decoding in fewer steps, %s", async (_, sampling, share) => {
+    const engine = engineOf();
+    const steps = { plain: 0, guessed: 0 };
+    for (const prompt of prompts()) {
+      const plain = await complete(engine, [prompt], PLAIN, () => sampling);
+      const guessed = await complete(
+        engine,
+        [prompt],
+        { draftTokens: 15, promptCache: false },
+        () => sampling,
+      );
+      expect(guessed.said).toEqual(plain.said);
+      expect(plain.steps).toBe(40);
+      steps.plain += plain.steps;
+      steps.guessed += guessed.steps;
+    }
+    expect(steps.guessed).toBeLessThan(share * steps.plain);
+  });
+});
+
+describe("a batch", () => {
+  it("gives each text the bits that it has alone, whatever its sampling", async () => {
+    const engine = engineOf();
+    const sampling = (i: number) => (i % 2 === 0 ? {} : { temperature: 0.7, topK: 20 + i, seed: i });
+    const together = await complete(engine, prompts(), {}, sampling);
+    for (const [i, prompt] of prompts().entries()) {
+      const alone = await complete(engine, [prompt], PLAIN, () => ({ stream: i, ...sampling(i) }));
+      expect(together.said[i]).toEqual(alone.said[0]);
+    }
+  });
+
+  it("lets texts in as others leave", async () => {
+    const engine = engineOf(undefined, { maxSequences: 2, maxPositions: 320 });
+    const together = await complete(engine, prompts(), { promptCache: false });
+    const wide = await complete(engineOf(), prompts(), PLAIN);
+    expect(together.said).toEqual(wide.said);
+  });
+
+  it("answers with several adapters at once, each as if it were the only one", async () => {
+    const adapters = [
+      adapterOf(1, 8, 16, ["q_proj", "v_proj"]),
+      adapterOf(2, 4, 4, ["o_proj", "gate_proj", "down_proj"]),
+      adapterOf(3, 8, 32, ["q_proj", "k_proj", "v_proj", "o_proj"]),
+    ];
+    const bank = new LoraBank(session.device, session.config, adapters);
+    const engine = engineOf(bank);
+    const prompt = prompts()[1] as number[];
+    const together = await complete(engine, [prompt, prompt, prompt, prompt], {}, (i) => ({
+      adapter: i - 1,
+    }));
+    const alone = [await complete(engineOf(), [prompt], PLAIN)];
+    for (const { layout, values } of adapters) {
+      const adapter = new LoraAdapter(session.device, layout, { training: false });
+      adapter.load(values);
+      alone.push(await complete(engineOf(adapter), [prompt], PLAIN));
+      adapter.free();
+    }
+    bank.free();
+    // Alpha over rank is folded into B, which is exact for powers of two; padding adds zeros.
+    together.said.forEach((said, i) => expect(said).toEqual(alone[i]?.said[0]));
+    expect(new Set(together.said.map(({ logprobs }) => logprobs.join())).size).toBe(4);
+  });
+});
+
+describe("the prompt cache", () => {
+  it("shares the beginning of prompts and changes no bit", async () => {
+    const engine = engineOf();
+    const plain = await complete(engine, prompts().slice(0, 3), PLAIN);
+    const batcher = new Batcher(engine);
+    const reused: number[] = [];
+    for (const [i, prompt] of prompts().slice(0, 3).entries()) {
+      const answer = await batcher.complete(prompt, { maxTokens: 40, stopIds: [], stream: i });
+      expect({ ids: answer.ids, logprobs: answer.logprobs }).toEqual(plain.said[i]);
+      reused.push(answer.cachedTokens);
+    }
+    expect(reused[0]).toBe(0);
+    expect(reused[1]).toBeGreaterThanOrEqual(32);
+    expect(reused[2]).toBeGreaterThanOrEqual(32);
+  });
+});
+
+describe("a text that goes wrong", () => {
+  it("ends alone when its caller aborts or throws", async () => {
+    const engine = engineOf();
+    const batcher = new Batcher(engine);
+    const abort = new AbortController();
+    const prompt = prompts()[1] as number[];
+    const options = { maxTokens: 20, stopIds: [] };
+    const [good, aborted, thrown, waiting] = await Promise.allSettled([
+      batcher.complete(prompt, options),
+      batcher.complete(prompt, {
+        ...options,
+        signal: abort.signal,
+        onToken: (_, ids) => {
+          if (ids.length === 3) abort.abort(new Error("enough"));
+        },
+      }),
+      batcher.complete(prompt, {
+        ...options,
+        onToken: () => {
+          throw new Error("broken pipe");
+        },
+      }),
+      batcher.complete(prompt, { ...options, signal: AbortSignal.abort(new Error("too late")) }),
+    ]);
+    expect(good.status === "fulfilled" && good.value.ids.length).toBe(20);
+    expect(String(aborted.status === "rejected" && aborted.reason)).toContain("enough");
+    expect(String(thrown.status === "rejected" && thrown.reason)).toContain("broken pipe");
+    expect(String(waiting.status === "rejected" && waiting.reason)).toContain("too late");
+    expect(engine.cache.freeBlocks).toBe(engine.cache.blocks);
+  });
+
+  it("is refused when it cannot fit, or names no adapter", async () => {
+    const batcher = new Batcher(engineOf(undefined, { maxPositions: 64, maxSequences: 1 }));
+    const options = { maxTokens: 500, stopIds: [] };
+    await expect(batcher.complete([], options)).rejects.toThrow(/no tokens/);
+    await expect(batcher.complete([1, 2], options)).rejects.toThrow(/needs 16 cache blocks, there are 3/);
+    await expect(batcher.complete(Array<number>(9000).fill(1), options)).rejects.toThrow(/context is 8192/);
+    await expect(batcher.complete([1], { ...options, maxTokens: 4, adapter: 0 })).rejects.toThrow(
+      /no adapter/,
+    );
+  });
+
+  it("takes those of its step with it, and the next ones run", async () => {
+    const engine = engineOf();
+    const batcher = new Batcher(engine);
+    const prompt = prompts()[0] as number[];
+    const options = { maxTokens: 5, stopIds: [] };
+    const wrong = batcher.complete([10 ** 6, 1], options);
+    await expect(wrong).rejects.toThrow(/embedding/);
+    const answer = await batcher.complete(prompt, options);
+    expect(answer.ids).toHaveLength(5);
+    expect(answer.cachedTokens).toBe(0);
+  });
+});

@@ -1,0 +1,300 @@
+/**
+ * The decoder for generation: one step takes any mix of rows (whole prompts and next tokens of several sequences with
+ * their adapters), stores their keys and values, and draws the tokens that follow.
+ */
+import type { ModelConfig } from "../models/config.js";
+import type { DecoderWeights, LayerWeights } from "../models/device-weights.js";
+import type { LinearGroup } from "../models/linears.js";
+import type { LoraOperands } from "../models/lora.js";
+import type { Arena } from "../runtime/arena.js";
+import type { Device, Recording } from "../runtime/device.js";
+import type { Tensor } from "../runtime/tensor.js";
+import { KvCache, type CachedSequence, type KvCacheOptions } from "./kv-cache.js";
+
+/**
+ * Rows that a backend computes one by one, each with the same bits whatever other rows a step has. It is what makes a
+ * text independent of its batch, and speculation exact.
+ */
+export const EXACT_ROWS = 16;
+
+export interface EngineOptions {
+  activations: "bf16" | "f32";
+  /** Storage of keys and values; default that of the activations. */
+  cache?: KvCacheOptions["dtype"] | undefined;
+  /** Rows that one step may take. */
+  maxRows: number;
+  /** Sequences that one step may take. */
+  maxSequences: number;
+  /** Positions of all live sequences together. */
+  maxPositions: number;
+}
+
+/** The adapters that an engine can answer with; a row names one by its number. */
+export interface ServedAdapters {
+  readonly count: number;
+  /** alpha / rank */
+  readonly scale: number;
+  /** Operands of a stacked linear, or undefined where no adapter targets it. */
+  group(layer: number, group: LinearGroup): LoraOperands | undefined;
+}
+
+/** New tokens of one sequence. */
+export interface StepInput {
+  sequence: CachedSequence;
+  tokens: readonly number[];
+  /** Number of the adapter, -1 for none. */
+  adapter: number;
+  /** The last so many tokens have their successor drawn; 0 in the middle of a prompt. */
+  outputs: number;
+}
+
+/** How the outputs of one input are drawn (the op `sample`). */
+export interface Drawing {
+  temperature: number;
+  topP: number;
+  topK: number;
+  /** In [0, 1), one an output. */
+  uniform: readonly number[];
+}
+
+/** One drawn id an output, in the order of the inputs. */
+export interface Drawn {
+  ids: Int32Array;
+  /** Under the model at temperature 1. */
+  logprobs: Float32Array;
+}
+
+/** Steps of so few rows come often, and always the same: their ops are recorded. */
+const RECORDED_ROWS = 32;
+const MOST_RECORDINGS = 64;
+
+/** Names of the index rows that a step uploads, each `maxRows` long but the last two. */
+const INDEX_ROWS = ["tokens", "positions", "slots", "sequences", "adapters"] as const;
+
+export class InferenceEngine {
+  readonly cache: KvCache;
+  /** Outputs that one step may have. */
+  readonly maxOutputs: number;
+  private readonly arena: Arena;
+  /** Columns of the block table: blocks that one sequence may have. */
+  private readonly tableWidth: number;
+  /** All that a step uploads: INDEX_ROWS, the rows with outputs, the block table. */
+  private readonly indices: Tensor;
+  /** (maxOutputs, V) */
+  private readonly logits: Tensor;
+  private readonly drawn: { ids: Tensor; logprobs: Tensor; uniform: Tensor };
+  private readonly recordings = new Map<string, Recording>();
+
+  readonly device: Device;
+  readonly config: ModelConfig;
+  private readonly weights: DecoderWeights;
+
+  /** @param model a `ModelSession` */
+  constructor(
+    model: { device: Device; config: ModelConfig; weights: DecoderWeights },
+    readonly adapters: ServedAdapters | undefined,
+    readonly options: EngineOptions,
+  ) {
+    const { device, config } = model;
+    this.device = device;
+    this.config = config;
+    this.weights = model.weights;
+    const blocks = KvCache.blocksFor(options.maxPositions) + options.maxSequences;
+    this.tableWidth = Math.min(blocks, KvCache.blocksFor(config.contextLength));
+    this.cache = new KvCache(device, config, { blocks, dtype: options.cache ?? options.activations });
+    this.maxOutputs = Math.min(options.maxRows, Math.max(options.maxSequences, EXACT_ROWS));
+    this.indices = device.empty([this.indexCount], "i32");
+    this.logits = device.empty([this.maxOutputs, config.vocabSize], "f32");
+    this.drawn = {
+      ids: device.empty([this.maxOutputs], "i32"),
+      logprobs: device.empty([this.maxOutputs], "f32"),
+      uniform: device.empty([this.maxOutputs], "f32"),
+    };
+    this.arena = device.arena("inference", this.planArena());
+  }
+
+  /** Enqueues one step. The sequences grow by the tokens given. */
+  step(inputs: readonly StepInput[]): void {
+    const rows = inputs.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    const outputs = inputs.reduce((sum, input) => sum + input.outputs, 0);
+    const { maxRows, maxSequences } = this.options;
+    if (rows > maxRows || inputs.length > maxSequences || rows === 0) {
+      throw new RangeError(`a step takes 1 to ${maxRows} rows of at most ${maxSequences} sequences`);
+    }
+    if (outputs > this.maxOutputs) throw new RangeError(`a step has at most ${this.maxOutputs} outputs`);
+    this.device.write(this.indices, this.indexValues(inputs));
+    if (rows > RECORDED_ROWS) return this.enqueue(rows, outputs);
+    const key = `${rows} ${outputs}`;
+    let recording = this.recordings.get(key);
+    if (recording === undefined) {
+      if (this.recordings.size === MOST_RECORDINGS) this.freeRecordings();
+      recording = this.device.record(() => this.enqueue(rows, outputs));
+      this.recordings.set(key, recording);
+    }
+    this.device.replay(recording);
+  }
+
+  /** Draws the successors of the last step's outputs, in order; `drawings` covers each of them once. */
+  async draw(drawings: readonly Drawing[]): Promise<Drawn> {
+    const { device, drawn } = this;
+    const uniform = new Float32Array(this.maxOutputs);
+    let count = 0;
+    for (const drawing of drawings) {
+      uniform.set(drawing.uniform, count);
+      count += drawing.uniform.length;
+    }
+    device.write(drawn.uniform, uniform);
+    let first = 0;
+    for (let i = 0; i < drawings.length;) {
+      const { temperature, topP, topK } = drawings[i] as Drawing;
+      let rows = 0;
+      for (; i < drawings.length; i++) {
+        const next = drawings[i] as Drawing;
+        if (next.temperature !== temperature || next.topP !== topP || next.topK !== topK) break;
+        rows += next.uniform.length;
+      }
+      const part = (tensor: Tensor): Tensor => tensor.view([rows], first);
+      device.ops.sample({
+        logits: this.logitsOf(first, rows),
+        uniform: part(drawn.uniform),
+        ids: part(drawn.ids),
+        logprob: part(drawn.logprobs),
+        temperature,
+        topP,
+        topK,
+      });
+      first += rows;
+    }
+    const ids = device.readLater(drawn.ids.view([count]));
+    const logprobs = device.readLater(drawn.logprobs.view([count]));
+    await device.synchronize();
+    return { ids: new Int32Array(ids.buffer), logprobs: new Float32Array(logprobs.buffer) };
+  }
+
+  /** Logits (rows, V) float32 of the last step's outputs from `first` on, valid until the next step. */
+  logitsOf(first: number, rows: number): Tensor {
+    const { vocabSize } = this.config;
+    return this.logits.view([rows, vocabSize], first * vocabSize);
+  }
+
+  dispose(): void {
+    this.freeRecordings();
+    this.cache.dispose();
+    this.arena.free();
+    for (const tensor of [this.indices, this.logits, ...Object.values(this.drawn)]) this.device.free(tensor);
+  }
+
+  private freeRecordings(): void {
+    for (const recording of this.recordings.values()) this.device.freeRecording(recording);
+    this.recordings.clear();
+  }
+
+  private get indexCount(): number {
+    const { maxRows, maxSequences } = this.options;
+    return INDEX_ROWS.length * maxRows + this.maxOutputs + maxSequences * this.tableWidth;
+  }
+
+  private indexValues(inputs: readonly StepInput[]): Int32Array {
+    const { maxRows } = this.options;
+    const values = new Int32Array(this.indexCount);
+    const [tokens, positions, slots, sequences, adapters] = INDEX_ROWS.map((_, i) =>
+      values.subarray(i * maxRows, (i + 1) * maxRows),
+    ) as [Int32Array, Int32Array, Int32Array, Int32Array, Int32Array];
+    const lastRows = values.subarray(INDEX_ROWS.length * maxRows);
+    const table = lastRows.subarray(this.maxOutputs);
+    let row = 0;
+    let output = 0;
+    inputs.forEach(({ sequence, tokens: ids, adapter, outputs }, s) => {
+      const start = sequence.length;
+      slots.set(this.cache.append(sequence, ids.length), row);
+      tokens.set(ids, row);
+      sequences.fill(s, row, row + ids.length);
+      adapters.fill(adapter, row, row + ids.length);
+      for (let i = 0; i < ids.length; i++) positions[row + i] = start + i;
+      row += ids.length;
+      for (let i = outputs; i > 0; i--) lastRows[output++] = row - i;
+      table.set(sequence.blocks, s * this.tableWidth);
+    });
+    return values;
+  }
+
+  /** Runs the largest step on the planned device: its peak is what the arena needs. */
+  private planArena(): number {
+    const planned = this.device.plan();
+    const arena = planned.arena("inference");
+    this.enqueue(this.options.maxRows, this.maxOutputs, planned, arena);
+    return arena.peak;
+  }
+
+  private enqueue(
+    rows: number,
+    outputs: number,
+    device: Device = this.device,
+    arena: Arena = this.arena,
+  ): void {
+    const { config, weights, indices } = this;
+    const { hiddenSize, intermediateSize, heads, kvHeads, headDim, rmsNormEps: eps } = config;
+    const { maxRows, maxSequences } = this.options;
+    const activation = (height: number, width: number): Tensor =>
+      arena.tensor([height, width], this.options.activations);
+    const [ids, rowPosition, cacheSlots, rowSequence, adapterOfRow] = INDEX_ROWS.map((_, i) =>
+      indices.view([rows], i * maxRows),
+    ) as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const afterRows = INDEX_ROWS.length * maxRows;
+    const blockTable = indices.view([maxSequences, this.tableWidth], afterRows + this.maxOutputs);
+
+    arena.scope(() => {
+      const cosSin = arena.tensor([rows, headDim], "f32");
+      device.ops.ropeTable({ positions: rowPosition, cosSin, headDim, theta: config.ropeTheta });
+      const h = arena.tensor([rows, hiddenSize], "f32");
+      const x = activation(rows, hiddenSize);
+      const qkv = activation(rows, (heads + 2 * kvHeads) * headDim);
+      const attention = activation(rows, heads * headDim);
+      const gateUp = activation(rows, 2 * intermediateSize);
+      const gated = activation(rows, intermediateSize);
+      const linear = (i: number, group: LinearGroup, input: Tensor, y: Tensor, residual?: Tensor): void => {
+        const weight = (weights.layers[i] as LayerWeights).linears[group];
+        const lora = this.adapters?.group(i, group);
+        if (lora === undefined) return device.ops.loraLinearForward({ x: input, weight, residual, y });
+        const { loraA, loraB, segments, slots } = lora;
+        const scale = this.adapters?.scale;
+        const operands = { loraA, loraB, adapterOfRow, segments, slots, scale };
+        device.ops.loraLinearForward({ x: input, weight, residual, y, ...operands });
+      };
+
+      device.ops.embedding({ ids, table: weights.embedding, y: h });
+      weights.layers.forEach((layer, i) => {
+        const kCache = this.cache.keys[i] as Tensor;
+        const vCache = this.cache.values[i] as Tensor;
+        const shape = { heads, kvHeads, headDim };
+        device.ops.rmsNormForward({ x: h, weight: layer.inputNorm, y: x, eps });
+        linear(i, "qkv", x, qkv);
+        device.ops.rope({ x: qkv, cosSin, heads: heads + kvHeads, headDim });
+        device.ops.kvCacheWrite({ qkv, slots: cacheSlots, kCache, vCache, ...shape });
+        device.ops.pagedAttention({
+          qkv,
+          kCache,
+          vCache,
+          blockTable,
+          rowSequence,
+          rowPosition,
+          y: attention,
+          ...shape,
+          scale: 1 / Math.sqrt(headDim),
+        });
+        linear(i, "o", attention, h, h);
+        device.ops.rmsNormForward({ x: h, weight: layer.postAttentionNorm, y: x, eps });
+        linear(i, "gateUp", x, gateUp);
+        device.ops.swigluForward({ gateUp, y: gated });
+        linear(i, "down", gated, h, h);
+      });
+      if (outputs === 0) return;
+      const lastRows = indices.view([outputs], afterRows);
+      const lastHidden = arena.tensor([outputs, hiddenSize], "f32");
+      const lastNormed = activation(outputs, hiddenSize);
+      device.ops.gatherRows({ source: h, rows: lastRows, target: lastHidden });
+      device.ops.rmsNormForward({ x: lastHidden, weight: weights.finalNorm, y: lastNormed, eps });
+      device.ops.loraLinearForward({ x: lastNormed, weight: weights.head, y: this.logitsOf(0, outputs) });
+    });
+  }
+}
