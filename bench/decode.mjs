@@ -1,4 +1,4 @@
-/** Writing an answer token by token: SmolLM2 in Q4_1, one sequence against llama.cpp, and 8 sequences against one. */
+/** Writing answers token by token: SmolLM2 in Q4_1, one sequence against llama.cpp, and 8 with four adapters against one. */
 import { inTurns } from "./driver.mjs";
 import { benchmarkModel } from "./model.mjs";
 import { installPeer, llamaPeer, ours } from "./peers.mjs";
@@ -34,7 +34,7 @@ export async function decode({ rounds, threads, quick, peak, quiet, log }) {
         shareOfLimit: peak.share(one, limit),
       }),
       row({
-        name: `decode, Q4_1, ${SEQUENCES} sequences with an adapter, against 1 with it`,
+        name: `decode, Q4_1, ${SEQUENCES} sequences with 4 adapters, against 1 with its adapter`,
         peer: "self-1-sequence",
         ours: batch,
         theirs: adapted,

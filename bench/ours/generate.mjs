@@ -5,9 +5,9 @@
  *                          [--sequences 8]
  *
  * A round completes one prompt and answers { prefillTokensPerSecond, decodeTokensPerSecond, peakRssBytes }: prefill from
- * the call to the first token, decode from there to the last. With --sequences it then completes one prompt and that
- * many prompts with a LoRA adapter (rank 32 on q, k, v, o) and adds { loraDecodeTokensPerSecond,
- * batchDecodeTokensPerSecond }.
+ * the call to the first token, decode from there to the last. With --sequences it then completes one prompt with a LoRA
+ * adapter (rank 32 on q, k, v, o), and that many prompts with four such adapters in turn, and adds
+ * { loraDecodeTokensPerSecond, batchDecodeTokensPerSecond }. Nothing is guessed ahead or kept from one prompt to the next.
  */
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
@@ -15,6 +15,8 @@ import { parseArgs } from "node:util";
 import { Random } from "../../dist/data/random.js";
 import { InferenceEngine } from "../../dist/generation/engine.js";
 import { generate } from "../../dist/generation/generate.js";
+import { LoraBank } from "../../dist/generation/lora-bank.js";
+import { LoraLayout } from "../../dist/models/lora.js";
 import { ModelSession } from "../../dist/models/session.js";
 import { hello, peakRssBytes, serve } from "./protocol.mjs";
 
@@ -55,8 +57,14 @@ const engineFor = (adapter, count) =>
   });
 const plain = engineFor(undefined, 1);
 const lora = { rank: 32, alpha: 64, targets: ["q_proj", "k_proj", "v_proj", "o_proj"] };
+const ADAPTERS = 4;
+const layout = new LoraLayout(session.config, lora);
+const stored = Array.from({ length: ADAPTERS }, (_, i) => ({
+  layout,
+  values: layout.initialValues(Random.of(i, "lora")),
+}));
 const adapted =
-  sequences > 0 ? engineFor(session.createAdapter(lora, Random.of(1, "lora")), sequences) : undefined;
+  sequences > 0 ? engineFor(new LoraBank(session.device, session.config, stored), sequences) : undefined;
 const loadSeconds = (performance.now() - started) / 1000;
 
 /** Completes `count` copies of the prompt; decode begins when every text has its first token. */
@@ -68,6 +76,9 @@ async function complete(engine, count) {
   const texts = await generate(engine, Array(count).fill(prompt), {
     maxTokens,
     stopIds: [],
+    draftTokens: 0,
+    promptCache: false,
+    adapter: (index) => (engine.adapters === undefined ? -1 : index % ADAPTERS),
     onToken: (_, __, ids) => {
       if (waiting === 0) after++;
       else if (ids.length === 1 && --waiting === 0) prefilled = performance.now();

@@ -1,7 +1,9 @@
 import { Batcher, type BatcherOptions, type Completion, type SamplingOptions } from "./batcher.js";
 import type { InferenceEngine } from "./engine.js";
 
-export interface GenerateOptions extends SamplingOptions, BatcherOptions {
+export interface GenerateOptions extends Omit<SamplingOptions, "adapter">, BatcherOptions {
+  /** Number of the adapter that answers each prompt, as in SamplingOptions. */
+  adapter?: number | ((index: number) => number);
   /** Called with each new token of prompt `index`; true ends that text. */
   onToken?: (index: number, id: number, ids: readonly number[]) => boolean | void;
   /** Called when the text of prompt `index` has ended. */
@@ -14,7 +16,7 @@ export async function generate(
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
 ): Promise<Completion[]> {
-  const { onToken, onFinish, draftTokens, promptCache, signal, ...sampling } = options;
+  const { onToken, onFinish, draftTokens, promptCache, signal, adapter, ...sampling } = options;
   const batcher = new Batcher(engine, {
     ...(draftTokens === undefined ? {} : { draftTokens }),
     ...(promptCache === undefined ? {} : { promptCache }),
@@ -26,6 +28,7 @@ export async function generate(
       ...sampling,
       stream: index,
       signal: ended,
+      ...(adapter === undefined ? {} : { adapter: typeof adapter === "number" ? adapter : adapter(index) }),
       ...(onToken === undefined ? {} : { onToken: (id, ids) => onToken(index, id, ids) }),
     });
     onFinish?.(index);

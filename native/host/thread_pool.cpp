@@ -12,6 +12,7 @@ namespace {
 
 // Long enough to bridge the gap between two ops of one layer, short enough to be invisible when idle.
 constexpr auto kSpin = std::chrono::microseconds(40);
+constexpr uint32_t kOpen = 1u << 31;
 
 void pause() {
 #if defined(__x86_64__)
@@ -21,22 +22,28 @@ void pause() {
 #endif
 }
 
-// Waits until `value` is no longer `old`.
-template <class T>
-void waitWhile(const std::atomic<T>& value, T old) {
+}  // namespace
+
+template <class Condition>
+void Gate::wait(Condition&& condition) {
   const auto end = std::chrono::steady_clock::now() + kSpin;
-  while (value.load(std::memory_order_acquire) == old) {
+  do {
     for (int i = 0; i < 32; ++i) {
-      if (value.load(std::memory_order_acquire) != old) return;
+      if (condition()) return;
       pause();
     }
-    if (std::chrono::steady_clock::now() >= end) {
-      value.wait(old, std::memory_order_acquire);
-    }
+  } while (std::chrono::steady_clock::now() < end);
+  // A sleeper makes itself known before it looks once more, and who signals looks for sleepers after the condition has
+  // come true: one of the two sees the other.
+  for (;;) {
+    sleepers_.fetch_add(1, std::memory_order_seq_cst);
+    const uint32_t epoch = epoch_.load(std::memory_order_seq_cst);
+    const bool done = condition();
+    if (!done) epoch_.wait(epoch, std::memory_order_seq_cst);
+    sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+    if (done || condition()) return;
   }
 }
-
-}  // namespace
 
 ThreadPool::ThreadPool(int threads) : threads_(threads < 1 ? 1 : threads) {
   workers_.reserve(threads_ - 1);
@@ -46,9 +53,8 @@ ThreadPool::ThreadPool(int threads) : threads_(threads < 1 ? 1 : threads) {
 }
 
 ThreadPool::~ThreadPool() {
-  stop_.store(true, std::memory_order_release);
-  generation_.fetch_add(1, std::memory_order_release);
-  generation_.notify_all();
+  stop_.store(true, std::memory_order_seq_cst);
+  opened_.signal();
   for (auto& worker : workers_) worker.join();
 }
 
@@ -63,13 +69,11 @@ void ThreadPool::run(int64_t tasks, Call call, void* user) {
   tasks_ = tasks;
   failed_.store(false, std::memory_order_relaxed);
   next_.store(0, std::memory_order_relaxed);
-  busy_.store(threads_ - 1, std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_release);
-  generation_.notify_all();
+  loop_.store(kOpen, std::memory_order_seq_cst);
+  opened_.signal();
   drain(0);
-  for (int32_t left = busy_.load(std::memory_order_acquire); left != 0;
-       left = busy_.load(std::memory_order_acquire)) {
-    waitWhile(busy_, left);
+  if ((loop_.fetch_and(~kOpen, std::memory_order_seq_cst) & ~kOpen) != 0) {
+    left_.wait([this] { return loop_.load(std::memory_order_seq_cst) == 0; });
   }
   if (failed_.load(std::memory_order_acquire)) {
     std::exception_ptr error = error_;
@@ -91,15 +95,24 @@ void ThreadPool::drain(int worker) {
   }
 }
 
+// Enters the loop if it is open.
+bool ThreadPool::join() {
+  uint32_t loop = loop_.load(std::memory_order_seq_cst);
+  while ((loop & kOpen) != 0) {
+    if (loop_.compare_exchange_weak(loop, loop + 1, std::memory_order_seq_cst)) return true;
+  }
+  return false;
+}
+
 void ThreadPool::work(int worker) {
-  uint32_t seen = 0;
   for (;;) {
-    waitWhile(generation_, seen);
-    // Exactly one loop can have been published: the caller waits for every worker before the next.
-    ++seen;
-    if (stop_.load(std::memory_order_acquire)) return;
+    bool joined = false;
+    opened_.wait([&] { return stop_.load(std::memory_order_seq_cst) || (joined = join()); });
+    if (!joined) return;
     drain(worker);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+    // No task is left, so nobody need join any more, this worker least of all.
+    loop_.fetch_and(~kOpen, std::memory_order_seq_cst);
+    if (loop_.fetch_sub(1, std::memory_order_seq_cst) == 1) left_.signal();
   }
 }
 

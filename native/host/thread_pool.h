@@ -1,8 +1,10 @@
 // A fork-join pool: the caller and `threads() - 1` workers take the tasks of one loop at a time.
 //
-// Nothing on the hot path locks: a loop is published by one atomic store, tasks are taken by fetch_add, and a worker
-// that finds no work spins for some microseconds (consecutive ops follow each other closely) and then sleeps in the
-// kernel. Which thread runs a task never shows in the result as long as each task writes its own outputs.
+// Nothing on the hot path locks. A loop is published by one atomic store; workers join it while it is open, and tasks are
+// taken by fetch_add. The caller works too, and when no task is left it closes the loop and waits only for those who
+// joined: a worker that is asleep, or that the system gave no processor, delays nobody. A worker that finds no work spins
+// for some microseconds (consecutive ops follow each other closely) and then sleeps in the kernel. Which thread runs a task
+// never shows in the result as long as each task writes its own outputs.
 #pragma once
 
 #include <atomic>
@@ -14,6 +16,23 @@
 #include <vector>
 
 namespace ibert::host {
+
+// Where threads wait for a condition that others make true: make it true, then signal().
+class Gate {
+ public:
+  template <class Condition>
+  void wait(Condition&& condition);
+  // Costs a load when nobody sleeps.
+  void signal() {
+    if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
+    epoch_.fetch_add(1, std::memory_order_seq_cst);
+    epoch_.notify_all();
+  }
+
+ private:
+  std::atomic<uint32_t> epoch_{0};
+  std::atomic<uint32_t> sleepers_{0};
+};
 
 class ThreadPool {
  public:
@@ -39,18 +58,21 @@ class ThreadPool {
   void run(int64_t tasks, Call call, void* user);
   void work(int worker);
   void drain(int worker);
+  bool join();
 
   int threads_;
   std::vector<std::thread> workers_;
 
-  // One loop. Written by the caller before `generation_` is raised.
+  // One loop. Written by the caller while no worker has joined and none can.
   Call call_ = nullptr;
   void* user_ = nullptr;
   int64_t tasks_ = 0;
 
   alignas(64) std::atomic<int64_t> next_{0};
-  alignas(64) std::atomic<uint32_t> generation_{0};
-  alignas(64) std::atomic<int32_t> busy_{0};
+  // Number of workers in the loop, and kOpen while more may join. A closed loop is nobody's business, so one word says all.
+  alignas(64) std::atomic<uint32_t> loop_{0};
+  alignas(64) Gate opened_;
+  alignas(64) Gate left_;
   std::atomic<bool> failed_{false};
   std::exception_ptr error_;
   std::atomic<bool> stop_{false};
