@@ -7,6 +7,8 @@ foreach(name dtypes reference schema stream thread_pool)
   add_test(NAME ${name} COMMAND ibert_${name}_test)
 endforeach()
 add_dependencies(ibert_stream_test ibert_reference)
+add_executable(ibert_rows_test native/tests/rows_test.cpp)
+target_link_libraries(ibert_rows_test PRIVATE ibert_cases ibert_cpu)
 
 add_test(NAME reference-gradients COMMAND ibert-kernels grad --backend reference)
 add_test(NAME reference-backend COMMAND ibert-kernels test --backend reference)
@@ -24,7 +26,8 @@ if(IBERT_AMX_EMULATOR)
 endif()
 foreach(isa ${IBERT_ISAS})
   add_test(NAME cpu-${isa} COMMAND ibert-kernels test --backend cpu --isa ${isa})
-  set_tests_properties(cpu-${isa} PROPERTIES SKIP_RETURN_CODE 3)
+  add_test(NAME rows-${isa} COMMAND ibert_rows_test ${isa})
+  set_tests_properties(cpu-${isa} rows-${isa} PROPERTIES SKIP_RETURN_CODE 3)
 endforeach()
 
 # What the suite and the loader must notice.

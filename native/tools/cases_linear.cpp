@@ -182,6 +182,15 @@ void addLinearCases(CaseList& list) {
       backwardCase(list, act, packed, {65, 576, 257}, lora, kOnlyDx);
     }
     backwardCase(list, act, packed, {65, 257, 127}, kPlain, kOnlyDx);
+    // A step of generation with as many rows as one may have; deep enough for blocks of the depth.
+    for (const Lora& lora : {kPlain, kStacked, kMany}) {
+      for (const DType weight : {DType::F32, DType::F16, DType::BF16}) {
+        forwardCase(list, act, {weight, true}, {16, 2601, 100}, lora, Residual::Own);
+      }
+      for (const DType weight : {DType::Q4_1, DType::Q8_0, DType::Q6_K}) {
+        forwardCase(list, act, {weight, true}, {16, 768, 100}, lora, Residual::None);
+      }
+    }
     forwardCase(list, act, {DType::Q4_1, true}, {65, 576, 257}, kStacked, Residual::Alias);
     backwardCase(list, act, {DType::Q4_1, true}, {65, 576, 257}, kStacked, kAll);
   }

@@ -133,6 +133,8 @@ void addPagedCases(CaseList& list) {
     attentionCase(list, act, act, {9, 3, 64, 150, 16}, {1500, 700, 3}, 4);  // long enough to be cut into pieces
     prefillCase(list, act, act, {9, 3, 64, 30, 16}, {{0, 130}, {100, 33}, {7, 1}});
     prefillCase(list, act, DType::BF16, {2, 2, 128, 90, 16}, {{1100, 9}, {0, 2}});
+    // Guesses of speculative decoding, checked together.
+    prefillCase(list, act, act, {16, 8, 64, 120, 16}, {{1090, 9}, {505, 5}, {17, 2}});
   }
   const Cache small{2, 1, 64, 4, 8};
   const DType bf16 = DType::BF16;

@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "simd.h"
+#include "sizes.h"
 
 namespace ibert::cpu::IBERT_ISA {
 
@@ -51,16 +52,6 @@ inline Vec multiplyAdd(Vec a, Vec b, Vec c) {
 // Values of k in one unit.
 template <class Unit>
 constexpr int64_t kPerUnit = std::is_same_v<Unit, float> ? 1 : 2;
-
-inline int64_t roundUp(int64_t value, int64_t step) {
-  return (value + step - 1) / step * step;
-}
-inline int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-inline int64_t larger(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
 
 // Element (m, k) of A is data[m * row + k * step].
 template <class Unit>

@@ -144,6 +144,68 @@ __attribute__((noinline)) void multiplyRows(const DirectRows<Unit>& x, int64_t r
   }
 }
 
+// Weights that are not quantised, by even and odd columns: again two chains a row. 16 rows of W of the columns k and
+// k + 1 come from `pairAt`.
+template <int Rows, class PairAt>
+void multiplyPlain(const DirectRows<FloatUnit>& x, int64_t row0, const PairAt& pairAt, float* sums) {
+  const float* rows = x.x + row0 * x.columns;
+  for (int half = 0; half < 2; ++half) {
+    Floats totals[Rows][2] = {};
+    int64_t k = 0;
+    for (; k + 1 < x.columns; k += 2) {
+      Floats low, high;
+      pairAt(half, k, low, high);
+      for (int t = 0; t < Rows; ++t) {
+        totals[t][0] += low * rows[t * x.columns + k];
+        totals[t][1] += high * rows[t * x.columns + k + 1];
+      }
+    }
+    if (k < x.columns) {
+      Floats low, high;
+      pairAt(half, k, low, high);
+      for (int t = 0; t < Rows; ++t) totals[t][0] += low * rows[t * x.columns + k];
+    }
+    for (int t = 0; t < Rows; ++t) store(sums + t * kPanelRows + half * 16, totals[t][0] + totals[t][1]);
+  }
+}
+
+template <int Rows = kTogether>
+void anyPlain(int64_t count, const DirectRows<FloatUnit>& x, int64_t row0, DType dtype, const uint8_t* panel,
+              float* sums) {
+  if constexpr (Rows > 1) {
+    if (count < Rows) return anyPlain<Rows - 1>(count, x, row0, dtype, panel, sums);
+  }
+  const auto pairs = [&](int half, int64_t k) { return load<Words>(panel + (k / 2 * 32 + half * 16) * 4); };
+  if (dtype == DType::BF16) {
+    multiplyPlain<Rows>(
+        x, row0,
+        [&](int half, int64_t k, Floats& low, Floats& high) {
+          const Words both = pairs(half, k);
+          low = asFloats(both << 16);
+          high = asFloats(both & 0xffff0000u);
+        },
+        sums);
+  } else if (dtype == DType::F16) {
+    multiplyPlain<Rows>(
+        x, row0,
+        [&](int half, int64_t k, Floats& low, Floats& high) {
+          const Words both = pairs(half, k);
+          low = fromF16(narrow(both & 0xffffu));
+          high = fromF16(narrow(both >> 16));
+        },
+        sums);
+  } else {
+    multiplyPlain<Rows>(
+        x, row0,
+        [&](int half, int64_t k, Floats& low, Floats& high) {
+          const float* row = reinterpret_cast<const float*>(panel) + k * kPanelRows + half * 16;
+          low = load<Floats>(row);
+          high = load<Floats>(k + 1 < x.columns ? row + kPanelRows : row);
+        },
+        sums);
+  }
+}
+
 template <class Unit, DType D, int Rows = kTogether>
 void anyRows(int64_t rows, const DirectRows<Unit>& x, int64_t row0, const uint8_t* panel, float* sums) {
   if constexpr (Rows > 1) {
@@ -157,14 +219,16 @@ void anyRows(int64_t rows, const DirectRows<Unit>& x, int64_t row0, const uint8_
 template <class Unit>
 DirectRows<Unit> directRows(const Matrix& x, int64_t rows, int64_t columns, void* memory) {
   float* sums = static_cast<float*>(memory);
-  typename Unit::Element* copy = reinterpret_cast<typename Unit::Element*>(sums + rows * (columns / 16));
+  const int64_t groups = ceilDivide(columns, 16);
+  typename Unit::Element* copy = reinterpret_cast<typename Unit::Element*>(sums + rows * groups);
   const bool inPlace = x.bf16 == Unit::kTakesBf16 && x.stride == columns;
   for (int64_t t = 0; t < rows; ++t) {
     const Matrix row = x.at(t, 0);
     for (int64_t k = 0; k < columns; k += 16) {
-      const Floats v = loadElements(row.data, row.bf16, k, 16);
-      sums[t * (columns / 16) + k / 16] = sumOf16(v);
-      if (!inPlace) storeElements(copy, Unit::kTakesBf16, t * columns + k, 16, v);
+      const int64_t count = smaller(16, columns - k);
+      const Floats v = loadElements(row.data, row.bf16, k, count);
+      sums[t * groups + k / 16] = sumOf16(v);
+      if (!inPlace) storeElements(copy, Unit::kTakesBf16, t * columns + k, count, v);
     }
   }
   return {inPlace ? static_cast<const typename Unit::Element*>(x.data) : copy, sums, rows, columns};
@@ -172,6 +236,14 @@ DirectRows<Unit> directRows(const Matrix& x, int64_t rows, int64_t columns, void
 
 template <class Unit>
 void multiplyDirect(const DirectRows<Unit>& x, const PackedWeight& w, int64_t p, float* sums) {
+  if constexpr (!Unit::kTakesBf16) {
+    if (packedFormat(w.dtype).bits == 0) {
+      for (int64_t row = 0; row < x.rows; row += kTogether) {
+        anyPlain<>(smaller(kTogether, x.rows - row), x, row, w.dtype, w.panel(p), sums + row * kPanelRows);
+      }
+      return;
+    }
+  }
   withQuantised(w.dtype, [&](auto tag) {
     for (int64_t row = 0; row < x.rows; row += kTogether) {
       anyRows<Unit, decltype(tag)::value>(smaller(kTogether, x.rows - row), x, row, w.panel(p), sums + row * kPanelRows);

@@ -21,13 +21,14 @@ using host::Context;
 struct Shape {
   int64_t T, K, N, P = 0, R = 0, r = 0;
   bool bf16, lora;
-  bool direct;  // few rows by a quantised weight
+  bool few;     // a step of generation: a row's result must not depend on the rows beside it
+  bool direct;  // and W is multiplied directly
   bool byRow;   // LoRA row by row: few rows, or rows that may belong to different adapters
 
   explicit Shape(const LoraLinearForward& op)
       : T(op.x.shape[0]), K(op.x.shape[1]), N(op.weight.shape[0]), bf16(op.x.dtype == DType::BF16),
-        lora(op.loraA.rank != 0), direct(multipliesDirectly(op.weight, T)),
-        byRow(lora && (direct || op.adapterOfRow.rank != 0)) {
+        lora(op.loraA.rank != 0), few(T <= kDirectRows), direct(multipliesDirectly(op.weight, bf16, T)),
+        byRow(lora && (few || op.adapterOfRow.rank != 0)) {
     if (!lora) return;
     P = op.loraA.shape[0];
     R = op.loraA.shape[1];
@@ -154,7 +155,7 @@ void forward(const LoraLinearForward& op, Context& context) {
   int64_t adapter = s.lora ? 0 : kNoAdapter;
   if (op.adapterOfRow && s.lora) adapter = commonAdapter(op.adapterOfRow.as<int32_t>(), s.T, s.P);
   const float* delta = nullptr;
-  if (s.byRow && (s.direct || adapter == kSeveralAdapters || (adapter == kNoAdapter && op.xa))) {
+  if (s.byRow && (s.few || adapter == kSeveralAdapters || (adapter == kNoAdapter && op.xa))) {
     delta = rowLora(op, context, part<float>(context.workspace, plan.rows));
     adapter = kNoAdapter;
   }

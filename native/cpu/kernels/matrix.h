@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../packed.h"
+#include "sizes.h"
 #include "vector.h"
 
 namespace ibert::cpu::IBERT_ISA {
@@ -38,10 +39,5 @@ struct PackedWeight {
   int64_t panels() const { return (rows + kPanelRows - 1) / kPanelRows; }
   const uint8_t* panel(int64_t p) const { return data + p * panelBytes; }
 };
-
-static constexpr int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static constexpr int64_t roundUp(int64_t a, int64_t b) { return ceilDivide(a, b) * b; }
-static constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static constexpr int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 }  // namespace ibert::cpu::IBERT_ISA

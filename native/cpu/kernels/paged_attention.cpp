@@ -14,13 +14,12 @@ namespace ibert::cpu::IBERT_ISA {
 
 namespace {
 
-// With few rows the context is cut into pieces, which are attended to in parallel and then merged in order.
-// Shapes alone decide, so that no thread count shows in the result.
+// In a step of generation the context is cut into pieces, which are attended to in parallel and then merged in
+// order. No thread count shows in the result, and no number of rows up to those of a step.
 constexpr int64_t kSplitKeys = 512;
-constexpr int64_t kSplitRows = 64;
 
 int64_t pieces(const PagedAttention& args) {
-  if (args.qkv.shape[0] * args.kvHeads > kSplitRows) return 1;
+  if (args.qkv.shape[0] > kDirectRows) return 1;
   const int64_t capacity = args.blockTable.shape[1] * args.kCache.shape[2];
   return larger(1, (capacity + kSplitKeys - 1) / kSplitKeys);
 }
