@@ -144,65 +144,81 @@ __attribute__((noinline)) void multiplyRows(const DirectRows<Unit>& x, int64_t r
   }
 }
 
-// Weights that are not quantised, by even and odd columns: again two chains a row. 16 rows of W of the columns k and
-// k + 1 come from `pairAt`.
-template <int Rows, class PairAt>
-void multiplyPlain(const DirectRows<FloatUnit>& x, int64_t row0, const PairAt& pairAt, float* sums) {
-  const float* rows = x.x + row0 * x.columns;
-  for (int half = 0; half < 2; ++half) {
-    Floats totals[Rows][2] = {};
-    int64_t k = 0;
-    for (; k + 1 < x.columns; k += 2) {
-      Floats low, high;
-      pairAt(half, k, low, high);
-      for (int t = 0; t < Rows; ++t) {
-        totals[t][0] += low * rows[t * x.columns + k];
-        totals[t][1] += high * rows[t * x.columns + k + 1];
-      }
+// Weights that are not quantised, in registers of the machine's own width: one sum for each of them and row, since all 32
+// rows of W together make chains enough.
+constexpr int kParts = kPanelRows / FloatUnit::kWidth;
+using Register = FloatUnit::Register;
+typedef uint32_t RegisterWords __attribute__((vector_size(sizeof(Register))));
+
+// Columns k and k + 1 of the 32 rows of a panel.
+template <DType D>
+IBERT_INLINE void loadPair(const uint8_t* panel, int64_t k, Register (&low)[kParts], Register (&high)[kParts]) {
+  const uint8_t* pairs = panel + k * kPanelRows * (D == DType::F32 ? 4 : 2);
+  if constexpr (D == DType::F16) {
+    alignas(64) float halves[2][kPanelRows];
+    for (int half = 0; half < 2; ++half) {
+      const Words both = load<Words>(pairs + half * 64);
+      store(halves[0] + half * 16, fromF16(narrow(both & 0xffffu)));
+      store(halves[1] + half * 16, fromF16(narrow(both >> 16)));
     }
-    if (k < x.columns) {
-      Floats low, high;
-      pairAt(half, k, low, high);
-      for (int t = 0; t < Rows; ++t) totals[t][0] += low * rows[t * x.columns + k];
+    std::memcpy(low, halves[0], sizeof low);
+    std::memcpy(high, halves[1], sizeof high);
+    return;
+  }
+  for (int i = 0; i < kParts; ++i) {
+    if constexpr (D == DType::BF16) {
+      const RegisterWords both = load<RegisterWords>(pairs + i * sizeof(Register));
+      low[i] = (Register)(both << 16);
+      high[i] = (Register)(both & 0xffff0000u);
+    } else {
+      low[i] = load<Register>(pairs + i * sizeof(Register));
+      high[i] = load<Register>(pairs + kPanelRows * 4 + i * sizeof(Register));
     }
-    for (int t = 0; t < Rows; ++t) store(sums + t * kPanelRows + half * 16, totals[t][0] + totals[t][1]);
   }
 }
 
-template <int Rows = kTogether>
-void anyPlain(int64_t count, const DirectRows<FloatUnit>& x, int64_t row0, DType dtype, const uint8_t* panel,
-              float* sums) {
-  if constexpr (Rows > 1) {
-    if (count < Rows) return anyPlain<Rows - 1>(count, x, row0, dtype, panel, sums);
+template <DType D, int Rows>
+__attribute__((noinline)) void multiplyPlain(const DirectRows<FloatUnit>& x, int64_t row0, const uint8_t* panel,
+                                             float* sums) {
+  const float* rows = x.x + row0 * x.columns;
+  const int64_t columns = x.columns;
+  Register totals[Rows][kParts] = {}, low[kParts], high[kParts];
+  for (int64_t k = 0; k + 1 < columns; k += 2) {
+    loadPair<D>(panel, k, low, high);
+    for (int t = 0; t < Rows; ++t) {
+      for (int i = 0; i < kParts; ++i) totals[t][i] += low[i] * rows[t * columns + k];
+      for (int i = 0; i < kParts; ++i) totals[t][i] += high[i] * rows[t * columns + k + 1];
+    }
   }
-  const auto pairs = [&](int half, int64_t k) { return load<Words>(panel + (k / 2 * 32 + half * 16) * 4); };
-  if (dtype == DType::BF16) {
-    multiplyPlain<Rows>(
-        x, row0,
-        [&](int half, int64_t k, Floats& low, Floats& high) {
-          const Words both = pairs(half, k);
-          low = asFloats(both << 16);
-          high = asFloats(both & 0xffff0000u);
-        },
-        sums);
-  } else if (dtype == DType::F16) {
-    multiplyPlain<Rows>(
-        x, row0,
-        [&](int half, int64_t k, Floats& low, Floats& high) {
-          const Words both = pairs(half, k);
-          low = fromF16(narrow(both & 0xffffu));
-          high = fromF16(narrow(both >> 16));
-        },
-        sums);
-  } else {
-    multiplyPlain<Rows>(
-        x, row0,
-        [&](int half, int64_t k, Floats& low, Floats& high) {
-          const float* row = reinterpret_cast<const float*>(panel) + k * kPanelRows + half * 16;
-          low = load<Floats>(row);
-          high = load<Floats>(k + 1 < x.columns ? row + kPanelRows : row);
-        },
-        sums);
+  if (columns % 2 != 0) {
+    alignas(64) uint8_t last[2 * kPanelRows * 4] = {};
+    constexpr int bytes = kPanelRows * 4;  // of a pair of halves, or of one float
+    std::memcpy(last, panel + (columns - 1) * (D == DType::F32 ? bytes : bytes / 2), bytes);
+    loadPair<D>(last, 0, low, high);
+    for (int t = 0; t < Rows; ++t) {
+      for (int i = 0; i < kParts; ++i) totals[t][i] += low[i] * rows[t * columns + columns - 1];
+    }
+  }
+  for (int t = 0; t < Rows; ++t) std::memcpy(sums + t * kPanelRows, totals[t], sizeof totals[t]);
+}
+
+template <DType D, int Rows = kTogether>
+void anyPlain(int64_t rows, const DirectRows<FloatUnit>& x, int64_t row0, const uint8_t* panel, float* sums) {
+  if constexpr (Rows > 1) {
+    if (rows < Rows) return anyPlain<D, Rows - 1>(rows, x, row0, panel, sums);
+  }
+  multiplyPlain<D, Rows>(x, row0, panel, sums);
+}
+
+template <class Body>
+IBERT_INLINE void withPlain(DType dtype, Body&& body) {
+  switch (dtype) {
+    case DType::F32:
+      return body(DTypeTag<DType::F32>{});
+    case DType::F16:
+      return body(DTypeTag<DType::F16>{});
+    default:
+      return body(DTypeTag<DType::BF16>{});
   }
 }
 
@@ -238,10 +254,11 @@ template <class Unit>
 void multiplyDirect(const DirectRows<Unit>& x, const PackedWeight& w, int64_t p, float* sums) {
   if constexpr (!Unit::kTakesBf16) {
     if (packedFormat(w.dtype).bits == 0) {
-      for (int64_t row = 0; row < x.rows; row += kTogether) {
-        anyPlain<>(smaller(kTogether, x.rows - row), x, row, w.dtype, w.panel(p), sums + row * kPanelRows);
-      }
-      return;
+      return withPlain(w.dtype, [&](auto tag) {
+        for (int64_t row = 0; row < x.rows; row += kTogether) {
+          anyPlain<decltype(tag)::value>(smaller(kTogether, x.rows - row), x, row, w.panel(p), sums + row * kPanelRows);
+        }
+      });
     }
   }
   withQuantised(w.dtype, [&](auto tag) {
