@@ -4,6 +4,7 @@
 
 #include "../../host/kernel.h"
 #include "../fail.h"
+#include "act.h"
 #include "segments.h"
 
 namespace ibert::cpu::IBERT_ISA {
@@ -24,23 +25,15 @@ static inline int64_t commonAdapter(const int32_t* adapterOfRow, int64_t rows, i
   return common;
 }
 
-IBERT_INLINE float sumLanes(Floats v) {
-  float parts[16];
-  store(parts, v);
-  for (int width = 8; width > 0; width /= 2) {
-    for (int i = 0; i < width; ++i) parts[i] += parts[i + width];
-  }
-  return parts[0];
-}
-
-IBERT_INLINE float dotRows(const void* x, bool bf16, const float* w, int64_t count) {
-  Floats sums[4] = {};
+template <class T>
+inline float dotRows(const T* x, const float* w, int64_t count) {
+  Vec sums[4] = {broadcast(0.0f), broadcast(0.0f), broadcast(0.0f), broadcast(0.0f)};
   int64_t k = 0;
-  for (; k + 64 <= count; k += 64) {
-    for (int i = 0; i < 4; ++i) sums[i] += loadElements(x, bf16, k + 16 * i, 16) * load<Floats>(w + k + 16 * i);
+  for (; k + 4 * kWidth <= count; k += 4 * kWidth) {
+    for (int i = 0; i < 4; ++i) sums[i] = fma(load(x + k + i * kWidth), load(w + k + i * kWidth), sums[i]);
   }
-  for (; k < count; k += 16) sums[0] += loadElements(x, bf16, k, count - k) * loadElements(w, false, k, count - k);
-  return sumLanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  for (; k < count; k += kWidth) sums[0] = fma(loadPart(x + k, count - k), loadPart(w + k, count - k), sums[0]);
+  return sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
 // Bytes for rowLora: the result (T, N) and x A^T (T, R).
@@ -50,7 +43,6 @@ constexpr int64_t rowLoraBytes(int64_t T, int64_t N, int64_t R) { return (T * N 
 static inline const float* rowLora(const LoraLinearForward& op, host::Context& context, float* memory) {
   const int64_t T = op.x.shape[0], K = op.x.shape[1], N = op.weight.shape[0];
   const int64_t R = op.loraA.shape[1], r = op.loraB.shape[2];
-  const Matrix x(op.x);
   float* delta = memory;
   float* xa = memory + T * N;
   const int32_t* adapterOfRow = op.adapterOfRow ? op.adapterOfRow.as<int32_t>() : nullptr;
@@ -62,9 +54,12 @@ static inline const float* rowLora(const LoraLinearForward& op, host::Context& c
     for (int64_t j = task * kPart; j < smaller((task + 1) * kPart, R); ++j) {
       for (int64_t t = 0; t < T; ++t) {
         const int64_t p = adapterOf(t);
-        const Matrix row = x.at(t, 0);
-        const float sum = p < 0 ? 0.0f : dotRows(row.data, row.bf16, op.loraA.as<float>() + (p * R + j) * K, K);
-        xa[t * R + j] = sum;
+        float& sum = xa[t * R + j];
+        sum = 0.0f;
+        if (p >= 0) {
+          const float* a = op.loraA.as<float>() + (p * R + j) * K;
+          withType(op.x.dtype, [&](auto* x) { sum = dotRows(op.x.as<std::remove_pointer_t<decltype(x)>>() + t * K, a, K); });
+        }
         if (op.xa) storeElements(op.xa.data, op.xa.dtype == DType::BF16, t * R + j, 1, splat(sum));
       }
     }
@@ -82,7 +77,7 @@ static inline const float* rowLora(const LoraLinearForward& op, host::Context& c
           const int64_t p = adapterOf(t);
           const bool none = p < 0 || s.slot < 0;
           delta[t * N + n] =
-              none ? 0.0f : scale * dotRows(xa + t * R + s.slot * r, false, op.loraB.as<float>() + (p * N + n) * r, r);
+              none ? 0.0f : scale * dotRows(xa + t * R + s.slot * r, op.loraB.as<float>() + (p * N + n) * r, r);
         }
       }
     }
