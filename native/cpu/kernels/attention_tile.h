@@ -10,25 +10,18 @@
 #include <cmath>
 
 #include "attention_micro.h"
+#include "attention_softmax.h"
 
 namespace ibert::cpu::IBERT_ISA {
 
 // Keys and values that stay near while the lanes pass over them; more of them mean fewer passes over the
 // results.
 constexpr int64_t kKeyBlock = 128;
-// Score of a key that a lane must not see: finite, so that a lane without any key makes no NaN.
-constexpr float kMasked = -3.0e38f;
 
 // Positions of one tile when `group` query heads share a key-value head: at least some 64 lanes, at most some
 // 256.
 inline int64_t tilePositions(int64_t group) {
   return larger(16, smaller(64, 256 / group));
-}
-
-// e^x for x <= 0. Rounding x * log2(e) matters only where the result vanishes, so that no split of ln(2) is
-// needed.
-inline Vec expOf(Vec x) {
-  return exp2(x * broadcast(0x1.715476p+0f));
 }
 
 template <class Unit>

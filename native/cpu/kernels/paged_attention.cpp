@@ -1,12 +1,12 @@
-// Attention against the paged cache (Kwon et al. 2023), for decode (one row a sequence, bound by the reading
-// of the cache) and for prefill in chunks (many rows of a sequence, bound by multiplication): rows that
-// follow each other in one sequence share a tile, so that prefill reads a block of keys once for all of them.
-#include <cmath>
+// Attention against the paged cache (Kwon et al. 2023). Rows that follow each other in one sequence share a tile, so
+// that a block of keys is read once for all of them. Few rows are a step of generation, bound by the reading of the
+// cache (attention_step.h); many are a chunk of a prompt, bound by multiplication (attention_tile.h).
 #include <vector>
 
 #include "../content.h"
 #include "../fail.h"
 #include "act.h"
+#include "attention_step.h"
 #include "attention_tile.h"
 #include "register.h"
 
@@ -14,19 +14,21 @@ namespace ibert::cpu::IBERT_ISA {
 
 namespace {
 
-// In a step of generation the context is cut into pieces, which are attended to in parallel and then merged in
-// order. No thread count shows in the result, and no number of rows up to those of a step.
-constexpr int64_t kSplitKeys = 512;
+// A step with at most this many rows times key-value heads makes a task of every piece of the context.
+constexpr int64_t kSplitRows = 64;
 
 int64_t pieces(const PagedAttention& args) {
-  if (args.qkv.shape[0] > kDirectRows) return 1;
+  const int64_t T = args.qkv.shape[0];
+  if (T > kDirectRows || T * args.kvHeads > kSplitRows) return 1;
   const int64_t capacity = args.blockTable.shape[1] * args.kCache.shape[2];
-  return larger(1, (capacity + kSplitKeys - 1) / kSplitKeys);
+  return larger(1, ceilDivide(capacity, kPieceKeys));
 }
 
 // Rows [first, first + count), all of one sequence, with positions that do not fall; the last is at `last`.
 struct RowTile {
   int64_t first, count, sequence, last;
+
+  bool few() const { return count <= kDirectRows; }
 };
 
 std::vector<RowTile> rowTiles(const PagedAttention& args, int64_t positions) {
@@ -56,145 +58,148 @@ void checkContent(const PagedAttention& args, const std::vector<RowTile>& tiles)
   }
 }
 
-// What a piece of the context gave for one row and head: the unnormalised result, its total, and the
-// logarithm of the factor left out.
-struct Partials {
-  float *out, *total, *shift;
-  int64_t columns, pieces;
-
-  Partials(Carver& carver, const PagedAttention& args, int64_t pieces)
-      : columns(roundUp(args.headDim, kWidth)), pieces(pieces) {
-    const int64_t count = pieces > 1 ? args.qkv.shape[0] * args.heads * pieces : 0;
-    out = carver.take<float>(count * columns);
-    total = carver.take<float>(count);
-    shift = carver.take<float>(count);
-  }
-
-  template <class Unit>
-  void keep(const AttentionTile<Unit>& tile, int64_t lane, int64_t row, int64_t piece) {
-    const int64_t i = row * pieces + piece;
-    std::memcpy(out + i * columns, tile.out(lane), static_cast<size_t>(columns) * sizeof(float));
-    total[i] = tile.total(lane);
-    shift[i] = tile.shift(lane);
-  }
-
-  // The first `used` pieces of a row, in their order.
-  template <class Y>
-  void merge(int64_t row, int64_t used, int64_t headDim, Y* y) const {
-    const int64_t first = row * pieces;
-    float best = shift[first];
-    for (int64_t p = 1; p < used; ++p) best = shift[first + p] > best ? shift[first + p] : best;
-    float sum = 0.0f;
-    for (int64_t p = 0; p < used; ++p) sum += total[first + p] * std::exp(shift[first + p] - best);
-    forVectors(headDim, [&](int64_t i, int64_t lanes) {
-      Vec value = broadcast(0.0f);
-      for (int64_t p = 0; p < used; ++p) {
-        const float weight = std::exp(shift[first + p] - best) / sum;
-        value = fma(broadcast(weight), load(out + (first + p) * columns + i), value);
-      }
-      storePart(y + i, value, lanes);
-    });
-  }
-};
-
-// Element offsets of the keys (and values) [begin, end) of one key-value head, at most kKeyBlock of them.
-struct CacheRows {
-  int64_t count = 0;
-  int64_t at[kKeyBlock];
-
-  void find(const PagedAttention& args, const int32_t* blocks, int64_t kvHead, int64_t begin, int64_t end) {
-    const int64_t W = args.kCache.shape[2];
-    count = 0;
-    while (begin < end) {
-      const int64_t place = begin % W, run = smaller(W - place, end - begin);
-      const int64_t first = (blocks[begin / W] * args.kvHeads + kvHead) * W + place;
-      for (int64_t i = 0; i < run; ++i) at[count++] = (first + i) * args.headDim;
-      begin += run;
-    }
-  }
-};
-
+// Units of the products with many rows: pairs of bf16 need both operands in bf16.
 template <class Q, class K, class V>
-struct UnitOfCache {
-  static constexpr bool kSame = std::is_same_v<Q, K> && std::is_same_v<Q, V>;
-  using type = std::conditional_t<kSame, UnitFor<Q>, float>;
-};
+using TileUnitFor = std::conditional_t<std::is_same_v<Q, K> && std::is_same_v<Q, V>, UnitFor<Q>, float>;
 
 template <class Q, class K, class V, class Y>
-void attend(const PagedAttention& args, host::Context& context) {
-  using Unit = typename UnitOfCache<Q, K, V>::type;
-  const int64_t D = args.headDim, H = args.heads, group = H / args.kvHeads, columns = args.qkv.shape[1];
-  const int64_t M = args.blockTable.shape[1];
-  const float scale = static_cast<float>(args.scale);
-  const int64_t positions = tilePositions(group), split = pieces(args);
-  const int32_t* position = args.rowPosition.as<const int32_t>();
-  const std::vector<RowTile> tiles = rowTiles(args, positions);
-  checkContent(args, tiles);
+class Kernel {
+ public:
+  Kernel(const PagedAttention& args, host::Context& context)
+      : args_(args),
+        group_(args.heads / args.kvHeads),
+        tiles_(rowTiles(args, tilePositions(group_))),
+        split_(pieces(args)),
+        shared_(context.workspace),
+        partials_(shared_, split_ > 1 ? args.qkv.shape[0] * args.heads * split_ : 0, args.headDim),
+        own_(context.workspace + shared_.bytes()) {}
 
-  Carver shared(context.workspace);
-  Partials partials(shared, args, split);
-  std::byte* own = context.workspace + shared.bytes();
-  Carver sizes(nullptr);
-  AttentionTile<Unit>(sizes, positions * group, D, scale);
+  void run(host::Context& context) {
+    checkContent(args_, tiles_);
+    const int64_t perTile = args_.kvHeads * split_;
+    // The last tiles first: in prefill they see the most keys.
+    context.pool.parallelFor(static_cast<int64_t>(tiles_.size()) * perTile, [&](int64_t task, int worker) {
+      const RowTile& rows = tiles_[tiles_.size() - 1 - static_cast<size_t>(task / perTile)];
+      const int64_t kvHead = task % args_.kvHeads, piece = task / args_.kvHeads % split_;
+      Carver carver(own_ + worker * workerBytes(args_));
+      if (!rows.few()) {
+        attendMany(rows, kvHead, carver);
+      } else if (split_ == 1) {
+        attendFew(rows, kvHead, 0, rows.last + 1, carver);
+      } else if (piece * kPieceKeys <= rows.last) {
+        attendFew(rows, kvHead, piece * kPieceKeys, smaller(rows.last + 1, (piece + 1) * kPieceKeys), carver);
+      }
+    });
+    if (split_ == 1) return;
+    forRows(context.pool, args_.qkv.shape[0] * args_.heads, args_.headDim * split_, [&](int64_t row) {
+      for (int64_t p = 1; p <= position()[row / args_.heads] / kPieceKeys; ++p) {
+        partials_.join(row * split_, partials_, row * split_ + p);
+      }
+      partials_.writeRow(row * split_, args_.headDim, y(row));
+    });
+  }
 
-  // The last tiles first: in prefill they see the most keys.
-  const int64_t tasks = static_cast<int64_t>(tiles.size()) * args.kvHeads * split;
-  context.pool.parallelFor(tasks, [&](int64_t task, int worker) {
-    const RowTile& rows = tiles[tiles.size() - 1 - static_cast<size_t>(task / (args.kvHeads * split))];
-    const int64_t kvHead = task % args.kvHeads, piece = task / args.kvHeads % split;
-    const int64_t begin = split > 1 ? piece * kSplitKeys : 0;
-    const int64_t end = split > 1 ? smaller(rows.last + 1, begin + kSplitKeys) : rows.last + 1;
-    if (begin >= end) return;
-    Carver carver(own + worker * sizes.bytes());
-    AttentionTile<Unit> tile(carver, positions * group, D, scale);
+  static int64_t workerBytes(const PagedAttention& args) {
+    const int64_t group = args.heads / args.kvHeads;
+    const float scale = 1.0f;
+    Carver many(nullptr), few(nullptr);
+    AttentionTile<TileUnitFor<Q, K, V>>(many, tilePositions(group) * group, args.headDim, scale);
+    StepTile(few, kDirectRows * group, args.headDim, scale);
+    Partial(few, kDirectRows * group, args.headDim);
+    return larger(many.bytes(), few.bytes());
+  }
 
-    const Q* q = args.qkv.as<const Q>() + rows.first * columns + kvHead * group * D;
-    const auto laneRow = [&](int64_t lane) {
-      return (rows.first + lane / group) * H + kvHead * group + lane % group;
-    };
-    tile.template begin<Q>(
-        rows.count * group, [&](int64_t lane) { return q + lane / group * columns + lane % group * D; },
-        [&](int64_t lane) { return position[rows.first + lane / group]; });
-    const int32_t* blocks = args.blockTable.as<const int32_t>() + rows.sequence * M;
-    // The blocks of a sequence lie anywhere, which no hardware foresees: reading a row asks for the one a
-    // block further.
-    CacheRows buffers[2];
-    CacheRows *now = &buffers[0], *next = &buffers[1];
-    const K* k = args.kCache.as<const K>();
-    const V* v = args.vCache.as<const V>();
-    now->find(args, blocks, kvHead, begin, smaller(end, begin + kKeyBlock));
-    for (int64_t key = begin; key < end; key += kKeyBlock) {
-      next->find(args, blocks, kvHead, key + kKeyBlock, smaller(end, key + 2 * kKeyBlock));
-      const auto ahead = [&](const auto* cache, int64_t j) {
-        if (j >= next->count) return;
-        const std::byte* row = reinterpret_cast<const std::byte*>(cache + next->at[j]);
-        for (int64_t byte = 0; byte < D * static_cast<int64_t>(sizeof *cache); byte += 64)
-          __builtin_prefetch(row + byte);
-      };
-      const auto keyAt = [&](int64_t j) {
-        ahead(k, j);
-        return k + now->at[j];
-      };
-      const auto valueAt = [&](int64_t j) {
-        ahead(v, j);
-        return v + now->at[j];
-      };
-      tile.template add<K, V>(key, now->count, keyAt, valueAt);
-      CacheRows* const done = now;
-      now = next;
-      next = done;
-    }
-    for (int64_t lane = 0; lane < rows.count * group; ++lane) {
-      if (split == 1) {
-        tile.writeRow(lane, args.y.as<Y>() + laneRow(lane) * D);
-      } else if (position[rows.first + lane / group] >= begin) {
-        partials.keep(tile, lane, laneRow(lane), piece);
+ private:
+  const int32_t* position() const { return args_.rowPosition.as<const int32_t>(); }
+  const int32_t* blocks(const RowTile& rows) const {
+    return args_.blockTable.as<const int32_t>() + rows.sequence * args_.blockTable.shape[1];
+  }
+  // Lanes go by row first, then by the heads of the group. Row of y, (T * heads, headDim), of a lane:
+  int64_t laneRow(const RowTile& rows, int64_t kvHead, int64_t lane) const {
+    return (rows.first + lane / group_) * args_.heads + kvHead * group_ + lane % group_;
+  }
+  Y* y(int64_t row) const { return args_.y.as<Y>() + row * args_.headDim; }
+
+  template <class Begin>
+  void begin(const RowTile& rows, int64_t kvHead, Begin&& body) const {
+    const int64_t columns = args_.qkv.shape[1], D = args_.headDim;
+    const Q* q = args_.qkv.as<const Q>() + rows.first * columns + kvHead * group_ * D;
+    body(
+        rows.count * group_, [=, this](int64_t lane) { return q + lane / group_ * columns + lane % group_ * D; },
+        [&, this](int64_t lane) { return position()[rows.first + lane / group_]; });
+  }
+
+  // The keys [from, to), of which `from` begins a piece: into y, or into partials where the context is split.
+  void attendFew(const RowTile& rows, int64_t kvHead, int64_t from, int64_t to, Carver& carver) {
+    const int64_t lanes = rows.count * group_, D = args_.headDim;
+    StepTile tile(carver, kDirectRows * group_, D, static_cast<float>(args_.scale));
+    Partial sum(carver, kDirectRows * group_, D);
+    begin(rows, kvHead, [&](auto&&... of) { tile.template begin<Q, K>(of...); });
+    PieceRows<K> keys;
+    PieceRows<V> values;
+    for (int64_t first = from; first < to; first += kPieceKeys) {
+      const int64_t end = smaller(to, first + kPieceKeys);
+      keys.find(args_.kCache, blocks(rows), kvHead, first, end);
+      values.find(args_.vCache, blocks(rows), kvHead, first, end);
+      tile.attend(first, keys, values);
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        if (position()[rows.first + lane / group_] < first) continue;
+        if (split_ > 1) {
+          partials_.copy(laneRow(rows, kvHead, lane) * split_ + first / kPieceKeys, tile.piece(), lane);
+        } else if (first == 0) {
+          sum.copy(lane, tile.piece(), lane);
+        } else {
+          sum.join(lane, tile.piece(), lane);
+        }
       }
     }
-  });
-  if (split == 1) return;
-  forRows(context.pool, args.qkv.shape[0] * H, D * split, [&](int64_t row) {
-    partials.merge(row, position[row / H] / kSplitKeys + 1, D, args.y.as<Y>() + row * D);
+    if (split_ > 1) return;
+    for (int64_t lane = 0; lane < lanes; ++lane) sum.writeRow(lane, D, y(laneRow(rows, kvHead, lane)));
+  }
+
+  void attendMany(const RowTile& rows, int64_t kvHead, Carver& carver) const {
+    AttentionTile<TileUnitFor<Q, K, V>> tile(carver, tilePositions(group_) * group_, args_.headDim,
+                                             static_cast<float>(args_.scale));
+    begin(rows, kvHead, [&](auto&&... of) { tile.template begin<Q>(of...); });
+    CacheRows<K, kKeyBlock> keys[2];
+    CacheRows<V, kKeyBlock> values[2];
+    const auto find = [&](int64_t at, int64_t key) {
+      const int64_t end = smaller(rows.last + 1, key + kKeyBlock);
+      keys[at].find(args_.kCache, blocks(rows), kvHead, key, end);
+      values[at].find(args_.vCache, blocks(rows), kvHead, key, end);
+    };
+    find(0, 0);
+    int64_t now = 0;
+    for (int64_t key = 0; key <= rows.last; key += kKeyBlock, now = 1 - now) {
+      find(1 - now, key + kKeyBlock);
+      const auto rowAt = [&](auto* of, int64_t j) {
+        if (j % of->kAhead == 0) of[1 - now].prefetch(j);
+        return of[now].row[j];
+      };
+      tile.template add<K, V>(
+          key, keys[now].count, [&](int64_t j) { return rowAt(keys, j); },
+          [&](int64_t j) { return rowAt(values, j); });
+    }
+    for (int64_t lane = 0; lane < rows.count * group_; ++lane) tile.writeRow(lane, y(laneRow(rows, kvHead, lane)));
+  }
+
+  const PagedAttention& args_;
+  int64_t group_;
+  std::vector<RowTile> tiles_;
+  int64_t split_;
+  Carver shared_;
+  Partial partials_;  // of row r of y and piece p: lane r * split + p
+  std::byte* own_;
+};
+
+// Calls body.template operator()<Q, K, V, Y>().
+template <class Body>
+void withKernel(const PagedAttention& args, Body&& body) {
+  withTypes(args.qkv.dtype, args.y.dtype, [&](auto* q, auto* y) {
+    withTypes(args.kCache.dtype, args.vCache.dtype, [&](auto* k, auto* v) {
+      body.template operator()<Kernel<std::remove_pointer_t<decltype(q)>, std::remove_pointer_t<decltype(k)>,
+                                      std::remove_pointer_t<decltype(v)>, std::remove_pointer_t<decltype(y)>>>();
+    });
   });
 }
 
@@ -202,21 +207,16 @@ void pagedAttention(const PagedAttention& args, host::Context& context) {
   const int64_t M = args.blockTable.shape[1], W = args.kCache.shape[2];
   checkIndices("pagedAttention", "rowSequence", args.rowSequence, 0, args.blockTable.shape[0]);
   checkIndices("pagedAttention", "rowPosition", args.rowPosition, 0, M * W);
-  withTypes(args.qkv.dtype, args.y.dtype, [&](auto* q, auto* y) {
-    withTypes(args.kCache.dtype, args.vCache.dtype, [&](auto* k, auto* v) {
-      attend<std::remove_pointer_t<decltype(q)>, std::remove_pointer_t<decltype(k)>,
-             std::remove_pointer_t<decltype(v)>, std::remove_pointer_t<decltype(y)>>(args, context);
-    });
-  });
+  withKernel(args, [&]<class Chosen>() { Chosen(args, context).run(context); });
 }
 
 int64_t workspace(const PagedAttention& args, int threads) {
-  Carver shared(nullptr), own(nullptr);
-  Partials(shared, args, pieces(args));
-  const int64_t group = args.heads / args.kvHeads;
-  // Floats are the larger unit.
-  AttentionTile<float>(own, tilePositions(group) * group, args.headDim, 1.0f);
-  return shared.bytes() + threads * own.bytes();
+  Carver shared(nullptr);
+  const int64_t split = pieces(args);
+  Partial(shared, split > 1 ? args.qkv.shape[0] * args.heads * split : 0, args.headDim);
+  int64_t own = 0;
+  withKernel(args, [&]<class Chosen>() { own = Chosen::workerBytes(args); });
+  return shared.bytes() + threads * own;
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 // named "generic" is always the portable one. bf16 is converted on load and store: to nearest, ties to even,
 // NaN kept. The hardware conversion of AVX512-BF16 flushes subnormals to zero, the integer one keeps them:
 // one path always uses one of the two, also for the tail of a row (loadPart and storePart), so that a value
-// never depends on its place.
+// never depends on its place. loadCodes reads kWidth signed bytes.
 #pragma once
 
 #include <cstdint>

@@ -46,6 +46,10 @@ inline Vec loadTail(const Bf16* p, int lanes) {
   return load(buffer);
 }
 
+inline Vec loadCodes(const int8_t* p) {
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))};
+}
+
 inline __m128i narrowBf16(Vec a) {
   const __m256i bits = _mm256_castps_si256(a.v);
   const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));

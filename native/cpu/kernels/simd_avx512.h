@@ -47,6 +47,10 @@ inline Vec loadTail(const Bf16* p, int lanes) {
   return widenBf16(_mm256_maskz_loadu_epi16(tailMask(lanes), p));
 }
 
+inline Vec loadCodes(const int8_t* p) {
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+}
+
 // The bf16 of each lane in the low half of a 32-bit lane.
 #if !defined(__AVX512BF16__)
 inline __m512i roundBf16(Vec a) {

@@ -41,6 +41,13 @@ inline Vec loadTail(const Bf16* p, int lanes) {
   std::memcpy(buffer, p, static_cast<size_t>(lanes) * sizeof(Bf16));
   return load(buffer);
 }
+inline Vec loadCodes(const int8_t* p) {
+  int32_t four;
+  std::memcpy(&four, p, sizeof four);
+  const int16x8_t wide = vmovl_s8(vcreate_s8(static_cast<uint32_t>(four)));
+  return {vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide)))};
+}
+
 inline uint16x4_t narrowBf16(Vec a) {
   const uint32x4_t bits = vreinterpretq_u32_f32(a.v);
   const uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));

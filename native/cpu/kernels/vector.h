@@ -123,9 +123,13 @@ IBERT_INLINE uint16_t scalarToBf16(float f) {
   return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 IBERT_INLINE float scalarFromF16(uint16_t h) {
+#if defined(__F16C__)
+  return _cvtsh_ss(h);
+#else
   Halves lanes{};
   lanes[0] = h;
   return fromF16(lanes)[0];
+#endif
 }
 
 // Element i of a bf16 or f32 array.
