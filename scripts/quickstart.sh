@@ -41,7 +41,7 @@ answer() {
   printf '%s\n' "$prompt" | node dist/cli/ibert.js complete --whole --adapter adapters/quickstart --table "$table" || [ $? = 1 ]
 }
 
-set_up
+set_up --target runtime
 stage "corpus" build_corpus
 stage "training" train
 stage "an answer" answer

@@ -45,8 +45,8 @@ install_packages() {
   fi
 }
 
-# CMake knows what is stale; its first run tells the generator apart.
-build_native() { npm run --silent build:native; }
+# CMake knows what is stale. build_native [OPTION...]: see scripts/build-native.mjs.
+build_native() { node scripts/build-native.mjs "$@"; }
 
 # The compiled TypeScript is stale when any source is newer than the mark.
 build_typescript() {
@@ -65,10 +65,11 @@ fetch_files() {
     echo "the model is in the cache"
 }
 
+# set_up [OPTION...]: the options of the native build.
 set_up() {
   stage "tools" check_tools
   stage "npm packages" install_packages
-  stage "native addon" build_native
+  stage "native addon" build_native "$@"
   stage "TypeScript" build_typescript
   stage "wheels and model" fetch_files
 }

@@ -52,6 +52,74 @@ count_vitest='
   const broken = testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0);
   console.log(numPassedTests, numFailedTests + broken.length);'
 
+vitest_suite() {
+  local name=$1 result="$results/$2.json"
+  shift 2
+  suite "$name" "$result" "$count_vitest" npx vitest run --reporter=default --reporter=json --outputFile.json="$result" "$@"
+}
+
+# runs ISA: whether this processor runs it.
+runs() { build/Release/ibert-kernels list --isas | grep -qx "$1"; }
+
+# The graph against transformers and PEFT, and the same bits from run to run and for any number of threads.
+numerical="lib/models/decoder.test.ts lib/models/precision.test.ts"
+
+# The instruction sets that this processor runs besides the one that the TypeScript tests took.
+test_other_paths() {
+  local isa chosen
+  chosen=$(build/Release/ibert-kernels list --backend cpu --json |
+    node -p 'JSON.parse(require("fs").readFileSync(0, "utf8")).backends[0].architecture')
+  for isa in $(build/Release/ibert-kernels list --isas); do
+    [ "$isa" != "$chosen" ] || continue
+    local files=$numerical
+    # 50 training steps in scalar code would take minutes.
+    [ "$isa" = generic ] || files="$files lib/training/curve.test.ts"
+    # shellcheck disable=SC2086
+    IBERT_CPU_ISA=$isa vitest_suite "TypeScript on $isa" "vitest-$isa" $files
+  done
+}
+
+# AMX over emulated tiles, in a build of its own: the addon that people get has no use for it.
+test_emulated_amx() {
+  local folder=build/emulated
+  if ! runs avx512-bf16; then
+    echo "== AMX, emulated: not run, because this processor lacks AVX-512 BF16, on which the emulator computes"
+    return
+  fi
+  check "AMX, emulated: build" build_native --out "$folder" --CDIBERT_AMX_EMULATOR=ON --CDIBERT_CPU_LEVELS=amx_emulated
+  suite "AMX, emulated: C++" "$results/emulated.xml" "$count_junit" \
+    ctest --test-dir "$folder" -R emulated --output-on-failure --output-junit "$results/emulated.xml"
+  # shellcheck disable=SC2086
+  IBERT_ADDON=$folder/Release/ibert.node IBERT_CPU_ISA=amx-emulated \
+    vitest_suite "AMX, emulated: TypeScript" vitest-emulated $numerical
+}
+
+# NEON under qemu, where an Arm machine does not run it in the C++ tests. `.ci/run` installs the tools.
+test_neon() {
+  local folder=build/neon
+  [ "$(uname -sm)" = "Linux x86_64" ] || return 0
+  if ! command -v aarch64-linux-gnu-g++ >/dev/null || ! command -v qemu-aarch64-static >/dev/null; then
+    echo "== NEON: not run, because aarch64-linux-gnu-g++ or qemu-aarch64-static is absent" \
+      "(Debian: apt install g++-aarch64-linux-gnu qemu-user-static)"
+    return
+  fi
+  check "NEON: build" build_neon "$folder"
+  suite "NEON: C++ under qemu" "$results/neon.xml" "$count_junit" \
+    ctest --test-dir "$folder" -R '^(symbols_neon|cpu-neon|dtypes|schema|stream|thread_pool)$' \
+    --timeout 600 --output-on-failure --output-junit "$results/neon.xml"
+}
+
+build_neon() {
+  local log=$results/neon-build.log
+  {
+    cmake -S . -B "$1" --toolchain native/toolchains/aarch64-linux-gnu.cmake -DIBERT_CPU_LEVELS=neon &&
+      cmake --build "$1" --parallel "$(nproc)"
+  } >"$log" 2>&1 || {
+    tail -40 "$log"
+    return 1
+  }
+}
+
 set_up
 check "op types" node scripts/generate-op-types.mjs --check
 check "types" npm run --silent typecheck
@@ -59,8 +127,10 @@ check "lint" npx eslint .
 check "format" npx prettier --check --log-level warn .
 suite "C++" "$results/ctest.xml" "$count_junit" \
   ctest --test-dir build --output-on-failure --output-junit "$results/ctest.xml"
-suite "TypeScript" "$results/vitest.json" "$count_vitest" \
-  npx vitest run --reporter=default --reporter=json --outputFile.json="$results/vitest.json"
+vitest_suite "TypeScript" vitest
+test_other_paths
+test_emulated_amx
+test_neon
 
 printf '\nall in %d s\n' $((SECONDS - started))
 echo "$passed passed, $failed failed"

@@ -46,7 +46,7 @@ async function load(
   }
   lora.load(layout.pack(tensors));
   device.fill(lora.grads!, 0);
-  const loaded = await loadDecoderWeights(device, weights, { weights: "f32" });
+  const loaded = await loadDecoderWeights(device, weights, { weights: graph.activations ?? "f32" });
   const decoder = new Decoder(device, weights.config, loaded, lora, {
     activations: "f32",
     recompute: "none",
@@ -142,26 +142,29 @@ describe("the graph on the cpu backend", () => {
   );
 });
 
-describe.each(["reference", "cpu"])("the graph on the %s backend", (backend) => {
+describe.each([
+  ["reference", "f32"],
+  ["cpu", "f32"],
+  ["cpu", "bf16"],
+] as const)("the graph on the %s backend in %s", (backend, activations) => {
   it("gives the same bits with and without recompute, in two runs and with 1 thread or 2", async () => {
-    const base = await load("tiny-llama", "all", backend, { threads: 2 });
+    const reload = (options: { threads: number; recompute?: "layer" }) =>
+      load("tiny-llama", "all", backend, { activations, ...options });
+    const base = await reload({ threads: 2 });
     const { losses, flat } = await gradientsOf(base, [base.rows]);
-    const others = [
-      await gradientsOf(base, [base.rows]),
-      await load("tiny-llama", "all", backend, { threads: 2, recompute: "layer" }).then((other) =>
-        gradientsOf(other, [other.rows]),
-      ),
-      await load("tiny-llama", "all", backend, { threads: 1 }).then((other) =>
-        gradientsOf(other, [other.rows]),
-      ),
-    ];
+    const others = [await gradientsOf(base, [base.rows])];
+    for (const other of [await reload({ threads: 1 }), await reload({ threads: 2, recompute: "layer" })]) {
+      others.push(await gradientsOf(other, [other.rows]));
+    }
     for (const other of others) {
       expect(other.losses).toEqual(losses);
       expect(other.flat).toEqual(flat);
     }
     expect(flat.some((value) => value !== 0)).toBe(true);
   });
+});
 
+describe.each(["reference", "cpu"])("the graph on the %s backend", (backend) => {
   it("adds the gradients of micro-batches to those of the whole batch", async () => {
     const loaded = await load("tiny-mistral", "all", backend);
     const [a, b, c] = loaded.rows as [GoldenRow, GoldenRow, GoldenRow];

@@ -97,10 +97,17 @@ export function addon(): Addon {
 }
 
 /**
- * The addon's file: of a checkout's build, else of the installed package.
+ * The addon's file: `$IBERT_ADDON`, else that of a checkout's build, else that of the installed package.
  * @throws IBertError `addon-missing` that lists where it was looked for
  */
 export function addonPath(): string {
+  const named = process.env["IBERT_ADDON"];
+  if (named !== undefined && named !== "") {
+    if (existsSync(named)) return path.resolve(named);
+    throw new IBertError("addon-missing", `ibert's native addon is not there: IBERT_ADDON names ${named}`, {
+      hint: "Name the ibert.node of a build, or unset IBERT_ADDON.",
+    });
+  }
   const built = path.join(packageRoot(), "build", "Release", "ibert.node");
   if (existsSync(built)) return built;
   try {
