@@ -27,8 +27,6 @@ int64_t pieces(const PagedAttention& args) {
 // Rows [first, first + count), all of one sequence, with positions that do not fall; the last is at `last`.
 struct RowTile {
   int64_t first, count, sequence, last;
-
-  bool few() const { return count <= kDirectRows; }
 };
 
 std::vector<RowTile> rowTiles(const PagedAttention& args, int64_t positions) {
@@ -69,6 +67,7 @@ class Kernel {
       : args_(args),
         group_(args.heads / args.kvHeads),
         tiles_(rowTiles(args, tilePositions(group_))),
+        few_(args.qkv.shape[0] <= kDirectRows || static_cast<int64_t>(tiles_.size()) == args.qkv.shape[0]),
         split_(pieces(args)),
         shared_(context.workspace),
         partials_(shared_, split_ > 1 ? args.qkv.shape[0] * args.heads * split_ : 0, args.headDim),
@@ -82,7 +81,7 @@ class Kernel {
       const RowTile& rows = tiles_[tiles_.size() - 1 - static_cast<size_t>(task / perTile)];
       const int64_t kvHead = task % args_.kvHeads, piece = task / args_.kvHeads % split_;
       Carver carver(own_ + worker * workerBytes(args_));
-      if (!rows.few()) {
+      if (!few_) {
         attendMany(rows, kvHead, carver);
       } else if (split_ == 1) {
         attendFew(rows, kvHead, 0, rows.last + 1, carver);
@@ -186,6 +185,9 @@ class Kernel {
   const PagedAttention& args_;
   int64_t group_;
   std::vector<RowTile> tiles_;
+  // A step of generation: few rows, or one of each sequence. How long a tile is does not decide, since that would let the
+  // place where a prompt was cut show in its bits.
+  bool few_;
   int64_t split_;
   Carver shared_;
   Partial partials_;  // of row r of y and piece p: lane r * split + p
