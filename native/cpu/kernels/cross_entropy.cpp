@@ -158,7 +158,7 @@ void crossEntropy(const LinearCrossEntropy& op, Context& context) {
     const HeadSource<Unit, false> forward{Matrix(gathered, s.bf16, s.D), s.D, weight};
     multiply<Unit>(context.pool, scratch, plan.logits, count, weight.panels(), forward,
                    [&](const float* sums, int64_t row0, int64_t n, int64_t p) {
-                     storeSums(Result(buffer, false, s.stride, s.stride), nullptr, nullptr, sums, row0, n, p);
+                     storeSums(Result(buffer, false, s.stride, s.stride), nullptr, sums, row0, n, p);
                    });
     context.pool.parallelFor(count, [&](int64_t i, int) {
       const int64_t t = rows[first + i];
@@ -171,7 +171,7 @@ void crossEntropy(const LinearCrossEntropy& op, Context& context) {
                    [&](const float* sums, int64_t row0, int64_t n, int64_t p) {
                      for (int64_t i = row0; i < row0 + n; ++i) {
                        const Result row(dx + rows[first + i] * dxBytes, op.dx.dtype == DType::BF16, s.D, s.D);
-                       storeSums(row, nullptr, nullptr, sums + (i - row0) * kPanelRows, 0, 1, p);
+                       storeSums(row, nullptr, sums + (i - row0) * kPanelRows, 0, 1, p);
                      }
                    });
   }

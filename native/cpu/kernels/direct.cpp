@@ -20,9 +20,12 @@ float sumOf16(Floats v) {
   return sum;
 }
 
-// One block of 32 columns by 16 rows of W: dots[t][h] = sum over columns 16h..16h+15 of (code + bias) * x. Codes are whole
-// numbers, so they are exact in bf16 and f32, and the scales D and M are applied once a block. Two sums a row also make
-// the chains of dependent additions short enough to overlap.
+// One block of 32 columns by 32 rows of W: dots[t][half][h] = sum over columns 16h..16h+15 of (code + bias) * x, for 16
+// rows of W. Codes are whole numbers, so they are exact in bf16 and f32, and the scales D and M are applied once a block.
+// Four sums a row also make the chains of dependent additions short enough to overlap.
+template <int Rows>
+using Dots = Floats[Rows][2][2];
+
 template <class Unit, int Bits>
 struct BlockDot;
 
@@ -30,12 +33,14 @@ template <int Bits>
 struct BlockDot<FloatUnit, Bits> {
   static constexpr float kBias = 0;
   template <int Rows>
-  IBERT_INLINE void run(const uint8_t* codes, int half, const float* x, int64_t stride, Floats (&dots)[Rows][2]) {
-    for (int t = 0; t < Rows; ++t) dots[t][0] = dots[t][1] = Floats{};
+  IBERT_INLINE void run(const uint8_t* codes, const float* x, int64_t stride, Dots<Rows>& dots) {
+    for (int half = 0; half < 2; ++half) {
+      for (int t = 0; t < Rows; ++t) dots[t][half][0] = dots[t][half][1] = Floats{};
 #pragma GCC unroll 32
-    for (int k = 0; k < kBlock; ++k) {
-      const Floats q = toFloats(codesOf<Bits>(codes, half, k));
-      for (int t = 0; t < Rows; ++t) dots[t][k / 16] += q * x[t * stride + k];
+      for (int k = 0; k < kBlock; ++k) {
+        const Floats q = toFloats(codesOf<Bits>(codes, half, k));
+        for (int t = 0; t < Rows; ++t) dots[t][half][k / 16] += q * x[t * stride + k];
+      }
     }
   }
 };
@@ -51,10 +56,13 @@ IBERT_INLINE __m512i biased(__m512i codes, int mask) {
   return _mm512_ternarylogic_epi32(codes, _mm512_set1_epi16(static_cast<short>(mask)), _mm512_set1_epi16(0x4300), kAndOr);
 }
 
-IBERT_INLINE Floats dot(Floats sum, __m512i w, const uint16_t* pair) {
+IBERT_INLINE Floats dot(Floats sum, __m512i w, __m512i pair) {
+  return (Floats)_mm512_dpbf16_ps((__m512)sum, (__m512bh)w, (__m512bh)pair);
+}
+IBERT_INLINE __m512i everyLane(const uint16_t* pair) {
   int32_t both;
   std::memcpy(&both, pair, 4);
-  return (Floats)_mm512_dpbf16_ps((__m512)sum, (__m512bh)w, (__m512bh)_mm512_set1_epi32(both));
+  return _mm512_set1_epi32(both);
 }
 
 // The bits of a high plane at bit `at` of each 16-bit lane, brought to bit 4.
@@ -62,55 +70,72 @@ IBERT_INLINE __m512i toBit4(__m512i plane, int at) {
   return at < 4 ? _mm512_slli_epi16(plane, 4 - at) : _mm512_srli_epi16(plane, at - 4);
 }
 
+// A pair of x is loaded once for all 32 rows of W: the load ports, not the multipliers, would be the bound.
 template <int Bits>
 struct BlockDot<DotUnit, Bits> {
   static constexpr float kBias = 128;
   template <int Rows>
-  IBERT_INLINE void run(const uint8_t* codes, int half, const uint16_t* x, int64_t stride, Floats (&dots)[Rows][2]) {
-    for (int t = 0; t < Rows; ++t) dots[t][0] = dots[t][1] = Floats{};
+  IBERT_INLINE void run(const uint8_t* codes, const uint16_t* x, int64_t stride, Dots<Rows>& dots) {
+    for (int t = 0; t < Rows; ++t) {
+      for (int half = 0; half < 2; ++half) dots[t][half][0] = dots[t][half][1] = Floats{};
+    }
 #pragma GCC unroll 4
     for (int c = 0; c < 4; ++c) {
-      const __m512i low = _mm512_loadu_si512(codes + (half * 4 + c) * 64);
+      const __m512i low[2] = {_mm512_loadu_si512(codes + c * 64), _mm512_loadu_si512(codes + (4 + c) * 64)};
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
-        __m512i w = biased(_mm512_srli_epi16(low, 4 * i), 15);
-        if constexpr (Bits == 5) {
-          const __m512i high = _mm512_loadu_si512(codes + 512 + half * 64);
-          w = _mm512_ternarylogic_epi32(toBit4(high, 4 * c + i), _mm512_set1_epi16(16), w, kAndOr);
-        } else if constexpr (Bits == 6) {
-          const __m512i high = _mm512_loadu_si512(codes + 512 + (half * 2 + c / 2) * 64);
-          w = _mm512_ternarylogic_epi32(toBit4(high, 8 * (c % 2) + 2 * i), _mm512_set1_epi16(48), w, kAndOr);
+        __m512i w[2];
+        for (int half = 0; half < 2; ++half) {
+          w[half] = biased(_mm512_srli_epi16(low[half], 4 * i), 15);
+          if constexpr (Bits == 5) {
+            const __m512i high = _mm512_loadu_si512(codes + 512 + half * 64);
+            w[half] = _mm512_ternarylogic_epi32(toBit4(high, 4 * c + i), _mm512_set1_epi16(16), w[half], kAndOr);
+          } else if constexpr (Bits == 6) {
+            const __m512i high = _mm512_loadu_si512(codes + 512 + (half * 2 + c / 2) * 64);
+            w[half] = _mm512_ternarylogic_epi32(toBit4(high, 8 * (c % 2) + 2 * i), _mm512_set1_epi16(48), w[half], kAndOr);
+          }
         }
-        for (int t = 0; t < Rows; ++t) dots[t][c / 2] = dot(dots[t][c / 2], w, x + t * stride + 8 * c + 2 * i);
+        for (int t = 0; t < Rows; ++t) {
+          const __m512i pair = everyLane(x + t * stride + 8 * c + 2 * i);
+          for (int half = 0; half < 2; ++half) dots[t][half][c / 2] = dot(dots[t][half][c / 2], w[half], pair);
+        }
       }
     }
   }
 };
 
-// Eight bits are two codes of four: 16 * (128 + high) + (128 + low).
+// Whole numbers up to 255 are exact in bf16, which is the upper half of f32.
 template <>
 struct BlockDot<DotUnit, 8> {
-  static constexpr float kBias = 17 * 128;
+  static constexpr float kBias = 0;
+
+  // Bytes i and i + 2 of every lane.
+  IBERT_INLINE __m512i weights(__m512i bytes, int i) {
+    constexpr int kOrAnd = 0xf8;  // a | (b & c)
+    const __m512i mask = _mm512_set1_epi32(255);
+    const __m512i low = _mm512_and_si512(_mm512_srli_epi32(bytes, 8 * i), mask);
+    const __m512i high = _mm512_and_si512(_mm512_srli_epi32(bytes, 16 + 8 * i), mask);
+    return _mm512_ternarylogic_epi32(_mm512_srli_epi32((__m512i)_mm512_cvtepi32_ps(low), 16),
+                                     (__m512i)_mm512_cvtepi32_ps(high), _mm512_set1_epi32(static_cast<int>(0xffff0000u)),
+                                     kOrAnd);
+  }
+
   template <int Rows>
-  IBERT_INLINE void run(const uint8_t* codes, int half, const uint16_t* x, int64_t stride, Floats (&dots)[Rows][2]) {
-    Floats high[Rows][2];
-    for (int t = 0; t < Rows; ++t) dots[t][0] = dots[t][1] = high[t][0] = high[t][1] = Floats{};
+  IBERT_INLINE void run(const uint8_t* codes, const uint16_t* x, int64_t stride, Dots<Rows>& dots) {
+    for (int t = 0; t < Rows; ++t) {
+      for (int half = 0; half < 2; ++half) dots[t][half][0] = dots[t][half][1] = Floats{};
+    }
 #pragma GCC unroll 8
     for (int c = 0; c < 8; ++c) {
-      const __m512i bytes = _mm512_loadu_si512(codes + (half * 8 + c) * 64);
+      const __m512i bytes[2] = {_mm512_loadu_si512(codes + c * 64), _mm512_loadu_si512(codes + (8 + c) * 64)};
 #pragma GCC unroll 2
       for (int i = 0; i < 2; ++i) {
-        const __m512i wLow = biased(_mm512_srli_epi16(bytes, 8 * i), 15);
-        const __m512i wHigh = biased(_mm512_srli_epi16(bytes, 8 * i + 4), 15);
+        const __m512i w[2] = {weights(bytes[0], i), weights(bytes[1], i)};
         for (int t = 0; t < Rows; ++t) {
-          const uint16_t* pair = x + t * stride + 4 * c + 2 * i;
-          dots[t][c / 4] = dot(dots[t][c / 4], wLow, pair);
-          high[t][c / 4] = dot(high[t][c / 4], wHigh, pair);
+          const __m512i pair = everyLane(x + t * stride + 4 * c + 2 * i);
+          for (int half = 0; half < 2; ++half) dots[t][half][c / 4] = dot(dots[t][half][c / 4], w[half], pair);
         }
       }
-    }
-    for (int t = 0; t < Rows; ++t) {
-      for (int h = 0; h < 2; ++h) dots[t][h] += high[t][h] * 16.0f;
     }
   }
 };
@@ -128,22 +153,23 @@ __attribute__((noinline)) void multiplyRows(const DirectRows<Unit>& x, int64_t r
   const int64_t blocks = x.columns / kBlock;
   const float* xSums = x.sums + row0 * 2 * blocks;
   Floats totals[2][Rows] = {};
-  // Front to back over the panel: the stream of its bytes is what the time goes into.
+  // Front to back over the panel: the stream of its bytes is what the time of one row goes into.
   for (int64_t b = 0; b < blocks; ++b) {
     const BlockParts at = blockParts<D>(panel, b);
     for (int byte = 0; byte < format.blockBytes(); byte += 64) __builtin_prefetch(at.scales + kAhead + byte);
+    Dots<Rows> dots;
+    Dot::template run<Rows>(at.codes, x.x + row0 * x.columns + b * kBlock, x.columns, dots);
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
-      Floats dots[Rows][2];
-      Dot::template run<Rows>(at.codes, half, x.x + row0 * x.columns + b * kBlock, x.columns, dots);
       const BlockScales s = blockScales<D>(at, half);
       for (int t = 0; t < Rows; ++t) {
         const float* neighbours = xSums + t * 2 * blocks + 2 * b;
+        const Floats(&d)[2] = dots[t][half];
         Floats& total = totals[half][t];
         if constexpr (twoScales) {
-          for (int h = 0; h < 2; ++h) total += s.d[h] * dots[t][h] + (s.m[h] - s.d[h] * Dot::kBias) * neighbours[h];
+          for (int h = 0; h < 2; ++h) total += s.d[h] * d[h] + (s.m[h] - s.d[h] * Dot::kBias) * neighbours[h];
         } else {
-          total += s.d[0] * (dots[t][0] + dots[t][1]) + (s.m[0] - s.d[0] * Dot::kBias) * (neighbours[0] + neighbours[1]);
+          total += s.d[0] * (d[0] + d[1]) + (s.m[0] - s.d[0] * Dot::kBias) * (neighbours[0] + neighbours[1]);
         }
       }
     }
@@ -231,12 +257,13 @@ IBERT_INLINE void withPlain(DType dtype, Body&& body) {
   }
 }
 
-template <class Unit, DType D, int Rows = kTogether>
-void anyRows(int64_t rows, const DirectRows<Unit>& x, int64_t row0, const uint8_t* panel, float* sums) {
+// All rows, in groups as large as there are kernels for.
+template <class Unit, DType D, int Rows>
+void inGroups(const DirectRows<Unit>& x, int64_t row0, const uint8_t* panel, float* sums) {
+  for (; x.rows - row0 >= Rows; row0 += Rows) multiplyRows<Unit, D, Rows>(x, row0, panel, sums + row0 * kPanelRows);
   if constexpr (Rows > 1) {
-    if (rows < Rows) return anyRows<Unit, D, Rows - 1>(rows, x, row0, panel, sums);
+    if (row0 < x.rows) inGroups<Unit, D, Rows - 1>(x, row0, panel, sums);
   }
-  multiplyRows<Unit, D, Rows>(x, row0, panel, sums);
 }
 
 }  // namespace
@@ -271,9 +298,7 @@ void multiplyDirect(const DirectRows<Unit>& x, const PackedWeight& w, int64_t p,
     }
   }
   withQuantised(w.dtype, [&](auto tag) {
-    for (int64_t row = 0; row < x.rows; row += kTogether) {
-      anyRows<Unit, decltype(tag)::value>(smaller(kTogether, x.rows - row), x, row, w.panel(p), sums + row * kPanelRows);
-    }
+    inGroups<Unit, decltype(tag)::value, kTogether>(x, 0, w.panel(p), sums);
   });
 }
 

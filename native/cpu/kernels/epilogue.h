@@ -15,10 +15,9 @@ struct Result {
       : data(tensor.data), bf16(tensor.dtype == DType::BF16), stride(tensor.shape[tensor.rank - 1]), columns(stride) {}
 };
 
-// result[row0 + r][32 p + i] = sums[r][i] + residual + delta; `delta` is f32 of the result's shape; both may be null.
-// The residual may be the result itself.
-IBERT_INLINE void storeSums(const Result& to, const Matrix* residual, const float* delta, const float* sums, int64_t row0,
-                            int64_t rows, int64_t p) {
+// result[row0 + r][32 p + i] = sums[r][i] + residual, which may be null, or the result itself.
+IBERT_INLINE void storeSums(const Result& to, const Matrix* residual, const float* sums, int64_t row0, int64_t rows,
+                            int64_t p) {
   for (int64_t r = 0; r < rows; ++r) {
     for (int half = 0; half < 2; ++half) {
       const int64_t column = p * kPanelRows + 16 * half, count = to.columns - column;
@@ -27,7 +26,6 @@ IBERT_INLINE void storeSums(const Result& to, const Matrix* residual, const floa
       if (residual != nullptr) {
         v += loadElements(residual->data, residual->bf16, (row0 + r) * residual->stride + column, count);
       }
-      if (delta != nullptr) v += loadElements(delta, false, (row0 + r) * to.columns + column, count);
       storeElements(to.data, to.bf16, (row0 + r) * to.stride + column, count, v);
     }
   }

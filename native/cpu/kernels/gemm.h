@@ -72,7 +72,7 @@ Matrix unitRows(const Matrix& x, int64_t row0, int64_t rows, int64_t k0, int64_t
 //   Matrix x; int64_t depth                             the main term; depth may be 0
 //   panel(p, k0, depth, scratch) -> const Element*      its panel p
 //   extras(p) -> int; extra(p, e) -> Extra; extraPanel(p, e, k0, depth, scratch)
-// Epilogue: (const float* sums [rows][32], row0, rows, p), called once for each block of sums.
+// Epilogue: (float* sums [rows][32], row0, rows, p), called once for each block of sums.
 template <class Unit, class Source, class Epilogue>
 struct Product {
   using Element = typename Unit::Element;

@@ -2,6 +2,8 @@
 //
 // x A^T (T x R) is small and comes first. The main product then runs over K and goes on over the rank, [x | x A^T] by
 // [W | scale * B], in the same register tiles and sums; residual and rounding to y happen once, at the end.
+#include <optional>
+
 #include "../../host/kernel.h"
 #include "../fail.h"
 #include "direct.h"
@@ -44,7 +46,7 @@ struct Plan {
   Plan(const Shape& s, int threads) {
     Layouter layout;
     const bool widen = s.bf16 != Unit::kTakesBf16;
-    if (s.byRow) rows = layout.take(rowLoraBytes(s.T, s.N, s.R));
+    if (s.byRow) rows = layout.take(RowLora::bytes(s.T, s.R));
     if (s.direct) {
       directX = layout.take(s.bf16 ? directBytes<DirectUnitForBf16>(s.T, s.K) : directBytes<UnitForF32>(s.T, s.K));
     } else {
@@ -107,7 +109,7 @@ struct MainSource {
 
 // Few rows: W from its packed bits, LoRA in f32 beside it.
 template <class Unit>
-void forwardDirect(const LoraLinearForward& op, Context& context, const Shape& s, std::byte* memory, const float* delta) {
+void forwardDirect(const LoraLinearForward& op, Context& context, const Shape& s, std::byte* memory, const RowLora* lora) {
   const DirectRows<Unit> x = directRows<Unit>(Matrix(op.x), s.T, s.K, memory);
   const PackedWeight weight(op.weight);
   const Matrix residual = op.residual ? Matrix(op.residual) : Matrix();
@@ -117,14 +119,15 @@ void forwardDirect(const LoraLinearForward& op, Context& context, const Shape& s
     for (int64_t p = task * run; p < smaller(panels, (task + 1) * run); ++p) {
       alignas(64) float sums[kDirectRows * kPanelRows];
       multiplyDirect(x, weight, p, sums);
-      storeSums(Result(op.y), op.residual ? &residual : nullptr, delta, sums, 0, s.T, p);
+      if (lora != nullptr) lora->add(p, 0, s.T, sums);
+      storeSums(Result(op.y), op.residual ? &residual : nullptr, sums, 0, s.T, p);
     }
   });
 }
 
 template <class Unit>
 void forwardBlocked(const LoraLinearForward& op, Context& context, const Shape& s, const Plan<Unit>& plan, int64_t adapter,
-                    const float* delta) {
+                    const RowLora* lora) {
   using Element = typename Unit::Element;
   const Matrix x(op.x);
   std::byte* scratch = context.workspace + plan.scratch;
@@ -133,8 +136,8 @@ void forwardBlocked(const LoraLinearForward& op, Context& context, const Shape& 
     const LowSource<Unit> low{x, s.K, s.R, op.loraA.as<float>() + adapter * s.R * s.K};
     multiply<Unit>(context.pool, scratch, plan.low, s.T, ceilDivide(s.R, kPanelRows), low,
                    [&](const float* sums, int64_t row0, int64_t rows, int64_t p) {
-                     storeSums(Result(xa, Unit::kTakesBf16, s.R, s.R), nullptr, nullptr, sums, row0, rows, p);
-                     if (op.xa) storeSums(Result(op.xa), nullptr, nullptr, sums, row0, rows, p);
+                     storeSums(Result(xa, Unit::kTakesBf16, s.R, s.R), nullptr, sums, row0, rows, p);
+                     if (op.xa) storeSums(Result(op.xa), nullptr, sums, row0, rows, p);
                    });
   }
   const MainSource<Unit> source{x,
@@ -147,8 +150,9 @@ void forwardBlocked(const LoraLinearForward& op, Context& context, const Shape& 
                                 static_cast<float>(op.scale)};
   const Matrix residual = op.residual ? Matrix(op.residual) : Matrix();
   multiply<Unit>(context.pool, scratch, plan.main, s.T, source.weight.panels(), source,
-                 [&](const float* sums, int64_t row0, int64_t rows, int64_t p) {
-                   storeSums(Result(op.y), op.residual ? &residual : nullptr, delta, sums, row0, rows, p);
+                 [&](float* sums, int64_t row0, int64_t rows, int64_t p) {
+                   if (lora != nullptr) lora->add(p, row0, rows, sums);
+                   storeSums(Result(op.y), op.residual ? &residual : nullptr, sums, row0, rows, p);
                  });
 }
 
@@ -158,17 +162,18 @@ void forward(const LoraLinearForward& op, Context& context) {
   const Plan<Unit> plan(s, context.pool.threads());
   int64_t adapter = s.lora ? 0 : kNoAdapter;
   if (op.adapterOfRow && s.lora) adapter = commonAdapter(op.adapterOfRow.as<int32_t>(), s.T, s.P);
-  const float* delta = nullptr;
+  std::optional<RowLora> rows;
   if (s.byRow && (s.few || adapter == kSeveralAdapters || (adapter == kNoAdapter && op.xa))) {
-    delta = rowLora(op, context, part<float>(context.workspace, plan.rows));
+    rows.emplace(op, context, part<float>(context.workspace, plan.rows));
     adapter = kNoAdapter;
   }
+  const RowLora* lora = rows ? &*rows : nullptr;
   if (s.direct && s.bf16) {
-    forwardDirect<DirectUnitForBf16>(op, context, s, context.workspace + plan.directX, delta);
+    forwardDirect<DirectUnitForBf16>(op, context, s, context.workspace + plan.directX, lora);
   } else if (s.direct) {
-    forwardDirect<UnitForF32>(op, context, s, context.workspace + plan.directX, delta);
+    forwardDirect<UnitForF32>(op, context, s, context.workspace + plan.directX, lora);
   } else {
-    forwardBlocked<Unit>(op, context, s, plan, adapter, delta);
+    forwardBlocked<Unit>(op, context, s, plan, adapter, lora);
   }
 }
 
