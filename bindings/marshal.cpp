@@ -85,7 +85,7 @@ void marshal(napi_env env, const OpSchema& schema, size_t count, const napi_valu
 Napi::Value describeOps(const Napi::CallbackInfo& info) {
   static const char* const kTypes[] = {"tensor", "float", "int", "ints"};
   static const char* const kRoles[] = {"in", "inOptional", "out", "outOptional", "inOut", "inOutOptional"};
-  static const char* const kKinds[] = {"act", "acc", "weight", "index", "any"};
+  static const char* const kKinds[] = {"act", "acc", "weight", "index", "any", "cache"};
   const Napi::Env env = info.Env();
   Napi::Array ops = Napi::Array::New(env, kOpCount);
   for (int i = 0; i < kOpCount; ++i) {

@@ -10,6 +10,7 @@
 //                                                Weight  any dtype, row-major or packed
 //                                                Index   i32
 //                                                Any     any dtype
+//                                                Cache   as Act, or q8_0 in blocks along the last dimension
 //                                          shape: one word a dimension; a lone name binds it, the rest
 //                                                 are expressions over bound names and INT fields; "*": any shape
 //   FLOAT(name, default, doc)  INT(name, default, doc)  INTS(name, doc)
@@ -32,7 +33,7 @@
   OP(Rope,               rope,               "Rotates the first `heads` heads of every row in place, half-split pairs (i, i + headDim/2); inverse = 1 rotates back, which is the gradient.") \
   OP(AttentionForward,   attentionForward,   "Causal grouped-query attention within each packed sequence [offsets[s], offsets[s+1]); rows of qkv are [q heads | k heads | v heads]. lse is the log-sum-exp of the scaled scores. (Dao et al. 2022)") \
   OP(AttentionBackward,  attentionBackward,  "Gradient of attentionForward with respect to qkv, from the saved lse.")  \
-  OP(KvCacheWrite,       kvCacheWrite,       "Stores the k and v heads of row t in slot slots[t] = block * W + place of the paged cache; -1 stores nothing.") \
+  OP(KvCacheWrite,       kvCacheWrite,       "Stores the k and v heads of row t in slot slots[t] = block * W + place of the paged cache; -1 stores nothing. Into q8_0, in float32: scale = f16(max |x| / 127) of each 32 values, codes = x / scale to nearest even within +-127; all codes are 0 where the scale is 0 or not finite, and a NaN makes it NaN.") \
   OP(PagedAttention,     pagedAttention,     "Attention of each query row to positions 0..rowPosition[t] of its sequence in the paged cache: position p lies in block blockTable[rowSequence[t]][p / W], place p mod W. (Kwon et al. 2023)") \
   OP(SwigluForward,      swigluForward,      "y = silu(gate) * up; the columns of gateUp are [gate | up]. (Shazeer 2020)") \
   OP(SwigluBackward,     swigluBackward,     "Gradient of swigluForward with respect to gateUp.")                      \
@@ -129,16 +130,16 @@
 #define IBERT_FIELDS_KvCacheWrite(TENSOR, FLOAT, INT, INTS)                                                            \
   TENSOR(qkv,       In,            Act,    "T (heads+2*kvHeads)*headDim", "")                                          \
   TENSOR(slots,     In,            Index,  "T",   "")                                                                  \
-  TENSOR(kCache,    InOut,         Act,    "B kvHeads W headDim", "")                                                  \
-  TENSOR(vCache,    InOut,         Act,    "B kvHeads W headDim", "")                                                  \
+  TENSOR(kCache,    InOut,         Cache,  "B kvHeads W headDim", "q8_0: both or neither")                                                  \
+  TENSOR(vCache,    InOut,         Cache,  "B kvHeads W headDim", "")                                                  \
   INT(heads, 0, "")                                                                                                    \
   INT(kvHeads, 0, "")                                                                                                  \
   INT(headDim, 0, "")
 
 #define IBERT_FIELDS_PagedAttention(TENSOR, FLOAT, INT, INTS)                                                          \
   TENSOR(qkv,         In,          Act,    "T (heads+2*kvHeads)*headDim", "only the q heads are read")                 \
-  TENSOR(kCache,      In,          Act,    "B kvHeads W headDim", "")                                                  \
-  TENSOR(vCache,      In,          Act,    "B kvHeads W headDim", "")                                                  \
+  TENSOR(kCache,      In,          Cache,  "B kvHeads W headDim", "q8_0: both or neither")                                                  \
+  TENSOR(vCache,      In,          Cache,  "B kvHeads W headDim", "")                                                  \
   TENSOR(blockTable,  In,          Index,  "S M", "")                                                                  \
   TENSOR(rowSequence, In,          Index,  "T",   "")                                                                  \
   TENSOR(rowPosition, In,          Index,  "T",   "")                                                                  \

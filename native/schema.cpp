@@ -134,6 +134,8 @@ bool kindAccepts(Kind kind, DType dtype) {
       return dtype == DType::I32;
     case Kind::Any:
       return true;
+    case Kind::Cache:
+      return kindAccepts(Kind::Act, dtype) || dtype == DType::Q8_0;
   }
   return false;
 }
@@ -150,6 +152,8 @@ const char* kindText(Kind kind) {
       return "i32";
     case Kind::Any:
       return "any dtype";
+    case Kind::Cache:
+      return "f64, f32, bf16 or q8_0";
   }
   return "";
 }
@@ -205,6 +209,16 @@ void requireSame(const OpSchema& schema, const char* names, int64_t a, int64_t b
   if (a != b) fail(schema, std::string(names) + " differ in size");
 }
 
+void checkCache(const OpSchema& schema, const Tensor& kCache, const Tensor& vCache) {
+  if (kCache.dtype != DType::Q8_0 && vCache.dtype != DType::Q8_0) return;
+  if (kCache.dtype != vCache.dtype) fail(schema, "kCache and vCache are q8_0 both or neither");
+  const int block = dtypeInfo(DType::Q8_0)->blockElements;
+  if (kCache.shape[3] % block != 0) {
+    fail(schema, "kCache is q8_0 in blocks of " + std::to_string(block) + ", and headDim " +
+                     std::to_string(kCache.shape[3]) + " is no multiple of that; store this model's cache in bf16");
+  }
+}
+
 // What symbols cannot say.
 void checkSpecial(const OpSchema& schema, const void* arguments) {
   switch (schema.op) {
@@ -230,8 +244,14 @@ void checkSpecial(const OpSchema& schema, const void* arguments) {
       if (a.kvHeads < 1 || a.heads % a.kvHeads != 0) fail(schema, "heads must be a multiple of kvHeads");
       break;
     }
+    case Op::kvCacheWrite: {
+      const auto& a = *static_cast<const KvCacheWrite*>(arguments);
+      checkCache(schema, a.kCache, a.vCache);
+      break;
+    }
     case Op::pagedAttention: {
       const auto& a = *static_cast<const PagedAttention*>(arguments);
+      checkCache(schema, a.kCache, a.vCache);
       if (a.kvHeads < 1 || a.heads % a.kvHeads != 0) fail(schema, "heads must be a multiple of kvHeads");
       break;
     }

@@ -12,7 +12,7 @@ namespace ibert {
 
 enum class FieldType { Tensor, Float, Int, Ints };
 enum class Role { In, InOptional, Out, OutOptional, InOut, InOutOptional };
-enum class Kind { Act, Acc, Weight, Index, Any };
+enum class Kind { Act, Acc, Weight, Index, Any, Cache };
 
 struct Field {
   FieldType type;

@@ -59,7 +59,7 @@ export interface FieldSchema {
   type: "tensor" | "float" | "int" | "ints";
   doc: string;
   role?: "in" | "inOptional" | "out" | "outOptional" | "inOut" | "inOutOptional";
-  kind?: "act" | "acc" | "weight" | "index" | "any";
+  kind?: "act" | "acc" | "weight" | "index" | "any" | "cache";
   shape?: string;
   default?: number;
 }

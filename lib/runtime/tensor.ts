@@ -1,3 +1,4 @@
+import { IBertError } from "../errors.js";
 import { addon, type NativeBuffer, type NativeTensor } from "./native.js";
 
 /** In the order of the native enumeration (native/tensor.h). */
@@ -36,9 +37,19 @@ export function blockOf(dtype: DType): { elements: number; bytes: number } {
   return block;
 }
 
-/** Bytes of a row-major tensor. */
+/**
+ * Bytes of a row-major tensor.
+ * @throws IBertError `shape` when its last dimension is not whole blocks of a block format.
+ */
 export function rowMajorBytes(shape: readonly number[], dtype: DType): number {
   const block = blockOf(dtype);
+  const last = shape.at(-1) ?? 1;
+  if (last % block.elements !== 0) {
+    throw new IBertError(
+      "shape",
+      `${dtype} comes in blocks of ${block.elements}, and the last dimension of (${shape.join(", ")}) is no multiple of that`,
+    );
+  }
   return (shape.reduce((product, size) => product * size, 1) / block.elements) * block.bytes;
 }
 

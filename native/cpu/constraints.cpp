@@ -67,6 +67,7 @@ std::string plainDTypes(Op op, const void* arguments) {
     std::string why;
     if (field.kind == Kind::Act) why = activations({{field.name, &tensor}});
     if (field.kind == Kind::Acc) why = sums({{field.name, &tensor}});
+    if (field.kind == Kind::Cache) why = onlyDTypes({{field.name, &tensor}}, {DType::F32, DType::BF16, DType::Q8_0});
     if (!why.empty()) return why;
   }
   return "";

@@ -1,5 +1,7 @@
 #include "blocks.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 
@@ -123,6 +125,24 @@ void q6_k(const uint8_t* block, double* x) {
 }
 
 }  // namespace
+
+// The op's arithmetic is float32, so that every backend can have its very bits.
+void quantizeQ8_0(const double* values, uint8_t* block) {
+  float largest = 0;
+  for (int i = 0; i < 32 && !std::isnan(largest); ++i) {
+    const float size = std::fabs(static_cast<float>(values[i]));
+    if (!(size <= largest)) largest = size;
+  }
+  const uint16_t bits = toF16(largest / 127.0f);
+  const auto scale = static_cast<float>(fromF16(bits));
+  block[0] = static_cast<uint8_t>(bits);
+  block[1] = static_cast<uint8_t>(bits >> 8);
+  for (int i = 0; i < 32; ++i) {
+    const bool usable = scale > 0 && std::isfinite(scale);
+    const float code = usable ? std::nearbyint(static_cast<float>(values[i]) / scale) : 0.0f;
+    block[2 + i] = static_cast<uint8_t>(static_cast<int8_t>(std::clamp(code, -127.0f, 127.0f)));
+  }
+}
 
 void dequantizeBlock(DType dtype, const uint8_t* block, double* values) {
   switch (dtype) {

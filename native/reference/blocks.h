@@ -11,4 +11,7 @@ namespace ibert::reference {
 // float64.
 void dequantizeBlock(DType dtype, const uint8_t* block, double* values);
 
+// One block of 32 values, as kvCacheWrite stores them.
+void quantizeQ8_0(const double* values, uint8_t* block);
+
 }  // namespace ibert::reference

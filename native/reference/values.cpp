@@ -135,6 +135,11 @@ void readRange(const Tensor& tensor, int64_t first, int64_t count, double* value
 }
 
 void writeRange(const Tensor& tensor, int64_t first, int64_t count, const double* values) {
+  if (tensor.dtype == DType::Q8_0) {
+    auto* block = tensor.as<uint8_t>() + first / 32 * 34;
+    for (int64_t i = 0; i < count; i += 32, block += 34) quantizeQ8_0(values + i, block);
+    return;
+  }
   for (int64_t i = 0; i < count; ++i) writeAt(tensor, first + i, values[i]);
 }
 

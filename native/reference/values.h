@@ -29,10 +29,10 @@ uint16_t toBf16(double value);
 uint16_t toF16(double value);
 
 bool canRead(DType dtype);   // all dtypes
-bool canWrite(DType dtype);  // f64 f32 bf16 f16
+bool canWrite(DType dtype);  // single elements: f64 f32 bf16 f16
 
 // Elements [first, first + count) of a row-major tensor. `first` and `count` are whole blocks of a block
-// format.
+// format; of those, only q8_0 can be written.
 void readRange(const Tensor& tensor, int64_t first, int64_t count, double* values);
 void writeRange(const Tensor& tensor, int64_t first, int64_t count, const double* values);
 

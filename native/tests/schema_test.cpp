@@ -82,6 +82,24 @@ void testDTypes() {
       linear(), [](auto& args) { args.x.dtype = static_cast<DType>(99); }, "x", "no dtype at all");
 }
 
+void testCache() {
+  KvCacheWrite write{};
+  write.qkv = tensor(DType::BF16, {1, 128});
+  write.slots = tensor(DType::I32, {1});
+  write.kCache = write.vCache = tensor(DType::Q8_0, {2, 1, 4, 32});
+  write.heads = 2, write.kvHeads = 1, write.headDim = 32;
+  expectRefusedAfter(write, [](auto& args) { args.vCache.dtype = DType::BF16; }, "both", "q8_0 for the keys only");
+  expectRefusedAfter(write, [](auto& args) { args.kCache.dtype = DType::Q4_0; }, "q8_0", "another block format");
+  expectRefusedAfter(
+      write,
+      [](auto& args) {
+        args.headDim = 40;
+        args.qkv = tensor(DType::BF16, {1, 160});
+        args.kCache = args.vCache = tensor(DType::Q8_0, {2, 1, 4, 40});
+      },
+      "headDim 40", "heads that are not whole blocks");
+}
+
 void testPresence() {
   expectRefusedAfter(norm(), [](auto& args) { args.x = {}; }, "x", "a needed tensor that is absent");
   expectRefusedAfter(linear(), [](auto& args) { args.loraB = {}; }, "loraB", "A without B");
@@ -130,6 +148,7 @@ void testTensor() {
 int main() {
   ibert::tests::testShapes();
   ibert::tests::testDTypes();
+  ibert::tests::testCache();
   ibert::tests::testPresence();
   ibert::tests::testSegments();
   ibert::tests::testTable();

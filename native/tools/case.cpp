@@ -59,8 +59,9 @@ Tensor Maker::empty(DType dtype, std::initializer_list<int64_t> shape) {
 
 Tensor Maker::normal(DType dtype, std::initializer_list<int64_t> shape, double deviation, double mean) {
   const Tensor tensor = empty(dtype, shape);
-  for (int64_t i = 0; i < tensor.elements(); ++i)
-    reference::writeAt(tensor, i, mean + deviation * random.normal());
+  std::vector<double> values(tensor.elements());
+  for (double& value : values) value = mean + deviation * random.normal();
+  reference::writeRange(tensor, 0, tensor.elements(), values.data());
   return tensor;
 }
 

@@ -114,6 +114,8 @@ void prefillCase(CaseList& list, DType act, DType cache, Cache at, const std::ve
                         args.rowPosition.as<int32_t>()[t] = chunks[s].first + i;
                       }
                     }
+                    // Products of bf16 units round what q8_0 means to bf16.
+                    if (act == DType::BF16 && cache == DType::Q8_0) make.bound("y", kOperands16);
                     make.arguments(args);
                   }});
 }
@@ -133,9 +135,32 @@ void addPagedCases(CaseList& list) {
     attentionCase(list, act, act, {9, 3, 64, 150, 16}, {1500, 700, 3}, 4);  // long enough to be cut into pieces
     prefillCase(list, act, act, {9, 3, 64, 30, 16}, {{0, 130}, {100, 33}, {7, 1}});
     prefillCase(list, act, DType::BF16, {2, 2, 128, 90, 16}, {{1100, 9}, {0, 2}});
+    writeCase(list, act, DType::Q8_0, {9, 3, 64, 9, 16}, 65);
+    writeCase(list, act, DType::Q8_0, {4, 1, 32, 3, 5}, 7);
+    attentionCase(list, act, DType::Q8_0, {9, 3, 64, 150, 16}, {1500, 700, 3}, 4);
+    attentionCase(list, act, DType::Q8_0, {8, 2, 128, 20, 7}, {33, 65}, 31);
+    attentionCase(list, act, DType::Q8_0, {5, 1, 96, 9, 16}, {70, 1}, 2);
+    prefillCase(list, act, DType::Q8_0, {9, 3, 64, 30, 16}, {{0, 130}, {100, 33}, {7, 1}});
+    prefillCase(list, act, DType::Q8_0, {8, 2, 64, 120, 16}, {{1090, 9}, {505, 5}, {17, 2}});
     // Guesses of speculative decoding, checked together.
     prefillCase(list, act, act, {16, 8, 64, 120, 16}, {{1090, 9}, {505, 5}, {17, 2}});
   }
+  // Scales of zero, below the normal numbers, at the largest, and too large; a value that is infinite or none.
+  list.push_back({Op::kvCacheWrite, "q8_0 of values at the ends of the range", [](Maker& make) {
+                    const std::vector<double> sizes = {0,   1e-30, 3e-6, 1e-4,     1,
+                                                       8e6, 9e6,   1e30, HUGE_VAL, std::nan("")};
+                    std::vector<int32_t> slots;
+                    for (size_t t = 0; t < sizes.size(); ++t) slots.push_back(static_cast<int32_t>(t));
+                    const KvCacheWrite args =
+                        writeArguments(make, DType::F32, DType::Q8_0, {1, 1, 32, 2, 8}, slots);
+                    auto* row = args.qkv.as<float>();
+                    for (const double size : sizes) {
+                      for (int i = 0; i < 96; ++i) row[i] *= std::isfinite(size) ? static_cast<float>(size) : 1.0f;
+                      if (!std::isfinite(size)) row[40] = row[95] = static_cast<float>(size);
+                      row += 96;
+                    }
+                    make.arguments(args);
+                  }});
   const Cache small{2, 1, 64, 4, 8};
   const DType bf16 = DType::BF16;
   list.push_back({Op::kvCacheWrite, "slot 32 of 32", [=](Maker& make) {

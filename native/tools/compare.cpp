@@ -38,9 +38,9 @@ Difference compare(const Tensor& shape, const std::vector<std::byte>& actual,
   const int64_t count = shape.elements();
   std::vector<double> x(count), y(count);
   double error = 0, size = 0;
+  reference::readRange(a, 0, count, x.data());
+  reference::readRange(b, 0, count, y.data());
   for (int64_t i = 0; i < count; ++i) {
-    x[i] = reference::readAt(a, i);
-    y[i] = reference::readAt(b, i);
     if (exact) y[i] = rounded(shape, y[i]);
     if (!std::isfinite(x[i]) || !std::isfinite(y[i])) {
       if (x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i]))) {

@@ -118,18 +118,18 @@ class Table {
   }
 
   // One new token each of `sequences` that have `length` tokens in the cache.
-  void paged(const Model& model, int64_t sequences, int64_t length) {
+  void paged(const Model& model, int64_t sequences, int64_t length, DType cache) {
     const int64_t W = 16, M = length / W;
-    const double read = 2.0 * sequences * length * model.kvHeads * model.headDim;
+    const double read = bytesOf(cache, 2.0 * sequences * length * model.kvHeads * model.headDim);
     const double flop = 4.0 * sequences * length * model.heads * model.headDim;
     add(Op::pagedAttention,
         std::string(model.name) + " " + std::to_string(sequences) + " x " + std::to_string(length) +
-            " tokens",
-        flop, 2 * read, true, [=](Maker& make) {
+            " tokens, " + dtypeInfo(cache)->name,
+        flop, read, true, [=](Maker& make) {
           PagedAttention args{};
           args.qkv = make.normal(kAct, {sequences, model.qkv()});
-          args.kCache = make.normal(kAct, {sequences * M, model.kvHeads, W, model.headDim});
-          args.vCache = make.normal(kAct, {sequences * M, model.kvHeads, W, model.headDim});
+          args.kCache = make.normal(cache, {sequences * M, model.kvHeads, W, model.headDim});
+          args.vCache = make.normal(cache, {sequences * M, model.kvHeads, W, model.headDim});
           args.blockTable = make.empty(DType::I32, {sequences, M});
           args.rowSequence = make.empty(DType::I32, {sequences});
           args.rowPosition = make.empty(DType::I32, {sequences});
@@ -250,8 +250,11 @@ std::vector<PerfCase> perfCases() {
   table.loss(kSmol, 512, DType::BF16);
   table.attention(kSmol, 2048, 512);
   table.attention(kSmol, 2048, 2048);
-  table.paged(kSmol, 1, 1024);
-  table.paged(kSmol, 16, 1024);
+  for (const DType cache : {DType::BF16, DType::Q8_0}) {
+    table.paged(kSmol, 1, 1024, cache);
+    table.paged(kSmol, 16, 1024, cache);
+    table.paged(kDevstral, 1, 4096, cache);
+  }
   table.optimizer(16 << 20);
   table.sample(kSmol.vocabulary);
   for (const DType weight : {DType::BF16, DType::Q4_K, DType::Q8_0}) {
@@ -260,7 +263,6 @@ std::vector<PerfCase> perfCases() {
     table.linear(kDevstral.name, "down", 1, kDevstral.intermediate, kDevstral.hidden, weight, 0);
   }
   table.attention(kDevstral, 256, 256);
-  table.paged(kDevstral, 1, 4096);
   table.rowwise(kDevstral, 256);
   return table.cases;
 }

@@ -1,8 +1,10 @@
 // Rows of the paged cache: one key or value of one key-value head, in any dtype of the cache, widened as it is read.
 #pragma once
 
+#include <cmath>
+
 #include "../../ops.h"
-#include "simd.h"
+#include "act.h"
 #include "sizes.h"
 #include "vector.h"
 
@@ -29,6 +31,41 @@ inline Vec cached(const T* row, int64_t i, int64_t lanes) {
 inline Vec cached(const Q8Block* row, int64_t i, int64_t) {
   const Q8Block& block = row[i / 32];
   return loadCodes(block.codes + i % 32) * broadcast(scalarFromF16(block.scale));
+}
+
+// Calls body with null pointers of the cache's element types: float, Bf16, or Q8Block for both.
+template <class Body>
+inline void withCacheTypes(DType keys, DType values, Body&& body) {
+  if (keys == DType::Q8_0) {
+    body(static_cast<Q8Block*>(nullptr), static_cast<Q8Block*>(nullptr));
+  } else {
+    withTypes(keys, values, body);
+  }
+}
+
+// Stores `count` values, a multiple of 32, as the op table says of kvCacheWrite.
+template <class T>
+inline void quantizeRow(const T* from, Q8Block* to, int64_t count) {
+  for (int64_t block = 0; block < count / 32; ++block) {
+    float x[32];
+    for (int i = 0; i < 32; i += kWidth) store(x + i, load(from + block * 32 + i));
+    uint32_t largest = 0;  // the bits of |x| ascend as |x| does, and end in the NaNs
+    for (const float value : x) {
+      uint32_t bits;
+      std::memcpy(&bits, &value, sizeof bits);
+      bits &= 0x7fffffffu;
+      largest = bits > largest ? bits : largest;
+    }
+    float size;
+    std::memcpy(&size, &largest, sizeof size);
+    to[block].scale = scalarToF16(size / 127.0f);
+    const float scale = scalarFromF16(to[block].scale);
+    const bool usable = scale > 0.0f && scale < HUGE_VALF;
+    for (int i = 0; i < 32; ++i) {
+      const float code = usable ? __builtin_nearbyintf(x[i] / scale) : 0.0f;
+      to[block].codes[i] = static_cast<int8_t>(code > 127.0f ? 127.0f : code < -127.0f ? -127.0f : code);
+    }
+  }
 }
 
 // Where the rows of up to `Most` keys of one sequence and key-value head lie.

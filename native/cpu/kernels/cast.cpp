@@ -12,24 +12,6 @@ using host::Context;
 
 constexpr int64_t kTask = 16384;  // elements; a multiple of every block
 
-uint16_t scalarToF16(float f) {
-  uint32_t bits;
-  std::memcpy(&bits, &f, 4);
-  const uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u);
-  if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // rounds to 2^16 or more
-  if (magnitude < 0x38800000u) {
-    // Subnormal: adding 0.5 aligns the last place of a half with that of a float.
-    float aligned;
-    std::memcpy(&aligned, &magnitude, 4);
-    aligned += 0.5f;
-    uint32_t out;
-    std::memcpy(&out, &aligned, 4);
-    return static_cast<uint16_t>(sign | (out - 0x3f000000u));
-  }
-  return static_cast<uint16_t>(sign | ((magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u)) >> 13));
-}
-
 double readPlain(DType dtype, const void* data, int64_t i) {
   switch (dtype) {
     case DType::F64:

@@ -56,9 +56,13 @@ void checkContent(const PagedAttention& args, const std::vector<RowTile>& tiles)
   }
 }
 
-// Units of the products with many rows: pairs of bf16 need both operands in bf16.
+// What the products with many rows take for a row of the cache: q8_0 is widened to the dtype of the queries first.
+template <class Q, class T>
+using Widened = std::conditional_t<std::is_same_v<T, Q8Block>, Q, T>;
+// Their units: pairs of bf16 need both operands in bf16.
 template <class Q, class K, class V>
-using TileUnitFor = std::conditional_t<std::is_same_v<Q, K> && std::is_same_v<Q, V>, UnitFor<Q>, float>;
+using TileUnitFor =
+    std::conditional_t<std::is_same_v<Q, Widened<Q, K>> && std::is_same_v<Q, Widened<Q, V>>, UnitFor<Q>, float>;
 
 template <class Q, class K, class V, class Y>
 class Kernel {
@@ -103,6 +107,7 @@ class Kernel {
     const float scale = 1.0f;
     Carver many(nullptr), few(nullptr);
     AttentionTile<TileUnitFor<Q, K, V>>(many, tilePositions(group) * group, args.headDim, scale);
+    many.take<Q>(2 * args.headDim);
     StepTile(few, kDirectRows * group, args.headDim, scale);
     Partial(few, kDirectRows * group, args.headDim);
     return larger(many.bytes(), few.bytes());
@@ -118,6 +123,18 @@ class Kernel {
     return (rows.first + lane / group_) * args_.heads + kvHead * group_ + lane % group_;
   }
   Y* y(int64_t row) const { return args_.y.as<Y>() + row * args_.headDim; }
+
+  // The widened row of key or value j; `rows` has room for two.
+  template <class T>
+  const Widened<Q, T>* widened(const T* row, Q* rows, int64_t j) const {
+    if constexpr (std::is_same_v<T, Q8Block>) {
+      Q* to = rows + j % 2 * args_.headDim;
+      for (int64_t i = 0; i < args_.headDim; i += kWidth) store(to + i, cached(row, i, kWidth));
+      return to;
+    } else {
+      return row;
+    }
+  }
 
   template <class Begin>
   void begin(const RowTile& rows, int64_t kvHead, Begin&& body) const {
@@ -159,6 +176,7 @@ class Kernel {
   void attendMany(const RowTile& rows, int64_t kvHead, Carver& carver) const {
     AttentionTile<TileUnitFor<Q, K, V>> tile(carver, tilePositions(group_) * group_, args_.headDim,
                                              static_cast<float>(args_.scale));
+    Q* scratch = carver.take<Q>(2 * args_.headDim);
     begin(rows, kvHead, [&](auto&&... of) { tile.template begin<Q>(of...); });
     CacheRows<K, kKeyBlock> keys[2];
     CacheRows<V, kKeyBlock> values[2];
@@ -173,9 +191,9 @@ class Kernel {
       find(1 - now, key + kKeyBlock);
       const auto rowAt = [&](auto* of, int64_t j) {
         if (j % of->kAhead == 0) of[1 - now].prefetch(j);
-        return of[now].row[j];
+        return widened(of[now].row[j], scratch, j);
       };
-      tile.template add<K, V>(
+      tile.template add<Widened<Q, K>, Widened<Q, V>>(
           key, keys[now].count, [&](int64_t j) { return rowAt(keys, j); },
           [&](int64_t j) { return rowAt(values, j); });
     }
@@ -198,7 +216,7 @@ class Kernel {
 template <class Body>
 void withKernel(const PagedAttention& args, Body&& body) {
   withTypes(args.qkv.dtype, args.y.dtype, [&](auto* q, auto* y) {
-    withTypes(args.kCache.dtype, args.vCache.dtype, [&](auto* k, auto* v) {
+    withCacheTypes(args.kCache.dtype, args.vCache.dtype, [&](auto* k, auto* v) {
       body.template operator()<Kernel<std::remove_pointer_t<decltype(q)>, std::remove_pointer_t<decltype(k)>,
                                       std::remove_pointer_t<decltype(v)>, std::remove_pointer_t<decltype(y)>>>();
     });

@@ -1,10 +1,10 @@
-// Moves rows: a gather, and the entry of new keys and values into the paged cache. Both only copy or convert,
-// so memory is their bound.
+// Moves rows: a gather, and the entry of new keys and values into the paged cache. Both only copy, convert or
+// quantise, so memory is their bound.
 #include <cstring>
 #include <type_traits>
 
 #include "../content.h"
-#include "act.h"
+#include "cache_rows.h"
 #include "register.h"
 
 namespace ibert::cpu::IBERT_ISA {
@@ -13,7 +13,9 @@ namespace {
 
 template <class From, class To>
 void copyRow(const From* from, To* to, int64_t count) {
-  if constexpr (std::is_same_v<From, To>) {
+  if constexpr (std::is_same_v<To, Q8Block>) {
+    quantizeRow(from, to, count);
+  } else if constexpr (std::is_same_v<From, To>) {
     std::memcpy(to, from, static_cast<size_t>(count) * sizeof(To));
   } else {
     forVectors(count, [&](int64_t i, int64_t lanes) { storePart(to + i, loadPart(from + i, lanes), lanes); });
@@ -39,21 +41,22 @@ void kvCacheWrite(const KvCacheWrite& args, host::Context& context) {
                 T = args.qkv.shape[0];
   checkIndices("kvCacheWrite", "slots", args.slots, -1, args.kCache.shape[0] * W);
   const int32_t* slots = args.slots.as<const int32_t>();
-  withTypes(args.qkv.dtype, args.kCache.dtype, args.vCache.dtype,
-            [&](auto* inType, auto* kType, auto* vType) {
-              const auto* qkv = args.qkv.as<const std::remove_pointer_t<decltype(inType)>>();
-              auto* kCache = args.kCache.as<std::remove_pointer_t<decltype(kType)>>();
-              auto* vCache = args.vCache.as<std::remove_pointer_t<decltype(vType)>>();
-              context.pool.parallelFor(args.kvHeads, [&](int64_t kvHead, int) {
-                for (int64_t t = 0; t < T; ++t) {
-                  if (slots[t] < 0) continue;
-                  const auto* k = qkv + t * columns + (args.heads + kvHead) * D;
-                  const int64_t target = ((slots[t] / W * args.kvHeads + kvHead) * W + slots[t] % W) * D;
-                  copyRow(k, kCache + target, D);
-                  copyRow(k + args.kvHeads * D, vCache + target, D);
-                }
-              });
-            });
+  withType(args.qkv.dtype, [&](auto* inType) {
+    withCacheTypes(args.kCache.dtype, args.vCache.dtype, [&](auto* kType, auto* vType) {
+      using K = std::remove_pointer_t<decltype(kType)>;
+      using V = std::remove_pointer_t<decltype(vType)>;
+      const auto* qkv = args.qkv.as<const std::remove_pointer_t<decltype(inType)>>();
+      context.pool.parallelFor(args.kvHeads, [&](int64_t kvHead, int) {
+        for (int64_t t = 0; t < T; ++t) {
+          if (slots[t] < 0) continue;
+          const auto* k = qkv + t * columns + (args.heads + kvHead) * D;
+          const int64_t row = (slots[t] / W * args.kvHeads + kvHead) * W + slots[t] % W;
+          copyRow(k, args.kCache.as<K>() + row * (D / kPerCell<K>), D);
+          copyRow(k + args.kvHeads * D, args.vCache.as<V>() + row * (D / kPerCell<V>), D);
+        }
+      });
+    });
+  });
 }
 
 }  // namespace

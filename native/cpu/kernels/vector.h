@@ -132,6 +132,25 @@ IBERT_INLINE float scalarFromF16(uint16_t h) {
 #endif
 }
 
+// Rounded to nearest even.
+IBERT_INLINE uint16_t scalarToF16(float f) {
+  uint32_t bits;
+  std::memcpy(&bits, &f, 4);
+  const uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u);
+  if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // rounds to 2^16 or more
+  if (magnitude < 0x38800000u) {
+    // Subnormal: adding 0.5 aligns the last place of a half with that of a float.
+    float aligned;
+    std::memcpy(&aligned, &magnitude, 4);
+    aligned += 0.5f;
+    uint32_t out;
+    std::memcpy(&out, &aligned, 4);
+    return static_cast<uint16_t>(sign | (out - 0x3f000000u));
+  }
+  return static_cast<uint16_t>(sign | ((magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u)) >> 13));
+}
+
 // Element i of a bf16 or f32 array.
 IBERT_INLINE float element(const void* data, bool bf16, int64_t i) {
   return bf16 ? scalarFromBf16(static_cast<const uint16_t*>(data)[i]) : static_cast<const float*>(data)[i];
