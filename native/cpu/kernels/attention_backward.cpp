@@ -117,6 +117,7 @@ void gradient(const AttentionBackward& args, host::Context& context, const LaneO
   context.pool.parallelFor(static_cast<int64_t>(runs.size()), [&](int64_t task, int worker) {
     const Run& run = runs[static_cast<size_t>(task)];
     const int64_t kvHead = run.kvHead;
+    const TileScope scope;
     Carver carver(own + worker * sizes.bytes());
     KeyTile<Unit> tile(carver, D, scale);
     const int64_t kColumn = (H + kvHead) * D, vColumn = kColumn + args.kvHeads * D;

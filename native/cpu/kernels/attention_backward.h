@@ -12,6 +12,13 @@ namespace ibert::cpu::IBERT_ISA {
 constexpr int64_t kRuns = 4;
 constexpr int64_t kTasks = 32;
 
+// Keys whose scores are computed at a time: what one register tile, or two tiles of AMX, take.
+#if defined(IBERT_HAS_TILES)
+constexpr int64_t kScoreRows = 32;
+#else
+constexpr int64_t kScoreRows = kRows;
+#endif
+
 // Numbers the query rows of all sequences: those of one sequence and key-value head are consecutive lanes, by
 // position and then by head, and begin where a vector may.
 class LaneOrder {
@@ -100,8 +107,8 @@ class KeyTile {
     keyPanels_ = carver.take<Unit>(kSteps * columns_);
     dk_ = carver.take<float>(kKeyBlock * columns_);
     dv_ = carver.take<float>(kKeyBlock * columns_);
-    scores_ = carver.take<float>(kRows * kPanel);
-    dp_ = carver.take<float>(kRows * kPanel);
+    scores_ = carver.take<float>(kScoreRows * kPanel);
+    dp_ = carver.take<float>(kScoreRows * kPanel);
     p_ = carver.take<Unit>(kKeyBlock * kPanelUnits);
     ds_ = carver.take<Unit>(kKeyBlock * kPanelUnits);
     dsPairs_ = kPerUnit<Unit> == 1 ? ds_ : carver.take<Unit>(kSteps * kPanel);
@@ -125,8 +132,8 @@ class KeyTile {
     const int64_t lowest = static_cast<int64_t>(queries.place[lane]);
     const int64_t seen =
         smaller(count_, static_cast<int64_t>(queries.place[lane + width - 1]) - firstKey_ + 1);
-    for (int64_t j = 0; j < seen; j += kRows) {
-      const int64_t rows = smaller(kRows, seen - j);
+    for (int64_t j = 0; j < seen; j += kScoreRows) {
+      const int64_t rows = smaller(kScoreRows, seen - j);
       const Unit* q = queries.qLanes + lane * depth_;
       const Unit* dy = queries.dyLanes + lane * depth_;
       multiplyPanel(rows, width / kWidth, Left<Unit>{keys_ + j * depth_, depth_, 1}, q, width, depth_,
@@ -160,7 +167,7 @@ class KeyTile {
   static constexpr int64_t kSteps = kKeyBlock / kPerUnit<Unit>;
   static constexpr int64_t kPanelUnits = kPanel / kPerUnit<Unit>;
 
-  // p and ds of up to kRows keys from j on, for one vector of lanes.
+  // p and ds of up to kScoreRows keys from j on, for one vector of lanes.
   void weigh(const Queries<Unit>& queries, int64_t lane, int64_t column, int64_t j, int64_t rows,
              bool masked) {
     const Vec lse = load(queries.lse + lane + column), delta = load(queries.delta + lane + column);
@@ -204,7 +211,7 @@ class KeyTile {
   Unit *keys_, *values_;  // (kKeyBlock, depth): A of the scores and of dp
   Unit* keyPanels_;       // panels of columns, k = keys: B of dq
   float *dk_, *dv_;       // (kKeyBlock, columns)
-  float *scores_, *dp_;   // (kRows, kPanel)
+  float *scores_, *dp_;   // (kScoreRows, kPanel)
   Unit *p_, *ds_;         // (kKeyBlock, kPanel) in units along the lanes: A of dv and dk
   Unit* dsPairs_;         // (kSteps, kPanel) in units along the keys: A of dq, transposed
 };

@@ -53,6 +53,7 @@ void forwardOf(const AttentionForward& args, host::Context& context) {
   context.pool.parallelFor(static_cast<int64_t>(tiles.size()), [&](int64_t task, int worker) {
     const QueryTile& query = tiles[static_cast<size_t>(task)];
     const int64_t kvHead = query.kvHead;
+    const TileScope scope;
     Carver carver(context.workspace + worker * sizes.bytes());
     AttentionTile<Unit> tile(carver, positions * group, D, scale);
 

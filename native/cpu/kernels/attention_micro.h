@@ -7,7 +7,7 @@
 // the bound.
 //
 // K counts units. A unit is a float, or two bf16 of consecutive k where the unit of the processor is a dot
-// product of such pairs (twice the work per instruction).
+// product of such pairs (twice the work per instruction), or a tile (tile_products.h).
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,7 @@
 
 #include "simd.h"
 #include "sizes.h"
+#include "tile_products.h"
 
 namespace ibert::cpu::IBERT_ISA {
 
@@ -142,6 +143,18 @@ void multiplyPanels(int64_t rows, int64_t columns, Left<Unit> a, const Unit* b, 
     multiplyPanel(rows, width / kWidth, a, b + column * panelSteps, width, steps, c + column, cRow, add);
   }
 }
+
+#if defined(IBERT_HAS_TILES)
+// Where there are tiles, products of bf16 are theirs.
+inline void multiplyPanel(int64_t rows, int64_t vectors, Left<uint32_t> a, const uint32_t* b, int64_t bStep, int64_t steps,
+                          float* c, int64_t cRow, bool add) {
+  multiplyTiles(rows, vectors * kWidth, a.data, a.row, a.step, b, bStep, steps, steps, c, cRow, add);
+}
+inline void multiplyPanels(int64_t rows, int64_t columns, Left<uint32_t> a, const uint32_t* b, int64_t panelSteps,
+                           int64_t steps, float* c, int64_t cRow, bool add) {
+  multiplyTiles(rows, columns, a.data, a.row, a.step, b, kPanel, panelSteps, steps, c, cRow, add);
+}
+#endif
 
 // Row-major units of one row: A of a product over the columns.
 template <class T>

@@ -124,7 +124,7 @@ class StepTile {
   const Partial& piece() const { return piece_; }
 
  private:
-#if defined(IBERT_PAIR_DOT)
+#if defined(IBERT_PAIR_DOT) && !defined(IBERT_HAS_TILES)
   static constexpr bool kPairs = true;
 #else
   static constexpr bool kPairs = false;
@@ -155,7 +155,7 @@ class StepTile {
     Vec sums[kWidth];
     for (Vec& sum : sums) sum = broadcast(0.0f);
     const float* q = q_ + lane * columns_;
-#if defined(IBERT_PAIR_DOT)
+#if defined(IBERT_PAIR_DOT) && !defined(IBERT_HAS_TILES)
     if constexpr (std::is_same_v<K, Bf16>) {
       if (pairs_) {
         for (int64_t i = 0; i < headDim_ / 2; i += kWidth) {

@@ -177,6 +177,7 @@ class Kernel {
     AttentionTile<TileUnitFor<Q, K, V>> tile(carver, tilePositions(group_) * group_, args_.headDim,
                                              static_cast<float>(args_.scale));
     Q* scratch = carver.take<Q>(2 * args_.headDim);
+    const TileScope scope;
     begin(rows, kvHead, [&](auto&&... of) { tile.template begin<Q>(of...); });
     CacheRows<K, kKeyBlock> keys[2];
     CacheRows<V, kKeyBlock> values[2];

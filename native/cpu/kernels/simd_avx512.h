@@ -188,9 +188,9 @@ struct SquareSum {
   double total() const { return _mm512_reduce_add_pd(_mm512_add_pd(low, high)); }
 };
 
-#if defined(__AVX512BF16__) && !defined(__AMX_BF16__)
-// Two bf16 of consecutive k in one 32-bit lane: what vdpbf16ps multiplies and adds, twice the work of an FMA.
-// Not on the AMX machines, whose vdpbf16ps has half of the FMA's rate in flops.
+#if defined(__AVX512BF16__)
+// Two bf16 of consecutive k in one 32-bit lane: what tiles multiply, and vdpbf16ps, which is twice the work of an FMA
+// except on the AMX machines, where it has half of the FMA's rate in flops.
 #define IBERT_PAIR_DOT 1
 struct Pairs {
   __m512i v;
