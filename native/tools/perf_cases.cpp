@@ -117,29 +117,30 @@ class Table {
     });
   }
 
-  // One new token each of `sequences` that have `length` tokens in the cache.
-  void paged(const Model& model, int64_t sequences, int64_t length, DType cache) {
-    const int64_t W = 16, M = length / W;
+  // The last `rows` of `length` tokens of each of `sequences` in the cache: one in plain decoding, several where guesses
+  // are checked together.
+  void paged(const Model& model, int64_t sequences, int64_t length, int64_t rows, DType cache) {
+    const int64_t W = 16, M = length / W, T = sequences * rows;
     const double read = bytesOf(cache, 2.0 * sequences * length * model.kvHeads * model.headDim);
-    const double flop = 4.0 * sequences * length * model.heads * model.headDim;
+    const double flop = 4.0 * T * length * model.heads * model.headDim;
     add(Op::pagedAttention,
         std::string(model.name) + " " + std::to_string(sequences) + " x " + std::to_string(length) +
-            " tokens, " + dtypeInfo(cache)->name,
+            " tokens, " + (rows == 1 ? "" : std::to_string(rows) + " rows, ") + dtypeInfo(cache)->name,
         flop, read, true, [=](Maker& make) {
           PagedAttention args{};
-          args.qkv = make.normal(kAct, {sequences, model.qkv()});
+          args.qkv = make.normal(kAct, {T, model.qkv()});
           args.kCache = make.normal(cache, {sequences * M, model.kvHeads, W, model.headDim});
           args.vCache = make.normal(cache, {sequences * M, model.kvHeads, W, model.headDim});
           args.blockTable = make.empty(DType::I32, {sequences, M});
-          args.rowSequence = make.empty(DType::I32, {sequences});
-          args.rowPosition = make.empty(DType::I32, {sequences});
+          args.rowSequence = make.empty(DType::I32, {T});
+          args.rowPosition = make.empty(DType::I32, {T});
           for (int64_t i = 0; i < sequences * M; ++i)
             args.blockTable.as<int32_t>()[i] = static_cast<int32_t>(i);
-          for (int64_t s = 0; s < sequences; ++s) {
-            args.rowSequence.as<int32_t>()[s] = static_cast<int32_t>(s);
-            args.rowPosition.as<int32_t>()[s] = static_cast<int32_t>(length - 1);
+          for (int64_t t = 0; t < T; ++t) {
+            args.rowSequence.as<int32_t>()[t] = static_cast<int32_t>(t / rows);
+            args.rowPosition.as<int32_t>()[t] = static_cast<int32_t>(length - rows + t % rows);
           }
-          args.y = make.empty(kAct, {sequences, model.heads * model.headDim});
+          args.y = make.empty(kAct, {T, model.heads * model.headDim});
           args.heads = model.heads;
           args.kvHeads = model.kvHeads;
           args.headDim = model.headDim;
@@ -251,9 +252,10 @@ std::vector<PerfCase> perfCases() {
   table.attention(kSmol, 2048, 512);
   table.attention(kSmol, 2048, 2048);
   for (const DType cache : {DType::BF16, DType::Q8_0}) {
-    table.paged(kSmol, 1, 1024, cache);
-    table.paged(kSmol, 16, 1024, cache);
-    table.paged(kDevstral, 1, 4096, cache);
+    table.paged(kSmol, 1, 1024, 1, cache);
+    table.paged(kSmol, 16, 1024, 1, cache);
+    table.paged(kDevstral, 1, 4096, 1, cache);
+    table.paged(kDevstral, 1, 4096, 8, cache);
   }
   table.optimizer(16 << 20);
   table.sample(kSmol.vocabulary);
