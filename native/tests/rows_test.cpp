@@ -1,6 +1,7 @@
-// A step of generation gives each row the bits that it would get alone: speculative decoding checks several guesses
-// at once and must accept exactly what plain decoding would have said, and a sequence must not feel what others are
-// in its batch. For every case of the ops of a step, the first rows are computed one by one and 2 to 16 together.
+// A step of generation gives each row the bits that it would get alone: speculative decoding checks several
+// guesses at once and must accept exactly what plain decoding would have said, and a sequence must not feel
+// what others are in its batch. For every case of the ops of a step, the first rows are computed one by one
+// and 2 to 16 together.
 //
 // usage: ibert_rows_test [instruction set]
 #include <cstdlib>
@@ -44,7 +45,8 @@ int64_t rowBytes(const Tensor& tensor) {
 
 int64_t rowsOf(const tools::Case& test) {
   for (const Field& field : opSchema(test.op).fields) {
-    if (goesByRow(field)) return reinterpret_cast<const Tensor*>(test.arguments.data() + field.offset)->shape[0];
+    if (goesByRow(field))
+      return reinterpret_cast<const Tensor*>(test.arguments.data() + field.offset)->shape[0];
   }
   throw std::logic_error("an op without rows");
 }
@@ -95,7 +97,8 @@ bool compareRows(tools::Session& session, const tools::CaseSpec& spec) {
     for (size_t i = 0; i < together.size(); ++i) {
       for (int64_t t = 0; t < count; ++t) {
         const Output& output = together[i];
-        if (std::memcmp(output.bytes.data() + t * output.rowBytes, alone[t][i].bytes.data(), output.rowBytes) == 0) {
+        if (std::memcmp(output.bytes.data() + t * output.rowBytes, alone[t][i].bytes.data(),
+                        output.rowBytes) == 0) {
           continue;
         }
         expect(false, std::string(opSchema(spec.op).name) + ", " + spec.label + ": row " + std::to_string(t) +
@@ -123,7 +126,8 @@ int main(const std::string& isa) {
   for (int op = 0; op < kOpCount; ++op) {
     if (!isStep(static_cast<Op>(op))) continue;
     std::printf("%-20s %3d cases\n", opSchema(static_cast<Op>(op)).name, compared[static_cast<size_t>(op)]);
-    expect(compared[static_cast<size_t>(op)] > 0, std::string("no case of ") + opSchema(static_cast<Op>(op)).name);
+    expect(compared[static_cast<size_t>(op)] > 0,
+           std::string("no case of ") + opSchema(static_cast<Op>(op)).name);
   }
   return report();
 }

@@ -88,8 +88,10 @@ void testCache() {
   write.slots = tensor(DType::I32, {1});
   write.kCache = write.vCache = tensor(DType::Q8_0, {2, 1, 4, 32});
   write.heads = 2, write.kvHeads = 1, write.headDim = 32;
-  expectRefusedAfter(write, [](auto& args) { args.vCache.dtype = DType::BF16; }, "both", "q8_0 for the keys only");
-  expectRefusedAfter(write, [](auto& args) { args.kCache.dtype = DType::Q4_0; }, "q8_0", "another block format");
+  expectRefusedAfter(
+      write, [](auto& args) { args.vCache.dtype = DType::BF16; }, "both", "q8_0 for the keys only");
+  expectRefusedAfter(
+      write, [](auto& args) { args.kCache.dtype = DType::Q4_0; }, "q8_0", "another block format");
   expectRefusedAfter(
       write,
       [](auto& args) {

@@ -132,7 +132,8 @@ void addPagedCases(CaseList& list) {
     attentionCase(list, act, act, {9, 3, 64, 40, 16}, {1, 2, 16, 17, 257}, 5);
     attentionCase(list, act, act, {8, 2, 128, 20, 7}, {33, 65}, 31);
     attentionCase(list, act, DType::BF16, {4, 1, 32, 9, 32}, {127, 31, 5}, 9);
-    attentionCase(list, act, act, {9, 3, 64, 150, 16}, {1500, 700, 3}, 4);  // long enough to be cut into pieces
+    attentionCase(list, act, act, {9, 3, 64, 150, 16}, {1500, 700, 3},
+                  4);  // long enough to be cut into pieces
     prefillCase(list, act, act, {9, 3, 64, 30, 16}, {{0, 130}, {100, 33}, {7, 1}});
     prefillCase(list, act, DType::BF16, {2, 2, 128, 90, 16}, {{1100, 9}, {0, 2}});
     writeCase(list, act, DType::Q8_0, {9, 3, 64, 9, 16}, 65);
@@ -145,22 +146,22 @@ void addPagedCases(CaseList& list) {
     // Guesses of speculative decoding, checked together.
     prefillCase(list, act, act, {16, 8, 64, 120, 16}, {{1090, 9}, {505, 5}, {17, 2}});
   }
-  // Scales of zero, below the normal numbers, at the largest, and too large; a value that is infinite or none.
-  list.push_back({Op::kvCacheWrite, "q8_0 of values at the ends of the range", [](Maker& make) {
-                    const std::vector<double> sizes = {0,   1e-30, 3e-6, 1e-4,     1,
-                                                       8e6, 9e6,   1e30, HUGE_VAL, std::nan("")};
-                    std::vector<int32_t> slots;
-                    for (size_t t = 0; t < sizes.size(); ++t) slots.push_back(static_cast<int32_t>(t));
-                    const KvCacheWrite args =
-                        writeArguments(make, DType::F32, DType::Q8_0, {1, 1, 32, 2, 8}, slots);
-                    auto* row = args.qkv.as<float>();
-                    for (const double size : sizes) {
-                      for (int i = 0; i < 96; ++i) row[i] *= std::isfinite(size) ? static_cast<float>(size) : 1.0f;
-                      if (!std::isfinite(size)) row[40] = row[95] = static_cast<float>(size);
-                      row += 96;
-                    }
-                    make.arguments(args);
-                  }});
+  // Scales of zero, below the normal numbers, at the largest, and too large; a value that is infinite or
+  // none.
+  list.push_back(
+      {Op::kvCacheWrite, "q8_0 of values at the ends of the range", [](Maker& make) {
+         const std::vector<double> sizes = {0, 1e-30, 3e-6, 1e-4, 1, 8e6, 9e6, 1e30, HUGE_VAL, std::nan("")};
+         std::vector<int32_t> slots;
+         for (size_t t = 0; t < sizes.size(); ++t) slots.push_back(static_cast<int32_t>(t));
+         const KvCacheWrite args = writeArguments(make, DType::F32, DType::Q8_0, {1, 1, 32, 2, 8}, slots);
+         auto* row = args.qkv.as<float>();
+         for (const double size : sizes) {
+           for (int i = 0; i < 96; ++i) row[i] *= std::isfinite(size) ? static_cast<float>(size) : 1.0f;
+           if (!std::isfinite(size)) row[40] = row[95] = static_cast<float>(size);
+           row += 96;
+         }
+         make.arguments(args);
+       }});
   const Cache small{2, 1, 64, 4, 8};
   const DType bf16 = DType::BF16;
   list.push_back({Op::kvCacheWrite, "slot 32 of 32", [=](Maker& make) {

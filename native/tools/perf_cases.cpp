@@ -117,8 +117,8 @@ class Table {
     });
   }
 
-  // The last `rows` of `length` tokens of each of `sequences` in the cache: one in plain decoding, several where guesses
-  // are checked together.
+  // The last `rows` of `length` tokens of each of `sequences` in the cache: one in plain decoding, several
+  // where guesses are checked together.
   void paged(const Model& model, int64_t sequences, int64_t length, int64_t rows, DType cache) {
     const int64_t W = 16, M = length / W, T = sequences * rows;
     const double read = bytesOf(cache, 2.0 * sequences * length * model.kvHeads * model.headDim);

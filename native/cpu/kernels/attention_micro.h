@@ -146,12 +146,12 @@ void multiplyPanels(int64_t rows, int64_t columns, Left<Unit> a, const Unit* b, 
 
 #if defined(IBERT_HAS_TILES)
 // Where there are tiles, products of bf16 are theirs.
-inline void multiplyPanel(int64_t rows, int64_t vectors, Left<uint32_t> a, const uint32_t* b, int64_t bStep, int64_t steps,
-                          float* c, int64_t cRow, bool add) {
+inline void multiplyPanel(int64_t rows, int64_t vectors, Left<uint32_t> a, const uint32_t* b, int64_t bStep,
+                          int64_t steps, float* c, int64_t cRow, bool add) {
   multiplyTiles(rows, vectors * kWidth, a.data, a.row, a.step, b, bStep, steps, steps, c, cRow, add);
 }
-inline void multiplyPanels(int64_t rows, int64_t columns, Left<uint32_t> a, const uint32_t* b, int64_t panelSteps,
-                           int64_t steps, float* c, int64_t cRow, bool add) {
+inline void multiplyPanels(int64_t rows, int64_t columns, Left<uint32_t> a, const uint32_t* b,
+                           int64_t panelSteps, int64_t steps, float* c, int64_t cRow, bool add) {
   multiplyTiles(rows, columns, a.data, a.row, a.step, b, kPanel, panelSteps, steps, c, cRow, add);
 }
 #endif

@@ -1,10 +1,10 @@
-// Attention in a step of generation: a few query rows of one sequence against its cache. Reading the cache is the
-// bound, so keys and values are used as they lie, each once for all query heads that share them.
+// Attention in a step of generation: a few query rows of one sequence against its cache. Reading the cache is
+// the bound, so keys and values are used as they lie, each once for all query heads that share them.
 //
-// The context goes in pieces of kPieceKeys keys: scores of all of them, softmax, weighted sum of the values; the pieces
-// are joined in their order. A piece begins at a multiple of kPieceKeys and the arithmetic of a lane (a query row and
-// head) knows of no other lane, so that its result is the same bits whatever rows go with it, and whether one task
-// walks through the pieces or each has its own.
+// The context goes in pieces of kPieceKeys keys: scores of all of them, softmax, weighted sum of the values;
+// the pieces are joined in their order. A piece begins at a multiple of kPieceKeys and the arithmetic of a
+// lane (a query row and head) knows of no other lane, so that its result is the same bits whatever rows go
+// with it, and whether one task walks through the pieces or each has its own.
 #pragma once
 
 #include <cmath>
@@ -24,8 +24,8 @@ static_assert(kKeyStep * kLaneBlock == kWidth);
 template <class T>
 using PieceRows = CacheRows<T, kPieceKeys>;
 
-// What some of the context gave for lanes: the unnormalised result in rows of `columns` floats, its total, and the
-// logarithm of the factor left out of both.
+// What some of the context gave for lanes: the unnormalised result in rows of `columns` floats, its total,
+// and the logarithm of the factor left out of both.
 struct Partial {
   float *out, *total, *shift;
   int64_t columns;
@@ -37,7 +37,8 @@ struct Partial {
         columns(roundUp(headDim, kWidth)) {}
 
   void copy(int64_t lane, const Partial& from, int64_t fromLane) {
-    std::memcpy(out + lane * columns, from.out + fromLane * columns, static_cast<size_t>(columns) * sizeof(float));
+    std::memcpy(out + lane * columns, from.out + fromLane * columns,
+                static_cast<size_t>(columns) * sizeof(float));
     total[lane] = from.total[fromLane];
     shift[lane] = from.shift[fromLane];
   }
@@ -96,8 +97,8 @@ class StepTile {
     }
   }
 
-  // Computes piece(): the keys from firstKey on, which is a multiple of kPieceKeys. It holds nothing for the lanes that
-  // see none of them.
+  // Computes piece(): the keys from firstKey on, which is a multiple of kPieceKeys. It holds nothing for the
+  // lanes that see none of them.
   template <class K, class V>
   void attend(int64_t firstKey, const PieceRows<K>& keys, const PieceRows<V>& values) {
     std::memset(piece_.out, 0, static_cast<size_t>(roundUp(lanes_, kLaneBlock) * columns_) * sizeof(float));
@@ -149,7 +150,8 @@ class StepTile {
 
   float* scoresOf(int64_t lane) const { return scores_ + lane * kPieceKeys; }  // (keys, kLaneBlock)
 
-  // Scores of kKeyStep keys by a block of lanes: one vector of partial sums for each, then all are summed at once.
+  // Scores of kKeyStep keys by a block of lanes: one vector of partial sums for each, then all are summed at
+  // once.
   template <class K, int Lanes>
   void score(const K* const* rows, int64_t lane, int64_t key) {
     Vec sums[kWidth];
@@ -160,12 +162,14 @@ class StepTile {
       if (pairs_) {
         for (int64_t i = 0; i < headDim_ / 2; i += kWidth) {
           Pairs query[Lanes];
-          for (int l = 0; l < Lanes; ++l) query[l] = loadPairs(reinterpret_cast<const uint32_t*>(q + l * columns_) + i);
+          for (int l = 0; l < Lanes; ++l)
+            query[l] = loadPairs(reinterpret_cast<const uint32_t*>(q + l * columns_) + i);
 #pragma GCC unroll 4
           for (int k = 0; k < kKeyStep; ++k) {
             const Pairs row = loadPairs(reinterpret_cast<const uint32_t*>(rows[k]) + i);
 #pragma GCC unroll 4
-            for (int l = 0; l < Lanes; ++l) sums[k * kLaneBlock + l] = dot(row, query[l], sums[k * kLaneBlock + l]);
+            for (int l = 0; l < Lanes; ++l)
+              sums[k * kLaneBlock + l] = dot(row, query[l], sums[k * kLaneBlock + l]);
           }
         }
         return storeScores(sums, lane, key);
@@ -179,7 +183,8 @@ class StepTile {
       for (int k = 0; k < kKeyStep; ++k) {
         const Vec row = cached(rows[k], i, headDim_ - i);
 #pragma GCC unroll 4
-        for (int l = 0; l < Lanes; ++l) sums[k * kLaneBlock + l] = fma(row, query[l], sums[k * kLaneBlock + l]);
+        for (int l = 0; l < Lanes; ++l)
+          sums[k * kLaneBlock + l] = fma(row, query[l], sums[k * kLaneBlock + l]);
       }
     }
     storeScores(sums, lane, key);

@@ -1,4 +1,5 @@
-// Rows of the paged cache: one key or value of one key-value head, in any dtype of the cache, widened as it is read.
+// Rows of the paged cache: one key or value of one key-value head, in any dtype of the cache, widened as it
+// is read.
 #pragma once
 
 #include <cmath>
@@ -74,14 +75,15 @@ struct CacheRows {
   int64_t count = 0;
   const T* row[Most];
 
-  // Positions [begin, end) of the sequence whose blocks are `blocks`. Places behind them, up to a multiple of kAhead,
-  // repeat the last row: kernels take some keys at a time.
+  // Positions [begin, end) of the sequence whose blocks are `blocks`. Places behind them, up to a multiple of
+  // kAhead, repeat the last row: kernels take some keys at a time.
   void find(const Tensor& cache, const int32_t* blocks, int64_t kvHead, int64_t begin, int64_t end) {
     const int64_t W = cache.shape[2], cells = cache.shape[3] / kPerCell<T>;
     count = 0;
     while (begin < end) {
       const int64_t place = begin % W, run = smaller(W - place, end - begin);
-      const T* first = cache.as<const T>() + ((blocks[begin / W] * cache.shape[1] + kvHead) * W + place) * cells;
+      const T* first =
+          cache.as<const T>() + ((blocks[begin / W] * cache.shape[1] + kvHead) * W + place) * cells;
       for (int64_t i = 0; i < run; ++i) row[count++] = first + i * cells;
       begin += run;
     }
@@ -89,10 +91,12 @@ struct CacheRows {
     bytes_ = cells * static_cast<int64_t>(sizeof(T));
   }
 
-  // The blocks of a sequence lie anywhere, which no hardware foresees: asks for the kAhead rows from `first` on.
+  // The blocks of a sequence lie anywhere, which no hardware foresees: asks for the kAhead rows from `first`
+  // on.
   void prefetch(int64_t first) const {
     for (int64_t i = first; i < smaller(count, first + kAhead); ++i) {
-      for (int64_t byte = 0; byte < bytes_; byte += 64) __builtin_prefetch(reinterpret_cast<const char*>(row[i]) + byte);
+      for (int64_t byte = 0; byte < bytes_; byte += 64)
+        __builtin_prefetch(reinterpret_cast<const char*>(row[i]) + byte);
     }
   }
 

@@ -1,6 +1,7 @@
-// Attention against the paged cache (Kwon et al. 2023). Rows that follow each other in one sequence share a tile, so
-// that a block of keys is read once for all of them. Few rows are a step of generation, bound by the reading of the
-// cache (attention_step.h); many are a chunk of a prompt, bound by multiplication (attention_tile.h).
+// Attention against the paged cache (Kwon et al. 2023). Rows that follow each other in one sequence share a
+// tile, so that a block of keys is read once for all of them. Few rows are a step of generation, bound by the
+// reading of the cache (attention_step.h); many are a chunk of a prompt, bound by multiplication
+// (attention_tile.h).
 #include <vector>
 
 #include "../content.h"
@@ -56,13 +57,14 @@ void checkContent(const PagedAttention& args, const std::vector<RowTile>& tiles)
   }
 }
 
-// What the products with many rows take for a row of the cache: q8_0 is widened to the dtype of the queries first.
+// What the products with many rows take for a row of the cache: q8_0 is widened to the dtype of the queries
+// first.
 template <class Q, class T>
 using Widened = std::conditional_t<std::is_same_v<T, Q8Block>, Q, T>;
 // Their units: pairs of bf16 need both operands in bf16.
 template <class Q, class K, class V>
-using TileUnitFor =
-    std::conditional_t<std::is_same_v<Q, Widened<Q, K>> && std::is_same_v<Q, Widened<Q, V>>, UnitFor<Q>, float>;
+using TileUnitFor = std::conditional_t<std::is_same_v<Q, Widened<Q, K>> && std::is_same_v<Q, Widened<Q, V>>,
+                                       UnitFor<Q>, float>;
 
 template <class Q, class K, class V, class Y>
 class Kernel {
@@ -141,7 +143,8 @@ class Kernel {
     const int64_t columns = args_.qkv.shape[1], D = args_.headDim;
     const Q* q = args_.qkv.as<const Q>() + rows.first * columns + kvHead * group_ * D;
     body(
-        rows.count * group_, [=, this](int64_t lane) { return q + lane / group_ * columns + lane % group_ * D; },
+        rows.count * group_,
+        [=, this](int64_t lane) { return q + lane / group_ * columns + lane % group_ * D; },
         [&, this](int64_t lane) { return position()[rows.first + lane / group_]; });
   }
 
@@ -198,14 +201,15 @@ class Kernel {
           key, keys[now].count, [&](int64_t j) { return rowAt(keys, j); },
           [&](int64_t j) { return rowAt(values, j); });
     }
-    for (int64_t lane = 0; lane < rows.count * group_; ++lane) tile.writeRow(lane, y(laneRow(rows, kvHead, lane)));
+    for (int64_t lane = 0; lane < rows.count * group_; ++lane)
+      tile.writeRow(lane, y(laneRow(rows, kvHead, lane)));
   }
 
   const PagedAttention& args_;
   int64_t group_;
   std::vector<RowTile> tiles_;
-  // A step of generation: few rows, or one of each sequence. How long a tile is does not decide, since that would let the
-  // place where a prompt was cut show in its bits.
+  // A step of generation: few rows, or one of each sequence. How long a tile is does not decide, since that
+  // would let the place where a prompt was cut show in its bits.
   bool few_;
   int64_t split_;
   Carver shared_;
@@ -218,8 +222,9 @@ template <class Body>
 void withKernel(const PagedAttention& args, Body&& body) {
   withTypes(args.qkv.dtype, args.y.dtype, [&](auto* q, auto* y) {
     withCacheTypes(args.kCache.dtype, args.vCache.dtype, [&](auto* k, auto* v) {
-      body.template operator()<Kernel<std::remove_pointer_t<decltype(q)>, std::remove_pointer_t<decltype(k)>,
-                                      std::remove_pointer_t<decltype(v)>, std::remove_pointer_t<decltype(y)>>>();
+      body.template
+      operator()<Kernel<std::remove_pointer_t<decltype(q)>, std::remove_pointer_t<decltype(k)>,
+                        std::remove_pointer_t<decltype(v)>, std::remove_pointer_t<decltype(y)>>>();
     });
   });
 }

@@ -189,8 +189,8 @@ struct SquareSum {
 };
 
 #if defined(__AVX512BF16__)
-// Two bf16 of consecutive k in one 32-bit lane: what tiles multiply, and vdpbf16ps, which is twice the work of an FMA
-// except on the AMX machines, where it has half of the FMA's rate in flops.
+// Two bf16 of consecutive k in one 32-bit lane: what tiles multiply, and vdpbf16ps, which is twice the work
+// of an FMA except on the AMX machines, where it has half of the FMA's rate in flops.
 #define IBERT_PAIR_DOT 1
 struct Pairs {
   __m512i v;

@@ -44,7 +44,8 @@ inline Vec load(const Bf16* p) {
   return loadTail(p, kWidth);
 }
 inline Vec loadCodes(const int8_t* p) {
-  return {Lanes{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]), static_cast<float>(p[3])}};
+  return {Lanes{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]),
+                static_cast<float>(p[3])}};
 }
 inline void storeTail(Bf16* p, Vec a, int lanes) {
   uint32_t bits[kWidth];

@@ -13,9 +13,9 @@ namespace ibert::cpu::IBERT_ISA {
 
 namespace {
 
-constexpr int64_t kTile = 16;          // rows of a tile; pairs, or floats, in its row
-constexpr int64_t kBlockRows = 32;     // two tiles of A by two of B make four products of four loads
-constexpr int64_t kMostSteps = 128;    // pairs of k: heads of 256, blocks of 128 keys, panels of 64 lanes
+constexpr int64_t kTile = 16;        // rows of a tile; pairs, or floats, in its row
+constexpr int64_t kBlockRows = 32;   // two tiles of A by two of B make four products of four loads
+constexpr int64_t kMostSteps = 128;  // pairs of k: heads of 256, blocks of 128 keys, panels of 64 lanes
 constexpr int64_t kUnit = sizeof(uint32_t);
 
 // Tiles 0..3: sums of (rows 0..15, 16..31) x (columns 0..15, 16..31); 4, 5: A; 6, 7: B.
@@ -35,8 +35,8 @@ void step(const uint32_t* a, int64_t aRow, const uint32_t* b, int64_t bRow) {
 
 // 32 rows by 32 columns (16 unless Wide). A has zeros up to a multiple of kTile steps.
 template <bool Wide>
-void block(const uint32_t* a, int64_t aRow, const uint32_t* b, int64_t bRow, int64_t steps, float* c, int64_t cRow,
-           bool add) {
+void block(const uint32_t* a, int64_t aRow, const uint32_t* b, int64_t bRow, int64_t steps, float* c,
+           int64_t cRow, bool add) {
   const int64_t stride = cRow * static_cast<int64_t>(sizeof(float));
   if (add) {
     IBERT_TILE_LOAD(0, c, stride);
@@ -80,23 +80,26 @@ void copyRows(const uint32_t* a, int64_t aRow, int64_t rows, int64_t steps, uint
 }
 
 // The same of an A whose rows lie side by side: (steps, rows), aStep apart.
-void transposeRows(const uint32_t* a, int64_t aStep, int64_t rows, int64_t steps, uint32_t* to, int64_t toRow) {
+void transposeRows(const uint32_t* a, int64_t aStep, int64_t rows, int64_t steps, uint32_t* to,
+                   int64_t toRow) {
   static_assert(kWidth == kTile);
   for (int64_t m = 0; m < kBlockRows; m += kTile) {
     for (int64_t k = 0; k < toRow; k += kTile) {
       Vec square[kTile];
       for (int64_t i = 0; i < kTile; ++i) {
         const bool there = k + i < steps && m < rows;
-        square[i] = there ? loadPart(reinterpret_cast<const float*>(a + (k + i) * aStep + m), rows - m) : broadcast(0.0f);
+        square[i] = there ? loadPart(reinterpret_cast<const float*>(a + (k + i) * aStep + m), rows - m)
+                          : broadcast(0.0f);
       }
       transposeSquare(square);
-      for (int64_t i = 0; i < kTile; ++i) store(reinterpret_cast<float*>(to + (m + i) * toRow + k), square[i]);
+      for (int64_t i = 0; i < kTile; ++i)
+        store(reinterpret_cast<float*>(to + (m + i) * toRow + k), square[i]);
     }
   }
 }
 
-void columnsOf(const uint32_t* a, int64_t aRow, int64_t columns, const uint32_t* b, int64_t bRow, int64_t steps, float* c,
-               int64_t cRow, bool add) {
+void columnsOf(const uint32_t* a, int64_t aRow, int64_t columns, const uint32_t* b, int64_t bRow,
+               int64_t steps, float* c, int64_t cRow, bool add) {
   int64_t n = 0;
   for (; n + 2 * kTile <= columns; n += 2 * kTile) block<true>(a, aRow, b + n, bRow, steps, c + n, cRow, add);
   if (n < columns) block<false>(a, aRow, b + n, bRow, steps, c + n, cRow, add);
@@ -104,8 +107,9 @@ void columnsOf(const uint32_t* a, int64_t aRow, int64_t columns, const uint32_t*
 
 }  // namespace
 
-void multiplyTiles(int64_t rows, int64_t columns, const uint32_t* a, int64_t aRow, int64_t aStep, const uint32_t* b,
-                   int64_t panel, int64_t panelSteps, int64_t steps, float* c, int64_t cRow, bool add) {
+void multiplyTiles(int64_t rows, int64_t columns, const uint32_t* a, int64_t aRow, int64_t aStep,
+                   const uint32_t* b, int64_t panel, int64_t panelSteps, int64_t steps, float* c,
+                   int64_t cRow, bool add) {
   const int64_t whole = roundUp(steps, kTile);
   alignas(64) uint32_t copy[kBlockRows * kMostSteps];
   for (int64_t m = 0; m < rows; m += kBlockRows) {
@@ -133,7 +137,8 @@ void multiplyTiles(int64_t rows, int64_t columns, const uint32_t* a, int64_t aRo
       alignas(64) float sums[kBlockRows * 64];
       if (add) {
         std::memset(sums, 0, sizeof sums);
-        for (int64_t i = 0; i < count; ++i) std::memcpy(sums + i * width, to + i * cRow, width * sizeof(float));
+        for (int64_t i = 0; i < count; ++i)
+          std::memcpy(sums + i * width, to + i * cRow, width * sizeof(float));
       }
       columnsOf(from, fromRow, width, right, width, steps, sums, width, add);
       for (int64_t i = 0; i < count; ++i) std::memcpy(to + i * cRow, sums + i * width, width * sizeof(float));
@@ -150,7 +155,9 @@ TileScope::TileScope() {
   IBERT_TILE_CONFIGURE(config);
 }
 
-TileScope::~TileScope() { IBERT_TILE_RELEASE(); }
+TileScope::~TileScope() {
+  IBERT_TILE_RELEASE();
+}
 
 }  // namespace ibert::cpu::IBERT_ISA
 
