@@ -44,6 +44,10 @@ export const IBertConfig = z.strictObject({
     .positive()
     .optional()
     .describe("Room of the key/value cache for all of them, and for prompts kept; default 2 * maxContext."),
+  kvCache: z
+    .enum(["bf16", "q8_0"])
+    .default("bf16")
+    .describe("Storage of keys and values; q8_0 takes about half the memory, and rounds."),
   promptCache: z
     .boolean()
     .default(true)
@@ -169,6 +173,7 @@ export class IBertModel {
     const context = Math.min(settings.maxContext, session.config.contextLength);
     const inference = new InferenceEngine(session, bank, {
       activations: "bf16",
+      cache: settings.kvCache,
       maxRows: 512,
       maxSequences: settings.maxSequences,
       maxPositions: settings.cacheTokens ?? 2 * context,

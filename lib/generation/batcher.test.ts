@@ -153,6 +153,28 @@ describe("the prompt cache", () => {
   });
 });
 
+describe("a cache in q8_0", () => {
+  it("says nearly what one in bf16 says, and keeps its exactness", async () => {
+    const exact = await complete(engineOf(), prompts(), PLAIN);
+    const engine = engineOf(undefined, { cache: "q8_0" });
+    const rounded = await complete(engine, prompts(), PLAIN);
+    const guessed = await complete(engine, prompts(), { draftTokens: 7, promptCache: false });
+    expect(guessed.said).toEqual(rounded.said);
+    // Where the first tokens are the same, so is what the model thinks of the next.
+    let compared = 0;
+    for (const [i, { ids, logprobs }] of exact.said.entries()) {
+      const other = rounded.said[i]!;
+      const differs = ids.findIndex((id, at) => id !== other.ids[at]);
+      const same = differs < 0 ? ids.length : differs;
+      compared += same;
+      for (let at = 0; at < same; at++)
+        expect(Math.abs(logprobs[at]! - other.logprobs[at]!)).toBeLessThan(0.25);
+    }
+    expect(compared).toBeGreaterThan(100);
+    expect(rounded.said).not.toEqual(exact.said);
+  });
+});
+
 describe("a text that goes wrong", () => {
   it("ends alone when its caller aborts or throws", async () => {
     const engine = engineOf();
