@@ -99,12 +99,11 @@ function compare(participants, { threads, compiled, model, peak }) {
       theirs: memory(frugal),
       unit: "MiB",
     }),
-    // What the plan is about: the process without Node and the code that was resident before the model was opened.
     row({
       name: "planned memory of training, against what was measured",
       peer: "self-measured",
       ours: mine.hello.plannedBytes / MIB,
-      theirs: memory(mine) - mine.hello.residentBeforeBytes / MIB,
+      theirs: memory(mine),
       unit: "MiB",
     }),
   );

@@ -34,6 +34,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["describeDTypes"] = Napi::Function::New(env, describeDTypes);
   exports["checkOp"] = Napi::Function::New(env, checkOp);
   exports["mapFile"] = Napi::Function::New(env, mapFile);
+  exports["forgetFile"] = Napi::Function::New(env, forgetFile);
+  exports["trimHeap"] = Napi::Function::New(env, trimHeap);
   return exports;
 }
 

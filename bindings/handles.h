@@ -150,6 +150,8 @@ class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
 Napi::Value describeOps(const Napi::CallbackInfo& info);
 Napi::Value checkOp(const Napi::CallbackInfo& info);
 Napi::Value mapFile(const Napi::CallbackInfo& info);
+Napi::Value forgetFile(const Napi::CallbackInfo& info);
+Napi::Value trimHeap(const Napi::CallbackInfo& info);
 
 // Throws a JavaScript error with this text.
 [[noreturn]] void fail(napi_env env, const std::string& text);

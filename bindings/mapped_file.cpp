@@ -1,4 +1,4 @@
-// Weight files are mapped, not read: pages come in as the packer touches them and leave again under pressure.
+// Weight files are mapped, not read: pages come in as they are copied to the device, and leave when that is done.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -10,6 +10,10 @@
 #include "handles.h"
 
 namespace ibert::bindings {
+
+namespace {
+constexpr napi_type_tag kMappedFileTag = {0x5ad20b6c1e9f4873, 0x9c41e7f02b6d8a15};
+}  // namespace
 
 // mapFile(path, offset, bytes): a Uint8Array over that part of the file; what is written to it stays in this process.
 Napi::Value mapFile(const Napi::CallbackInfo& info) {
@@ -36,7 +40,20 @@ Napi::Value mapFile(const Napi::CallbackInfo& info) {
   close(file);
   if (data == MAP_FAILED) fail(env, "cannot map " + path + ": " + std::strerror(error));
   auto buffer = Napi::ArrayBuffer::New(env, data, length, [length](Napi::Env, void* memory) { munmap(memory, length); });
+  buffer.TypeTag(&kMappedFileTag);
   return Napi::Uint8Array::New(env, static_cast<size_t>(bytes), buffer, static_cast<size_t>(before));
+}
+
+// forgetFile(array): gives back the pages that reading an array of mapFile brought into memory. Reading it again brings
+// them back from the file.
+Napi::Value forgetFile(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsTypedArray()) fail(env, "forgetFile: expected an array of mapFile");
+  Napi::ArrayBuffer buffer = info[0].As<Napi::TypedArray>().ArrayBuffer();
+  // Other memory would lose its content.
+  if (!buffer.CheckTypeTag(&kMappedFileTag)) fail(env, "forgetFile: expected an array of mapFile");
+  madvise(buffer.Data(), buffer.ByteLength(), MADV_DONTNEED);
+  return env.Undefined();
 }
 
 }  // namespace ibert::bindings

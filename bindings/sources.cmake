@@ -12,6 +12,7 @@ add_library(ibert_addon SHARED
   ${CMAKE_CURRENT_LIST_DIR}/recording.cpp
   ${CMAKE_CURRENT_LIST_DIR}/tensor.cpp
   ${CMAKE_CURRENT_LIST_DIR}/mapped_file.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/memory.cpp
   ${CMAKE_JS_SRC})
 set_target_properties(ibert_addon PROPERTIES PREFIX "" SUFFIX ".node" OUTPUT_NAME "ibert")
 target_include_directories(ibert_addon PRIVATE ${CMAKE_JS_INC} ${NODE_ADDON_API})

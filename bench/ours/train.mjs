@@ -12,6 +12,7 @@ import { packRows } from "../../dist/data/packing.js";
 import { Random } from "../../dist/data/random.js";
 import { Decoder } from "../../dist/models/decoder.js";
 import { ModelSession } from "../../dist/models/session.js";
+import { planMemory } from "../../dist/training/plan.js";
 import { TrainStep } from "../../dist/training/train-step.js";
 import { hello, peakRssBytes, serve } from "./protocol.mjs";
 
@@ -32,24 +33,36 @@ const batch = packRows(
   0,
 );
 
-const residentBefore = process.memoryUsage.rss();
+const open = (planned) =>
+  ModelSession.open({
+    base: values.model,
+    backend: "cpu",
+    threads: Number(values.threads),
+    weights: values.weights,
+    planned,
+  });
+function trainStepOf(session) {
+  const lora = { rank: 32, alpha: 64, targets: ["q_proj", "k_proj", "v_proj", "o_proj"] };
+  const adapter = session.createAdapter(lora, Random.of(1, "lora"));
+  const decoder = new Decoder(session.device, session.config, session.weights, adapter, {
+    activations: "bf16",
+    recompute: "none",
+  });
+  const optimizer = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxGradNorm: 1 };
+  return new TrainStep(decoder, optimizer, budget);
+}
+
+// As `ibert-train --dry-run` does it.
+async function planned() {
+  const session = await open(true);
+  return planMemory(session, () => trainStepOf(session));
+}
+const plan = await planned();
+
 const started = performance.now();
-const session = await ModelSession.open({
-  base: values.model,
-  backend: "cpu",
-  threads: Number(values.threads),
-  weights: values.weights,
-});
+const session = await open(false);
 const { device } = session;
-const lora = { rank: 32, alpha: 64, targets: ["q_proj", "k_proj", "v_proj", "o_proj"] };
-const adapter = session.createAdapter(lora, Random.of(1, "lora"));
-const decoder = new Decoder(device, session.config, session.weights, adapter, {
-  activations: "bf16",
-  recompute: "none",
-});
-const optimizer = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxGradNorm: 1 };
-const trainStep = new TrainStep(decoder, optimizer, budget);
-const { held, workspace } = device.memory;
+const trainStep = trainStepOf(session);
 const loadSeconds = (performance.now() - started) / 1000;
 
 let step = 0;
@@ -66,8 +79,7 @@ hello("train", device, {
   loadSeconds,
   firstStepSeconds: first.seconds,
   firstLoss: first.loss,
-  plannedBytes: held + workspace,
-  residentBeforeBytes: residentBefore,
+  plannedBytes: plan.total,
   supervisedTokens: batch.supervisedTokens,
 });
 await serve(work);

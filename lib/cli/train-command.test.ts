@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { temporaryFolder } from "../formats/testing/temporary.js";
+import type { TrainingPlan } from "../training/plan.js";
 import { errorOf, ibertTrain } from "./testing/run-program.js";
 import { writeTinyCorpus } from "./testing/tiny-corpus.js";
 
@@ -96,12 +97,11 @@ describe("ibert-train", () => {
   it("plans without training", async () => {
     const ended = await ibertTrain(["--config", config, "--dry-run", "--json"]);
     expect(ended.code).toBe(0);
-    const plan = JSON.parse(ended.stdout) as Record<
-      "weights" | "adapter" | "activations" | "workspace" | "total",
-      number
-    >;
+    const plan = JSON.parse(ended.stdout) as Record<keyof TrainingPlan, number>;
     expect(plan).toMatchObject({ event: "plan", rows: 24 });
-    expect(plan.total).toBe(plan.weights + plan.adapter + plan.activations + plan.workspace);
+    const { process, weights, adapter, activations, generation, workspace, total } = plan;
+    expect(total).toBe(process + weights + adapter + Math.max(activations, generation) + workspace);
+    expect(generation).toBeGreaterThan(activations);
     expect(plan.weights).toBeGreaterThan(80e6);
   });
 

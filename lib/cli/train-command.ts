@@ -19,7 +19,7 @@ import { planTraining, train, type TrainResult } from "../training/train.js";
 import { evaluationTable } from "./evaluation-table.js";
 import { formatBytes, formatCount, formatDuration } from "./format.js";
 import { EXIT, EXIT_CODES_HELP, type Run } from "./main.js";
-import { describePlan, trainingDisplay, type TrainingDisplay } from "./training-display.js";
+import { describeMemory, trainingDisplay, type TrainingDisplay } from "./training-display.js";
 
 interface Options {
   config?: string;
@@ -117,7 +117,7 @@ async function dryRun(config: TrainingConfig, options: Options, run: Run): Promi
   if (options.json === true) {
     run.printJson({ event: "plan", ...plan, available, rows: rows.length, config });
   } else {
-    run.print(describePlan(plan));
+    run.print(describeMemory(plan));
     run.print(`${formatBytes(available)} are available; ${formatCount(rows.length)} training rows`);
   }
   requireMemory(plan, available);

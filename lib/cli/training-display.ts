@@ -4,7 +4,7 @@ import { SingleBar } from "cli-progress";
 import type { EvaluationResult } from "../evaluation/metrics.js";
 import type { StepRecord } from "../training/checkpoint.js";
 import type { TrainingEvents, TrainingProgress } from "../training/events.js";
-import type { TrainingPlan } from "../training/plan.js";
+import { describePlan, type TrainingPlan } from "../training/plan.js";
 import { formatBytes, formatDuration, formatPercent } from "./format.js";
 import type { Output, Run } from "./main.js";
 
@@ -21,9 +21,7 @@ export function trainingDisplay(run: Run, json: boolean): TrainingDisplay {
   return stderr.isTTY === true ? new LiveDisplay(stderr) : new LineDisplay(stderr);
 }
 
-export const describePlan = ({ weights, adapter, activations, workspace, total }: TrainingPlan): string =>
-  `memory ${formatBytes(total)}: weights ${formatBytes(weights)}, adapter and optimizer ${formatBytes(adapter)}, ` +
-  `activations ${formatBytes(activations)}, scratch ${formatBytes(workspace)}`;
+export const describeMemory = (plan: TrainingPlan): string => `memory ${describePlan(plan, formatBytes)}`;
 
 const describeEvaluation = (when: string, step: number, { all }: EvaluationResult): string =>
   `${when === "during" ? `step ${step}` : when}: ${formatPercent(all.rates.compile)} of ${all.codeRows} answers ` +
@@ -63,7 +61,7 @@ class LineDisplay implements TrainingDisplay {
   }
 
   onPlan(plan: TrainingPlan): void {
-    this.say(describePlan(plan));
+    this.say(describeMemory(plan));
   }
 
   onStep(record: StepRecord, progress: TrainingProgress): void {

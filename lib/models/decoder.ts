@@ -282,33 +282,37 @@ export class Decoder {
     };
     // MLP: dh -> d(gated) -> d(gateUp) -> d(norm) -> dh
     arena.scope(() => {
-      const dx = this.activation(arena, tokens, hiddenSize);
-      const dGated = this.activation(arena, tokens, intermediateSize);
-      this.linearBackward(layer, "down", dh, dGated, () => this.gated(gateUp, arena), xa.down);
       const dGateUp = gateUp; // gateUp is not needed again
-      device.ops.swigluBackward({ dy: dGated, gateUp, dGateUp });
+      arena.scope(() => {
+        const dGated = this.activation(arena, tokens, intermediateSize);
+        this.linearBackward(layer, "down", dh, dGated, () => this.gated(gateUp, arena), xa.down);
+        device.ops.swigluBackward({ dy: dGated, gateUp, dGateUp });
+      });
+      const dx = this.activation(arena, tokens, hiddenSize);
       this.linearBackward(layer, "gateUp", dGateUp, dx, normed(middle, weights.postAttentionNorm), xa.gateUp);
       const weight = weights.postAttentionNorm;
       device.ops.rmsNormBackward({ dy: dx, x: middle, weight, rstd: rstdMiddle, dResidual: dh, dx: dh });
     });
     // Attention: dh -> d(attention) -> d(qkv) -> d(norm) -> dh
     arena.scope(() => {
-      const dx = layer === 0 ? undefined : this.activation(arena, tokens, hiddenSize);
-      const dAttention = this.activation(arena, tokens, heads * headDim);
-      this.linearBackward(layer, "o", dh, dAttention, () => attention, xa.o);
       const dqkv = this.activation(arena, tokens, (heads + 2 * kvHeads) * headDim);
-      device.ops.attentionBackward({
-        dy: dAttention,
-        qkv,
-        y: attention,
-        lse,
-        offsets: batch.offsets,
-        dqkv,
-        heads,
-        kvHeads,
-        headDim,
-        scale: 1 / Math.sqrt(headDim),
+      arena.scope(() => {
+        const dAttention = this.activation(arena, tokens, heads * headDim);
+        this.linearBackward(layer, "o", dh, dAttention, () => attention, xa.o);
+        device.ops.attentionBackward({
+          dy: dAttention,
+          qkv,
+          y: attention,
+          lse,
+          offsets: batch.offsets,
+          dqkv,
+          heads,
+          kvHeads,
+          headDim,
+          scale: 1 / Math.sqrt(headDim),
+        });
       });
+      const dx = layer === 0 ? undefined : this.activation(arena, tokens, hiddenSize);
       device.ops.rope({ x: dqkv, cosSin, heads: heads + kvHeads, headDim, inverse: 1 });
       this.linearBackward(layer, "qkv", dqkv, dx, normed(input, weights.inputNorm), xa.qkv);
       if (dx === undefined) return;

@@ -1,6 +1,8 @@
 import { IBertError } from "../errors.js";
 import type { DType as FileDType } from "../formats/dtypes.js";
+import type { Arena } from "../runtime/arena.js";
 import type { Device } from "../runtime/device.js";
+import { withSmallYoungGeneration } from "../runtime/memory.js";
 import { addon } from "../runtime/native.js";
 import { DTYPES, type DType, type Tensor } from "../runtime/tensor.js";
 
@@ -43,15 +45,29 @@ export async function loadDecoderWeights(
   model: ModelWeights,
   options: LoadOptions = {},
 ): Promise<DecoderWeights> {
-  const loader = new Loader(device, model, options);
-  const { config } = model;
+  // One buffer for staging, as large as the hungriest layer: what comes and goes one by one stays with the allocator.
+  const staging = device.arena("staging", await planStaging(device, model, options));
+  try {
+    return await withSmallYoungGeneration(() => load(new Loader(device, model, options, staging), model));
+  } finally {
+    staging.free();
+  }
+}
+
+async function planStaging(device: Device, model: ModelWeights, options: LoadOptions): Promise<number> {
+  const planned = device.plan();
+  const staging = planned.arena("staging");
+  await load(new Loader(planned, model, { weights: options.weights }, staging), model);
+  return staging.peak;
+}
+
+async function load(loader: Loader, { config }: ModelWeights): Promise<DecoderWeights> {
   const embedding = loader.matrix(["model.embed_tokens.weight"], config.vocabSize, config.hiddenSize);
   await loader.settle();
   const layers: LayerWeights[] = [];
   const shapes = groupShapes(config);
   for (let layer = 0; layer < config.layers; layer++) {
     layers.push(loader.layer(layer, shapes));
-    // Staging memory is given back at each fence.
     await loader.settle();
   }
   const finalNorm = loader.vector("model.norm.weight");
@@ -75,7 +91,7 @@ export function freeDecoderWeights(device: Device, weights: DecoderWeights): voi
 }
 
 class Loader {
-  private staging: Tensor[] = [];
+  private mapped: Uint8Array[] = [];
   private loaded = 0;
   private readonly total: number;
 
@@ -83,6 +99,7 @@ class Loader {
     private readonly device: Device,
     private readonly model: ModelWeights,
     private readonly options: LoadOptions,
+    private readonly staging: Arena,
   ) {
     this.total = model.names.reduce((sum, name) => sum + model.tensor(name).byteLength, 0);
   }
@@ -154,23 +171,24 @@ class Loader {
     return target;
   }
 
+  /** Waits, and gives back staging memory and the pages of the files. */
   async settle(): Promise<void> {
     await this.device.synchronize();
-    for (const tensor of this.staging) this.device.free(tensor);
-    this.staging = [];
+    this.staging.release(0);
+    for (const array of this.mapped) addon().forgetFile(array);
+    this.mapped = [];
     this.options.onProgress?.(this.loaded, this.total);
   }
 
   private stage(shape: readonly number[], dtype: DType): Tensor {
-    const tensor = this.device.empty(shape, dtype);
-    this.staging.push(tensor);
-    return tensor;
+    return this.staging.tensor(shape, dtype);
   }
 
   private write(target: Tensor, part: WeightTensor): void {
     this.loaded += part.byteLength;
     if (this.device.planned) return;
     const mapped = addon().mapFile(part.path, part.byteOffset, part.byteLength);
+    this.mapped.push(mapped);
     this.device.write(
       target,
       part.rowPermutation === undefined ? mapped : permuteRows(mapped, part.rowPermutation),

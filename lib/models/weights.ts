@@ -7,6 +7,7 @@ import { readRange, type ByteRange } from "../formats/file.js";
 import { openGguf } from "../formats/gguf.js";
 import { llamaRowPermutation } from "../formats/llama-permutation.js";
 import { openSafetensorsFolder } from "../formats/safetensors.js";
+import { withSmallYoungGeneration } from "../runtime/memory.js";
 import { configFromGguf, configFromHuggingFace, type ModelConfig } from "./config.js";
 import type { ModelSource } from "./sources.js";
 
@@ -129,7 +130,7 @@ function checkWeights(
 }
 
 function readGguf(path: string): { config: ModelConfig; stored: Map<string, StoredTensor> } {
-  const gguf = openGguf(path);
+  const gguf = withSmallYoungGeneration(() => openGguf(path));
   const stored = new Map<string, StoredTensor>();
   for (const tensor of gguf.tensors.values()) stored.set(huggingFaceName(tensor.name) ?? tensor.name, tensor);
   return { config: configFromGguf(gguf), stored };

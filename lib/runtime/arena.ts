@@ -18,6 +18,7 @@ export class Arena {
     readonly name: string,
     private readonly buffer: NativeBuffer,
     readonly capacity: number,
+    private readonly onFree: () => void,
   ) {}
 
   /** Largest number of bytes in use so far. */
@@ -60,6 +61,7 @@ export class Arena {
   }
 
   free(): void {
+    this.onFree();
     this.buffer.free();
   }
 }

@@ -115,9 +115,10 @@ export class Device {
 
   /** A stack for activations. On a planned device one without `bytes` has no end, for finding out how many it takes. */
   arena(name: string, bytes?: number): Arena {
-    if (bytes !== undefined) return new Arena(name, this.buffer(bytes), bytes);
+    if (bytes !== undefined) return new Arena(name, this.buffer(bytes), bytes, () => (this.held -= bytes));
     if (!this.planned) throw new TypeError("an arena on a real device needs its size");
-    return new Arena(name, new (addon().Buffer)(this.native, PLANNED_CAPACITY, true), PLANNED_CAPACITY);
+    const endless = new (addon().Buffer)(this.native, PLANNED_CAPACITY, true);
+    return new Arena(name, endless, PLANNED_CAPACITY, () => undefined);
   }
 
   /** Whether the backend can pack weights of this dtype. */

@@ -85,6 +85,10 @@ export interface Addon {
   describeDTypes(): { name: string; blockElements: number; blockBytes: number }[];
   checkOp(op: number, ...values: OpValue[]): void;
   mapFile(path: string, offset: number, bytes: number): Uint8Array;
+  /** Gives back the pages that reading an array of `mapFile` brought into memory. */
+  forgetFile(array: Uint8Array): void;
+  /** Gives freed memory back to the system, where the C library can. */
+  trimHeap(): void;
 }
 
 const require = createRequire(import.meta.url);

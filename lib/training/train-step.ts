@@ -4,6 +4,7 @@ import type { Decoder, DeviceBatch } from "../models/decoder.js";
 import type { LoraAdapter } from "../models/lora.js";
 import type { Arena } from "../runtime/arena.js";
 import type { Device } from "../runtime/device.js";
+import { releaseUnusedMemory } from "../runtime/memory.js";
 import { AdamW, type AdamWOptions } from "./optimizer.js";
 
 export interface StepResult {
@@ -21,7 +22,10 @@ export interface StepResult {
  */
 export class TrainStep {
   readonly optimizer: AdamW;
-  private readonly arena: Arena;
+  /** Bytes of activations and gradients at the highest point of a step. */
+  readonly activationBytes: number;
+  /** Held from the first step until `freeActivations`. */
+  private arena: Arena | undefined;
   private readonly adapter: LoraAdapter;
   private readonly device: Device;
 
@@ -35,13 +39,10 @@ export class TrainStep {
     this.adapter = decoder.adapter;
     this.device = decoder.device;
     this.optimizer = new AdamW(this.device, this.adapter, options);
-    const empty = emptyBatch(tokenBudget);
-    this.arena = decoder.arenaFor("training", (planned, arena) => enqueueLoss(planned, empty, arena));
-  }
-
-  /** Bytes of activations and gradients at the highest point of a step. */
-  get activationBytes(): number {
-    return this.arena.capacity;
+    const planned = decoder.plan();
+    const counting = planned.device.arena("training");
+    enqueueLoss(planned, emptyBatch(tokenBudget), counting);
+    this.activationBytes = counting.peak;
   }
 
   /**
@@ -56,13 +57,14 @@ export class TrainStep {
         hint: "Every row needs a completion.",
       });
     }
-    const losses = this.accumulate(batches);
+    const arena = this.arena ?? (await this.allocate());
+    const losses = this.accumulate(batches, arena);
     const norm = this.optimizer.step(step, learningRate, 1 / supervisedTokens);
     await device.synchronize();
     const loss =
       losses.reduce((sum, part) => sum + sumOf(new Float32Array(part.buffer)), 0) / supervisedTokens;
     const gradNorm = (norm[0] ?? NaN) / supervisedTokens;
-    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) await this.explain(batches, step);
+    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) await this.explain(batches, arena, step);
     return {
       loss,
       gradNorm,
@@ -71,25 +73,38 @@ export class TrainStep {
     };
   }
 
-  free(): void {
-    this.optimizer.free();
-    this.arena.free();
+  /** Gives back the memory of activations until the next step: for other work in between. */
+  freeActivations(): void {
+    this.arena?.free();
+    this.arena = undefined;
   }
 
-  private accumulate(batches: readonly PackedBatch[]): Uint8Array[] {
+  free(): void {
+    this.optimizer.free();
+    this.freeActivations();
+  }
+
+  /** The largest allocation of a run: what went before it is tidied up first. */
+  private async allocate(): Promise<Arena> {
+    await this.device.synchronize();
+    releaseUnusedMemory();
+    return (this.arena = this.device.arena("training", this.activationBytes));
+  }
+
+  private accumulate(batches: readonly PackedBatch[], arena: Arena): Uint8Array[] {
     if (this.adapter.grads !== undefined) this.device.fill(this.adapter.grads, 0);
     return batches.map((batch) => {
-      this.arena.release(0);
-      return this.device.readLater(enqueueLoss(this.decoder, batch, this.arena));
+      arena.release(0);
+      return this.device.readLater(enqueueLoss(this.decoder, batch, arena));
     });
   }
 
   /** Runs the batches again, looking at the output of every op. */
-  private async explain(batches: readonly PackedBatch[], step: number): Promise<never> {
+  private async explain(batches: readonly PackedBatch[], arena: Arena, step: number): Promise<never> {
     let where = "no single op gave it: the sum of the gradients overflowed";
     this.device.checkFinite(true);
     try {
-      this.accumulate(batches);
+      this.accumulate(batches, arena);
       await this.device.synchronize();
     } catch (error) {
       where = (error as Error).message;

@@ -14,11 +14,13 @@ import { rowsPerTask, type EvaluationResult } from "../evaluation/metrics.js";
 import { InferenceEngine } from "../generation/engine.js";
 import { saveAdapter } from "../models/adapter-file.js";
 import { Decoder } from "../models/decoder.js";
+import type { LoraAdapter } from "../models/lora.js";
 import { ModelSession } from "../models/session.js";
+import type { Tokenizer } from "../models/tokenizer.js";
 import { loadCheckpoint, saveCheckpoint, type StepRecord, type TrainerState } from "./checkpoint.js";
 import type { TrainingConfig } from "./config.js";
 import type { TrainingEvents } from "./events.js";
-import { availableMemory, requireMemory, type TrainingPlan } from "./plan.js";
+import { availableMemory, planMemory, requireMemory, type TrainingPlan } from "./plan.js";
 import { learningRate } from "./schedule.js";
 import { TrainStep } from "./train-step.js";
 
@@ -54,10 +56,56 @@ export const checkpointRoot = (config: TrainingConfig): string =>
 const nameOf = (config: TrainingConfig): string =>
   config.output.split(/[\\/]/).filter(Boolean).at(-1) ?? "adapter";
 
-/** Exact memory of the run's step, without loading weights. */
+/** Memory of the run at its highest point, without loading weights. */
 export async function planTraining(config: TrainingConfig): Promise<TrainingPlan> {
+  return (await prepareRun(config, await readSplit(config.corpus, "train"))).plan;
+}
+
+/** What a run needs besides weights. */
+interface Preparation {
+  loader: DataLoader;
+  tokenizer: Tokenizer;
+  plan: TrainingPlan;
+}
+
+async function prepareRun(config: TrainingConfig, rows: readonly Row[]): Promise<Preparation> {
   const session = await openSession(config, { planned: true });
-  return prepare(session, config).plan;
+  const { tokenizer } = session;
+  const format = dslByName(config.dsl).format();
+  const loader = new DataLoader(
+    rows,
+    segmentTokenizer(tokenizer),
+    (task, fields) => format.prompt(task, fields),
+    {
+      seed: config.seed,
+      weights: config.data.taskWeights,
+      tokenBudget: config.data.tokensPerBatch,
+      maxRowTokens: Math.min(config.data.tokensPerBatch, session.config.contextLength),
+      onTooLong: config.data.onTooLong,
+    },
+  );
+  // The run opens a session of its own beside the tokenizer that is kept from this one.
+  const own = await openSession(config, { planned: true });
+  const plan = planMemory(
+    own,
+    () => trainable(own, config).step,
+    evaluates(config) ? () => openInference(own, config, undefined) : undefined,
+  );
+  return { loader, tokenizer, plan };
+}
+
+const evaluates = ({ evaluation }: TrainingConfig): boolean =>
+  evaluation.rowsPerTask > 0 || (evaluation.everySteps > 0 && evaluation.duringRowsPerTask > 0);
+
+/** The engine of the evaluations. */
+function openInference(session: ModelSession, config: TrainingConfig, adapter: LoraAdapter | undefined) {
+  const { sequences } = config.evaluation;
+  return new InferenceEngine(session, adapter, {
+    activations: config.model.activations,
+    maxRows: 512,
+    maxSequences: sequences,
+    maxPositions: sequences * 768,
+  });
 }
 
 /**
@@ -68,12 +116,13 @@ export async function train(config: TrainingConfig, options: TrainOptions = {}):
   const resumed = options.resume === undefined ? undefined : await loadCheckpoint(options.resume);
   if (resumed !== undefined) requireSameRun(resumed.config, config);
   const rows = await readSplit(config.corpus, "train");
-  requireMemory(await planTraining(config), availableMemory());
+  const preparation = await prepareRun(config, rows);
+  requireMemory(preparation.plan, availableMemory());
   const session = await openSession(config, { events: options.events });
   const dsl = dslByName(config.dsl);
   const engine = options.engine ?? dsl.createEngine();
   try {
-    return await new Run(config, options, session, dsl, engine).execute(rows, resumed);
+    return await new Run(config, options, session, dsl, engine, preparation).execute(resumed);
   } finally {
     session.dispose();
     if (options.engine === undefined) await engine.close();
@@ -95,26 +144,14 @@ function openSession(
   });
 }
 
-/** The trainable parts of a session, and what they take. */
-function prepare(session: ModelSession, config: TrainingConfig) {
-  const { device } = session;
-  const weights = device.memory.held;
+/** The trainable parts of a session. */
+function trainable(session: ModelSession, config: TrainingConfig) {
   const adapter = session.createAdapter(config.lora, Random.of(config.seed, "lora"));
-  const decoder = new Decoder(device, session.config, session.weights, adapter, {
+  const decoder = new Decoder(session.device, session.config, session.weights, adapter, {
     activations: config.model.activations,
     recompute: config.model.recompute,
   });
-  const step = new TrainStep(decoder, config.optimizer, config.data.tokensPerBatch);
-  const activations = step.activationBytes;
-  const { held, workspace } = device.memory;
-  const plan: TrainingPlan = {
-    weights,
-    adapter: held - weights - activations,
-    activations,
-    workspace,
-    total: held + workspace,
-  };
-  return { adapter, step, plan };
+  return { adapter, step: new TrainStep(decoder, config.optimizer, config.data.tokensPerBatch) };
 }
 
 function requireSameRun(saved: TrainingConfig, now: TrainingConfig): void {
@@ -149,37 +186,29 @@ class Run {
     private readonly session: ModelSession,
     private readonly dsl: Dsl,
     private readonly engine: DslEngine,
+    private readonly preparation: Preparation,
   ) {
     this.events = options.events ?? {};
     this.records = [];
   }
 
-  async execute(rows: readonly Row[], resumed: TrainerState | undefined): Promise<TrainResult> {
-    const prepared = prepare(this.session, this.config);
+  async execute(resumed: TrainerState | undefined): Promise<TrainResult> {
+    const parts = trainable(this.session, this.config);
     try {
-      return await this.steps(prepared, rows, resumed);
+      return await this.steps(parts, resumed);
     } finally {
-      prepared.step.free();
-      prepared.adapter.free();
+      parts.step.free();
+      parts.adapter.free();
     }
   }
 
   private async steps(
-    { adapter, step, plan }: ReturnType<typeof prepare>,
-    rows: readonly Row[],
+    { adapter, step }: ReturnType<typeof trainable>,
     resumed: TrainerState | undefined,
   ): Promise<TrainResult> {
-    const { config, session, events } = this;
+    const { config, events } = this;
+    const { loader, plan } = this.preparation;
     events.onPlan?.(plan);
-    const tokenizer = segmentTokenizer(session.tokenizer);
-    const format = this.dsl.format();
-    const loader = new DataLoader(rows, tokenizer, (task, fields) => format.prompt(task, fields), {
-      seed: config.seed,
-      weights: config.data.taskWeights,
-      tokenBudget: config.data.tokensPerBatch,
-      maxRowTokens: Math.min(config.data.tokensPerBatch, session.config.contextLength),
-      onTooLong: config.data.onTooLong,
-    });
     if (resumed !== undefined) {
       adapter.load(resumed.params);
       step.optimizer.restore(resumed);
@@ -230,9 +259,13 @@ class Run {
       await this.step(step, loader, done);
       done++;
       const due = (every: number): boolean => every > 0 && done % every === 0 && done < config.steps;
-      if (due(config.evaluation.everySteps)) await this.evaluate("during", done, adapter);
+      if (due(config.evaluation.everySteps)) {
+        step.freeActivations();
+        await this.evaluate("during", done, adapter);
+      }
       if (due(config.checkpoint.everySteps)) await save();
     }
+    step.freeActivations();
     await this.saveResult(adapter, before);
     const after = await this.evaluate("after", done, adapter);
     if (after !== undefined) await this.saveResult(adapter, before, after);
@@ -273,21 +306,16 @@ class Run {
     adapter: ReturnType<ModelSession["createAdapter"]> | undefined,
   ): Promise<EvaluationResult | undefined> {
     const { config, session, events } = this;
-    const { split, rowsPerTask: whole, duringRowsPerTask, maxTokens, sequences } = config.evaluation;
+    const { split, rowsPerTask: whole, duringRowsPerTask, maxTokens } = config.evaluation;
     const perTask = when === "during" ? duringRowsPerTask : whole;
     if (perTask === 0) return undefined;
     const rows = rowsPerTask(await readSplit(config.corpus, split), perTask);
-    const inference = new InferenceEngine(session, adapter, {
-      activations: config.model.activations,
-      maxRows: 512,
-      maxSequences: sequences,
-      maxPositions: sequences * 768,
-    });
+    const inference = openInference(session, config, adapter);
     try {
       const result = await evaluateByGeneration({
         rows,
         inference,
-        tokenizer: session.tokenizer,
+        tokenizer: this.preparation.tokenizer,
         format: this.dsl.format(),
         engine: this.engine,
         maxTokens,

@@ -3,6 +3,7 @@ import { TASK_TYPES } from "../../data/tasks.js";
 import type { RowScore, TaskMetrics } from "../../evaluation/metrics.js";
 import { chartStyle, drawCharts, escapeXml, type LineChart } from "./chart.js";
 import type { Example, Measurement, RunRecord } from "./run-record.js";
+import { describePlan } from "../plan.js";
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20).toLocaleString("en-US")} MiB`;
@@ -137,11 +138,7 @@ function facts(record: RunRecord): string {
       `${machine.processor}, ${machine.cores} cores, ${mib(machine.memoryBytes)}, ${machine.system}`,
     ],
     ["Node", machine.node],
-    [
-      "planned memory",
-      `${mib(plan.total)}: weights ${mib(plan.weights)}, adapter and optimizer ${mib(plan.adapter)}, ` +
-        `activations ${mib(plan.activations)}, scratch ${mib(plan.workspace)}`,
-    ],
+    ["planned memory", describePlan(plan, mib)],
   ];
   return `<dl>${rows.map(([name, value]) => `<dt>${name}</dt><dd>${escapeXml(value)}</dd>`).join("")}</dl>`;
 }

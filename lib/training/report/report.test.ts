@@ -41,7 +41,7 @@ function record(output: string, corpus: string): RunRecord {
     machine: { system: "s", processor: "p", cores: 2, memoryBytes: 2 ** 30, node: "20" },
     device: { backend: "cpu", name: "n", architecture: "avx2", memoryBytes: 2 ** 30, threads: 2 },
     trainingSeconds: 4,
-    plan: { weights: 1, adapter: 1, activations: 1, workspace: 1, total: 4 },
+    plan: { process: 1, weights: 1, adapter: 1, activations: 1, generation: 1, workspace: 1, total: 5 },
     shares: Object.fromEntries(TASK_TYPES.map((task) => [task, share])) as RunRecord["shares"],
     steps: [
       { ...step, step: 1 },
