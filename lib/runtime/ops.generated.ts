@@ -165,15 +165,15 @@ export interface AttentionBackward {
   scale?: number | undefined;
 }
 
-/** Stores the k and v heads of row t in slot slots[t] = block * W + place of the paged cache; -1 stores nothing. */
+/** Stores the k and v heads of row t in slot slots[t] = block * W + place of the paged cache; -1 stores nothing. Into q8_0, in float32: scale = f16(max |x| / 127) of each 32 values, codes = x / scale to nearest even within +-127; all codes are 0 where the scale is 0 or not finite, and a NaN makes it NaN. */
 export interface KvCacheWrite {
   /** (T, (heads+2*kvHeads)*headDim); act; in */
   qkv: Tensor;
   /** (T); index; in */
   slots: Tensor;
-  /** (B, kvHeads, W, headDim); act; inOut */
+  /** (B, kvHeads, W, headDim); cache; inOut; q8_0: both or neither */
   kCache: Tensor;
-  /** (B, kvHeads, W, headDim); act; inOut */
+  /** (B, kvHeads, W, headDim); cache; inOut */
   vCache: Tensor;
   /** default 0 */
   heads?: number | undefined;
@@ -187,9 +187,9 @@ export interface KvCacheWrite {
 export interface PagedAttention {
   /** (T, (heads+2*kvHeads)*headDim); act; in; only the q heads are read */
   qkv: Tensor;
-  /** (B, kvHeads, W, headDim); act; in */
+  /** (B, kvHeads, W, headDim); cache; in; q8_0: both or neither */
   kCache: Tensor;
-  /** (B, kvHeads, W, headDim); act; in */
+  /** (B, kvHeads, W, headDim); cache; in */
   vCache: Tensor;
   /** (S, M); index; in */
   blockTable: Tensor;
