@@ -29,6 +29,31 @@ describe.each(["cpu", "reference"])("the %s backend", (backend) => {
     expect(b).toBeCloseTo(4 / 2.5, 6);
   });
 
+  it("keeps keys and values in q8_0", async () => {
+    const device = Device.open(backend);
+    // One head of 32: q, k and v. Attention to a single position is its value.
+    const qkv = Float32Array.from({ length: 96 }, (_, i) => (i < 64 ? 1 : i - 80));
+    const args = { qkv: device.from(qkv, [1, 96], "f32"), heads: 1, kvHeads: 1, headDim: 32 };
+    const kCache = device.empty([2, 1, 4, 32], "q8_0");
+    const vCache = device.empty([2, 1, 4, 32], "q8_0");
+    const one = (value: number, shape: number[]) => device.from(Int32Array.of(value), shape, "i32");
+    const y = device.empty([1, 32], "f32");
+    device.ops.kvCacheWrite({ ...args, slots: one(4, [1]), kCache, vCache });
+    device.ops.pagedAttention({
+      ...args,
+      kCache,
+      vCache,
+      blockTable: one(1, [1, 1]),
+      rowSequence: one(0, [1]),
+      rowPosition: one(0, [1]),
+      y,
+      scale: 1,
+    });
+    const values = await device.readFloats(y);
+    for (let i = 0; i < 32; i++) expect(Math.abs((values[i] ?? NaN) - (i - 16))).toBeLessThan(16 / 127);
+    expect(() => device.empty([2, 1, 4, 40], "q8_0")).toThrow(/q8_0 comes in blocks of 32.*\(2, 1, 4, 40\)/);
+  });
+
   it("tells at the fence which op failed, skips what follows, and goes on afterwards", async () => {
     const device = Device.open(backend);
     const table = device.from(Float32Array.of(1, 2), [2, 1], "f32");

@@ -12,6 +12,7 @@
 #include "attention_micro.h"
 #include "attention_softmax.h"
 #include "cache_rows.h"
+#include "sum_each.h"
 
 namespace ibert::cpu::IBERT_ISA {
 
@@ -172,7 +173,7 @@ class StepTile {
               sums[k * kLaneBlock + l] = dot(row, query[l], sums[k * kLaneBlock + l]);
           }
         }
-        return storeScores(sums, lane, key);
+        return store(scoresOf(lane) + key * kLaneBlock, sumEach(sums));
       }
     }
 #endif
@@ -187,17 +188,7 @@ class StepTile {
           sums[k * kLaneBlock + l] = fma(row, query[l], sums[k * kLaneBlock + l]);
       }
     }
-    storeScores(sums, lane, key);
-  }
-
-  void storeScores(Vec (&sums)[kWidth], int64_t lane, int64_t key) {
-    transposeSquare(sums);
-#pragma GCC unroll 4
-    for (int width = kWidth / 2; width > 0; width /= 2) {
-#pragma GCC unroll 8
-      for (int i = 0; i < width; ++i) sums[i] += sums[i + width];
-    }
-    store(scoresOf(lane) + key * kLaneBlock, sums[0]);
+    store(scoresOf(lane) + key * kLaneBlock, sumEach(sums));
   }
 
   // Turns the scores of a block of lanes into weights.
