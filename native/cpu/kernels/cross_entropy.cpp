@@ -17,7 +17,7 @@ namespace {
 
 using host::Context;
 
-constexpr int64_t kLogitBytes = 64 << 20;
+constexpr int64_t kLogitBytes = 32 << 20;
 
 // A row of logits and a cache line more: rows at a multiple of 4096 bytes from each other would fight for the same few
 // places in L1, and V is often such a multiple.
