@@ -1,12 +1,14 @@
-// The addon's exports. One instance an environment: worker threads and repeated loads each get their own objects; only
-// the table of open backend libraries is shared by the process.
+// The addon's exports. One instance an environment: worker threads and repeated loads each get their own
+// objects; only the table of open backend libraries is shared by the process.
 #include "cpu/backend.h"
 #include "handles.h"
 #include "loader.h"
 
 namespace ibert::bindings {
 
-void fail(napi_env env, const std::string& text) { throw Napi::Error::New(env, text); }
+void fail(napi_env env, const std::string& text) {
+  throw Napi::Error::New(env, text);
+}
 
 namespace {
 

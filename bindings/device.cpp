@@ -6,11 +6,12 @@ namespace ibert::bindings {
 const napi_type_tag kDeviceTag = {0x1be27de71ce00001, 0x9d1c5f0a8e3b4c01};
 
 Napi::Function DeviceWrap::define(Napi::Env env) {
-  return DefineClass(env, "Device",
-                     {InstanceMethod<&DeviceWrap::info>("info"), InstanceMethod<&DeviceWrap::packedBytes>("packedBytes"),
-                      InstanceMethod<&DeviceWrap::workspaceBytes>("workspaceBytes"),
-                      InstanceMethod<&DeviceWrap::whyUnsupported>("whyUnsupported"),
-                      InstanceMethod<&DeviceWrap::kernelName>("kernelName")});
+  return DefineClass(
+      env, "Device",
+      {InstanceMethod<&DeviceWrap::info>("info"), InstanceMethod<&DeviceWrap::packedBytes>("packedBytes"),
+       InstanceMethod<&DeviceWrap::workspaceBytes>("workspaceBytes"),
+       InstanceMethod<&DeviceWrap::whyUnsupported>("whyUnsupported"),
+       InstanceMethod<&DeviceWrap::kernelName>("kernelName")});
 }
 
 // new Device(backend, threads, index)
@@ -35,7 +36,8 @@ DeviceWrap::DeviceWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
 }
 
 DeviceWrap& DeviceWrap::from(const Napi::Value& value) {
-  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kDeviceTag)) fail(value.Env(), "expected a Device");
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kDeviceTag))
+    fail(value.Env(), "expected a Device");
   return *Unwrap(value.As<Napi::Object>());
 }
 
@@ -55,8 +57,8 @@ Napi::Value DeviceWrap::packedBytes(const Napi::CallbackInfo& info) {
   const auto dtype = static_cast<DType>(info[0].As<Napi::Number>().Int32Value());
   const int64_t rows = info[1].As<Napi::Number>().Int64Value();
   const int64_t columns = info[2].As<Napi::Number>().Int64Value();
-  return Napi::Number::New(info.Env(),
-                           static_cast<double>(handle_->backend->packedBytes(handle_->device, dtype, rows, columns)));
+  return Napi::Number::New(
+      info.Env(), static_cast<double>(handle_->backend->packedBytes(handle_->device, dtype, rows, columns)));
 }
 
 namespace {
@@ -81,7 +83,8 @@ Napi::Value DeviceWrap::whyUnsupported(const Napi::CallbackInfo& info) {
   Marshalled arguments;
   marshalRest(info, schema, arguments);
   Message message{};
-  if (handle_->backend->supports(handle_->device, schema.op, arguments.bytes, &message) == 0) return info.Env().Null();
+  if (handle_->backend->supports(handle_->device, schema.op, arguments.bytes, &message) == 0)
+    return info.Env().Null();
   return Napi::String::New(info.Env(), message.text);
 }
 

@@ -1,4 +1,5 @@
-// One marshaller for every op: it walks the op's fields. JavaScript passes the values in the order of the table.
+// One marshaller for every op: it walks the op's fields. JavaScript passes the values in the order of the
+// table.
 #include <cstring>
 
 #include "handles.h"
@@ -64,7 +65,8 @@ void marshal(napi_env env, const OpSchema& schema, size_t count, const napi_valu
       case FieldType::Ints: {
         if (absent) break;
         uint32_t length = 0;
-        if (napi_get_array_length(env, values[i], &length) != napi_ok) failField(env, schema, field, "is not an array");
+        if (napi_get_array_length(env, values[i], &length) != napi_ok)
+          failField(env, schema, field, "is not an array");
         if (length > kMaxInts) failField(env, schema, field, "has too many values");
         Ints list{};
         list.count = length;

@@ -1,5 +1,5 @@
-// Recorded ops. A step of generation is the same few hundred ops every time, with other inputs in the same memory:
-// marshalling them once and enqueueing them in one call leaves the processor to the kernels.
+// Recorded ops. A step of generation is the same few hundred ops every time, with other inputs in the same
+// memory: marshalling them once and enqueueing them in one call leaves the processor to the kernels.
 #include <cstring>
 
 #include "handles.h"
@@ -19,7 +19,8 @@ void Recording::add(const OpSchema& schema, Marshalled& arguments) {
 void Recording::enqueue(napi_env env, Stream* stream) const {
   for (const auto& [op, offset] : entries_) {
     Message message{};
-    if (device_->backend->enqueue(stream, op, arguments_.data() + offset, &message) != 0) fail(env, message.text);
+    if (device_->backend->enqueue(stream, op, arguments_.data() + offset, &message) != 0)
+      fail(env, message.text);
   }
 }
 
@@ -28,7 +29,8 @@ namespace {
 using Held = Napi::External<std::shared_ptr<const Recording>>;
 
 std::shared_ptr<const Recording>& recordingFrom(const Napi::Value& value) {
-  if (!value.IsExternal() || !value.As<Held>().CheckTypeTag(&kRecordingTag)) fail(value.Env(), "expected a recording");
+  if (!value.IsExternal() || !value.As<Held>().CheckTypeTag(&kRecordingTag))
+    fail(value.Env(), "expected a recording");
   return *value.As<Held>().Data();
 }
 
@@ -47,8 +49,8 @@ Napi::Value StreamWrap::endRecording(const Napi::CallbackInfo& info) {
   if (recording_ == nullptr) fail(info.Env(), "endRecording: nothing is being recorded");
   auto* held = new std::shared_ptr<const Recording>(std::move(recording_));
   recording_.reset();
-  auto external =
-      Held::New(info.Env(), held, [](Napi::Env, std::shared_ptr<const Recording>* recording) { delete recording; });
+  auto external = Held::New(info.Env(), held,
+                            [](Napi::Env, std::shared_ptr<const Recording>* recording) { delete recording; });
   external.TypeTag(&kRecordingTag);
   return external;
 }
@@ -65,6 +67,8 @@ void StreamWrap::replay(const Napi::CallbackInfo& info) {
 }
 
 // freeRecording(recording): work in flight keeps it a little longer.
-void StreamWrap::freeRecording(const Napi::CallbackInfo& info) { recordingFrom(info[0]).reset(); }
+void StreamWrap::freeRecording(const Napi::CallbackInfo& info) {
+  recordingFrom(info[0]).reset();
+}
 
 }  // namespace ibert::bindings

@@ -1,4 +1,5 @@
-// Streams: JavaScript enqueues and never blocks; a fence (synchronize) is a promise that a native thread settles.
+// Streams: JavaScript enqueues and never blocks; a fence (synchronize) is a promise that a native thread
+// settles.
 #include <cstdio>
 
 #include "handles.h"
@@ -20,15 +21,16 @@ struct StreamWrap::Fence {
 };
 
 Napi::Function StreamWrap::define(Napi::Env env) {
-  return DefineClass(env, "Stream",
-                     {InstanceMethod<&StreamWrap::enqueue>("enqueue"), InstanceMethod<&StreamWrap::write>("write"),
-                      InstanceMethod<&StreamWrap::read>("read"), InstanceMethod<&StreamWrap::fill>("fill"),
-                      InstanceMethod<&StreamWrap::synchronize>("synchronize"),
-                      InstanceMethod<&StreamWrap::beginRecording>("beginRecording"),
-                      InstanceMethod<&StreamWrap::endRecording>("endRecording"),
-                      InstanceMethod<&StreamWrap::replay>("replay"),
-                      InstanceMethod<&StreamWrap::freeRecording>("freeRecording"),
-                      InstanceMethod<&StreamWrap::checkFinite>("checkFinite")});
+  return DefineClass(
+      env, "Stream",
+      {InstanceMethod<&StreamWrap::enqueue>("enqueue"), InstanceMethod<&StreamWrap::write>("write"),
+       InstanceMethod<&StreamWrap::read>("read"), InstanceMethod<&StreamWrap::fill>("fill"),
+       InstanceMethod<&StreamWrap::synchronize>("synchronize"),
+       InstanceMethod<&StreamWrap::beginRecording>("beginRecording"),
+       InstanceMethod<&StreamWrap::endRecording>("endRecording"),
+       InstanceMethod<&StreamWrap::replay>("replay"),
+       InstanceMethod<&StreamWrap::freeRecording>("freeRecording"),
+       InstanceMethod<&StreamWrap::checkFinite>("checkFinite")});
 }
 
 StreamWrap::StreamWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -40,7 +42,8 @@ StreamWrap::StreamWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   stream_ = stream;
   completions_ = Napi::ThreadSafeFunction::New(env, Napi::Function(), "ibert.stream", 0, 1);
   completions_.Unref(env);  // an idle stream does not keep the process alive
-  // Hooks run last in, first out: this one while `completions_`, which has a hook of its own, still takes calls.
+  // Hooks run last in, first out: this one while `completions_`, which has a hook of its own, still takes
+  // calls.
   napi_add_env_cleanup_hook(env, &StreamWrap::shutDown, this);
 }
 
@@ -81,7 +84,8 @@ Napi::Value StreamWrap::enqueue(const Napi::CallbackInfo& info) {
   Marshalled arguments;
   marshal(info.Env(), schema, count, values, arguments);
   for (const auto& memory : arguments.memory) {
-    if (memory->device != device_) fail(info.Env(), std::string(schema.name) + ": a tensor lies on another device");
+    if (memory->device != device_)
+      fail(info.Env(), std::string(schema.name) + ": a tensor lies on another device");
     if (recording_ == nullptr) keep(memory);
   }
   if (recording_ != nullptr) {
@@ -89,7 +93,8 @@ Napi::Value StreamWrap::enqueue(const Napi::CallbackInfo& info) {
     return info.Env().Undefined();
   }
   Message message{};
-  if (device_->backend->enqueue(stream_, schema.op, arguments.bytes, &message) != 0) fail(info.Env(), message.text);
+  if (device_->backend->enqueue(stream_, schema.op, arguments.bytes, &message) != 0)
+    fail(info.Env(), message.text);
   return info.Env().Undefined();
 }
 
@@ -118,7 +123,8 @@ Napi::Value StreamWrap::write(const Napi::CallbackInfo& info) {
   keep(tensor.memory());
   keepHost(array);
   Message message{};
-  if (device_->backend->copyToDevice(stream_, tensor.tensor().data, hostData(array), tensor.bytes(), &message) != 0) {
+  if (device_->backend->copyToDevice(stream_, tensor.tensor().data, hostData(array), tensor.bytes(),
+                                     &message) != 0) {
     fail(info.Env(), message.text);
   }
   return info.Env().Undefined();
@@ -132,7 +138,8 @@ Napi::Value StreamWrap::read(const Napi::CallbackInfo& info) {
   keep(tensor.memory());
   keepHost(array);
   Message message{};
-  if (device_->backend->copyToHost(stream_, hostData(array), tensor.tensor().data, tensor.bytes(), &message) != 0) {
+  if (device_->backend->copyToHost(stream_, hostData(array), tensor.tensor().data, tensor.bytes(),
+                                   &message) != 0) {
     fail(info.Env(), message.text);
   }
   return info.Env().Undefined();
@@ -178,7 +185,8 @@ void StreamWrap::finished(void* user, const Message* error) {
     delete done;
   };
   if (fence->completions.NonBlockingCall(fence, settle) != napi_ok) {
-    // The environment is gone; nothing may touch JavaScript any more, so the fence's references are left to it.
+    // The environment is gone; nothing may touch JavaScript any more, so the fence's references are left to
+    // it.
     fence->memory.clear();
     fence->replayed.clear();
   }

@@ -17,7 +17,8 @@ BufferWrap::BufferWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   if (memory->bytes < 0) fail(info.Env(), "a buffer cannot have a negative size");
   if (!planned) {
     Message message{};
-    if (memory->device->backend->allocate(memory->device->device, memory->bytes, &memory->data, &message) != 0) {
+    if (memory->device->backend->allocate(memory->device->device, memory->bytes, &memory->data, &message) !=
+        0) {
       fail(info.Env(), message.text);
     }
   }
@@ -26,14 +27,19 @@ BufferWrap::BufferWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
 }
 
 BufferWrap& BufferWrap::from(const Napi::Value& value) {
-  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kBufferTag)) fail(value.Env(), "expected a Buffer");
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kBufferTag))
+    fail(value.Env(), "expected a Buffer");
   return *Unwrap(value.As<Napi::Object>());
 }
 
 // Tensors and work in flight may keep the memory a little longer.
-void BufferWrap::free(const Napi::CallbackInfo&) { memory_.reset(); }
+void BufferWrap::free(const Napi::CallbackInfo&) {
+  memory_.reset();
+}
 
-Napi::Function TensorWrap::define(Napi::Env env) { return DefineClass(env, "Tensor", {}); }
+Napi::Function TensorWrap::define(Napi::Env env) {
+  return DefineClass(env, "Tensor", {});
+}
 
 TensorWrap::TensorWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const Napi::Env env = info.Env();

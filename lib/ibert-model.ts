@@ -154,6 +154,7 @@ export class IBertModel {
     const session = await ModelSession.open({ base, backend, threads });
     const stored: StoredAdapter[] = [];
     const voices = new Map<string, Voice>([[BASE, voiceOf(undefined, -1)]]);
+    void session.tokenizer; // a damaged one is told of now
     for (const [name, folder] of folders) {
       const adapter = await readAdapter(session.config, folder);
       voices.set(name, voiceOf(adapter, stored.length));

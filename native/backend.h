@@ -1,9 +1,9 @@
-// The backend ABI: a table of C functions. The CPU backend is linked into the addon; the others (the float64 reference
-// today) are shared libraries beside it that export `ibertBackend` and are opened at run time.
+// The backend ABI: a table of C functions. The CPU backend is linked into the addon; the others (the float64
+// reference today) are shared libraries beside it that export `ibertBackend` and are opened at run time.
 //
-// Rules: no exception crosses; a function that can fail returns 0 on success, else fills `message`. Work on a stream
-// runs in order. When an op fails, the stream skips what follows until the error is reported by `notify` or
-// `synchronize`, which clears it.
+// Rules: no exception crosses; a function that can fail returns 0 on success, else fills `message`. Work on a
+// stream runs in order. When an op fails, the stream skips what follows until the error is reported by
+// `notify` or `synchronize`, which clears it.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,10 @@ struct Message {
 };
 
 struct DeviceInfo {
-  char name[128];          // "AMD EPYC ..." or "NVIDIA H200"
-  char architecture[64];   // chosen instruction set or compute capability: "avx512-bf16", "sm_90a"
-  int64_t memoryBytes;     // total
-  int32_t threads;         // CPU: threads that compute
+  char name[128];         // "AMD EPYC ..." or "NVIDIA H200"
+  char architecture[64];  // chosen instruction set or compute capability: "avx512-bf16", "sm_90a"
+  int64_t memoryBytes;    // total
+  int32_t threads;        // CPU: threads that compute
   int32_t reserved;
 };
 
@@ -55,20 +55,24 @@ struct Backend {
   int64_t (*workspaceBytes)(Device* device, Op op, const void* arguments);
   // 0 if the op runs with these dtypes and layouts; else says why not. Looks at shapes and dtypes only.
   int (*supports)(Device* device, Op op, const void* arguments, Message* message);
-  // Which kernel the dispatcher chose for an op ("avx512-bf16", "float64"); null if the op is not there at all.
+  // Which kernel the dispatcher chose for an op ("avx512-bf16", "float64"); null if the op is not there at
+  // all.
   const char* (*kernelName)(Device* device, Op op);
 
   int (*createStream)(Device* device, Stream** stream, Message* message);
-  void (*destroyStream)(Stream* stream);  // waits for its work
+  void (*destroyStream)(Stream* stream);                                           // waits for its work
   int (*enqueue)(Stream* stream, Op op, const void* arguments, Message* message);  // copies the arguments
   // Host memory must stay valid until the copy has run.
   int (*copyToDevice)(Stream* stream, void* device, const void* host, int64_t bytes, Message* message);
   int (*copyToHost)(Stream* stream, void* host, const void* device, int64_t bytes, Message* message);
   int (*fill)(Stream* stream, void* device, uint8_t value, int64_t bytes, Message* message);
-  // Calls back, on a thread of the backend's, when all work enqueued before has run: error is null or the first failure.
-  int (*notify)(Stream* stream, void (*callback)(void* user, const Message* error), void* user, Message* message);
+  // Calls back, on a thread of the backend's, when all work enqueued before has run: error is null or the
+  // first failure.
+  int (*notify)(Stream* stream, void (*callback)(void* user, const Message* error), void* user,
+                Message* message);
   int (*synchronize)(Stream* stream, Message* message);  // blocks
-  // While on, an op that writes a value that is not finite fails with its name: slow, for finding where a NaN began.
+  // While on, an op that writes a value that is not finite fails with its name: slow, for finding where a NaN
+  // began.
   void (*checkFinite)(Stream* stream, int on);
 };
 

@@ -32,8 +32,9 @@ bool exists(const std::string& path) {
 const Backend* checked(const Backend* backend, const std::string& where) {
   if (backend == nullptr) throw std::runtime_error(where + ": ibertBackend returned nothing");
   if (backend->abiVersion != kBackendAbiVersion) {
-    throw std::runtime_error(where + ": built for backend ABI " + std::to_string(backend->abiVersion) + ", this is " +
-                             std::to_string(kBackendAbiVersion) + "; install the same version of both");
+    throw std::runtime_error(where + ": built for backend ABI " + std::to_string(backend->abiVersion) +
+                             ", this is " + std::to_string(kBackendAbiVersion) +
+                             "; install the same version of both");
   }
   if (backend->tableHash != opTableHash()) {
     throw std::runtime_error(where + ": built with another op table; rebuild it with the same sources");
@@ -45,7 +46,8 @@ const Backend* openLibrary(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const char* why = dlerror();
-    throw std::runtime_error("cannot open backend library " + path + ": " + (why == nullptr ? "unknown error" : why));
+    throw std::runtime_error("cannot open backend library " + path + ": " +
+                             (why == nullptr ? "unknown error" : why));
   }
   auto entry = reinterpret_cast<BackendEntry>(dlsym(library, "ibertBackend"));
   if (entry == nullptr) {

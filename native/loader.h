@@ -1,4 +1,5 @@
-// Finds and opens backends: those linked in by name, all others as shared libraries that export `ibertBackend`.
+// Finds and opens backends: those linked in by name, all others as shared libraries that export
+// `ibertBackend`.
 #pragma once
 
 #include <string>
@@ -11,9 +12,9 @@ namespace ibert {
 // Makes a backend that is linked into this program known to openBackend.
 void registerBuiltinBackend(const Backend* backend);
 
-// `name` is a built-in ("cpu"), a name whose library libibert-<name> lies beside this program or addon, or a path to a
-// library. The result lives as long as the process. Throws std::runtime_error that says what was looked for and where,
-// or why the library does not fit (ABI version, op table).
+// `name` is a built-in ("cpu"), a name whose library libibert-<name> lies beside this program or addon, or a
+// path to a library. The result lives as long as the process. Throws std::runtime_error that says what was
+// looked for and where, or why the library does not fit (ABI version, op table).
 const Backend* openBackend(const std::string& name);
 
 // Folder of the binary that contains this code.

@@ -1,7 +1,7 @@
 // The op table: every operation of ibert, once.
 //
-// From this list come the argument structs, the backends' dispatch, the N-API marshalling, the TypeScript types, the
-// shape checks, the support matrix and the conformance suite (docs/adding-an-op.md).
+// From this list come the argument structs, the backends' dispatch, the N-API marshalling, the TypeScript
+// types, the shape checks, the support matrix and the conformance suite (docs/adding-an-op.md).
 //
 // An op is a row in IBERT_OPS and a field list IBERT_FIELDS_<Struct>:
 //   TENSOR(name, role, kind, shape, doc)   role: In InOptional Out OutOptional InOut InOutOptional
@@ -12,7 +12,8 @@
 //                                                Any     any dtype
 //                                                Cache   as Act, or q8_0 in blocks along the last dimension
 //                                          shape: one word a dimension; a lone name binds it, the rest
-//                                                 are expressions over bound names and INT fields; "*": any shape
+//                                                 are expressions over bound names and INT fields; "*": any
+//                                                 shape
 //   FLOAT(name, default, doc)  INT(name, default, doc)  INTS(name, doc)
 // All shapes are row-major. T counts the tokens of a packed batch. Every Out is written whole.
 #pragma once
@@ -216,8 +217,8 @@ namespace ibert {
 #define IBERT_DECLARE_FLOAT(name, value, doc) double name;
 #define IBERT_DECLARE_INT(name, value, doc) int64_t name;
 #define IBERT_DECLARE_INTS(name, doc) Ints name;
-#define IBERT_DECLARE_OP(Struct, name, doc)                                                              \
-  struct Struct {                                                                                        \
+#define IBERT_DECLARE_OP(Struct, name, doc)                                                                 \
+  struct Struct {                                                                                           \
     IBERT_FIELDS_##Struct(IBERT_DECLARE_TENSOR, IBERT_DECLARE_FLOAT, IBERT_DECLARE_INT, IBERT_DECLARE_INTS) \
   };
 IBERT_OPS(IBERT_DECLARE_OP)
@@ -232,7 +233,7 @@ enum class Op : int32_t {
 #define IBERT_ENUM_OP(Struct, name, doc) name,
   IBERT_OPS(IBERT_ENUM_OP)
 #undef IBERT_ENUM_OP
-  kCount
+      kCount
 };
 
 constexpr int kOpCount = static_cast<int>(Op::kCount);

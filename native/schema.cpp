@@ -22,7 +22,10 @@ std::vector<OpSchema> buildSchemas() {
 #define IBERT_SCHEMA(Struct, name, doc)                                                             \
   {                                                                                                 \
     using Self = Struct;                                                                            \
-    schemas.push_back({Op::name, #name, doc, sizeof(Struct),                                        \
+    schemas.push_back({Op::name,                                                                    \
+                       #name,                                                                       \
+                       doc,                                                                         \
+                       sizeof(Struct),                                                              \
                        {IBERT_FIELDS_##Struct(IBERT_TENSOR, IBERT_FLOAT, IBERT_INT, IBERT_INTS)}}); \
   }
   IBERT_OPS(IBERT_SCHEMA)
@@ -215,7 +218,8 @@ void checkCache(const OpSchema& schema, const Tensor& kCache, const Tensor& vCac
   const int block = dtypeInfo(DType::Q8_0)->blockElements;
   if (kCache.shape[3] % block != 0) {
     fail(schema, "kCache is q8_0 in blocks of " + std::to_string(block) + ", and headDim " +
-                     std::to_string(kCache.shape[3]) + " is no multiple of that; store this model's cache in bf16");
+                     std::to_string(kCache.shape[3]) +
+                     " is no multiple of that; store this model's cache in bf16");
   }
 }
 
@@ -230,8 +234,10 @@ void checkSpecial(const OpSchema& schema, const void* arguments) {
     case Op::loraLinearBackward: {
       const auto& a = *static_cast<const LoraLinearBackward*>(arguments);
       checkSegments(schema, a.segments, a.slots, a.loraA, a.loraB, a.weight);
-      if (a.dLoraA.rank != 0 && (a.x.rank == 0 || a.loraB.rank == 0)) fail(schema, "dLoraA needs x and loraB");
-      if (a.dLoraB.rank != 0 && (a.xa.rank == 0 || a.loraB.rank == 0)) fail(schema, "dLoraB needs xa and loraB");
+      if (a.dLoraA.rank != 0 && (a.x.rank == 0 || a.loraB.rank == 0))
+        fail(schema, "dLoraA needs x and loraB");
+      if (a.dLoraB.rank != 0 && (a.xa.rank == 0 || a.loraB.rank == 0))
+        fail(schema, "dLoraB needs xa and loraB");
       break;
     }
     case Op::attentionForward: {
@@ -257,7 +263,8 @@ void checkSpecial(const OpSchema& schema, const void* arguments) {
     }
     case Op::rope: {
       const auto& a = *static_cast<const Rope*>(arguments);
-      if (a.heads < 1 || a.headDim < 2 || a.headDim % 2 != 0) fail(schema, "heads >= 1 and an even headDim are needed");
+      if (a.heads < 1 || a.headDim < 2 || a.headDim % 2 != 0)
+        fail(schema, "heads >= 1 and an even headDim are needed");
       if (a.x.shape[1] < a.heads * a.headDim) fail(schema, "x has fewer columns than heads * headDim");
       break;
     }
@@ -269,8 +276,10 @@ void checkSpecial(const OpSchema& schema, const void* arguments) {
     }
     case Op::sample: {
       const auto& a = *static_cast<const Sample*>(arguments);
-      if (a.temperature > 0 && a.uniform.rank == 0) fail(schema, "uniform is needed at a temperature above 0");
-      if (a.mask.rank != 0) requireSame(schema, "mask and ceil(V / 32)", a.mask.shape[1], (a.logits.shape[1] + 31) / 32);
+      if (a.temperature > 0 && a.uniform.rank == 0)
+        fail(schema, "uniform is needed at a temperature above 0");
+      if (a.mask.rank != 0)
+        requireSame(schema, "mask and ceil(V / 32)", a.mask.shape[1], (a.logits.shape[1] + 31) / 32);
       break;
     }
     case Op::cast: {
@@ -285,7 +294,9 @@ void checkSpecial(const OpSchema& schema, const void* arguments) {
 
 }  // namespace
 
-const OpSchema& opSchema(Op op) { return schemas().at(static_cast<size_t>(op)); }
+const OpSchema& opSchema(Op op) {
+  return schemas().at(static_cast<size_t>(op));
+}
 
 Op opByName(const std::string& name) {
   for (const OpSchema& schema : schemas()) {
@@ -329,7 +340,8 @@ void checkArguments(Op op, const void* arguments, bool planned) {
       if (!std::isfinite(value)) fail(schema, std::string(field.name) + " is not finite");
     } else if (field.type == FieldType::Ints) {
       const auto& list = *reinterpret_cast<const Ints*>(base + field.offset);
-      if (list.count < 0 || list.count > kMaxInts) fail(schema, std::string(field.name) + " has too many values");
+      if (list.count < 0 || list.count > kMaxInts)
+        fail(schema, std::string(field.name) + " has too many values");
     }
   }
 
@@ -347,7 +359,8 @@ void checkArguments(Op op, const void* arguments, bool planned) {
         if (!planned && tensor.data == nullptr && tensor.elements() > 0) {
           fail(schema, std::string(field.name) + " has no memory");
         }
-        if (dtypeInfo(tensor.dtype) == nullptr) fail(schema, std::string(field.name) + " has an unknown dtype");
+        if (dtypeInfo(tensor.dtype) == nullptr)
+          fail(schema, std::string(field.name) + " has an unknown dtype");
         if (!kindAccepts(field.kind, tensor.dtype)) {
           fail(schema, std::string(field.name) + " is " + dtypeInfo(tensor.dtype)->name + ", expected " +
                            kindText(field.kind));
@@ -359,7 +372,8 @@ void checkArguments(Op op, const void* arguments, bool planned) {
       const ParsedShape& shape = shapes[i];
       if (shape.any) continue;
       if (static_cast<size_t>(tensor.rank) != shape.words.size()) {
-        fail(schema, std::string(field.name) + " has shape " + shapeText(tensor) + ", expected (" + field.shape + ")");
+        fail(schema, std::string(field.name) + " has shape " + shapeText(tensor) + ", expected (" +
+                         field.shape + ")");
       }
       for (int d = 0; d < tensor.rank; ++d) {
         const std::string& word = shape.words[d];

@@ -1,4 +1,5 @@
-// What the op table says, as data: for marshalling, shape checks, the TypeScript types and the support matrix.
+// What the op table says, as data: for marshalling, shape checks, the TypeScript types and the support
+// matrix.
 #pragma once
 
 #include <cstddef>
@@ -42,11 +43,13 @@ struct OpSchema {
 const OpSchema& opSchema(Op op);
 // Op::kCount when no op has that name.
 Op opByName(const std::string& name);
-// A number that changes when any op, field, role, kind or shape changes: both sides of the ABI must agree on it.
+// A number that changes when any op, field, role, kind or shape changes: both sides of the ABI must agree on
+// it.
 uint64_t opTableHash();
 
-// Throws std::invalid_argument that begins with the op's name and names the field, when a needed tensor is absent, a
-// dtype is not of its kind, or shapes disagree. `planned` accepts tensors without memory (data == null but rank > 0).
+// Throws std::invalid_argument that begins with the op's name and names the field, when a needed tensor is
+// absent, a dtype is not of its kind, or shapes disagree. `planned` accepts tensors without memory (data ==
+// null but rank > 0).
 void checkArguments(Op op, const void* arguments, bool planned = false);
 
 }  // namespace ibert

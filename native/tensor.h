@@ -32,8 +32,8 @@ constexpr int kMaxRank = 4;
 constexpr int kMaxInts = 8;
 
 struct Tensor {
-  void* data;              // null: the optional operand is absent
-  int64_t shape[kMaxRank]; // unused dimensions are 1
+  void* data;               // null: the optional operand is absent
+  int64_t shape[kMaxRank];  // unused dimensions are 1
   int32_t rank;
   DType dtype;
   Layout layout;
@@ -55,7 +55,7 @@ struct Ints {
 
 struct DTypeInfo {
   const char* name;
-  int32_t blockElements; // elements in a block; 1 for plain types
+  int32_t blockElements;  // elements in a block; 1 for plain types
   int32_t blockBytes;
   bool quantized;
 };

@@ -105,7 +105,7 @@ test_neon() {
   fi
   check "NEON: build" build_neon "$folder"
   suite "NEON: C++ under qemu" "$results/neon.xml" "$count_junit" \
-    ctest --test-dir "$folder" -R '^(symbols_neon|cpu-neon|dtypes|schema|stream|thread_pool)$' \
+    ctest --test-dir "$folder" -R '^(symbols_neon|cpu-neon|rows-neon|dtypes|schema|stream|thread_pool)$' \
     --timeout 600 --output-on-failure --output-junit "$results/neon.xml"
 }
 
@@ -125,6 +125,7 @@ check "op types" node scripts/generate-op-types.mjs --check
 check "types" npm run --silent typecheck
 check "lint" npx eslint .
 check "format" npx prettier --check --log-level warn .
+check "C++ format" bash scripts/format-native.sh --check
 suite "C++" "$results/ctest.xml" "$count_junit" \
   ctest --test-dir build --output-on-failure --output-junit "$results/ctest.xml"
 vitest_suite "TypeScript" vitest

@@ -32,8 +32,9 @@ export class ModelSession {
     readonly source: ModelSource,
     readonly model: ModelWeights,
     readonly weights: DecoderWeights,
-    readonly tokenizer: Tokenizer,
   ) {}
+
+  private loadedTokenizer: Tokenizer | undefined;
 
   /** @throws IBertError when base or backend are not to be had, or the files are damaged. */
   static async open(options: SessionOptions): Promise<ModelSession> {
@@ -44,9 +45,16 @@ export class ModelSession {
     });
     const source = await resolveSource(options.base);
     const model = openWeights(source);
-    const tokenizer = loadTokenizer(source);
     const weights = await loadDecoderWeights(device, model, options);
-    return new ModelSession(device, source, model, weights, tokenizer);
+    return new ModelSession(device, source, model, weights);
+  }
+
+  /**
+   * The base's tokenizer, loaded when it is first asked for: work on ids alone does without its memory.
+   * @throws IBertError when its file is damaged
+   */
+  get tokenizer(): Tokenizer {
+    return (this.loadedTokenizer ??= loadTokenizer(this.source));
   }
 
   get config(): ModelConfig {

@@ -84,12 +84,10 @@ async function prepareRun(config: TrainingConfig, rows: readonly Row[]): Promise
       onTooLong: config.data.onTooLong,
     },
   );
-  // The run opens a session of its own beside the tokenizer that is kept from this one.
-  const own = await openSession(config, { planned: true });
   const plan = planMemory(
-    own,
-    () => trainable(own, config).step,
-    evaluates(config) ? () => openInference(own, config, undefined) : undefined,
+    session,
+    () => trainable(session, config).step,
+    evaluates(config) ? () => openInference(session, config, undefined) : undefined,
   );
   return { loader, tokenizer, plan };
 }

@@ -1,10 +1,13 @@
-// Intel AMX tile registers: the few instructions that the bf16 product needs, and a twin of them in plain C++.
+// Intel AMX tile registers: the few instructions that the bf16 product needs, and a twin of them in plain
+// C++.
 //
-// The macros take literal tile numbers, as the instructions do. With IBERT_AMX_EMULATED they run on a model of the eight
-// tile registers, so that the same kernel is tested on machines without AMX. The model is strict: a tile used before it
-// was configured, or an operand of the wrong shape, ends the program's test run with an exception.
+// The macros take literal tile numbers, as the instructions do. With IBERT_AMX_EMULATED they run on a model
+// of the eight tile registers, so that the same kernel is tested on machines without AMX. The model is
+// strict: a tile used before it was configured, or an operand of the wrong shape, ends the program's test run
+// with an exception.
 //
-// TDPBF16PS: C[m][n] += sum over pairs p of A[m][2p] * B[p][2n] + A[m][2p+1] * B[p][2n+1], bf16 by bf16, f32 sums.
+// TDPBF16PS: C[m][n] += sum over pairs p of A[m][2p] * B[p][2n] + A[m][2p+1] * B[p][2n+1], bf16 by bf16, f32
+// sums.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +43,8 @@ struct Tiles {
 thread_local Tiles tiles;
 
 inline void need(int tile) {
-  if (!tiles.configured || tiles.config.rows[tile] == 0) fail("emulated AMX: tile %d is not configured", tile);
+  if (!tiles.configured || tiles.config.rows[tile] == 0)
+    fail("emulated AMX: tile %d is not configured", tile);
 }
 
 inline void configure(const TileConfig& config) {
@@ -61,7 +65,8 @@ inline void load(int tile, const void* from, int64_t stride) {
   need(tile);
   std::memset(tiles.data[tile], 0, sizeof tiles.data[tile]);
   for (int r = 0; r < tiles.config.rows[tile]; ++r) {
-    std::memcpy(tiles.data[tile][r], static_cast<const uint8_t*>(from) + r * stride, tiles.config.rowBytes[tile]);
+    std::memcpy(tiles.data[tile][r], static_cast<const uint8_t*>(from) + r * stride,
+                tiles.config.rowBytes[tile]);
   }
 }
 inline void store(int tile, void* to, int64_t stride) {
@@ -113,8 +118,8 @@ inline void dot(int c, int a, int b) {
 
 #include <immintrin.h>
 
-// GCC's intrinsics do not say that these instructions read memory (or say it of the first bytes only): without a barrier
-// before them, what they read may not have been stored yet, or never is.
+// GCC's intrinsics do not say that these instructions read memory (or say it of the first bytes only):
+// without a barrier before them, what they read may not have been stored yet, or never is.
 #define IBERT_TILE_CONFIGURE(config)   \
   do {                                 \
     __asm__ volatile("" ::: "memory"); \

@@ -80,6 +80,8 @@ constexpr char kName[] = "cpu";
 
 }  // namespace
 
-const Backend* cpuBackend() { return host::hostBackend<kName, chooseKernels>(); }
+const Backend* cpuBackend() {
+  return host::hostBackend<kName, chooseKernels>();
+}
 
 }  // namespace ibert::cpu

@@ -10,8 +10,12 @@ namespace ibert::cpu {
 
 namespace {
 
-std::string activations(std::initializer_list<Named> tensors) { return onlyDTypes(tensors, {DType::F32, DType::BF16}); }
-std::string sums(std::initializer_list<Named> tensors) { return onlyDTypes(tensors, {DType::F32}); }
+std::string activations(std::initializer_list<Named> tensors) {
+  return onlyDTypes(tensors, {DType::F32, DType::BF16});
+}
+std::string sums(std::initializer_list<Named> tensors) {
+  return onlyDTypes(tensors, {DType::F32});
+}
 
 std::string packed(const char* name, const Tensor& weight) {
   if (weight.layout != Layout::Packed) {
@@ -46,13 +50,15 @@ std::string forward(const LoraLinearForward& op) {
 }
 
 std::string backward(const LoraLinearBackward& op) {
-  return firstOf({activations({{"dy", &op.dy}, {"x", &op.x}, {"xa", &op.xa}, {"dx", &op.dx}}),
-                  sums({{"loraA", &op.loraA}, {"loraB", &op.loraB}, {"dLoraA", &op.dLoraA}, {"dLoraB", &op.dLoraB}}),
-                  packed("weight", op.weight)});
+  return firstOf(
+      {activations({{"dy", &op.dy}, {"x", &op.x}, {"xa", &op.xa}, {"dx", &op.dx}}),
+       sums({{"loraA", &op.loraA}, {"loraB", &op.loraB}, {"dLoraA", &op.dLoraA}, {"dLoraB", &op.dLoraB}}),
+       packed("weight", op.weight)});
 }
 
 std::string crossEntropy(const LinearCrossEntropy& op) {
-  return firstOf({activations({{"x", &op.x}, {"dx", &op.dx}}), sums({{"loss", &op.loss}}), packed("weight", op.weight)});
+  return firstOf(
+      {activations({{"x", &op.x}, {"dx", &op.dx}}), sums({{"loss", &op.loss}}), packed("weight", op.weight)});
 }
 
 std::string embedding(const Embedding& op) {
@@ -63,11 +69,13 @@ std::string embedding(const Embedding& op) {
 std::string plainDTypes(Op op, const void* arguments) {
   for (const Field& field : opSchema(op).fields) {
     if (field.type != FieldType::Tensor) continue;
-    const Tensor& tensor = *reinterpret_cast<const Tensor*>(static_cast<const char*>(arguments) + field.offset);
+    const Tensor& tensor =
+        *reinterpret_cast<const Tensor*>(static_cast<const char*>(arguments) + field.offset);
     std::string why;
     if (field.kind == Kind::Act) why = activations({{field.name, &tensor}});
     if (field.kind == Kind::Acc) why = sums({{field.name, &tensor}});
-    if (field.kind == Kind::Cache) why = onlyDTypes({{field.name, &tensor}}, {DType::F32, DType::BF16, DType::Q8_0});
+    if (field.kind == Kind::Cache)
+      why = onlyDTypes({{field.name, &tensor}}, {DType::F32, DType::BF16, DType::Q8_0});
     if (!why.empty()) return why;
   }
   return "";

@@ -1,5 +1,5 @@
-// Which dtypes and layouts the CPU kernels take: the same at every level, so it stands apart from the kernels (and their
-// instruction sets).
+// Which dtypes and layouts the CPU kernels take: the same at every level, so it stands apart from the kernels
+// (and their instruction sets).
 #pragma once
 
 #include "../host/kernel.h"

@@ -25,7 +25,8 @@ std::string onlyDTypes(std::initializer_list<Named> tensors, std::initializer_li
       list += (list.empty() ? "" : " or ") + std::string(dtypeInfo(dtype)->name);
     }
     if (!found) {
-      return std::string(named.name) + " is " + dtypeInfo(named.tensor->dtype)->name + "; the CPU kernel takes " + list;
+      return std::string(named.name) + " is " + dtypeInfo(named.tensor->dtype)->name +
+             "; the CPU kernel takes " + list;
     }
   }
   return "";

@@ -1,7 +1,8 @@
 // Errors out of kernels, and what a kernel says of operands that it cannot take.
 //
-// Kernel files are compiled for several instruction sets, and an inline function of the standard library that such a
-// file emits could be the copy that the linker keeps for everybody. So they leave std::string and its like to here.
+// Kernel files are compiled for several instruction sets, and an inline function of the standard library that
+// such a file emits could be the copy that the linker keeps for everybody. So they leave std::string and its
+// like to here.
 #pragma once
 
 #include <initializer_list>

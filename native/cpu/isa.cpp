@@ -59,7 +59,9 @@ bool requestAmx() {
 #endif
 }
 
-bool bit(uint32_t word, int index) { return (word >> index) & 1; }
+bool bit(uint32_t word, int index) {
+  return (word >> index) & 1;
+}
 
 Features detect() {
   Features features;
@@ -79,7 +81,8 @@ Features detect() {
   const bool amx = bit(d, 24) && bit(d, 22);
   const bool vnni = bit(c, 11);
   features.avx2 = ymm && fma && f16c && bit(b, 5) && bit(b, 8);
-  features.avx512 = features.avx2 && zmm && bit(b, 16) && bit(b, 17) && bit(b, 28) && bit(b, 30) && bit(b, 31);
+  features.avx512 =
+      features.avx2 && zmm && bit(b, 16) && bit(b, 17) && bit(b, 28) && bit(b, 30) && bit(b, 31);
   if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) {
     features.avx512Bf16 = features.avx512 && vnni && bit(a, 5);
   }
@@ -115,10 +118,10 @@ bool runs(Isa isa) {
   }
 }
 
-// The emulated tiles are for tests, so they must be asked for. Intel's AVX-512 units take four times as long for
-// vdpbf16ps as for an fp32 FMA (measured on Sapphire Rapids: 103 against 206 GFLOP/s a core), so that the f32 kernels are
-// the faster ones there; on AMD the bf16 dot product runs at twice the fp32 rate. The vendor decides and not a stopwatch,
-// because the path must be the same from run to run for results to be.
+// The emulated tiles are for tests, so they must be asked for. Intel's AVX-512 units take four times as long
+// for vdpbf16ps as for an fp32 FMA (measured on Sapphire Rapids: 103 against 206 GFLOP/s a core), so that the
+// f32 kernels are the faster ones there; on AMD the bf16 dot product runs at twice the fp32 rate. The vendor
+// decides and not a stopwatch, because the path must be the same from run to run for results to be.
 bool preferred(Isa isa) {
   if (isa == Isa::AmxEmulated) return false;
 #if defined(__x86_64__)
@@ -163,8 +166,8 @@ Isa chooseIsa() {
   for (const Level& level : kLevels) {
     if (std::strcmp(level.name, forced) != 0) continue;
     if (!level.built) {
-      throw std::runtime_error("IBERT_CPU_ISA=" + std::string(forced) + ": this build has no such kernels; it has " +
-                               names(isas));
+      throw std::runtime_error("IBERT_CPU_ISA=" + std::string(forced) +
+                               ": this build has no such kernels; it has " + names(isas));
     }
     if (!runs(level.isa)) {
       throw std::runtime_error("IBERT_CPU_ISA=" + std::string(forced) +
@@ -172,8 +175,8 @@ Isa chooseIsa() {
     }
     return level.isa;
   }
-  throw std::runtime_error("IBERT_CPU_ISA=" + std::string(forced) + ": no such instruction set; this machine runs " +
-                           names(isas));
+  throw std::runtime_error("IBERT_CPU_ISA=" + std::string(forced) +
+                           ": no such instruction set; this machine runs " + names(isas));
 }
 
 std::string processorName() {

@@ -1,16 +1,18 @@
 // The packed order of a weight W (N rows, K columns): one order for all instruction sets.
 //
-// W is cut into panels of 32 rows, and the rows of a panel are interleaved, so that a vector register holds the same
-// column (or pair of columns) of many rows and a product x W^T needs no horizontal sums. Rows past N are zero weights.
+// W is cut into panels of 32 rows, and the rows of a panel are interleaved, so that a vector register holds
+// the same column (or pair of columns) of many rows and a product x W^T needs no horizontal sums. Rows past N
+// are zero weights.
 //
 //   f32         [panel][K][32]
 //   bf16, f16   [panel][ceil(K/2)][32][2]          the pair order of the bf16 dot-product instructions
 //   quantised   [panel][K/superBlock]{ head, [superBlock/32]{ scales, codes } }
 //
-// Quantised weights keep their bits (a code of 4 to 8 bits, unsigned) and scales; only the order changes. With
-// D and M from head and scales, a weight is D * code + M. Codes of one 32 (rows) x 32 (columns) block:
+// Quantised weights keep their bits (a code of 4 to 8 bits, unsigned) and scales; only the order changes.
+// With D and M from head and scales, a weight is D * code + M. Codes of one 32 (rows) x 32 (columns) block:
 //
-//   low plane    [half of 16 rows][chunk c][16 rows] uint32: column k = 8c + 2i + j is the nibble at bit 16j + 4i
+//   low plane    [half of 16 rows][chunk c][16 rows] uint32: column k = 8c + 2i + j is the nibble at bit 16j
+//   + 4i
 //                (8-bit codes: k = 4c + 2i + j, the byte at bit 16j + 8i)
 //   high plane   of 5-bit codes: [half][16 rows] uint32: bit 16j + 4c + i
 //                of 6-bit codes: [half][c / 2][16 rows] uint32: two bits at 16j + 8(c mod 2) + 2i
@@ -29,14 +31,14 @@ constexpr int kBlock = 32;  // columns in a block of codes
 
 enum class ScaleKind {
   None,
-  D,       // scales: d f16[32];                        D = d, M = -offset d
-  DM,      // scales: d f16[32], m f16[32];             D = d, M = m
-  SuperM,  // head: d, dmin f16[32]; scales: s, m u8[32];  D = d s, M = -dmin m
-  Super16, // head: d f16[32]; scales: s i8[2][32] for columns 0..15 and 16..31;  D = d s, M = -offset D
+  D,        // scales: d f16[32];                        D = d, M = -offset d
+  DM,       // scales: d f16[32], m f16[32];             D = d, M = m
+  SuperM,   // head: d, dmin f16[32]; scales: s, m u8[32];  D = d s, M = -dmin m
+  Super16,  // head: d f16[32]; scales: s i8[2][32] for columns 0..15 and 16..31;  D = d s, M = -offset D
 };
 
 struct PackedFormat {
-  int bits;        // of a code; 0: not quantised
+  int bits;  // of a code; 0: not quantised
   int offset;
   int superBlock;  // columns that share a head
   ScaleKind scales;

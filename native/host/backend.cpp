@@ -19,8 +19,12 @@ namespace ibert::host {
 
 namespace {
 
-DeviceState* state(Device* device) { return reinterpret_cast<DeviceState*>(device); }
-StreamState* state(Stream* stream) { return reinterpret_cast<StreamState*>(stream); }
+DeviceState* state(Device* device) {
+  return reinterpret_cast<DeviceState*>(device);
+}
+StreamState* state(Stream* stream) {
+  return reinterpret_cast<StreamState*>(stream);
+}
 
 int failWith(Message* message, const std::string& text) {
   std::snprintf(message->text, sizeof(message->text), "%s", text.c_str());
@@ -60,16 +64,21 @@ int64_t physicalMemory() {
   return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
 }
 
-const Kernel& kernelOf(Device* device, Op op) { return state(device)->table->kernels[static_cast<int>(op)]; }
+const Kernel& kernelOf(Device* device, Op op) {
+  return state(device)->table->kernels[static_cast<int>(op)];
+}
 
 std::string whyUnsupported(Device* device, Op op, const void* arguments) {
   const Kernel& kernel = kernelOf(device, op);
   if (kernel.run == nullptr) {
-    return std::string(opSchema(op).name) + ": the backend " + state(device)->table->backend + " lacks this op";
+    return std::string(opSchema(op).name) + ": the backend " + state(device)->table->backend +
+           " lacks this op";
   }
   if (kernel.unsupported == nullptr) return "";
   const std::string why = kernel.unsupported(arguments);
-  return why.empty() ? "" : std::string(opSchema(op).name) + ": " + why + " (backend " + state(device)->table->backend + ")";
+  return why.empty() ? ""
+                     : std::string(opSchema(op).name) + ": " + why + " (backend " +
+                           state(device)->table->backend + ")";
 }
 
 }  // namespace
@@ -78,10 +87,12 @@ int probeHost(const KernelTable& (*choose)(), Message* message) {
   return guarded(message, [&] { choose(); });
 }
 
-int openHostDevice(const KernelTable& (*choose)(), const DeviceOptions* options, Device** device, Message* message) {
+int openHostDevice(const KernelTable& (*choose)(), const DeviceOptions* options, Device** device,
+                   Message* message) {
   return guarded(message, [&] {
     if (options->index != 0) throw std::runtime_error("the host has one device, number 0");
-    if (options->threads < 0 || options->threads > 1024) throw std::runtime_error("threads must be in 0..1024");
+    if (options->threads < 0 || options->threads > 1024)
+      throw std::runtime_error("threads must be in 0..1024");
     auto created = std::make_unique<DeviceState>();
     created->table = &choose();
     created->pool = std::make_unique<ThreadPool>(options->threads == 0 ? usableCores() : options->threads);
@@ -132,7 +143,8 @@ Backend hostBackendTemplate(const char* name) {
   backend.enqueue = [](Stream* stream, Op op, const void* arguments, Message* message) {
     return guarded(message, [&] {
       checkArguments(op, arguments);
-      const std::string why = whyUnsupported(reinterpret_cast<Device*>(&state(stream)->device()), op, arguments);
+      const std::string why =
+          whyUnsupported(reinterpret_cast<Device*>(&state(stream)->device()), op, arguments);
       if (!why.empty()) throw std::runtime_error(why);
       state(stream)->enqueueOp(op, arguments, opSchema(op).bytes);
     });

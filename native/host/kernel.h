@@ -1,5 +1,5 @@
-// What a backend on the host supplies: one Kernel per op. Streams, memory, threads and the C ABI are the frame's
-// (host/backend.h), so that a kernel file holds nothing but its kernel.
+// What a backend on the host supplies: one Kernel per op. Streams, memory, threads and the C ABI are the
+// frame's (host/backend.h), so that a kernel file holds nothing but its kernel.
 #pragma once
 
 #include <cstddef>
@@ -18,11 +18,13 @@ struct Context {
 };
 
 struct Kernel {
-  // Runs the op; throws std::exception on bad content (an id out of range). Arguments have passed checkArguments.
+  // Runs the op; throws std::exception on bad content (an id out of range). Arguments have passed
+  // checkArguments.
   void (*run)(const void* arguments, Context& context) = nullptr;
   // Scratch bytes for these shapes; null: none.
   int64_t (*workspace)(const void* arguments, int threads) = nullptr;
-  // Why these dtypes or layouts do not run; an empty text: they do. Null: everything that passes checkArguments runs.
+  // Why these dtypes or layouts do not run; an empty text: they do. Null: everything that passes
+  // checkArguments runs.
   std::string (*unsupported)(const void* arguments) = nullptr;
   // The chosen path, e.g. "avx512-bf16".
   const char* path = nullptr;

@@ -44,14 +44,17 @@ void requireFiniteOutputs(Op op, const void* arguments) {
     if (!tensor) continue;
     const int64_t element = firstNonFinite(tensor);
     if (element < 0) continue;
-    throw std::runtime_error(std::string(schema.name) + ": " + field.name + " is not finite, first at element " +
-                             std::to_string(element) + " of " + std::to_string(tensor.elements()));
+    throw std::runtime_error(std::string(schema.name) + ": " + field.name +
+                             " is not finite, first at element " + std::to_string(element) + " of " +
+                             std::to_string(tensor.elements()));
   }
 }
 
 }  // namespace
 
-Workspace::~Workspace() { std::free(memory_); }
+Workspace::~Workspace() {
+  std::free(memory_);
+}
 
 std::byte* Workspace::ensure(int64_t bytes) {
   if (bytes > bytes_) {
@@ -174,7 +177,8 @@ void StreamState::run(Command& command) {
         const Kernel& kernel = device_.table->kernels[static_cast<int>(command.op)];
         const void* arguments = command.arguments.get();
         std::lock_guard<std::mutex> turn(device_.turn);
-        int64_t bytes = kernel.workspace == nullptr ? 0 : kernel.workspace(arguments, device_.pool->threads());
+        int64_t bytes =
+            kernel.workspace == nullptr ? 0 : kernel.workspace(arguments, device_.pool->threads());
         Context context{*device_.pool, workspace_.ensure(bytes)};
         kernel.run(arguments, context);
         if (checkFinite_) requireFiniteOutputs(command.op, arguments);

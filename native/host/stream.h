@@ -1,4 +1,5 @@
-// A stream on the host: one native thread that runs commands in order, with the device's pool for the loops inside.
+// A stream on the host: one native thread that runs commands in order, with the device's pool for the loops
+// inside.
 #pragma once
 
 #include <condition_variable>

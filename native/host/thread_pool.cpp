@@ -33,8 +33,8 @@ void Gate::wait(Condition&& condition) {
       pause();
     }
   } while (std::chrono::steady_clock::now() < end);
-  // A sleeper makes itself known before it looks once more, and who signals looks for sleepers after the condition has
-  // come true: one of the two sees the other.
+  // A sleeper makes itself known before it looks once more, and who signals looks for sleepers after the
+  // condition has come true: one of the two sees the other.
   for (;;) {
     sleepers_.fetch_add(1, std::memory_order_seq_cst);
     const uint32_t epoch = epoch_.load(std::memory_order_seq_cst);

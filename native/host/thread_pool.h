@@ -1,10 +1,11 @@
 // A fork-join pool: the caller and `threads() - 1` workers take the tasks of one loop at a time.
 //
-// Nothing on the hot path locks. A loop is published by one atomic store; workers join it while it is open, and tasks are
-// taken by fetch_add. The caller works too, and when no task is left it closes the loop and waits only for those who
-// joined: a worker that is asleep, or that the system gave no processor, delays nobody. A worker that finds no work spins
-// for some microseconds (consecutive ops follow each other closely) and then sleeps in the kernel. Which thread runs a task
-// never shows in the result as long as each task writes its own outputs.
+// Nothing on the hot path locks. A loop is published by one atomic store; workers join it while it is open,
+// and tasks are taken by fetch_add. The caller works too, and when no task is left it closes the loop and
+// waits only for those who joined: a worker that is asleep, or that the system gave no processor, delays
+// nobody. A worker that finds no work spins for some microseconds (consecutive ops follow each other closely)
+// and then sleeps in the kernel. Which thread runs a task never shows in the result as long as each task
+// writes its own outputs.
 #pragma once
 
 #include <atomic>
@@ -44,12 +45,13 @@ class ThreadPool {
 
   int threads() const { return threads_; }
 
-  // Calls body(task, worker) for each task in [0, tasks), worker in [0, threads()). Returns when all have run.
-  // Tasks may be taken in any order. The first exception is rethrown here. Not reentrant.
+  // Calls body(task, worker) for each task in [0, tasks), worker in [0, threads()). Returns when all have
+  // run. Tasks may be taken in any order. The first exception is rethrown here. Not reentrant.
   template <class Body>
   void parallelFor(int64_t tasks, Body&& body) {
     using Plain = std::remove_reference_t<Body>;
-    run(tasks, [](void* user, int64_t task, int worker) { (*static_cast<Plain*>(user))(task, worker); },
+    run(
+        tasks, [](void* user, int64_t task, int worker) { (*static_cast<Plain*>(user))(task, worker); },
         const_cast<std::remove_const_t<Plain>*>(&body));
   }
 
@@ -69,7 +71,8 @@ class ThreadPool {
   int64_t tasks_ = 0;
 
   alignas(64) std::atomic<int64_t> next_{0};
-  // Number of workers in the loop, and kOpen while more may join. A closed loop is nobody's business, so one word says all.
+  // Number of workers in the loop, and kOpen while more may join. A closed loop is nobody's business, so one
+  // word says all.
   alignas(64) std::atomic<uint32_t> loop_{0};
   alignas(64) Gate opened_;
   alignas(64) Gate left_;

@@ -65,7 +65,9 @@ void writePlain(DType dtype, void* data, int64_t i, double x) {
   }
 }
 
-bool isActivation(DType dtype) { return dtype == DType::F32 || dtype == DType::BF16; }
+bool isActivation(DType dtype) {
+  return dtype == DType::F32 || dtype == DType::BF16;
+}
 
 void castRange(const Cast& op, int64_t begin, int64_t end) {
   const DType from = op.source.dtype, to = op.target.dtype;
@@ -87,7 +89,8 @@ void castRange(const Cast& op, int64_t begin, int64_t end) {
       for (int64_t k = 0; k < kBlock; ++k) writePlain(to, op.target.data, i + k, block[k]);
     }
   } else {
-    for (int64_t i = begin; i < end; ++i) writePlain(to, op.target.data, i, readPlain(from, op.source.data, i));
+    for (int64_t i = begin; i < end; ++i)
+      writePlain(to, op.target.data, i, readPlain(from, op.source.data, i));
   }
 }
 
@@ -100,6 +103,8 @@ void run(const Cast& op, Context& context) {
 
 }  // namespace
 
-void registerCast(host::KernelTable& table) { table.set<Cast, run>(kPath); }
+void registerCast(host::KernelTable& table) {
+  table.set<Cast, run>(kPath);
+}
 
 }  // namespace ibert::cpu::IBERT_ISA

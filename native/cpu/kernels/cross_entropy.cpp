@@ -1,8 +1,9 @@
 // linearCrossEntropy: the loss of x W^T against targets, and its gradient with respect to x.
 //
-// Only supervised rows are computed. They go in chunks of rows: the logits of a chunk are one product, then each row
-// becomes its own gradient softmax - onehot in place, and dx is a second product over the same packed W. So each product
-// is done once (recomputing logits instead would cost half as much again), and the buffer is a few tens of MB whatever T.
+// Only supervised rows are computed. They go in chunks of rows: the logits of a chunk are one product, then
+// each row becomes its own gradient softmax - onehot in place, and dx is a second product over the same
+// packed W. So each product is done once (recomputing logits instead would cost half as much again), and the
+// buffer is a few tens of MB whatever T.
 #include "../../host/kernel.h"
 #include "../content.h"
 #include "epilogue.h"
@@ -19,9 +20,11 @@ using host::Context;
 
 constexpr int64_t kLogitBytes = 32 << 20;
 
-// A row of logits and a cache line more: rows at a multiple of 4096 bytes from each other would fight for the same few
-// places in L1, and V is often such a multiple.
-constexpr int64_t logitStride(int64_t V) { return roundUp(V, kPanelRows) + 16; }
+// A row of logits and a cache line more: rows at a multiple of 4096 bytes from each other would fight for the
+// same few places in L1, and V is often such a multiple.
+constexpr int64_t logitStride(int64_t V) {
+  return roundUp(V, kPanelRows) + 16;
+}
 
 // Whole register tiles of rows.
 template <class Unit>
@@ -34,8 +37,12 @@ struct Shape {
   bool bf16, dx;
 
   explicit Shape(const LinearCrossEntropy& op)
-      : T(op.x.shape[0]), D(op.x.shape[1]), V(op.weight.shape[0]), stride(logitStride(V)),
-        bf16(op.x.dtype == DType::BF16), dx(op.dx.rank != 0) {}
+      : T(op.x.shape[0]),
+        D(op.x.shape[1]),
+        V(op.weight.shape[0]),
+        stride(logitStride(V)),
+        bf16(op.x.dtype == DType::BF16),
+        dx(op.dx.rank != 0) {}
 };
 
 template <class Unit>
@@ -44,7 +51,8 @@ struct Plan {
   int64_t chunk, rows, gathered, buffer, scratch, bytes;
 
   Plan(const Shape& s, int threads) : chunk(chunkRows<Unit>(s.T, s.V)) {
-    logits = blockingFor<Unit>(chunk, ceilDivide(s.V, kPanelRows), s.D, 0, s.bf16 != Unit::kTakesBf16, threads);
+    logits =
+        blockingFor<Unit>(chunk, ceilDivide(s.V, kPanelRows), s.D, 0, s.bf16 != Unit::kTakesBf16, threads);
     Layouter layout;
     int64_t worker = logits.workerBytes();
     if (s.dx) {
@@ -98,7 +106,8 @@ float lossOfRow(float* logits, int64_t V, int64_t target, float gradScale, bool 
     }
   });
   const float total = sum(sums) + rest;
-  const float below = logits[target] - highestLogit;  // not through logsumexp: that would round at the logits' size
+  const float below =
+      logits[target] - highestLogit;  // not through logsumexp: that would round at the logits' size
   const float loss = __builtin_logf(total) - below;
   if (!gradient) return loss;
 
@@ -162,7 +171,8 @@ void crossEntropy(const LinearCrossEntropy& op, Context& context) {
                    });
     context.pool.parallelFor(count, [&](int64_t i, int) {
       const int64_t t = rows[first + i];
-      loss[t] = lossOfRow<Unit>(buffer + i * s.stride, s.V, targets[t], static_cast<float>(op.gradScale), s.dx);
+      loss[t] =
+          lossOfRow<Unit>(buffer + i * s.stride, s.V, targets[t], static_cast<float>(op.gradScale), s.dx);
     });
     if (!s.dx) continue;
     const int64_t stride = s.stride * 4 / static_cast<int64_t>(sizeof(typename Unit::Element));

@@ -48,8 +48,8 @@ IBERT_INLINE BlockParts blockParts(const uint8_t* panel, int64_t b) {
   return {head, scales, scales + format.scaleBytes()};
 }
 
-// The codes of column k (0..31) for the 16 rows of `half`. With k known when compiled this is a load that neighbours
-// share, a shift and a mask.
+// The codes of column k (0..31) for the 16 rows of `half`. With k known when compiled this is a load that
+// neighbours share, a shift and a mask.
 template <int Bits>
 IBERT_INLINE Words codesOf(const uint8_t* codes, int half, int k) {
   if constexpr (Bits == 8) {
@@ -121,7 +121,8 @@ IBERT_INLINE void widenBlock(DType dtype, const uint8_t* panel, int64_t b, int64
       Floats low{}, high{};
       if (k < count) {
         if (dtype == DType::F32) {
-          const float* row = reinterpret_cast<const float*>(panel) + (b * kBlock + k) * kPanelRows + half * 16;
+          const float* row =
+              reinterpret_cast<const float*>(panel) + (b * kBlock + k) * kPanelRows + half * 16;
           low = load<Floats>(row);
           if (k + 1 < count) high = load<Floats>(row + kPanelRows);
         } else {

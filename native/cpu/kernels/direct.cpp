@@ -20,9 +20,9 @@ float sumOf16(Floats v) {
   return sum;
 }
 
-// One block of 32 columns by 32 rows of W: dots[t][half][h] = sum over columns 16h..16h+15 of (code + bias) * x, for 16
-// rows of W. Codes are whole numbers, so they are exact in bf16 and f32, and the scales D and M are applied once a block.
-// Four sums a row also make the chains of dependent additions short enough to overlap.
+// One block of 32 columns by 32 rows of W: dots[t][half][h] = sum over columns 16h..16h+15 of (code + bias) *
+// x, for 16 rows of W. Codes are whole numbers, so they are exact in bf16 and f32, and the scales D and M are
+// applied once a block. Four sums a row also make the chains of dependent additions short enough to overlap.
 template <int Rows>
 using Dots = Floats[Rows][2][2];
 
@@ -47,13 +47,14 @@ struct BlockDot<FloatUnit, Bits> {
 
 #if defined(__AVX512BF16__)
 
-// 0x4300 is 128 in bf16, whose last place is 1: or-ing a code below 128 into it gives 128 + code. So a pair of codes
-// becomes a pair of bf16 numbers in one shift and one three-way logic instruction, with no conversion at all; the 128 is
-// taken off again with the sum of x.
+// 0x4300 is 128 in bf16, whose last place is 1: or-ing a code below 128 into it gives 128 + code. So a pair
+// of codes becomes a pair of bf16 numbers in one shift and one three-way logic instruction, with no
+// conversion at all; the 128 is taken off again with the sum of x.
 constexpr int kAndOr = 0xea;  // (a & b) | c
 
 IBERT_INLINE __m512i biased(__m512i codes, int mask) {
-  return _mm512_ternarylogic_epi32(codes, _mm512_set1_epi16(static_cast<short>(mask)), _mm512_set1_epi16(0x4300), kAndOr);
+  return _mm512_ternarylogic_epi32(codes, _mm512_set1_epi16(static_cast<short>(mask)),
+                                   _mm512_set1_epi16(0x4300), kAndOr);
 }
 
 IBERT_INLINE Floats dot(Floats sum, __m512i w, __m512i pair) {
@@ -89,15 +90,18 @@ struct BlockDot<DotUnit, Bits> {
           w[half] = biased(_mm512_srli_epi16(low[half], 4 * i), 15);
           if constexpr (Bits == 5) {
             const __m512i high = _mm512_loadu_si512(codes + 512 + half * 64);
-            w[half] = _mm512_ternarylogic_epi32(toBit4(high, 4 * c + i), _mm512_set1_epi16(16), w[half], kAndOr);
+            w[half] =
+                _mm512_ternarylogic_epi32(toBit4(high, 4 * c + i), _mm512_set1_epi16(16), w[half], kAndOr);
           } else if constexpr (Bits == 6) {
             const __m512i high = _mm512_loadu_si512(codes + 512 + (half * 2 + c / 2) * 64);
-            w[half] = _mm512_ternarylogic_epi32(toBit4(high, 8 * (c % 2) + 2 * i), _mm512_set1_epi16(48), w[half], kAndOr);
+            w[half] = _mm512_ternarylogic_epi32(toBit4(high, 8 * (c % 2) + 2 * i), _mm512_set1_epi16(48),
+                                                w[half], kAndOr);
           }
         }
         for (int t = 0; t < Rows; ++t) {
           const __m512i pair = everyLane(x + t * stride + 8 * c + 2 * i);
-          for (int half = 0; half < 2; ++half) dots[t][half][c / 2] = dot(dots[t][half][c / 2], w[half], pair);
+          for (int half = 0; half < 2; ++half)
+            dots[t][half][c / 2] = dot(dots[t][half][c / 2], w[half], pair);
         }
       }
     }
@@ -116,8 +120,8 @@ struct BlockDot<DotUnit, 8> {
     const __m512i low = _mm512_and_si512(_mm512_srli_epi32(bytes, 8 * i), mask);
     const __m512i high = _mm512_and_si512(_mm512_srli_epi32(bytes, 16 + 8 * i), mask);
     return _mm512_ternarylogic_epi32(_mm512_srli_epi32((__m512i)_mm512_cvtepi32_ps(low), 16),
-                                     (__m512i)_mm512_cvtepi32_ps(high), _mm512_set1_epi32(static_cast<int>(0xffff0000u)),
-                                     kOrAnd);
+                                     (__m512i)_mm512_cvtepi32_ps(high),
+                                     _mm512_set1_epi32(static_cast<int>(0xffff0000u)), kOrAnd);
   }
 
   template <int Rows>
@@ -133,7 +137,8 @@ struct BlockDot<DotUnit, 8> {
         const __m512i w[2] = {weights(bytes[0], i), weights(bytes[1], i)};
         for (int t = 0; t < Rows; ++t) {
           const __m512i pair = everyLane(x + t * stride + 4 * c + 2 * i);
-          for (int half = 0; half < 2; ++half) dots[t][half][c / 4] = dot(dots[t][half][c / 4], w[half], pair);
+          for (int half = 0; half < 2; ++half)
+            dots[t][half][c / 4] = dot(dots[t][half][c / 4], w[half], pair);
         }
       }
     }
@@ -146,7 +151,8 @@ struct BlockDot<DotUnit, 8> {
 constexpr int kAhead = 3072;
 
 template <class Unit, DType D, int Rows>
-__attribute__((noinline)) void multiplyRows(const DirectRows<Unit>& x, int64_t row0, const uint8_t* panel, float* sums) {
+__attribute__((noinline)) void multiplyRows(const DirectRows<Unit>& x, int64_t row0, const uint8_t* panel,
+                                            float* sums) {
   constexpr PackedFormat format = packedFormat(D);
   constexpr bool twoScales = format.scales == ScaleKind::Super16;
   using Dot = BlockDot<Unit, format.bits>;
@@ -179,15 +185,16 @@ __attribute__((noinline)) void multiplyRows(const DirectRows<Unit>& x, int64_t r
   }
 }
 
-// Weights that are not quantised, in registers of the machine's own width: one sum for each of them and row, since all 32
-// rows of W together make chains enough.
+// Weights that are not quantised, in registers of the machine's own width: one sum for each of them and row,
+// since all 32 rows of W together make chains enough.
 constexpr int kParts = kPanelRows / FloatUnit::kWidth;
 using Register = FloatUnit::Register;
 typedef uint32_t RegisterWords __attribute__((vector_size(sizeof(Register))));
 
 // Columns k and k + 1 of the 32 rows of a panel.
 template <DType D>
-IBERT_INLINE void loadPair(const uint8_t* panel, int64_t k, Register (&low)[kParts], Register (&high)[kParts]) {
+IBERT_INLINE void loadPair(const uint8_t* panel, int64_t k, Register (&low)[kParts],
+                           Register (&high)[kParts]) {
   const uint8_t* pairs = panel + k * kPanelRows * (D == DType::F32 ? 4 : 2);
   if constexpr (D == DType::F16) {
     alignas(64) float halves[2][kPanelRows];
@@ -213,8 +220,8 @@ IBERT_INLINE void loadPair(const uint8_t* panel, int64_t k, Register (&low)[kPar
 }
 
 template <DType D, int Rows>
-__attribute__((noinline)) void multiplyPlain(const DirectRows<FloatUnit>& x, int64_t row0, const uint8_t* panel,
-                                             float* sums) {
+__attribute__((noinline)) void multiplyPlain(const DirectRows<FloatUnit>& x, int64_t row0,
+                                             const uint8_t* panel, float* sums) {
   const float* rows = x.x + row0 * x.columns;
   const int64_t columns = x.columns;
   Register totals[Rows][kParts] = {}, low[kParts], high[kParts];
@@ -260,7 +267,8 @@ IBERT_INLINE void withPlain(DType dtype, Body&& body) {
 // All rows, in groups as large as there are kernels for.
 template <class Unit, DType D, int Rows>
 void inGroups(const DirectRows<Unit>& x, int64_t row0, const uint8_t* panel, float* sums) {
-  for (; x.rows - row0 >= Rows; row0 += Rows) multiplyRows<Unit, D, Rows>(x, row0, panel, sums + row0 * kPanelRows);
+  for (; x.rows - row0 >= Rows; row0 += Rows)
+    multiplyRows<Unit, D, Rows>(x, row0, panel, sums + row0 * kPanelRows);
   if constexpr (Rows > 1) {
     if (row0 < x.rows) inGroups<Unit, D, Rows - 1>(x, row0, panel, sums);
   }
@@ -292,18 +300,18 @@ void multiplyDirect(const DirectRows<Unit>& x, const PackedWeight& w, int64_t p,
     if (packedFormat(w.dtype).bits == 0) {
       return withPlain(w.dtype, [&](auto tag) {
         for (int64_t row = 0; row < x.rows; row += kTogether) {
-          anyPlain<decltype(tag)::value>(smaller(kTogether, x.rows - row), x, row, w.panel(p), sums + row * kPanelRows);
+          anyPlain<decltype(tag)::value>(smaller(kTogether, x.rows - row), x, row, w.panel(p),
+                                         sums + row * kPanelRows);
         }
       });
     }
   }
-  withQuantised(w.dtype, [&](auto tag) {
-    inGroups<Unit, decltype(tag)::value, kTogether>(x, 0, w.panel(p), sums);
-  });
+  withQuantised(w.dtype,
+                [&](auto tag) { inGroups<Unit, decltype(tag)::value, kTogether>(x, 0, w.panel(p), sums); });
 }
 
-#define IBERT_DIRECT(Unit)                                                               \
-  template DirectRows<Unit> directRows<Unit>(const Matrix&, int64_t, int64_t, void*);    \
+#define IBERT_DIRECT(Unit)                                                            \
+  template DirectRows<Unit> directRows<Unit>(const Matrix&, int64_t, int64_t, void*); \
   template void multiplyDirect<Unit>(const DirectRows<Unit>&, const PackedWeight&, int64_t, float*);
 IBERT_DIRECT(FloatUnit)
 #if defined(__AVX512BF16__)

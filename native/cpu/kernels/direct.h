@@ -1,16 +1,17 @@
 // x W^T for a few rows of x, straight from the packed bits: the product of generation.
 //
-// With one row there is nothing to share a dequantised panel with, so codes become numbers in registers and meet x at
-// once; the time is that of reading W. Each row's arithmetic is the same whatever rows go with it, so that a sequence
-// gets the same bits alone and in a batch, and so do the guesses of speculative decoding that are checked together.
+// With one row there is nothing to share a dequantised panel with, so codes become numbers in registers and
+// meet x at once; the time is that of reading W. Each row's arithmetic is the same whatever rows go with it,
+// so that a sequence gets the same bits alone and in a batch, and so do the guesses of speculative decoding
+// that are checked together.
 #pragma once
 
 #include "units.h"
 
 namespace ibert::cpu::IBERT_ISA {
 
-// Whether W is multiplied directly: in a step of generation, where that is faster than a panel in scratch. Units of bf16
-// take panels of bf16 where they lie, which costs no more.
+// Whether W is multiplied directly: in a step of generation, where that is faster than a panel in scratch.
+// Units of bf16 take panels of bf16 where they lie, which costs no more.
 IBERT_INLINE bool multipliesDirectly(const Tensor& weight, bool bf16, int64_t rows) {
   const bool panels = bf16 && UnitForBf16::kTakesBf16;
   return rows <= kDirectRows && (packedFormat(weight.dtype).bits != 0 || !panels);

@@ -1,4 +1,5 @@
-// embedding: rows of a table by id. The table may be row-major, or packed: a model with a tied head keeps one copy.
+// embedding: rows of a table by id. The table may be row-major, or packed: a model with a tied head keeps one
+// copy.
 #include "../../host/kernel.h"
 #include "../content.h"
 #include "ggml_blocks.h"
@@ -41,8 +42,10 @@ void readPacked(const PackedWeight& w, int64_t row, int64_t k0, int64_t count, f
   block.scales16[0] = static_cast<int8_t>(scales[n]);
   block.scales16[1] = static_cast<int8_t>(scales[kPanelRows + n]);
 
-  const uint32_t* low = reinterpret_cast<const uint32_t*>(codes) + half * (format.bits == 8 ? 8 : 4) * 16 + lane;
-  const uint32_t* high = reinterpret_cast<const uint32_t*>(codes + 512) + half * (format.bits == 6 ? 32 : 16) + lane;
+  const uint32_t* low =
+      reinterpret_cast<const uint32_t*>(codes) + half * (format.bits == 8 ? 8 : 4) * 16 + lane;
+  const uint32_t* high =
+      reinterpret_cast<const uint32_t*>(codes + 512) + half * (format.bits == 6 ? 32 : 16) + lane;
   for (int k = 0; k < kBlock; ++k) {
     if (format.bits == 8) {
       block.codes[k] = static_cast<uint8_t>(low[k / 4 * 16] >> (16 * (k % 2) + 8 * (k % 4 / 2)));
@@ -79,7 +82,8 @@ void run(const Embedding& op, Context& context) {
       }
       for (int64_t k = 0; k < count; k += kLanes) {
         const int64_t lanes = smaller(kLanes, count - k);
-        storeElements(op.y.data, op.y.dtype == DType::BF16, t * D + k0 + k, lanes, loadElements(block, false, k, lanes));
+        storeElements(op.y.data, op.y.dtype == DType::BF16, t * D + k0 + k, lanes,
+                      loadElements(block, false, k, lanes));
       }
     }
   });
@@ -87,6 +91,8 @@ void run(const Embedding& op, Context& context) {
 
 }  // namespace
 
-void registerEmbedding(host::KernelTable& table) { table.set<Embedding, run>(kPath); }
+void registerEmbedding(host::KernelTable& table) {
+  table.set<Embedding, run>(kPath);
+}
 
 }  // namespace ibert::cpu::IBERT_ISA

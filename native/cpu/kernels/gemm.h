@@ -1,10 +1,11 @@
-// The one blocked product that every linear op is made of: C (rows x 32 panels) = sum over terms of x_i * P_i.
+// The one blocked product that every linear op is made of: C (rows x 32 panels) = sum over terms of x_i *
+// P_i.
 //
-// Work is cut into tasks of (a block of rows) x (some panels); each output element is computed by one task, in one order
-// over the depth, so results do not depend on the number of threads. Within a task the panel of W is brought to the
-// unit's order once and stays in L2 (weights stay compressed in memory), the rows of x stream past it, and the sums of a
-// register tile live in registers; a block of sums (f32) in L2 joins depth blocks and the low-rank terms, so that LoRA is a
-// continuation of the same sum and not a second pass over y.
+// Work is cut into tasks of (a block of rows) x (some panels); each output element is computed by one task,
+// in one order over the depth, so results do not depend on the number of threads. Within a task the panel of
+// W is brought to the unit's order once and stays in L2 (weights stay compressed in memory), the rows of x
+// stream past it, and the sums of a register tile live in registers; a block of sums (f32) in L2 joins depth
+// blocks and the low-rank terms, so that LoRA is a continuation of the same sum and not a second pass over y.
 #pragma once
 
 #include "../../host/thread_pool.h"
@@ -27,14 +28,15 @@ struct Blocking {
   int64_t workerBytes() const { return xBytes + panelBytes + sumBytes; }
 };
 
-// `widen`: the unit does not take x's dtype, so x is widened into scratch, once for all panels of a task. `extraDepth` is
-// that of the longest extra term.
+// `widen`: the unit does not take x's dtype, so x is widened into scratch, once for all panels of a task.
+// `extraDepth` is that of the longest extra term.
 template <class Unit>
-Blocking blockingFor(int64_t rows, int64_t panels, int64_t mainDepth, int64_t extraDepth, bool widen, int threads) {
+Blocking blockingFor(int64_t rows, int64_t panels, int64_t mainDepth, int64_t extraDepth, bool widen,
+                     int threads) {
   Blocking b{};
   const int64_t wholeDepth = roundUp(larger(mainDepth + 1 + extraDepth, 1), kBlock);
-  // A depth that goes in blocks: a block of x and the sums of several panels share L2, so that x is fetched from further
-  // out once and not once a panel.
+  // A depth that goes in blocks: a block of x and the sums of several panels share L2, so that x is fetched
+  // from further out once and not once a panel.
   const bool deep = mainDepth > Unit::kDepth;
   const int64_t depthBlocks = ceilDivide(mainDepth, Unit::kDeepDepth);
   b.depth = deep ? roundUp(ceilDivide(mainDepth, depthBlocks), kBlock) : smaller(Unit::kDepth, wholeDepth);
@@ -44,11 +46,13 @@ Blocking blockingFor(int64_t rows, int64_t panels, int64_t mainDepth, int64_t ex
   b.panelBlocks = ceilDivide(panels, b.panels);
   // Several tasks a thread, so that no thread waits long for the last.
   const int64_t wanted = ceilDivide(6 * threads, b.panelBlocks);
-  const int64_t blocks = larger(ceilDivide(rows, mostRows), smaller(wanted, ceilDivide(rows, 4 * Unit::kRows)));
+  const int64_t blocks =
+      larger(ceilDivide(rows, mostRows), smaller(wanted, ceilDivide(rows, 4 * Unit::kRows)));
   b.rows = roundUp(ceilDivide(rows, blocks), Unit::kRows);
   b.rowBlocks = ceilDivide(rows, b.rows);
   b.xBytes = widen ? roundUp(b.rows * b.depth * 4, 128) : 0;
-  b.panelBytes = roundUp(Unit::panelElements(b.depth) * static_cast<int64_t>(sizeof(typename Unit::Element)), 128);
+  b.panelBytes =
+      roundUp(Unit::panelElements(b.depth) * static_cast<int64_t>(sizeof(typename Unit::Element)), 128);
   b.sumBytes = roundUp(b.rows, Unit::kSumRows) * kPanelRows * 4 * (mainDepth > b.depth ? b.panels : 1);
   return b;
 }
@@ -85,11 +89,12 @@ struct Product {
   int64_t row0, rows;
 
   // sums (+)= x * panel for rows [first, first + count) of the task, x being an extra term's.
-  void addExtra(const Extra& extra, int64_t first, int64_t count, int64_t k0, int64_t depth, const Element* panel,
-                float* sums, bool accumulate) const {
+  void addExtra(const Extra& extra, int64_t first, int64_t count, int64_t k0, int64_t depth,
+                const Element* panel, float* sums, bool accumulate) const {
     if constexpr (!Unit::kTakesBf16) {
       if (extra.x.bf16) {
-        // xScratch holds the main term's rows, which the panels that follow still need: these are widened tile by tile.
+        // xScratch holds the main term's rows, which the panels that follow still need: these are widened
+        // tile by tile.
         for (int64_t r = 0; r < count; r += Unit::kRows) {
           alignas(64) float few[Unit::kRows * Unit::kDepth];
           const int64_t some = smaller(Unit::kRows, count - r);
@@ -102,8 +107,8 @@ struct Product {
     Unit::multiply(count, extra.x.at(row0 + first, k0), depth, panel, sums, accumulate);
   }
 
-  // All of the depth in one block, and at most one extra term beside it: both panels wait in L2, and a few register tiles
-  // at a time go from x to the result while their sums are in L1.
+  // All of the depth in one block, and at most one extra term beside it: both panels wait in L2, and a few
+  // register tiles at a time go from x to the result while their sums are in L1.
   bool oneBlock(const Matrix& x, int64_t p) const {
     const int extras = source.extras(p);
     const Extra extra = extras > 0 ? source.extra(p, 0) : Extra{};
@@ -115,7 +120,8 @@ struct Product {
     for (int64_t first = 0; first < rows; first += Unit::kSumRows) {
       const int64_t count = smaller(Unit::kSumRows, rows - first);
       if (panel != nullptr) Unit::multiply(count, x.at(first, 0), source.depth, panel, allSums, false);
-      if (extraPanel != nullptr) addExtra(extra, first, count, 0, extra.depth, extraPanel, allSums, panel != nullptr);
+      if (extraPanel != nullptr)
+        addExtra(extra, first, count, 0, extra.depth, extraPanel, allSums, panel != nullptr);
       if (panel == nullptr && extraPanel == nullptr) std::memset(allSums, 0, count * kPanelRows * 4);
       epilogue(allSums, row0 + first, count, p);
     }
@@ -140,7 +146,8 @@ struct Product {
           const Extra extra = source.extra(p, e);
           for (int64_t e0 = 0; e0 < extra.depth; e0 += b.depth) {
             const int64_t step = smaller(b.depth, extra.depth - e0);
-            addExtra(extra, 0, rows, e0, step, source.extraPanel(p, e, e0, step, panelScratch), sums, accumulate);
+            addExtra(extra, 0, rows, e0, step, source.extraPanel(p, e, e0, step, panelScratch), sums,
+                     accumulate);
             accumulate = true;
           }
         }
@@ -157,14 +164,15 @@ void multiply(host::ThreadPool& pool, std::byte* scratch, const Blocking& b, int
     std::byte* mine = scratch + worker * b.workerBytes();
     const int64_t row0 = task / b.panelBlocks * b.rows, p0 = task % b.panelBlocks * b.panels;
     if (row0 >= rows) return;  // the op has fewer rows than were planned for
-    const Product<Unit, Source, Epilogue> product{b,
-                                                  source,
-                                                  epilogue,
-                                                  reinterpret_cast<float*>(mine),
-                                                  reinterpret_cast<typename Unit::Element*>(mine + b.sumBytes),
-                                                  mine + b.sumBytes + b.panelBytes,
-                                                  row0,
-                                                  smaller(b.rows, rows - row0)};
+    const Product<Unit, Source, Epilogue> product{
+        b,
+        source,
+        epilogue,
+        reinterpret_cast<float*>(mine),
+        reinterpret_cast<typename Unit::Element*>(mine + b.sumBytes),
+        mine + b.sumBytes + b.panelBytes,
+        row0,
+        smaller(b.rows, rows - row0)};
     Unit::begin();
     product.run(p0, smaller(p0 + b.panels, panels));
     Unit::end();

@@ -1,5 +1,5 @@
-// Reads the row-major block formats of ggml, as the GGUF specification lays them out, 32 columns at a time: the codes as
-// unsigned integers and the numbers D and M with weight = D * code + M.
+// Reads the row-major block formats of ggml, as the GGUF specification lays them out, 32 columns at a time:
+// the codes as unsigned integers and the numbers D and M with weight = D * code + M.
 #pragma once
 
 #include "../packed.h"
@@ -10,7 +10,7 @@ namespace ibert::cpu::IBERT_ISA {
 // What the packed order keeps of one row's 32 columns.
 struct RowBlock {
   uint8_t codes[kBlock];
-  uint16_t d, m;         // f16 bits of d and of m or dmin
+  uint16_t d, m;           // f16 bits of d and of m or dmin
   uint8_t scale, minimum;  // SuperM
   int8_t scales16[2];      // Super16
 };
@@ -129,7 +129,9 @@ IBERT_INLINE void blockScale(const PackedFormat& format, const RowBlock& block, 
 }
 
 // Bytes of a row-major row of K columns.
-IBERT_INLINE int64_t rowBytes(DType dtype, int64_t columns) { return rowMajorBytes(dtype, columns, columns); }
+IBERT_INLINE int64_t rowBytes(DType dtype, int64_t columns) {
+  return rowMajorBytes(dtype, columns, columns);
+}
 
 // Columns [k0, k0 + count) of a row-major row as f32, count <= 32; k0 is a multiple of 32.
 IBERT_INLINE void readRow(DType dtype, const uint8_t* row, int64_t k0, int64_t count, float* out) {

@@ -3,8 +3,9 @@
 //   dx  = [dy | dxa] [W ; A]     (T x K)   the low-rank term continues the same sums
 //   dA += dxa^T x                (R x K)
 //   dB += scale * dy^T xa        (N x r)
-// The last two sum over T: each output block is one task that goes through T in order, so there are no atomics and the
-// bits do not depend on the number of threads. Their left operand is the small one, transposed once.
+// The last two sum over T: each output block is one task that goes through T in order, so there are no
+// atomics and the bits do not depend on the number of threads. Their left operand is the small one,
+// transposed once.
 #include "../../host/kernel.h"
 #include "epilogue.h"
 #include "gemm.h"
@@ -24,8 +25,14 @@ struct Shape {
   bool bf16, lora, dx, dA, dB;
 
   explicit Shape(const LoraLinearBackward& op)
-      : T(op.dy.shape[0]), K(op.weight.shape[1]), N(op.weight.shape[0]), bf16(op.dy.dtype == DType::BF16),
-        lora(op.loraA.rank != 0), dx(op.dx.rank != 0), dA(op.dLoraA.rank != 0), dB(op.dLoraB.rank != 0) {
+      : T(op.dy.shape[0]),
+        K(op.weight.shape[1]),
+        N(op.weight.shape[0]),
+        bf16(op.dy.dtype == DType::BF16),
+        lora(op.loraA.rank != 0),
+        dx(op.dx.rank != 0),
+        dA(op.dLoraA.rank != 0),
+        dB(op.dLoraB.rank != 0) {
     if (!lora) return;  // dLoraA and dLoraB need loraB, so there are none
     R = op.loraA.shape[1];
     r = op.loraB.shape[2];
@@ -55,12 +62,14 @@ struct Plan {
       dxaT = layout.take(s.T * s.R * kSize);
     }
     if (s.dx) {
-      use(main, blockingFor<Unit>(s.T, ceilDivide(s.K, kPanelRows), s.N, s.R, s.bf16 != Unit::kTakesBf16, threads));
+      use(main,
+          blockingFor<Unit>(s.T, ceilDivide(s.K, kPanelRows), s.N, s.R, s.bf16 != Unit::kTakesBf16, threads));
     }
     if (s.dA) use(gradA, blockingFor<Unit>(s.R, ceilDivide(s.K, kPanelRows), s.T, 0, false, threads));
     if (s.dB) {
       for (int i = 0; i < segments.count; ++i) {
-        if (segments.list[i].slot >= 0) gradBPanels += ceilDivide(segments.list[i].end - segments.list[i].begin, kPanelRows);
+        if (segments.list[i].slot >= 0)
+          gradBPanels += ceilDivide(segments.list[i].end - segments.list[i].begin, kPanelRows);
       }
       use(gradB, blockingFor<Unit>(s.r, larger(gradBPanels, 1), 0, s.T, false, threads));
       xaT = layout.take(s.T * s.R * kSize);
@@ -99,7 +108,8 @@ struct LowSource {
   }
   const Element* extraPanel(int64_t p, int e, int64_t k0, int64_t count, Element* scratch) const {
     const int64_t column = p % perSlot() * kPanelRows;
-    return columnPanel<Unit>(loraB.at(segment(p, e).begin, column), smaller(kPanelRows, r - column), k0, count, scale, scratch);
+    return columnPanel<Unit>(loraB.at(segment(p, e).begin, column), smaller(kPanelRows, r - column), k0,
+                             count, scale, scratch);
   }
 };
 
@@ -121,7 +131,8 @@ struct MainSource {
   Extra extra(int64_t, int) const { return {dxa, R}; }
   const Element* extraPanel(int64_t p, int, int64_t k0, int64_t count, Element* scratch) const {
     const int64_t column = p * kPanelRows;
-    return columnPanel<Unit>(loraA.at(0, column), smaller(kPanelRows, weight.columns - column), k0, count, 1.0f, scratch);
+    return columnPanel<Unit>(loraA.at(0, column), smaller(kPanelRows, weight.columns - column), k0, count,
+                             1.0f, scratch);
   }
 };
 
@@ -160,7 +171,8 @@ struct GradBSource {
       const Segment& s = segments.list[i];
       if (s.slot < 0) continue;
       const int64_t panels = ceilDivide(s.end - s.begin, kPanelRows);
-      if (p < panels) return {&s, s.begin + p * kPanelRows, smaller(kPanelRows, s.end - s.begin - p * kPanelRows)};
+      if (p < panels)
+        return {&s, s.begin + p * kPanelRows, smaller(kPanelRows, s.end - s.begin - p * kPanelRows)};
       p -= panels;
     }
   }
@@ -175,15 +187,18 @@ struct GradBSource {
 
 // to[column][row] = from, in the unit's dtype.
 template <class Unit>
-void transposeRows(Context& context, const Matrix& from, int64_t rows, int64_t columns, typename Unit::Element* to) {
+void transposeRows(Context& context, const Matrix& from, int64_t rows, int64_t columns,
+                   typename Unit::Element* to) {
   context.pool.parallelFor(ceilDivide(rows, 16), [&](int64_t task, int) {
     const int64_t row0 = task * 16, count = smaller(16, rows - row0);
     for (int64_t c = 0; c < columns; c += 16) {
       const int64_t width = smaller(16, columns - c);
       Floats lanes[16] = {};
-      for (int64_t i = 0; i < count; ++i) lanes[i] = loadElements(from.data, from.bf16, (row0 + i) * from.stride + c, width);
+      for (int64_t i = 0; i < count; ++i)
+        lanes[i] = loadElements(from.data, from.bf16, (row0 + i) * from.stride + c, width);
       transpose16(lanes);
-      for (int64_t i = 0; i < width; ++i) storeElements(to, Unit::kTakesBf16, (c + i) * rows + row0, count, lanes[i]);
+      for (int64_t i = 0; i < width; ++i)
+        storeElements(to, Unit::kTakesBf16, (c + i) * rows + row0, count, lanes[i]);
     }
   });
 }
@@ -212,8 +227,12 @@ void backward(const LoraLinearBackward& op, Context& context) {
     if (s.dA) transposeRows<Unit>(context, Matrix(dxa, Unit::kTakesBf16, s.R), s.T, s.R, dxaT);
   }
   if (s.dx) {
-    const MainSource<Unit> main{dy, s.N, PackedWeight(op.weight), Matrix(dxa, Unit::kTakesBf16, s.R),
-                                s.lora ? s.R : 0, s.lora ? Matrix(op.loraA) : Matrix()};
+    const MainSource<Unit> main{dy,
+                                s.N,
+                                PackedWeight(op.weight),
+                                Matrix(dxa, Unit::kTakesBf16, s.R),
+                                s.lora ? s.R : 0,
+                                s.lora ? Matrix(op.loraA) : Matrix()};
     multiply<Unit>(context.pool, scratch, plan.main, s.T, ceilDivide(s.K, kPanelRows), main,
                    [&](const float* sums, int64_t row0, int64_t rows, int64_t p) {
                      storeSums(Result(op.dx), nullptr, sums, row0, rows, p);

@@ -1,7 +1,8 @@
 // loraLinearForward: y = x W^T + scale * (x A^T) B^T + residual.
 //
-// x A^T (T x R) is small and comes first. The main product then runs over K and goes on over the rank, [x | x A^T] by
-// [W | scale * B], in the same register tiles and sums; residual and rounding to y happen once, at the end.
+// x A^T (T x R) is small and comes first. The main product then runs over K and goes on over the rank, [x | x
+// A^T] by [W | scale * B], in the same register tiles and sums; residual and rounding to y happen once, at
+// the end.
 #include <optional>
 
 #include "../../host/kernel.h"
@@ -28,8 +29,13 @@ struct Shape {
   bool byRow;   // LoRA row by row: few rows, or rows that may belong to different adapters
 
   explicit Shape(const LoraLinearForward& op)
-      : T(op.x.shape[0]), K(op.x.shape[1]), N(op.weight.shape[0]), bf16(op.x.dtype == DType::BF16),
-        lora(op.loraA.rank != 0), few(T <= kDirectRows), direct(multipliesDirectly(op.weight, bf16, T)),
+      : T(op.x.shape[0]),
+        K(op.x.shape[1]),
+        N(op.weight.shape[0]),
+        bf16(op.x.dtype == DType::BF16),
+        lora(op.loraA.rank != 0),
+        few(T <= kDirectRows),
+        direct(multipliesDirectly(op.weight, bf16, T)),
         byRow(lora && (few || op.adapterOfRow.rank != 0)) {
     if (!lora) return;
     P = op.loraA.shape[0];
@@ -48,7 +54,8 @@ struct Plan {
     const bool widen = s.bf16 != Unit::kTakesBf16;
     if (s.byRow) rows = layout.take(RowLora::bytes(s.T, s.R));
     if (s.direct) {
-      directX = layout.take(s.bf16 ? directBytes<DirectUnitForBf16>(s.T, s.K) : directBytes<UnitForF32>(s.T, s.K));
+      directX =
+          layout.take(s.bf16 ? directBytes<DirectUnitForBf16>(s.T, s.K) : directBytes<UnitForF32>(s.T, s.K));
     } else {
       main = blockingFor<Unit>(s.T, ceilDivide(s.N, kPanelRows), s.K, s.r, widen, threads);
       int64_t worker = main.workerBytes();
@@ -73,7 +80,8 @@ struct LowSource {
 
   const Element* panel(int64_t p, int64_t k0, int64_t count, Element* scratch) const {
     const int64_t row = p * kPanelRows;
-    return rowPanel<Unit>(loraA + row * depth, depth, 0, smaller(kPanelRows, R - row), k0, count, 1.0f, scratch);
+    return rowPanel<Unit>(loraA + row * depth, depth, 0, smaller(kPanelRows, R - row), k0, count, 1.0f,
+                          scratch);
   }
   int extras(int64_t) const { return 0; }
   Extra extra(int64_t, int) const { return {}; }
@@ -103,13 +111,15 @@ struct MainSource {
     const int64_t n0 = p * kPanelRows;
     const Segment& s = *PanelSegments(segments, n0).list[e];
     const int64_t first = larger(s.begin, n0), last = smaller(s.end, n0 + kPanelRows);
-    return rowPanel<Unit>(loraB + first * r, r, static_cast<int>(first - n0), last - first, k0, count, scale, scratch);
+    return rowPanel<Unit>(loraB + first * r, r, static_cast<int>(first - n0), last - first, k0, count, scale,
+                          scratch);
   }
 };
 
 // Few rows: W from its packed bits, LoRA in f32 beside it.
 template <class Unit>
-void forwardDirect(const LoraLinearForward& op, Context& context, const Shape& s, std::byte* memory, const RowLora* lora) {
+void forwardDirect(const LoraLinearForward& op, Context& context, const Shape& s, std::byte* memory,
+                   const RowLora* lora) {
   const DirectRows<Unit> x = directRows<Unit>(Matrix(op.x), s.T, s.K, memory);
   const PackedWeight weight(op.weight);
   const Matrix residual = op.residual ? Matrix(op.residual) : Matrix();
@@ -126,8 +136,8 @@ void forwardDirect(const LoraLinearForward& op, Context& context, const Shape& s
 }
 
 template <class Unit>
-void forwardBlocked(const LoraLinearForward& op, Context& context, const Shape& s, const Plan<Unit>& plan, int64_t adapter,
-                    const RowLora* lora) {
+void forwardBlocked(const LoraLinearForward& op, Context& context, const Shape& s, const Plan<Unit>& plan,
+                    int64_t adapter, const RowLora* lora) {
   using Element = typename Unit::Element;
   const Matrix x(op.x);
   std::byte* scratch = context.workspace + plan.scratch;

@@ -33,7 +33,10 @@ struct PackedWeight {
   int64_t rows, columns, panelBytes;
 
   explicit PackedWeight(const Tensor& tensor)
-      : data(tensor.as<uint8_t>()), dtype(tensor.dtype), rows(tensor.shape[0]), columns(tensor.shape[1]),
+      : data(tensor.as<uint8_t>()),
+        dtype(tensor.dtype),
+        rows(tensor.shape[0]),
+        columns(tensor.shape[1]),
         panelBytes(packedPanelBytes(tensor.dtype, tensor.shape[1])) {}
 
   int64_t panels() const { return (rows + kPanelRows - 1) / kPanelRows; }

@@ -61,7 +61,8 @@ void packCodes(const PackedFormat& format, const RowBlock& block, int n, uint8_t
   for (int c = 0; c < 4; ++c) {
     uint32_t word = 0;
     for (int i = 0; i < 4; ++i) {
-      for (int j = 0; j < 2; ++j) word |= static_cast<uint32_t>(block.codes[8 * c + 2 * i + j] & 15) << (16 * j + 4 * i);
+      for (int j = 0; j < 2; ++j)
+        word |= static_cast<uint32_t>(block.codes[8 * c + 2 * i + j] & 15) << (16 * j + 4 * i);
     }
     low[c * 16] = word;
   }

@@ -7,7 +7,8 @@ namespace ibert::cpu::IBERT_ISA {
 
 // Writes the pair of rows (k, k + 1) of a panel, 16 columns from 16 * half.
 template <class Unit>
-IBERT_INLINE void storePair(typename Unit::Element* panel, int64_t depth, int64_t k, int half, Floats low, Floats high) {
+IBERT_INLINE void storePair(typename Unit::Element* panel, int64_t depth, int64_t k, int half, Floats low,
+                            Floats high) {
   if constexpr (Unit::kTakesBf16) {
     store(panel + k * kPanelRows + half * 32, toBf16Pairs(low, high));
   } else {
@@ -31,9 +32,10 @@ const typename Unit::Element* weightPanel(const PackedWeight& w, int64_t p, int6
   if (packedFormat(w.dtype).bits != 0) {
     withQuantised(w.dtype, [&](auto tag) {
       for (int64_t b = 0; b < depth / kBlock; ++b) {
-        dequantizeBlock<decltype(tag)::value>(panel, k0 / kBlock + b, [&](int half, int k, Floats low, Floats high) {
-          storePair<Unit>(scratch, depth, b * kBlock + k, half, low, high);
-        });
+        dequantizeBlock<decltype(tag)::value>(
+            panel, k0 / kBlock + b, [&](int half, int k, Floats low, Floats high) {
+              storePair<Unit>(scratch, depth, b * kBlock + k, half, low, high);
+            });
       }
     });
     return scratch;
@@ -74,15 +76,16 @@ const typename Unit::Element* transposedPanel(const PackedWeight& w, int64_t blo
     if constexpr (Unit::kTakesBf16) {
       transposePairs(from, count, scratch + n * kPanelRows);
     } else {
-      transposeFloats(from, count, [&](int row, int half, Floats v) { Unit::storeRow(scratch, depth, n + row, half, v); });
+      transposeFloats(from, count,
+                      [&](int row, int half, Floats v) { Unit::storeRow(scratch, depth, n + row, half, v); });
     }
   }
   return scratch;
 }
 
 template <class Unit>
-const typename Unit::Element* columnPanel(const Matrix& m, int64_t width, int64_t k0, int64_t depth, float scale,
-                                          typename Unit::Element* scratch) {
+const typename Unit::Element* columnPanel(const Matrix& m, int64_t width, int64_t k0, int64_t depth,
+                                          float scale, typename Unit::Element* scratch) {
 #if defined(__AVX512BF16__)
   if (Unit::kTakesBf16 && m.bf16 && scale == 1.0f && width == kPanelRows) {
     // Neighbouring rows of bf16, interleaved: no conversion.
@@ -100,7 +103,8 @@ const typename Unit::Element* columnPanel(const Matrix& m, int64_t width, int64_
     for (int half = 0; half < 2; ++half) {
       const int64_t count = larger(0, width - 16 * half);
       const Floats low = loadElements(m.data, m.bf16, row + 16 * half, count) * scale;
-      const Floats high = k + 1 < depth ? loadElements(m.data, m.bf16, row + m.stride + 16 * half, count) * scale : Floats{};
+      const Floats high =
+          k + 1 < depth ? loadElements(m.data, m.bf16, row + m.stride + 16 * half, count) * scale : Floats{};
       storePair<Unit>(scratch, depth, k, half, low, high);
     }
   }
@@ -108,28 +112,35 @@ const typename Unit::Element* columnPanel(const Matrix& m, int64_t width, int64_
 }
 
 template <class Unit>
-const typename Unit::Element* rowPanel(const float* rows, int64_t stride, int first, int64_t count, int64_t k0,
-                                       int64_t depth, float scale, typename Unit::Element* scratch) {
+const typename Unit::Element* rowPanel(const float* rows, int64_t stride, int first, int64_t count,
+                                       int64_t k0, int64_t depth, float scale,
+                                       typename Unit::Element* scratch) {
   for (int64_t k = 0; k < depth; k += 16) {
     const int64_t steps = smaller(16, depth - k);
     for (int half = 0; half < 2; ++half) {
       Floats lanes[16];
       for (int lane = 0; lane < 16; ++lane) {
         const int64_t row = 16 * half + lane - first;
-        lanes[lane] = row >= 0 && row < count ? loadElements(rows, false, row * stride + k0 + k, steps) * scale : Floats{};
+        lanes[lane] = row >= 0 && row < count
+                          ? loadElements(rows, false, row * stride + k0 + k, steps) * scale
+                          : Floats{};
       }
       transpose16(lanes);
-      for (int64_t i = 0; i < steps; i += 2) storePair<Unit>(scratch, depth, k + i, half, lanes[i], lanes[i + 1]);
+      for (int64_t i = 0; i < steps; i += 2)
+        storePair<Unit>(scratch, depth, k + i, half, lanes[i], lanes[i + 1]);
     }
   }
   return scratch;
 }
 
-#define IBERT_PANELS(Unit)                                                                                             \
-  template const Unit::Element* weightPanel<Unit>(const PackedWeight&, int64_t, int64_t, int64_t, Unit::Element*);     \
-  template const Unit::Element* transposedPanel<Unit>(const PackedWeight&, int64_t, int64_t, int64_t, Unit::Element*); \
-  template const Unit::Element* columnPanel<Unit>(const Matrix&, int64_t, int64_t, int64_t, float, Unit::Element*);    \
-  template const Unit::Element* rowPanel<Unit>(const float*, int64_t, int, int64_t, int64_t, int64_t, float,           \
+#define IBERT_PANELS(Unit)                                                                                   \
+  template const Unit::Element* weightPanel<Unit>(const PackedWeight&, int64_t, int64_t, int64_t,            \
+                                                  Unit::Element*);                                           \
+  template const Unit::Element* transposedPanel<Unit>(const PackedWeight&, int64_t, int64_t, int64_t,        \
+                                                      Unit::Element*);                                       \
+  template const Unit::Element* columnPanel<Unit>(const Matrix&, int64_t, int64_t, int64_t, float,           \
+                                                  Unit::Element*);                                           \
+  template const Unit::Element* rowPanel<Unit>(const float*, int64_t, int, int64_t, int64_t, int64_t, float, \
                                                Unit::Element*);
 IBERT_PANELS(FloatUnit)
 #if defined(IBERT_HAS_TILES)

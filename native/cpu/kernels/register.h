@@ -1,10 +1,12 @@
-// What each kernel file offers: one function that enters its ops into the table of the level it was compiled for.
+// What each kernel file offers: one function that enters its ops into the table of the level it was compiled
+// for.
 #pragma once
 
 #include "../../host/kernel.h"
 
 #if !defined(IBERT_ISA) || !defined(IBERT_ISA_NAME)
-#error "kernel files are compiled once an instruction set, with IBERT_ISA and IBERT_ISA_NAME (native/cpu/sources.cmake)"
+#error \
+    "kernel files are compiled once an instruction set, with IBERT_ISA and IBERT_ISA_NAME (native/cpu/sources.cmake)"
 #endif
 
 namespace ibert::cpu::IBERT_ISA {

@@ -1,11 +1,13 @@
-// LoRA for a few rows that may each have an adapter of their own: scale * (x A^T) B^T of every row, by dot products in
-// f32. In generation T is the number of sequences, and each adapter's A and B are read once a row.
+// LoRA for a few rows that may each have an adapter of their own: scale * (x A^T) B^T of every row, by dot
+// products in f32. In generation T is the number of sequences, and each adapter's A and B are read once a
+// row.
 #pragma once
 
 #include "../../host/kernel.h"
 #include "../fail.h"
 #include "act.h"
 #include "segments.h"
+#include "sum_each.h"
 
 namespace ibert::cpu::IBERT_ISA {
 
@@ -17,16 +19,16 @@ static inline int64_t commonAdapter(const int32_t* adapterOfRow, int64_t rows, i
   for (int64_t t = 0; t < rows; ++t) {
     const int64_t p = adapterOfRow[t];
     if (p < -1 || p >= adapters) {
-      fail("loraLinearForward: adapterOfRow[%lld] is %lld, there are %lld adapters", static_cast<long long>(t),
-           static_cast<long long>(p), static_cast<long long>(adapters));
+      fail("loraLinearForward: adapterOfRow[%lld] is %lld, there are %lld adapters",
+           static_cast<long long>(t), static_cast<long long>(p), static_cast<long long>(adapters));
     }
     if (p != common) common = kSeveralAdapters;
   }
   return common;
 }
 
-// Adapters are read front to back, in as many streams as there are adapters, which is more than hardware foresees: `ahead`
-// is what this stream needs soon.
+// Adapters are read front to back, in as many streams as there are adapters, which is more than hardware
+// foresees: `ahead` is what this stream needs soon.
 inline void fetch(const float* ahead, int64_t count) {
   for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(ahead + i);
 }
@@ -39,12 +41,13 @@ inline float dotRows(const T* x, const float* w, int64_t count) {
     fetch(w + count + k, 4 * kWidth);
     for (int i = 0; i < 4; ++i) sums[i] = fma(load(x + k + i * kWidth), load(w + k + i * kWidth), sums[i]);
   }
-  for (; k < count; k += kWidth) sums[0] = fma(loadPart(x + k, count - k), loadPart(w + k, count - k), sums[0]);
+  for (; k < count; k += kWidth)
+    sums[0] = fma(loadPart(x + k, count - k), loadPart(w + k, count - k), sums[0]);
   return sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
-// What is added to the product of W, row by row: computed in two steps, x A^T for all rows and then, panel by panel, the
-// product with B.
+// What is added to the product of W, row by row: computed in two steps, x A^T for all rows and then, panel by
+// panel, the product with B.
 class RowLora {
  public:
   // Bytes that it needs for x A^T (T, R).
@@ -64,8 +67,9 @@ class RowLora {
           sum = 0.0f;
           if (p >= 0) {
             const float* a = op.loraA.as<float>() + (p * R + j) * K;
-            withType(op.x.dtype,
-                     [&](auto* x) { sum = dotRows(op.x.as<std::remove_pointer_t<decltype(x)>>() + t * K, a, K); });
+            withType(op.x.dtype, [&](auto* x) {
+              sum = dotRows(op.x.as<std::remove_pointer_t<decltype(x)>>() + t * K, a, K);
+            });
           }
           if (op.xa) storeElements(op.xa.data, op.xa.dtype == DType::BF16, t * R + j, 1, splat(sum));
         }
@@ -73,7 +77,8 @@ class RowLora {
     });
   }
 
-  // sums[t - first][i] += scale * (x A^T) B^T for the rows [first, first + rows) of x and those of W in panel p.
+  // sums[t - first][i] += scale * (x A^T) B^T for the rows [first, first + rows) of x and those of W in panel
+  // p.
   void add(int64_t p, int64_t first, int64_t rows, float* sums) const {
     const int64_t N = op_.weight.shape[0], R = op_.loraA.shape[1], r = op_.loraB.shape[2];
     const int64_t n0 = p * kPanelRows;
@@ -85,7 +90,8 @@ class RowLora {
         for (int64_t t = first; t < first + rows; ++t) {
           if (adapterOf(t) < 0) continue;
           const float* b = op_.loraB.as<float>() + (adapterOf(t) * N + n) * r;
-          addRows(smaller(kWidth, end - n), xa_ + t * R + s.slot * r, b, r, sums + (t - first) * kPanelRows + (n - n0));
+          addRows(smaller(kWidth, end - n), xa_ + t * R + s.slot * r, b, r,
+                  sums + (t - first) * kPanelRows + (n - n0));
         }
       }
     }

@@ -90,18 +90,6 @@ inline Vec exp(Vec x) {
   return scaleByExponent(expFraction(r), n);
 }
 
-#if !defined(IBERT_SUM_EACH)
-// Lane i of the result is the sum of rows[i].
-inline Vec sumEach(const Vec (&rows)[kWidth]) {
-  Vec columns[kWidth];
-  for (int i = 0; i < kWidth; ++i) columns[i] = rows[i];
-  transposeSquare(columns);
-  Vec sums = columns[0];
-  for (int i = 1; i < kWidth; ++i) sums += columns[i];
-  return sums;
-}
-#endif
-
 inline Vec sigmoid(Vec x) {
   return broadcast(1.0f) / (broadcast(1.0f) + exp(broadcast(0.0f) - x));
 }

@@ -123,25 +123,6 @@ inline Vec scaleByExponent(Vec p, Vec n) {
   return {_mm512_scalef_ps(p.v, n.v)};
 }
 
-// Lane i of the result is the sum of rows[i].
-#define IBERT_SUM_EACH
-inline Vec sumEach(const Vec (&rows)[kWidth]) {
-  __m512 pairs[8], fours[4], halves[2];
-  for (int i = 0; i < 8; ++i) {
-    const __m512 x = rows[2 * i].v, y = rows[2 * i + 1].v;
-    pairs[i] = _mm512_add_ps(_mm512_unpacklo_ps(x, y), _mm512_unpackhi_ps(x, y));
-  }
-  for (int i = 0; i < 4; ++i) {
-    const __m512d x = _mm512_castps_pd(pairs[2 * i]), y = _mm512_castps_pd(pairs[2 * i + 1]);
-    fours[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)), _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
-  }
-  const auto join = [](__m512 x, __m512 y) {
-    return _mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xdd));
-  };
-  for (int i = 0; i < 2; ++i) halves[i] = join(fours[2 * i], fours[2 * i + 1]);
-  return {join(halves[0], halves[1])};
-}
-
 // 16 x 16 in place.
 inline void transposeSquare(Vec (&rows)[kWidth]) {
   __m512 a[16], b[16];

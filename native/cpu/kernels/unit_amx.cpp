@@ -11,12 +11,12 @@ namespace ibert::cpu::IBERT_ISA {
 
 namespace {
 
-constexpr int kStep = 32;              // columns of x in a tile
+constexpr int kStep = 32;                    // columns of x in a tile
 constexpr int kPanelBytes = 4 * kPanelRows;  // of a pair row of a panel
 constexpr int kSumBytes = 4 * kPanelRows;    // of a row of sums
 
-// The last columns of x, and the rows of the panel that go with them, padded with zeros to a whole step: what lies behind
-// them in memory may be anything, even a NaN.
+// The last columns of x, and the rows of the panel that go with them, padded with zeros to a whole step: what
+// lies behind them in memory may be anything, even a NaN.
 struct Tail {
   alignas(64) uint16_t x[TileUnit::kRows][kStep] = {};
   alignas(64) uint16_t panel[kStep / 2][2 * kPanelRows] = {};
@@ -39,7 +39,8 @@ IBERT_INLINE void step(const uint16_t* x, int64_t strideBytes, const uint16_t* p
   IBERT_TILE_DOT(3, 5, 7);
 }
 
-void tile(const uint16_t* x, int64_t stride, int64_t depth, const uint16_t* panel, float* c, bool accumulate) {
+void tile(const uint16_t* x, int64_t stride, int64_t depth, const uint16_t* panel, float* c,
+          bool accumulate) {
   if (accumulate) {
     IBERT_TILE_LOAD(0, c, kSumBytes);
     IBERT_TILE_LOAD(1, c + 16, kSumBytes);
@@ -74,12 +75,16 @@ void TileUnit::begin() {
   IBERT_TILE_CONFIGURE(config);
 }
 
-void TileUnit::end() { IBERT_TILE_RELEASE(); }
+void TileUnit::end() {
+  IBERT_TILE_RELEASE();
+}
 
-void TileUnit::multiply(int64_t rows, const Matrix& x, int64_t depth, const uint16_t* panel, float* c, bool accumulate) {
+void TileUnit::multiply(int64_t rows, const Matrix& x, int64_t depth, const uint16_t* panel, float* c,
+                        bool accumulate) {
   const uint16_t* from = static_cast<const uint16_t*>(x.data);
   int64_t r = 0;
-  for (; r + kRows <= rows; r += kRows) tile(from + r * x.stride, x.stride, depth, panel, c + r * kPanelRows, accumulate);
+  for (; r + kRows <= rows; r += kRows)
+    tile(from + r * x.stride, x.stride, depth, panel, c + r * kPanelRows, accumulate);
   if (r == rows) return;
   // The last rows, with rows of zeros below them; in parts of the depth, to bound the copy.
   constexpr int64_t kPart = 8 * kStep;
@@ -89,7 +94,8 @@ void TileUnit::multiply(int64_t rows, const Matrix& x, int64_t depth, const uint
   if (accumulate) std::memcpy(sums, c + r * kPanelRows, count * kSumBytes);
   for (int64_t k = 0; k < depth; k += kPart) {
     const int64_t columns = smaller(kPart, depth - k);
-    for (int64_t i = 0; i < count; ++i) std::memcpy(few + i * kPart, from + (r + i) * x.stride + k, columns * 2);
+    for (int64_t i = 0; i < count; ++i)
+      std::memcpy(few + i * kPart, from + (r + i) * x.stride + k, columns * 2);
     tile(few, kPart, columns, panel + k * kPanelRows, sums, true);
   }
   std::memcpy(c + r * kPanelRows, sums, count * kSumBytes);

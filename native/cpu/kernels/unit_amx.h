@@ -1,9 +1,9 @@
 // The AMX unit: c[rows][32] (+)= x[rows][k] * panel[k/2][32][2] in tile registers, bf16 by bf16, f32 sums.
 //
-// One TDPBF16PS is 16 x 16 x 32 multiply-adds. Four tiles of sums (32 x 32) with two of x and two of the panel make four
-// products for four loads, which is what a core sustains while one of the operands comes from L1: so a panel's depth is
-// kept to what fits there and x streams from L2. x is read where it lies, row-major, and panels have the pair order that
-// the instruction wants: nothing is repacked.
+// One TDPBF16PS is 16 x 16 x 32 multiply-adds. Four tiles of sums (32 x 32) with two of x and two of the
+// panel make four products for four loads, which is what a core sustains while one of the operands comes from
+// L1: so a panel's depth is kept to what fits there and x streams from L2. x is read where it lies,
+// row-major, and panels have the pair order that the instruction wants: nothing is repacked.
 #pragma once
 
 #include "matrix.h"
@@ -28,7 +28,8 @@ struct TileUnit {
   static void end();
 
   // c (+)= x * panel for any number of rows.
-  static void multiply(int64_t rows, const Matrix& x, int64_t depth, const uint16_t* panel, float* c, bool accumulate);
+  static void multiply(int64_t rows, const Matrix& x, int64_t depth, const uint16_t* panel, float* c,
+                       bool accumulate);
 };
 
 }  // namespace ibert::cpu::IBERT_ISA

@@ -8,11 +8,13 @@ namespace {
 
 constexpr int kRows = DotUnit::kRows;
 
-__m512bh pairs(const void* p) { return (__m512bh)_mm512_loadu_si512(p); }
+__m512bh pairs(const void* p) {
+  return (__m512bh)_mm512_loadu_si512(p);
+}
 
 template <int Rows>
 __attribute__((noinline)) void tile(const uint16_t* x, int64_t stride, int64_t depth, const uint16_t* panel,
-                                           float* c, bool accumulate) {
+                                    float* c, bool accumulate) {
   __m512 sums[Rows][2];
   for (int r = 0; r < Rows; ++r) {
     sums[r][0] = accumulate ? _mm512_loadu_ps(c + r * kPanelRows) : _mm512_setzero_ps();
@@ -45,7 +47,7 @@ __attribute__((noinline)) void tile(const uint16_t* x, int64_t stride, int64_t d
 
 template <int Rows = kRows>
 void anyTile(int64_t rows, const uint16_t* x, int64_t stride, int64_t depth, const uint16_t* panel, float* c,
-                    bool accumulate) {
+             bool accumulate) {
   if constexpr (Rows > 1) {
     if (rows < Rows) return anyTile<Rows - 1>(rows, x, stride, depth, panel, c, accumulate);
   }
@@ -54,10 +56,11 @@ void anyTile(int64_t rows, const uint16_t* x, int64_t stride, int64_t depth, con
 
 }  // namespace
 
-void DotUnit::multiply(int64_t rows, const Matrix& x, int64_t depth, const uint16_t* panel, float* c, bool accumulate) {
+void DotUnit::multiply(int64_t rows, const Matrix& x, int64_t depth, const uint16_t* panel, float* c,
+                       bool accumulate) {
   for (int64_t r = 0; r < rows; r += kRows) {
-    anyTile<>(smaller(kRows, rows - r), static_cast<const uint16_t*>(x.data) + r * x.stride, x.stride, depth, panel,
-              c + r * kPanelRows, accumulate);
+    anyTile<>(smaller(kRows, rows - r), static_cast<const uint16_t*>(x.data) + r * x.stride, x.stride, depth,
+              panel, c + r * kPanelRows, accumulate);
   }
 }
 

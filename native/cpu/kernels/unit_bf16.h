@@ -1,8 +1,9 @@
 // The bf16 dot-product unit of AVX-512: c[rows][32] (+)= x[rows][k] * panel[k/2][32][2], f32 sums.
 //
-// vdpbf16ps multiplies pairs along k and adds both products to one f32 lane, so it does twice the work of an fp32
-// multiply-add, and bf16 rows of x are read where they are: one 32-bit broadcast is a pair. The tile of 14 x 32 keeps 28
-// sums in registers; a pair step is 2 loads of the panel and 14 broadcasts for 28 instructions of work.
+// vdpbf16ps multiplies pairs along k and adds both products to one f32 lane, so it does twice the work of an
+// fp32 multiply-add, and bf16 rows of x are read where they are: one 32-bit broadcast is a pair. The tile of
+// 14 x 32 keeps 28 sums in registers; a pair step is 2 loads of the panel and 14 broadcasts for 28
+// instructions of work.
 #pragma once
 
 #include "matrix.h"
@@ -25,7 +26,8 @@ struct DotUnit {
   static void end() {}
 
   // c (+)= x * panel for any number of rows.
-  static void multiply(int64_t rows, const Matrix& x, int64_t depth, const uint16_t* panel, float* c, bool accumulate);
+  static void multiply(int64_t rows, const Matrix& x, int64_t depth, const uint16_t* panel, float* c,
+                       bool accumulate);
 };
 
 }  // namespace ibert::cpu::IBERT_ISA

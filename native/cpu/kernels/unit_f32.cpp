@@ -20,13 +20,14 @@ Register broadcast(const float* x) {
 }
 
 template <int Rows>
-__attribute__((noinline)) void tile(const float* x, int64_t stride, int64_t depth, const float* panel, float* c,
-                                           bool accumulate) {
+__attribute__((noinline)) void tile(const float* x, int64_t stride, int64_t depth, const float* panel,
+                                    float* c, bool accumulate) {
   for (int part = 0; part < kPanelRows / kColumns; ++part) {
     Register sums[Rows][kVectors];
     for (int r = 0; r < Rows; ++r) {
       for (int v = 0; v < kVectors; ++v) {
-        sums[r][v] = accumulate ? load<Register>(c + r * kPanelRows + part * kColumns + v * kWidth) : Register{};
+        sums[r][v] =
+            accumulate ? load<Register>(c + r * kPanelRows + part * kColumns + v * kWidth) : Register{};
       }
     }
     const float* p = panel + part * depth * kColumns;
@@ -47,7 +48,7 @@ __attribute__((noinline)) void tile(const float* x, int64_t stride, int64_t dept
 
 template <int Rows = kRows>
 void anyTile(int64_t rows, const float* x, int64_t stride, int64_t depth, const float* panel, float* c,
-                    bool accumulate) {
+             bool accumulate) {
   if constexpr (Rows > 1) {
     if (rows < Rows) return anyTile<Rows - 1>(rows, x, stride, depth, panel, c, accumulate);
   }
@@ -56,10 +57,11 @@ void anyTile(int64_t rows, const float* x, int64_t stride, int64_t depth, const 
 
 }  // namespace
 
-void FloatUnit::multiply(int64_t rows, const Matrix& x, int64_t depth, const float* panel, float* c, bool accumulate) {
+void FloatUnit::multiply(int64_t rows, const Matrix& x, int64_t depth, const float* panel, float* c,
+                         bool accumulate) {
   for (int64_t r = 0; r < rows; r += kRows) {
-    anyTile<>(smaller(kRows, rows - r), static_cast<const float*>(x.data) + r * x.stride, x.stride, depth, panel,
-              c + r * kPanelRows, accumulate);
+    anyTile<>(smaller(kRows, rows - r), static_cast<const float*>(x.data) + r * x.stride, x.stride, depth,
+              panel, c + r * kPanelRows, accumulate);
   }
 }
 

@@ -1,8 +1,9 @@
 // The fp32 multiply-add unit: c[rows][32] (+)= x[rows][k] * panel[k][32].
 //
-// The product is made in register tiles: kRows x kColumns sums stay in registers over the whole depth, so each step costs
-// kColumns loads of the panel and kRows broadcasts for kRows * kColumns multiply-adds, and memory is out of the way. A
-// panel is laid [32 / kColumns][k][kColumns], so that one tile reads it as one stream.
+// The product is made in register tiles: kRows x kColumns sums stay in registers over the whole depth, so
+// each step costs kColumns loads of the panel and kRows broadcasts for kRows * kColumns multiply-adds, and
+// memory is out of the way. A panel is laid [32 / kColumns][k][kColumns], so that one tile reads it as one
+// stream.
 #pragma once
 
 #include "matrix.h"
@@ -13,7 +14,8 @@ struct FloatUnit {
   using Element = float;
   static constexpr bool kTakesBf16 = false;  // bf16 operands are widened first
 #if defined(__AVX512F__)
-  static constexpr int kWidth = 16, kVectors = 2, kRows = 14;  // 28 sums, 2 of the panel, 1 broadcast: 31 of 32 registers
+  static constexpr int kWidth = 16, kVectors = 2,
+                       kRows = 14;  // 28 sums, 2 of the panel, 1 broadcast: 31 of 32 registers
 #elif defined(__AVX2__)
   static constexpr int kWidth = 8, kVectors = 2, kRows = 6;  // 12 + 2 + 1 of 16
 #elif defined(__aarch64__)
@@ -45,7 +47,8 @@ struct FloatUnit {
   static void end() {}
 
   // c (+)= x * panel for any number of rows.
-  static void multiply(int64_t rows, const Matrix& x, int64_t depth, const float* panel, float* c, bool accumulate);
+  static void multiply(int64_t rows, const Matrix& x, int64_t depth, const float* panel, float* c,
+                       bool accumulate);
 };
 
 }  // namespace ibert::cpu::IBERT_ISA

@@ -1,5 +1,5 @@
-// Sixteen lanes, whatever the machine's registers: the compiler splits these vectors where registers are narrower. So
-// elementwise code is one source for every instruction set.
+// Sixteen lanes, whatever the machine's registers: the compiler splits these vectors where registers are
+// narrower. So elementwise code is one source for every instruction set.
 #pragma once
 
 #include <cstdint>
@@ -34,10 +34,18 @@ IBERT_INLINE void store(void* to, Vector v) {
   std::memcpy(to, &v, sizeof v);
 }
 
-IBERT_INLINE Floats splat(float x) { return Floats{} + x; }
-IBERT_INLINE Floats asFloats(Words w) { return (Floats)w; }
-IBERT_INLINE Words asWords(Floats f) { return (Words)f; }
-IBERT_INLINE Floats toFloats(Words w) { return __builtin_convertvector((Ints32)w, Floats); }  // values below 2^31
+IBERT_INLINE Floats splat(float x) {
+  return Floats{} + x;
+}
+IBERT_INLINE Floats asFloats(Words w) {
+  return (Floats)w;
+}
+IBERT_INLINE Words asWords(Floats f) {
+  return (Words)f;
+}
+IBERT_INLINE Floats toFloats(Words w) {
+  return __builtin_convertvector((Ints32)w, Floats);
+}  // values below 2^31
 IBERT_INLINE Words widen(Halves h) {
 #if defined(__AVX512F__)
   return (Words)_mm512_cvtepu16_epi32((__m256i)h);
@@ -48,14 +56,16 @@ IBERT_INLINE Words widen(Halves h) {
 // Sixteen bytes as numbers.
 IBERT_INLINE Floats bytesToFloats(const uint8_t* from) {
 #if defined(__AVX512F__)
-  return (Floats)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+  return (Floats)_mm512_cvtepi32_ps(
+      _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
 #else
   return __builtin_convertvector(__builtin_convertvector(load<Bytes16>(from), Ints32), Floats);
 #endif
 }
 IBERT_INLINE Floats signedBytesToFloats(const uint8_t* from) {
 #if defined(__AVX512F__)
-  return (Floats)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+  return (Floats)_mm512_cvtepi32_ps(
+      _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
 #else
   return __builtin_convertvector(__builtin_convertvector(load<SignedBytes16>(from), Ints32), Floats);
 #endif
@@ -67,7 +77,9 @@ IBERT_INLINE Halves narrow(Words w) {
   return __builtin_convertvector(w, Halves);
 #endif
 }
-IBERT_INLINE Words select(Words mask, Words yes, Words no) { return (yes & mask) | (no & ~mask); }
+IBERT_INLINE Words select(Words mask, Words yes, Words no) {
+  return (yes & mask) | (no & ~mask);
+}
 
 // bf16 bits in the upper half of each lane, rounded to nearest even; a NaN stays a NaN.
 IBERT_INLINE Words roundToBf16(Floats f) {
@@ -77,7 +89,9 @@ IBERT_INLINE Words roundToBf16(Floats f) {
   return select(nan, bits | 0x400000u, rounded);
 }
 // Rounds subnormals too, which the hardware's conversion flushes to zero.
-IBERT_INLINE Halves toBf16Exactly(Floats f) { return narrow(roundToBf16(f) >> 16); }
+IBERT_INLINE Halves toBf16Exactly(Floats f) {
+  return narrow(roundToBf16(f) >> 16);
+}
 IBERT_INLINE Halves toBf16(Floats f) {
 #if defined(__AVX512BF16__)
   return (Halves)_mm512_cvtneps_pbh((__m512)f);
@@ -88,14 +102,16 @@ IBERT_INLINE Halves toBf16(Floats f) {
 // The pairs (low lane, high lane) as bf16, low half first.
 IBERT_INLINE Words toBf16Pairs(Floats low, Floats high) {
 #if defined(__AVX512BF16__)
-  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
-                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7,
+                                         22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   return (Words)_mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
 #else
   return (roundToBf16(low) >> 16) | (roundToBf16(high) & 0xffff0000u);
 #endif
 }
-IBERT_INLINE Floats fromBf16(Halves h) { return asFloats(widen(h) << 16); }
+IBERT_INLINE Floats fromBf16(Halves h) {
+  return asFloats(widen(h) << 16);
+}
 
 // IEEE half to float; the multiplication by 2^112 moves the exponent and makes subnormals normal.
 IBERT_INLINE Floats fromF16(Halves h) {

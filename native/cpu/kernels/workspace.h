@@ -1,4 +1,5 @@
-// Scratch memory of an op, laid out once: the same code sums the bytes for `workspace` and finds the parts in `run`.
+// Scratch memory of an op, laid out once: the same code sums the bytes for `workspace` and finds the parts in
+// `run`.
 #pragma once
 
 #include <cstddef>
