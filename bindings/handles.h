@@ -72,14 +72,16 @@ class TensorWrap : public Napi::ObjectWrap<TensorWrap> {
   explicit TensorWrap(const Napi::CallbackInfo& info);
   const Tensor& tensor() const { return tensor_; }
   int64_t bytes() const { return bytes_; }
-  const std::shared_ptr<Memory>& memory() const { return memory_; }
+  // Null when the buffer was freed.
+  std::shared_ptr<Memory> memory() const { return memory_.lock(); }
   static TensorWrap& from(const Napi::Value& value);
   static TensorWrap* tryFrom(napi_env env, napi_value value);
 
  private:
   Tensor tensor_{};
   int64_t bytes_ = 0;
-  std::shared_ptr<Memory> memory_;
+  // A view keeps no memory: it would last until the garbage collector comes by.
+  std::weak_ptr<Memory> memory_;
 };
 
 // Arguments of an op, in the order of its fields.

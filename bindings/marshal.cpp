@@ -43,7 +43,9 @@ void marshal(napi_env env, const OpSchema& schema, size_t count, const napi_valu
         TensorWrap* tensor = TensorWrap::tryFrom(env, values[i]);
         if (tensor == nullptr) failField(env, schema, field, "is not a tensor");
         std::memcpy(at, &tensor->tensor(), sizeof(Tensor));
-        out.memory.push_back(tensor->memory());
+        std::shared_ptr<Memory> memory = tensor->memory();
+        if (memory == nullptr) failField(env, schema, field, "lies in a buffer that was freed");
+        out.memory.push_back(std::move(memory));
         break;
       }
       case FieldType::Float: {

@@ -99,6 +99,12 @@ Napi::Value StreamWrap::enqueue(const Napi::CallbackInfo& info) {
 }
 
 namespace {
+std::shared_ptr<Memory> memoryOf(napi_env env, const TensorWrap& tensor) {
+  std::shared_ptr<Memory> memory = tensor.memory();
+  if (memory == nullptr) fail(env, "the tensor's buffer was freed");
+  return memory;
+}
+
 Napi::TypedArray hostArray(const Napi::CallbackInfo& info, const TensorWrap& tensor) {
   if (!info[1].IsTypedArray()) fail(info.Env(), "expected a typed array");
   const auto array = info[1].As<Napi::TypedArray>();
@@ -120,7 +126,7 @@ Napi::Value StreamWrap::write(const Napi::CallbackInfo& info) {
   requireNoRecording(info.Env(), "write");
   const TensorWrap& tensor = TensorWrap::from(info[0]);
   const auto array = hostArray(info, tensor);
-  keep(tensor.memory());
+  keep(memoryOf(info.Env(), tensor));
   keepHost(array);
   Message message{};
   if (device_->backend->copyToDevice(stream_, tensor.tensor().data, hostData(array), tensor.bytes(),
@@ -135,7 +141,7 @@ Napi::Value StreamWrap::read(const Napi::CallbackInfo& info) {
   requireNoRecording(info.Env(), "read");
   const TensorWrap& tensor = TensorWrap::from(info[0]);
   const auto array = hostArray(info, tensor);
-  keep(tensor.memory());
+  keep(memoryOf(info.Env(), tensor));
   keepHost(array);
   Message message{};
   if (device_->backend->copyToHost(stream_, hostData(array), tensor.tensor().data, tensor.bytes(),
@@ -150,7 +156,7 @@ Napi::Value StreamWrap::fill(const Napi::CallbackInfo& info) {
   requireNoRecording(info.Env(), "fill");
   const TensorWrap& tensor = TensorWrap::from(info[0]);
   if (tensor.tensor().data == nullptr) fail(info.Env(), "a planned tensor has no memory");
-  keep(tensor.memory());
+  keep(memoryOf(info.Env(), tensor));
   Message message{};
   const auto value = static_cast<uint8_t>(info[1].As<Napi::Number>().Uint32Value());
   if (device_->backend->fill(stream_, tensor.tensor().data, value, tensor.bytes(), &message) != 0) {

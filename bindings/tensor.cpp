@@ -32,7 +32,7 @@ BufferWrap& BufferWrap::from(const Napi::Value& value) {
   return *Unwrap(value.As<Napi::Object>());
 }
 
-// Tensors and work in flight may keep the memory a little longer.
+// Work in flight keeps the memory until it is done.
 void BufferWrap::free(const Napi::CallbackInfo&) {
   memory_.reset();
 }
@@ -43,8 +43,9 @@ Napi::Function TensorWrap::define(Napi::Env env) {
 
 TensorWrap::TensorWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const Napi::Env env = info.Env();
-  memory_ = BufferWrap::from(info[0]).memory();
-  if (memory_ == nullptr) fail(env, "the buffer was freed");
+  const std::shared_ptr<Memory> memory = BufferWrap::from(info[0]).memory();
+  if (memory == nullptr) fail(env, "the buffer was freed");
+  memory_ = memory;
   const int64_t offset = info[1].As<Napi::Number>().Int64Value();
   const Napi::Array shape = info[2].As<Napi::Array>();
   tensor_.rank = static_cast<int32_t>(shape.Length());
@@ -59,18 +60,18 @@ TensorWrap::TensorWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   if (dtypeInfo(tensor_.dtype) == nullptr) fail(env, "unknown dtype");
   if (tensor_.layout == Layout::Packed) {
     if (tensor_.rank != 2) fail(env, "a packed weight has 2 dimensions");
-    bytes_ = memory_->device->backend->packedBytes(memory_->device->device, tensor_.dtype, tensor_.shape[0],
-                                                   tensor_.shape[1]);
+    bytes_ = memory->device->backend->packedBytes(memory->device->device, tensor_.dtype, tensor_.shape[0],
+                                                  tensor_.shape[1]);
   } else {
     bytes_ = rowMajorBytes(tensor_.dtype, tensor_.elements(), tensor_.shape[tensor_.rank - 1]);
   }
   const std::string name = dtypeInfo(tensor_.dtype)->name;
   if (bytes_ < 0) fail(env, "the backend cannot hold a tensor of dtype " + name + " with this shape");
-  if (offset < 0 || offset + bytes_ > memory_->bytes) {
+  if (offset < 0 || offset + bytes_ > memory->bytes) {
     fail(env, "the tensor (" + std::to_string(bytes_) + " bytes at " + std::to_string(offset) +
-                  ") does not lie in its buffer of " + std::to_string(memory_->bytes) + " bytes");
+                  ") does not lie in its buffer of " + std::to_string(memory->bytes) + " bytes");
   }
-  if (memory_->data != nullptr) tensor_.data = static_cast<char*>(memory_->data) + offset;
+  if (memory->data != nullptr) tensor_.data = static_cast<char*>(memory->data) + offset;
   Value().TypeTag(&kTensorTag);
 }
 

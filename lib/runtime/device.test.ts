@@ -97,6 +97,42 @@ describe("a device", () => {
     expect(() => device.write(x, new Float32Array(7))).toThrow(/28 bytes, the tensor 32/);
   });
 
+  it("frees a buffer when told to, whatever views of it are about, once its work is done", async () => {
+    const device = Device.open("cpu");
+    const x = device.from(new Float32Array(1024).fill(2), [4, 256], "f32");
+    const view = x.view([256], 256);
+    const y = device.empty([4, 128], "f32");
+    device.ops.swigluForward({ gateUp: x, y });
+    device.free(x);
+    expect([...(await device.readFloats(y))].every((value) => Math.abs(value - 3.523188) < 1e-5)).toBe(true);
+    expect(() => device.ops.swigluForward({ gateUp: x, y })).toThrow(
+      /gateUp lies in a buffer that was freed/,
+    );
+    expect(() => device.fill(view, 0)).toThrow(/buffer was freed/);
+    expect(() => x.view([8])).toThrow(/buffer was freed/);
+  });
+
+  it("replays what was recorded on what the operands hold then", async () => {
+    const device = Device.open("cpu");
+    const x = device.from(new Float32Array(256).fill(1), [1, 256], "f32");
+    const y = device.empty([1, 128], "f32");
+    const recording = device.record(() => device.ops.swigluForward({ gateUp: x, y }));
+    device.write(x, new Float32Array(256).fill(2));
+    device.replay(recording);
+    expect((await device.readFloats(y))[5]).toBeCloseTo(3.523188, 5);
+    device.write(x, new Float32Array(256));
+    device.replay(recording);
+    expect((await device.readFloats(y))[5]).toBe(0);
+
+    expect(() => device.record(() => device.write(x, new Float32Array(256)))).toThrow(
+      /only ops can be recorded/,
+    );
+    expect(() => Device.open("cpu").replay(recording)).toThrow(/another device/);
+    device.freeRecording(recording);
+    expect(() => device.replay(recording)).toThrow(/was freed/);
+    expect(() => device.replay({ native: {} as never })).toThrow(/expected a recording/);
+  });
+
   it("counts on the planned device what the real one takes", async () => {
     const use = (on: Device) => {
       const x = on.empty([8, 64], "f32");
