@@ -104,6 +104,11 @@ async function main() {
   if (!existsSync(join(root, "dist", "index.js"))) {
     throw new Error("dist/ is not there: `npm run build` makes it and the addon");
   }
+  if (!existsSync(join(root, "build", "Release", "ibert-kernels"))) {
+    throw new Error(
+      "build/Release/ibert-kernels, which measures the machine, is not there: `npm run build` makes it",
+    );
+  }
   const log = (line) => process.stderr.write(`${line}\n`);
   const peak = new Peak(root, threads, log);
   const quiet = new Quiet(options.patience, log);

@@ -10,7 +10,7 @@ import { SPLITS, TASK_TYPES } from "../data/tasks.js";
 import { DEFAULT_DSL, dslByName, dslNames } from "../dsl/registry.js";
 import { segmentTokenizer } from "../evaluation/evaluate.js";
 import { resolveSource } from "../models/sources.js";
-import { loadTokenizer } from "../models/tokenizer.js";
+import { loadTokenizer } from "../models/load-tokenizer.js";
 import { formatCount, formatTable } from "./format.js";
 import { wholeNumber, withExample } from "./help.js";
 import { EXIT, type Run } from "./main.js";

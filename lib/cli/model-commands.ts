@@ -3,7 +3,7 @@ import type { Command } from "commander";
 
 import { formatShape } from "../formats/dtypes.js";
 import { resolveSource } from "../models/sources.js";
-import { loadTokenizer } from "../models/tokenizer.js";
+import { loadTokenizer } from "../models/load-tokenizer.js";
 import { openWeights } from "../models/weights.js";
 import { formatBytes, formatCount, formatTable } from "./format.js";
 import { withExample } from "./help.js";

@@ -15,7 +15,7 @@ import { LoraLayout } from "./lora.js";
 import { mergeAdapter } from "./merge.js";
 import { resolveSource } from "./sources.js";
 import { goldenTensor, nmse, uploadRows, type GoldenRow } from "./testing/harness.js";
-import { loadTokenizer } from "./tokenizer.js";
+import { loadTokenizer } from "./load-tokenizer.js";
 import { openWeights } from "./weights.js";
 
 const goldens = fileURLToPath(new URL("goldens/", import.meta.url));

@@ -9,7 +9,8 @@ import {
 import type { ModelConfig } from "./config.js";
 import { LoraAdapter, LoraLayout, type LoraConfig } from "./lora.js";
 import { resolveSource, type ModelSource } from "./sources.js";
-import { loadTokenizer, type Tokenizer } from "./tokenizer.js";
+import { loadTokenizer } from "./load-tokenizer.js";
+import type { Tokenizer } from "./tokenizer.js";
 import { openWeights, type ModelWeights } from "./weights.js";
 
 export interface SessionOptions {

@@ -7,7 +7,8 @@ import { describe, expect, it } from "vitest";
 import { readJson } from "../formats/json.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { openTekken } from "./tekken.js";
-import { loadTokenizer, type ChatMessage } from "./tokenizer.js";
+import { loadTokenizer } from "./load-tokenizer.js";
+import type { ChatMessage } from "./tokenizer.js";
 
 const FOLDER = fileURLToPath(new URL("./goldens/tekken", import.meta.url));
 const FILE = join(FOLDER, "tekken.json");

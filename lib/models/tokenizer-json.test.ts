@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 import { temporaryFolder } from "../formats/testing/temporary.js";
-import { loadTokenizer, type Tokenizer } from "./tokenizer.js";
+import { loadTokenizer } from "./load-tokenizer.js";
+import type { Tokenizer } from "./tokenizer.js";
 
 const added = (id: number, content: string) => ({
   id,

@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 
 import { readJson } from "../formats/json.js";
 import { resolveSource } from "./sources.js";
-import { loadTokenizer, type ChatMessage, type Tokenizer } from "./tokenizer.js";
+import { loadTokenizer } from "./load-tokenizer.js";
+import type { ChatMessage, Tokenizer } from "./tokenizer.js";
 
 interface Golden {
   strings: string[];
