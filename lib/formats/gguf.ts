@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+
 import { IBertError } from "../errors.js";
 import { DTYPES, elementCount, formatShape, tensorBytes, type DType } from "./dtypes.js";
 import { HeaderReader, readRange, truncated, type ByteRange } from "./file.js";
@@ -221,12 +223,26 @@ function placeTensors(reader: HeaderReader, infos: TensorInfo[], dataStart: numb
   return tensors;
 }
 
+let latest: { path: string; size: number; changed: number; file: WeakRef<Gguf> } | undefined;
+
 /**
- * Opens a GGUF file (version 2 or 3, little-endian).
+ * Opens a GGUF file (version 2 or 3, little-endian). The file that was opened last is not read again while its header is
+ * still in use and the file has not changed: weights and tokenizer stand in one.
  * Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  * @throws IBertError `file-missing`, `file-truncated`, `gguf-invalid`, `gguf-type` naming the file and the key or tensor.
  */
 export function openGguf(path: string): Gguf {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  const known = latest?.file.deref();
+  if (known !== undefined && latest?.path === path) {
+    if (latest.size === stat?.size && latest.changed === stat.mtimeMs) return known;
+  }
+  const file = readHeader(path);
+  latest = { path, size: stat?.size ?? 0, changed: stat?.mtimeMs ?? 0, file: new WeakRef(file) };
+  return file;
+}
+
+function readHeader(path: string): Gguf {
   const reader = new HeaderReader(path);
   try {
     const magic = reader.u32();

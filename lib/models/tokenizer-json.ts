@@ -13,6 +13,8 @@ import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, Tokenizer 
 
 /** The library's type declarations lack the extensions that Node's resolution wants, so this says what is used of it. */
 interface HubTokenizer {
+  /** Vocabulary and merges: most of what a tokenizer holds, and of the time that it takes to make one. */
+  model: object | null;
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
   decode(
     ids: number[],
@@ -90,8 +92,15 @@ export class JsonTokenizer implements Tokenizer {
 
   /** Knows the added tokens that are no special ones; encodes only. */
   #withoutSpecials(): HubTokenizer {
-    const addedTokens = this.#json.added_tokens.filter(({ special }) => !special);
-    return (this.#plain ??= this.#make({ ...this.#json, added_tokens: addedTokens }));
+    if (this.#plain !== undefined) return this.#plain;
+    const { model, added_tokens: all } = this.#json;
+    const json = { ...this.#json, added_tokens: all.filter(({ special }) => !special) };
+    if (model.type !== "BPE") return (this.#plain = this.#make(json));
+    // The two share one model.
+    const full = this.#full();
+    this.#plain = this.#make({ ...json, model: { ...model, vocab: {}, merges: [] } });
+    this.#plain.model = full.model;
+    return this.#plain;
   }
 
   encode(text: string, { allowSpecial = true }: EncodeOptions = {}): number[] {
