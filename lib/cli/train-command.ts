@@ -43,7 +43,7 @@ export function setUpTraining(program: Command, run: Run): void {
       [] as string[],
     )
     .option("--resume <folder>", "go on from a checkpoint, or the newest in a folder of checkpoints")
-    .option("--dry-run", "check everything and print the exact memory; train nothing")
+    .option("--dry-run", "check everything and print the memory at the highest point; train nothing")
     .option("--backend <name>", "auto, cpu, cuda, metal, reference, or a library's path")
     .option("--reuse", "do nothing when the adapter is there, of the same configuration and corpus")
     .option("--json", "print every event as a line of JSON")
