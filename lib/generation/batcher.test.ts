@@ -103,6 +103,14 @@ describe("a batch", () => {
     }
   });
 
+  it("never guesses more than a step has rows for", async () => {
+    const repeating = [prompts()[3] as number[]];
+    const narrow = await complete(engineOf(undefined, { maxRows: 4 }), repeating, { draftTokens: 15 });
+    const plain = await complete(engineOf(undefined, { maxRows: 4 }), repeating, PLAIN);
+    expect(narrow.said).toEqual(plain.said);
+    expect(narrow.steps).toBeLessThan(plain.steps);
+  });
+
   it("lets texts in as others leave", async () => {
     const engine = engineOf(undefined, { maxSequences: 2, maxPositions: 320 });
     const together = await complete(engine, prompts(), { promptCache: false });

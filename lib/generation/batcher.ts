@@ -219,7 +219,7 @@ export class Batcher {
       }
       return parts;
     }
-    const spare = EXACT_ROWS - this.running.length;
+    const spare = Math.min(EXACT_ROWS, maxRows) - this.running.length;
     const share = spare > 0 ? Math.floor(spare / this.running.length) : 0;
     return this.running.map((text) => {
       const left = text.options.maxTokens - text.completion.ids.length - 1;
