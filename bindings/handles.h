@@ -93,14 +93,19 @@ struct Marshalled {
 void marshal(napi_env env, const OpSchema& schema, size_t count, const napi_value* values, Marshalled& out);
 const OpSchema& schemaOf(const Napi::Value& op);
 
-// Ops with their arguments, to be enqueued together any number of times.
-class Recording {
+// Ops that are enqueued together any number of times, and the memory that they use.
+class RecordingHandle {
  public:
-  explicit Recording(std::shared_ptr<DeviceHandle> device) : device_(std::move(device)) {}
+  explicit RecordingHandle(std::shared_ptr<DeviceHandle> device) : device_(std::move(device)) {}
+  ~RecordingHandle();
+  RecordingHandle(const RecordingHandle&) = delete;
+  RecordingHandle& operator=(const RecordingHandle&) = delete;
+
   const std::shared_ptr<DeviceHandle>& device() const { return device_; }
   void add(const OpSchema& schema, Marshalled& arguments);
-  // Throws Napi::Error with the op's own message.
-  void enqueue(napi_env env, Stream* stream) const;
+  // No more ops. Both throw Napi::Error with the backend's message.
+  void finish(napi_env env);
+  void replay(napi_env env, Stream* stream) const;
 
  private:
   struct Entry {
@@ -108,9 +113,11 @@ class Recording {
     size_t offset;
   };
   std::shared_ptr<DeviceHandle> device_;
+  Recording* recording_ = nullptr;
+  std::vector<std::shared_ptr<Memory>> memory_;
+  // Until it is finished.
   std::vector<Entry> entries_;
   std::vector<std::byte> arguments_;
-  std::vector<std::shared_ptr<Memory>> memory_;
 };
 
 class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
@@ -144,9 +151,9 @@ class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
   // What the work enqueued since the last fence uses.
   std::vector<std::shared_ptr<Memory>> memory_;
   std::vector<Napi::ObjectReference> host_;
-  std::vector<std::shared_ptr<const Recording>> replayed_;
+  std::vector<std::shared_ptr<const RecordingHandle>> replayed_;
   // Takes the ops while one is being made.
-  std::shared_ptr<Recording> recording_;
+  std::shared_ptr<RecordingHandle> recording_;
 };
 
 Napi::Value describeOps(const Napi::CallbackInfo& info);

@@ -1,5 +1,5 @@
 // Recorded ops. A step of generation is the same few hundred ops every time, with other inputs in the same
-// memory: marshalling them once and enqueueing them in one call leaves the processor to the kernels.
+// memory: marshalling and checking them once leaves the processor to the kernels.
 #include <cstring>
 
 #include "handles.h"
@@ -8,7 +8,11 @@ namespace ibert::bindings {
 
 const napi_type_tag kRecordingTag = {0x1be27de71ce00004, 0x9d1c5f0a8e3b4c04};
 
-void Recording::add(const OpSchema& schema, Marshalled& arguments) {
+RecordingHandle::~RecordingHandle() {
+  if (recording_ != nullptr) device_->backend->releaseRecording(recording_);
+}
+
+void RecordingHandle::add(const OpSchema& schema, Marshalled& arguments) {
   constexpr size_t kAlignment = 16;
   entries_.push_back({schema.op, arguments_.size()});
   arguments_.insert(arguments_.end(), arguments.bytes, arguments.bytes + schema.bytes);
@@ -16,19 +20,27 @@ void Recording::add(const OpSchema& schema, Marshalled& arguments) {
   for (auto& memory : arguments.memory) memory_.push_back(std::move(memory));
 }
 
-void Recording::enqueue(napi_env env, Stream* stream) const {
-  for (const auto& [op, offset] : entries_) {
-    Message message{};
-    if (device_->backend->enqueue(stream, op, arguments_.data() + offset, &message) != 0)
-      fail(env, message.text);
-  }
+void RecordingHandle::finish(napi_env env) {
+  std::vector<RecordedOp> ops;
+  for (const auto& [op, offset] : entries_) ops.push_back({op, arguments_.data() + offset});
+  Message message{};
+  const auto count = static_cast<int64_t>(ops.size());
+  if (device_->backend->record(device_->device, ops.data(), count, &recording_, &message) != 0)
+    fail(env, message.text);
+  entries_ = {};
+  arguments_ = {};
+}
+
+void RecordingHandle::replay(napi_env env, Stream* stream) const {
+  Message message{};
+  if (device_->backend->replay(stream, recording_, &message) != 0) fail(env, message.text);
 }
 
 namespace {
 
-using Held = Napi::External<std::shared_ptr<const Recording>>;
+using Held = Napi::External<std::shared_ptr<const RecordingHandle>>;
 
-std::shared_ptr<const Recording>& recordingFrom(const Napi::Value& value) {
+std::shared_ptr<const RecordingHandle>& recordingFrom(const Napi::Value& value) {
   if (!value.IsExternal() || !value.As<Held>().CheckTypeTag(&kRecordingTag))
     fail(value.Env(), "expected a recording");
   return *value.As<Held>().Data();
@@ -42,15 +54,17 @@ void StreamWrap::requireNoRecording(napi_env env, const char* what) const {
 
 void StreamWrap::beginRecording(const Napi::CallbackInfo& info) {
   requireNoRecording(info.Env(), "beginRecording");
-  recording_ = std::make_shared<Recording>(device_);
+  recording_ = std::make_shared<RecordingHandle>(device_);
 }
 
 Napi::Value StreamWrap::endRecording(const Napi::CallbackInfo& info) {
   if (recording_ == nullptr) fail(info.Env(), "endRecording: nothing is being recorded");
-  auto* held = new std::shared_ptr<const Recording>(std::move(recording_));
-  recording_.reset();
-  auto external = Held::New(info.Env(), held,
-                            [](Napi::Env, std::shared_ptr<const Recording>* recording) { delete recording; });
+  const auto recording = std::move(recording_);
+  recording->finish(info.Env());
+  auto* held = new std::shared_ptr<const RecordingHandle>(recording);
+  auto external =
+      Held::New(info.Env(), held,
+                [](Napi::Env, std::shared_ptr<const RecordingHandle>* recording) { delete recording; });
   external.TypeTag(&kRecordingTag);
   return external;
 }
@@ -59,11 +73,11 @@ Napi::Value StreamWrap::endRecording(const Napi::CallbackInfo& info) {
 void StreamWrap::replay(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   requireNoRecording(env, "replay");
-  const std::shared_ptr<const Recording>& recording = recordingFrom(info[0]);
+  const std::shared_ptr<const RecordingHandle>& recording = recordingFrom(info[0]);
   if (recording == nullptr) fail(env, "the recording was freed");
   if (recording->device() != device_) fail(env, "the recording was made on another device");
   replayed_.push_back(recording);
-  recording->enqueue(env, stream_);
+  recording->replay(env, stream_);
 }
 
 // freeRecording(recording): work in flight keeps it a little longer.

@@ -14,7 +14,7 @@ struct StreamWrap::Fence {
   Napi::ThreadSafeFunction completions;
   std::vector<std::shared_ptr<Memory>> memory;
   std::vector<Napi::ObjectReference> host;
-  std::vector<std::shared_ptr<const Recording>> replayed;
+  std::vector<std::shared_ptr<const RecordingHandle>> replayed;
   Napi::ObjectReference self;
   bool failed = false;
   std::string error;

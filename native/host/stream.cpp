@@ -68,6 +68,14 @@ std::byte* Workspace::ensure(int64_t bytes) {
   return memory_;
 }
 
+void RecordedOps::add(Op op, const void* arguments, size_t bytes) {
+  constexpr size_t kAlignment = 16;
+  entries_.push_back({op, arguments_.size()});
+  const auto* begin = static_cast<const std::byte*>(arguments);
+  arguments_.insert(arguments_.end(), begin, begin + bytes);
+  arguments_.resize((arguments_.size() + kAlignment - 1) / kAlignment * kAlignment);
+}
+
 StreamState::StreamState(DeviceState& device) : device_(device), thread_([this] { loop(); }) {}
 
 StreamState::~StreamState() {
@@ -91,6 +99,13 @@ void StreamState::enqueueOp(Op op, const void* arguments, size_t bytes) {
   command.op = op;
   command.arguments = std::make_unique<std::byte[]>(bytes);
   std::memcpy(command.arguments.get(), arguments, bytes);
+  push(std::move(command));
+}
+
+void StreamState::enqueueRecording(const RecordedOps& recording) {
+  Command command;
+  command.what = Command::What::Recording;
+  command.source = &recording;
   push(std::move(command));
 }
 
@@ -173,17 +188,14 @@ void StreamState::run(Command& command) {
   if (!error_.empty()) return;  // what follows a failure would compute on rubbish
   try {
     switch (command.what) {
-      case Command::What::Op: {
-        const Kernel& kernel = device_.table->kernels[static_cast<int>(command.op)];
-        const void* arguments = command.arguments.get();
-        std::lock_guard<std::mutex> turn(device_.turn);
-        int64_t bytes =
-            kernel.workspace == nullptr ? 0 : kernel.workspace(arguments, device_.pool->threads());
-        Context context{*device_.pool, workspace_.ensure(bytes)};
-        kernel.run(arguments, context);
-        if (checkFinite_) requireFiniteOutputs(command.op, arguments);
+      case Command::What::Op:
+        runOp(command.op, command.arguments.get());
         break;
-      }
+      case Command::What::Recording:
+        static_cast<const RecordedOps*>(command.source)->forEach([this](Op op, const void* arguments) {
+          runOp(op, arguments);
+        });
+        break;
       case Command::What::Copy:
         std::memcpy(command.target, command.source, static_cast<size_t>(command.bytes));
         break;
@@ -194,10 +206,22 @@ void StreamState::run(Command& command) {
         break;
     }
   } catch (const std::exception& error) {
-    const std::string name = command.what == Command::What::Op ? opSchema(command.op).name : "copy";
+    const bool ops = command.what == Command::What::Op || command.what == Command::What::Recording;
+    const std::string name = ops ? opSchema(running_).name : "copy";
     const std::string text = error.what();
     error_ = text.rfind(name, 0) == 0 ? text : name + ": " + text;
   }
+}
+
+void StreamState::runOp(Op op, const void* arguments) {
+  running_ = op;
+  const Kernel& kernel = device_.table->kernels[static_cast<int>(op)];
+  std::lock_guard<std::mutex> turn(device_.turn);
+  const int64_t bytes =
+      kernel.workspace == nullptr ? 0 : kernel.workspace(arguments, device_.pool->threads());
+  Context context{*device_.pool, workspace_.ensure(bytes)};
+  kernel.run(arguments, context);
+  if (checkFinite_) requireFiniteOutputs(op, arguments);
 }
 
 }  // namespace ibert::host

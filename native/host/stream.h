@@ -32,12 +32,33 @@ struct DeviceState {
   std::mutex turn;  // one op at a time uses the pool
 };
 
+// Ops that were checked, in order, with their arguments.
+class RecordedOps {
+ public:
+  void add(Op op, const void* arguments, size_t bytes);
+  // Calls body(op, arguments).
+  template <class Body>
+  void forEach(Body&& body) const {
+    for (const Entry& entry : entries_) body(entry.op, arguments_.data() + entry.offset);
+  }
+
+ private:
+  struct Entry {
+    Op op;
+    size_t offset;
+  };
+  std::vector<Entry> entries_;
+  std::vector<std::byte> arguments_;
+};
+
 class StreamState {
  public:
   explicit StreamState(DeviceState& device);
   ~StreamState();
 
   void enqueueOp(Op op, const void* arguments, size_t bytes);
+  // The recording must outlive the work.
+  void enqueueRecording(const RecordedOps& recording);
   void enqueueCopy(void* target, const void* source, int64_t bytes);
   void enqueueFill(void* target, uint8_t value, int64_t bytes);
   void enqueueCheckFinite(bool on);
@@ -48,7 +69,7 @@ class StreamState {
 
  private:
   struct Command {
-    enum class What { Op, Copy, Fill, CheckFinite, Notify, Stop } what;
+    enum class What { Op, Recording, Copy, Fill, CheckFinite, Notify, Stop } what;
     Op op{};
     uint8_t value = 0;
     void* target = nullptr;
@@ -61,6 +82,7 @@ class StreamState {
   void push(Command command);
   void loop();
   void run(Command& command);
+  void runOp(Op op, const void* arguments);
 
   DeviceState& device_;
   Workspace workspace_;
@@ -69,6 +91,7 @@ class StreamState {
   std::deque<Command> queue_;
   // Touched by the stream's thread only.
   std::string error_;
+  Op running_{};
   bool checkFinite_ = false;
   std::thread thread_;
 };
