@@ -6,11 +6,14 @@ namespace ibert::cpu::IBERT_ISA {
 
 namespace {
 
-// Rows that share the decoding of a block; as many as leave their sums in registers.
-#if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int kTogether = 4;
+// Rows that share the decoding of a block: as many as leave their sums in registers, first so many at a time
+// and then the rest.
+#if defined(__AVX512F__)
+constexpr int kTogether = 8, kRest = 4;
+#elif defined(__aarch64__)
+constexpr int kTogether = 4, kRest = 4;
 #else
-constexpr int kTogether = 2;
+constexpr int kTogether = 2, kRest = 2;
 #endif
 
 float sumOf16(Floats v) {
@@ -20,11 +23,11 @@ float sumOf16(Floats v) {
   return sum;
 }
 
-// One block of 32 columns by 32 rows of W: dots[t][half][h] = sum over columns 16h..16h+15 of (code + bias) *
-// x, for 16 rows of W. Codes are whole numbers, so they are exact in bf16 and f32, and the scales D and M are
-// applied once a block. Four sums a row also make the chains of dependent additions short enough to overlap.
+// 16 columns (`h`: the first or the last of a block) by 32 rows of W: dots[t][half] += code + bias times x,
+// for 16 rows of W each. Codes are whole numbers, so they are exact in bf16 and f32, and the scales D and M
+// are applied once a block.
 template <int Rows>
-using Dots = Floats[Rows][2][2];
+using Dots = Floats[Rows][2];
 
 template <class Unit, int Bits>
 struct BlockDot;
@@ -33,13 +36,12 @@ template <int Bits>
 struct BlockDot<FloatUnit, Bits> {
   static constexpr float kBias = 0;
   template <int Rows>
-  IBERT_INLINE void run(const uint8_t* codes, const float* x, int64_t stride, Dots<Rows>& dots) {
+  IBERT_INLINE void run(const uint8_t* codes, int h, const float* x, int64_t stride, Dots<Rows>& dots) {
     for (int half = 0; half < 2; ++half) {
-      for (int t = 0; t < Rows; ++t) dots[t][half][0] = dots[t][half][1] = Floats{};
-#pragma GCC unroll 32
-      for (int k = 0; k < kBlock; ++k) {
+#pragma GCC unroll 16
+      for (int k = 16 * h; k < 16 * h + 16; ++k) {
         const Floats q = toFloats(codesOf<Bits>(codes, half, k));
-        for (int t = 0; t < Rows; ++t) dots[t][half][k / 16] += q * x[t * stride + k];
+        for (int t = 0; t < Rows; ++t) dots[t][half] += q * x[t * stride + k];
       }
     }
   }
@@ -76,12 +78,9 @@ template <int Bits>
 struct BlockDot<DotUnit, Bits> {
   static constexpr float kBias = 128;
   template <int Rows>
-  IBERT_INLINE void run(const uint8_t* codes, const uint16_t* x, int64_t stride, Dots<Rows>& dots) {
-    for (int t = 0; t < Rows; ++t) {
-      for (int half = 0; half < 2; ++half) dots[t][half][0] = dots[t][half][1] = Floats{};
-    }
-#pragma GCC unroll 4
-    for (int c = 0; c < 4; ++c) {
+  IBERT_INLINE void run(const uint8_t* codes, int h, const uint16_t* x, int64_t stride, Dots<Rows>& dots) {
+#pragma GCC unroll 2
+    for (int c = 2 * h; c < 2 * h + 2; ++c) {
       const __m512i low[2] = {_mm512_loadu_si512(codes + c * 64), _mm512_loadu_si512(codes + (4 + c) * 64)};
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
@@ -98,10 +97,10 @@ struct BlockDot<DotUnit, Bits> {
                                                 w[half], kAndOr);
           }
         }
+#pragma GCC unroll 8
         for (int t = 0; t < Rows; ++t) {
           const __m512i pair = everyLane(x + t * stride + 8 * c + 2 * i);
-          for (int half = 0; half < 2; ++half)
-            dots[t][half][c / 2] = dot(dots[t][half][c / 2], w[half], pair);
+          for (int half = 0; half < 2; ++half) dots[t][half] = dot(dots[t][half], w[half], pair);
         }
       }
     }
@@ -125,20 +124,17 @@ struct BlockDot<DotUnit, 8> {
   }
 
   template <int Rows>
-  IBERT_INLINE void run(const uint8_t* codes, const uint16_t* x, int64_t stride, Dots<Rows>& dots) {
-    for (int t = 0; t < Rows; ++t) {
-      for (int half = 0; half < 2; ++half) dots[t][half][0] = dots[t][half][1] = Floats{};
-    }
-#pragma GCC unroll 8
-    for (int c = 0; c < 8; ++c) {
+  IBERT_INLINE void run(const uint8_t* codes, int h, const uint16_t* x, int64_t stride, Dots<Rows>& dots) {
+#pragma GCC unroll 4
+    for (int c = 4 * h; c < 4 * h + 4; ++c) {
       const __m512i bytes[2] = {_mm512_loadu_si512(codes + c * 64), _mm512_loadu_si512(codes + (8 + c) * 64)};
 #pragma GCC unroll 2
       for (int i = 0; i < 2; ++i) {
         const __m512i w[2] = {weights(bytes[0], i), weights(bytes[1], i)};
+#pragma GCC unroll 8
         for (int t = 0; t < Rows; ++t) {
           const __m512i pair = everyLane(x + t * stride + 4 * c + 2 * i);
-          for (int half = 0; half < 2; ++half)
-            dots[t][half][c / 4] = dot(dots[t][half][c / 4], w[half], pair);
+          for (int half = 0; half < 2; ++half) dots[t][half] = dot(dots[t][half], w[half], pair);
         }
       }
     }
@@ -163,19 +159,19 @@ __attribute__((noinline)) void multiplyRows(const DirectRows<Unit>& x, int64_t r
   for (int64_t b = 0; b < blocks; ++b) {
     const BlockParts at = blockParts<D>(panel, b);
     for (int byte = 0; byte < format.blockBytes(); byte += 64) __builtin_prefetch(at.scales + kAhead + byte);
-    Dots<Rows> dots;
-    Dot::template run<Rows>(at.codes, x.x + row0 * x.columns + b * kBlock, x.columns, dots);
+    const BlockScales scales[2] = {blockScales<D>(at, 0), blockScales<D>(at, 1)};
+    Dots<Rows> dots = {};
 #pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) {
-      const BlockScales s = blockScales<D>(at, half);
+    for (int h = 0; h < 2; ++h) {
+      Dot::template run<Rows>(at.codes, h, x.x + row0 * x.columns + b * kBlock, x.columns, dots);
+      if (!twoScales && h == 0) continue;
       for (int t = 0; t < Rows; ++t) {
         const float* neighbours = xSums + t * 2 * blocks + 2 * b;
-        const Floats(&d)[2] = dots[t][half];
-        Floats& total = totals[half][t];
-        if constexpr (twoScales) {
-          for (int h = 0; h < 2; ++h) total += s.d[h] * d[h] + (s.m[h] - s.d[h] * Dot::kBias) * neighbours[h];
-        } else {
-          total += s.d[0] * (d[0] + d[1]) + (s.m[0] - s.d[0] * Dot::kBias) * (neighbours[0] + neighbours[1]);
+        const float sum = twoScales ? neighbours[h] : neighbours[0] + neighbours[1];
+        for (int half = 0; half < 2; ++half) {
+          const BlockScales& s = scales[half];
+          totals[half][t] += s.d[h] * dots[t][half] + (s.m[h] - s.d[h] * Dot::kBias) * sum;
+          dots[t][half] = Floats{};
         }
       }
     }
@@ -244,7 +240,7 @@ __attribute__((noinline)) void multiplyPlain(const DirectRows<FloatUnit>& x, int
   for (int t = 0; t < Rows; ++t) std::memcpy(sums + t * kPanelRows, totals[t], sizeof totals[t]);
 }
 
-template <DType D, int Rows = kTogether>
+template <DType D, int Rows = kRest>
 void anyPlain(int64_t rows, const DirectRows<FloatUnit>& x, int64_t row0, const uint8_t* panel, float* sums) {
   if constexpr (Rows > 1) {
     if (rows < Rows) return anyPlain<D, Rows - 1>(rows, x, row0, panel, sums);
@@ -270,7 +266,7 @@ void inGroups(const DirectRows<Unit>& x, int64_t row0, const uint8_t* panel, flo
   for (; x.rows - row0 >= Rows; row0 += Rows)
     multiplyRows<Unit, D, Rows>(x, row0, panel, sums + row0 * kPanelRows);
   if constexpr (Rows > 1) {
-    if (row0 < x.rows) inGroups<Unit, D, Rows - 1>(x, row0, panel, sums);
+    if (row0 < x.rows) inGroups<Unit, D, smaller(kRest, Rows - 1)>(x, row0, panel, sums);
   }
 }
 
@@ -299,8 +295,8 @@ void multiplyDirect(const DirectRows<Unit>& x, const PackedWeight& w, int64_t p,
   if constexpr (!Unit::kTakesBf16) {
     if (packedFormat(w.dtype).bits == 0) {
       return withPlain(w.dtype, [&](auto tag) {
-        for (int64_t row = 0; row < x.rows; row += kTogether) {
-          anyPlain<decltype(tag)::value>(smaller(kTogether, x.rows - row), x, row, w.panel(p),
+        for (int64_t row = 0; row < x.rows; row += kRest) {
+          anyPlain<decltype(tag)::value>(smaller(kRest, x.rows - row), x, row, w.panel(p),
                                          sums + row * kPanelRows);
         }
       });
