@@ -1,6 +1,7 @@
 #include "thread_pool.h"
 
 #include <chrono>
+#include <stdexcept>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -13,6 +14,8 @@ namespace {
 // Long enough to bridge the gap between two ops of one layer, short enough to be invisible when idle.
 constexpr auto kSpin = std::chrono::microseconds(40);
 constexpr uint32_t kOpen = 1u << 31;
+constexpr int64_t kMostTasks = UINT32_MAX;
+constexpr uint64_t kOneTask = uint64_t{1} << 32;
 
 void pause() {
 #if defined(__x86_64__)
@@ -45,7 +48,8 @@ void Gate::wait(Condition&& condition) {
   }
 }
 
-ThreadPool::ThreadPool(int threads) : threads_(threads < 1 ? 1 : threads) {
+ThreadPool::ThreadPool(int threads)
+    : threads_(threads < 1 ? 1 : threads), ranges_(std::make_unique<Range[]>(threads_)) {
   workers_.reserve(threads_ - 1);
   for (int worker = 1; worker < threads_; ++worker) {
     workers_.emplace_back([this, worker] { work(worker); });
@@ -66,9 +70,13 @@ void ThreadPool::run(int64_t tasks, Call call, void* user) {
   }
   call_ = call;
   user_ = user;
-  tasks_ = tasks;
   failed_.store(false, std::memory_order_relaxed);
-  next_.store(0, std::memory_order_relaxed);
+  if (tasks > kMostTasks) throw std::length_error("a loop of more than 2^32 - 1 tasks");
+  for (int worker = 0; worker < threads_; ++worker) {
+    const auto begin = static_cast<uint64_t>(tasks * worker / threads_);
+    const auto end = static_cast<uint64_t>(tasks * (worker + 1) / threads_);
+    ranges_[worker].bounds.store(begin << 32 | end, std::memory_order_relaxed);
+  }
   loop_.store(kOpen, std::memory_order_seq_cst);
   opened_.signal();
   drain(0);
@@ -82,15 +90,29 @@ void ThreadPool::run(int64_t tasks, Call call, void* user) {
   }
 }
 
+int64_t ThreadPool::take(int worker) {
+  for (int i = 0; i < threads_; ++i) {
+    std::atomic<uint64_t>& bounds = ranges_[(worker + i) % threads_].bounds;
+    uint64_t range = bounds.load(std::memory_order_relaxed);
+    for (;;) {
+      const uint64_t begin = range >> 32, end = range & UINT32_MAX;
+      if (begin >= end) break;
+      const uint64_t rest = i == 0 ? range + kOneTask : range - 1;
+      if (bounds.compare_exchange_weak(range, rest, std::memory_order_relaxed))
+        return static_cast<int64_t>(i == 0 ? begin : end - 1);
+    }
+  }
+  return -1;
+}
+
 void ThreadPool::drain(int worker) {
-  for (;;) {
-    const int64_t task = next_.fetch_add(1, std::memory_order_relaxed);
-    if (task >= tasks_) return;
+  for (int64_t task; (task = take(worker)) >= 0;) {
     try {
       call_(user_, task, worker);
     } catch (...) {
       if (!failed_.exchange(true, std::memory_order_acq_rel)) error_ = std::current_exception();
-      next_.store(tasks_, std::memory_order_relaxed);
+      for (int other = 0; other < threads_; ++other)
+        ranges_[other].bounds.store(0, std::memory_order_relaxed);
     }
   }
 }

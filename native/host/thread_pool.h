@@ -1,11 +1,12 @@
 // A fork-join pool: the caller and `threads() - 1` workers take the tasks of one loop at a time.
 //
-// Nothing on the hot path locks. A loop is published by one atomic store; workers join it while it is open,
-// and tasks are taken by fetch_add. The caller works too, and when no task is left it closes the loop and
-// waits only for those who joined: a worker that is asleep, or that the system gave no processor, delays
-// nobody. A worker that finds no work spins for some microseconds (consecutive ops follow each other closely)
-// and then sleeps in the kernel. Which thread runs a task never shows in the result as long as each task
-// writes its own outputs.
+// Nothing on the hot path locks. A loop is published by one atomic store, and workers join it while it is
+// open. Each thread takes the tasks of a range of its own, front to back, so that what lies side by side in
+// memory is read by one core; who has none left takes from the ends of the others' ranges. The caller works
+// too, and when no task is left it closes the loop and waits only for those who joined: a worker that is
+// asleep, or that the system gave no processor, delays nobody. A worker that finds no work spins for some
+// microseconds (consecutive ops follow each other closely) and then sleeps in the kernel. Which thread runs a
+// task never shows in the result as long as each task writes its own outputs.
 #pragma once
 
 #include <atomic>
@@ -61,6 +62,8 @@ class ThreadPool {
   void work(int worker);
   void drain(int worker);
   bool join();
+  // The next task of a worker's own range, or the last one of another's; -1 when none is left.
+  int64_t take(int worker);
 
   int threads_;
   std::vector<std::thread> workers_;
@@ -68,9 +71,12 @@ class ThreadPool {
   // One loop. Written by the caller while no worker has joined and none can.
   Call call_ = nullptr;
   void* user_ = nullptr;
-  int64_t tasks_ = 0;
 
-  alignas(64) std::atomic<int64_t> next_{0};
+  // Tasks [begin, end) that nobody has taken: begin in the upper half of the word.
+  struct alignas(64) Range {
+    std::atomic<uint64_t> bounds{0};
+  };
+  std::unique_ptr<Range[]> ranges_;
   // Number of workers in the loop, and kOpen while more may join. A closed loop is nobody's business, so one
   // word says all.
   alignas(64) std::atomic<uint32_t> loop_{0};

@@ -123,15 +123,11 @@ void forwardDirect(const LoraLinearForward& op, Context& context, const Shape& s
   const DirectRows<Unit> x = directRows<Unit>(Matrix(op.x), s.T, s.K, memory);
   const PackedWeight weight(op.weight);
   const Matrix residual = op.residual ? Matrix(op.residual) : Matrix();
-  // Neighbouring panels go to one thread, whose stream of bytes then seldom breaks off.
-  const int64_t panels = weight.panels(), run = smaller(8, ceilDivide(panels, 16));
-  context.pool.parallelFor(ceilDivide(panels, run), [&](int64_t task, int) {
-    for (int64_t p = task * run; p < smaller(panels, (task + 1) * run); ++p) {
-      alignas(64) float sums[kDirectRows * kPanelRows];
-      multiplyDirect(x, weight, p, sums);
-      if (lora != nullptr) lora->add(p, 0, s.T, sums);
-      storeSums(Result(op.y), op.residual ? &residual : nullptr, sums, 0, s.T, p);
-    }
+  context.pool.parallelFor(weight.panels(), [&](int64_t p, int) {
+    alignas(64) float sums[kDirectRows * kPanelRows];
+    multiplyDirect(x, weight, p, sums);
+    if (lora != nullptr) lora->add(p, 0, s.T, sums);
+    storeSums(Result(op.y), op.residual ? &residual : nullptr, sums, 0, s.T, p);
   });
 }
 
