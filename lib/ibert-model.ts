@@ -115,6 +115,9 @@ interface Voice {
   format: TaskFormat;
 }
 
+/** In which a model answers, its adapters with it. */
+const ACTIVATIONS = "bf16";
+
 /** Names the base model among the adapters. */
 const BASE = "base";
 
@@ -170,10 +173,10 @@ export class IBertModel {
         );
       }
     }
-    const bank = stored.length === 0 ? undefined : new LoraBank(session.device, session.config, stored);
+    const bank = stored.length === 0 ? undefined : new LoraBank(session.device, session.config, stored, ACTIVATIONS);
     const context = Math.min(settings.maxContext, session.config.contextLength);
     const inference = new InferenceEngine(session, bank, {
-      activations: "bf16",
+      activations: ACTIVATIONS,
       cache: settings.kvCache,
       maxRows: 512,
       maxSequences: settings.maxSequences,

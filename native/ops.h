@@ -69,8 +69,8 @@
 #define IBERT_FIELDS_LoraLinearForward(TENSOR, FLOAT, INT, INTS)                                                       \
   TENSOR(x,         In,            Act,    "T K", "")                                                                  \
   TENSOR(weight,    In,            Weight, "N K", "")                                                                  \
-  TENSOR(loraA,     InOptional,    Acc,    "P R K", "P adapters; R = r * the number of slots. Absent: a plain linear") \
-  TENSOR(loraB,     InOptional,    Acc,    "P N r", "")                                                                \
+  TENSOR(loraA,     InOptional,    Act,    "P R K", "P adapters; R = r * the number of slots. Absent: a plain linear") \
+  TENSOR(loraB,     InOptional,    Act,    "P N r", "")                                                                \
   TENSOR(adapterOfRow, InOptional, Index,  "T",   "adapter of each row, -1 for none; absent: adapter 0 for all")       \
   TENSOR(residual,  InOptional,    Act,    "T N", "added to the result; may be y itself")                              \
   TENSOR(y,         Out,           Act,    "T N", "")                                                                  \

@@ -64,7 +64,9 @@ const stored = Array.from({ length: ADAPTERS }, (_, i) => ({
   values: layout.initialValues(Random.of(i, "lora")),
 }));
 const adapted =
-  sequences > 0 ? engineFor(new LoraBank(session.device, session.config, stored), sequences) : undefined;
+  sequences > 0
+    ? engineFor(new LoraBank(session.device, session.config, stored, "bf16"), sequences)
+    : undefined;
 const loadSeconds = (performance.now() - started) / 1000;
 
 /** Completes `count` copies of the prompt; decode begins when every text has its first token. */

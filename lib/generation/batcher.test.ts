@@ -124,12 +124,15 @@ describe("a batch", () => {
       adapterOf(2, 4, 4, ["o_proj", "gate_proj", "down_proj"]),
       adapterOf(3, 8, 32, ["q_proj", "k_proj", "v_proj", "o_proj"]),
     ];
-    const bank = new LoraBank(session.device, session.config, adapters);
-    const engine = engineOf(bank);
     const prompt = prompts()[1] as number[];
-    const together = await complete(engine, [prompt, prompt, prompt, prompt], {}, (i) => ({
-      adapter: i - 1,
-    }));
+    const say = async (bank: LoraBank) => {
+      const each = await complete(engineOf(bank), [prompt, prompt, prompt, prompt], {}, (i) => ({
+        adapter: Math.min(i, bank.count) - 1,
+      }));
+      bank.free();
+      return each.said;
+    };
+    const together = await say(new LoraBank(session.device, session.config, adapters, "f32"));
     const alone = [await complete(engineOf(), [prompt], PLAIN)];
     for (const { layout, values } of adapters) {
       const adapter = new LoraAdapter(session.device, layout, { training: false });
@@ -137,10 +140,19 @@ describe("a batch", () => {
       alone.push(await complete(engineOf(adapter), [prompt], PLAIN));
       adapter.free();
     }
-    bank.free();
     // Alpha over rank is folded into B, which is exact for powers of two; padding adds zeros.
-    together.said.forEach((said, i) => expect(said).toEqual(alone[i]?.said[0]));
-    expect(new Set(together.said.map(({ logprobs }) => logprobs.join())).size).toBe(4);
+    together.forEach((said, i) => expect(said).toEqual(alone[i]?.said[0]));
+    expect(new Set(together.map(({ logprobs }) => logprobs.join())).size).toBe(4);
+
+    const rounded = await say(new LoraBank(session.device, session.config, adapters, "bf16"));
+    expect(rounded[0]).toEqual(together[0]);
+    for (const [i, adapter] of adapters.entries()) {
+      const only = await say(new LoraBank(session.device, session.config, [adapter], "bf16"));
+      expect(rounded[i + 1]).toEqual(only[1]);
+      expect(rounded[i + 1]).not.toEqual(together[i + 1]);
+      const first = [rounded, together].map((said) => said[i + 1]!.logprobs[0]!);
+      expect(Math.abs(first[0]! - first[1]!)).toBeLessThan(0.05);
+    }
   });
 });
 

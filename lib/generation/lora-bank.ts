@@ -15,7 +15,8 @@ export interface BankedAdapter {
 /**
  * Several adapters of one base side by side, so that the rows of one step may each use another (Sheng et al. 2023,
  * "S-LoRA"). They may differ in rank, alpha and targets: the bank has the largest rank and all targets, with zeros where
- * an adapter has nothing; alpha / rank is multiplied into B.
+ * an adapter has nothing; alpha / rank is multiplied into B. In bf16 a step reads half as much, and the numbers are those
+ * that training in bf16 multiplies with.
  */
 export class LoraBank implements ServedAdapters {
   readonly scale = 1;
@@ -27,6 +28,7 @@ export class LoraBank implements ServedAdapters {
     private readonly device: Device,
     model: ModelConfig,
     adapters: readonly BankedAdapter[],
+    dtype: "bf16" | "f32",
   ) {
     const [first] = adapters;
     if (first === undefined) throw new IBertError("argument-invalid", "a bank needs at least one adapter");
@@ -36,8 +38,13 @@ export class LoraBank implements ServedAdapters {
     const targets = LINEAR_MODULES.filter((module) => wanted.has(module));
     // Every matrix of the bank is `count` times that of this layout, adapter by adapter.
     const layout = new LoraLayout(model, { ...first.layout.config, rank, alpha: rank, targets });
-    this.params = device.empty([layout.size * this.count], "f32");
-    device.write(this.params, stack(layout, adapters));
+    const size = layout.size * this.count;
+    const stacked = device.from(stack(layout, adapters), [size], "f32");
+    this.params = dtype === "f32" ? stacked : device.empty([size], dtype);
+    if (stacked !== this.params) {
+      device.ops.cast({ source: stacked, target: this.params });
+      device.free(stacked);
+    }
     this.groups = layout.layers.map(
       (groups) =>
         new Map(

@@ -47,9 +47,9 @@ export interface LoraLinearForward {
   x: Tensor;
   /** (N, K); weight; in */
   weight: Tensor;
-  /** (P, R, K); acc; inOptional; P adapters; R = r * the number of slots. Absent: a plain linear */
+  /** (P, R, K); act; inOptional; P adapters; R = r * the number of slots. Absent: a plain linear */
   loraA?: Tensor | undefined;
-  /** (P, N, r); acc; inOptional */
+  /** (P, N, r); act; inOptional */
   loraB?: Tensor | undefined;
   /** (T); index; inOptional; adapter of each row, -1 for none; absent: adapter 0 for all */
   adapterOfRow?: Tensor | undefined;

@@ -45,8 +45,13 @@ std::string packWeight(const PackWeight& op) {
 }
 
 std::string forward(const LoraLinearForward& op) {
-  return firstOf({activations({{"x", &op.x}, {"residual", &op.residual}, {"y", &op.y}, {"xa", &op.xa}}),
-                  sums({{"loraA", &op.loraA}, {"loraB", &op.loraB}}), packed("weight", op.weight)});
+  return firstOf({activations({{"x", &op.x},
+                               {"loraA", &op.loraA},
+                               {"loraB", &op.loraB},
+                               {"residual", &op.residual},
+                               {"y", &op.y},
+                               {"xa", &op.xa}}),
+                  packed("weight", op.weight)});
 }
 
 std::string backward(const LoraLinearBackward& op) {

@@ -12,6 +12,7 @@ struct Lora {
   std::vector<int64_t> slots;  // slot of each segment; empty: one segment
   int64_t adapters = 1;
   bool adapterOfRow = false;
+  DType dtype = DType::F32;
 };
 
 const Lora kPlain{"", 0, {}, 1, false};
@@ -20,6 +21,8 @@ const Lora kStacked{", LoRA on three segments", 4, {0, 1, 2}, 1, false};
 const Lora kHoles{", LoRA on q and v", 16, {0, -1, 1}, 1, false};
 const Lora kShared{", one slot for two segments", 5, {0, 0}, 1, false};
 const Lora kMany{", LoRA of three adapters by row", 8, {-1, 0, 1}, 3, true};
+const Lora kOne16{", LoRA in bf16", 8, {}, 1, false, DType::BF16};
+const Lora kMany16{", LoRA of three adapters in bf16 by row", 24, {-1, 0, 1}, 3, true, DType::BF16};
 const Lora kOddRank{", LoRA of rank 3", 3, {}, 1, false};
 
 enum class Residual { None, Own, Alias };
@@ -64,11 +67,11 @@ std::string labelOf(DType act, Weight weight, const Shape& shape, const Lora& lo
 }
 
 Tensor loraA(Maker& make, const Lora& lora, int64_t K) {
-  return make.normal(DType::F32, {lora.adapters, rowsOfA(lora), K}, 1 / std::sqrt(static_cast<double>(K)));
+  return make.normal(lora.dtype, {lora.adapters, rowsOfA(lora), K}, 1 / std::sqrt(static_cast<double>(K)));
 }
 
 Tensor loraB(Maker& make, const Lora& lora, int64_t N) {
-  return make.normal(DType::F32, {lora.adapters, N, lora.rank}, 0.3);
+  return make.normal(lora.dtype, {lora.adapters, N, lora.rank}, 0.3);
 }
 
 void forwardCase(CaseList& list, DType act, Weight weight, Shape shape, const Lora& lora, Residual residual) {
@@ -172,18 +175,18 @@ void addLinearCases(CaseList& list) {
       backwardCase(list, act, packed, {7, size, 48}, kOne, kAll);
       backwardCase(list, act, packed, {7, 64, size}, kOne, kAll);
     }
-    for (const Lora& lora : {kOne, kStacked, kHoles, kShared, kMany, kOddRank}) {
+    for (const Lora& lora : {kOne, kStacked, kHoles, kShared, kMany, kOddRank, kOne16, kMany16}) {
       forwardCase(list, act, packed, {33, 129, 100}, lora, Residual::None);
       forwardCase(list, act, packed, {65, 576, 257}, lora, Residual::Alias);
       forwardCase(list, act, packed, {1, 576, 960}, lora, Residual::Own);
-      if (lora.adapters > 1) continue;
+      if (lora.adapters > 1 || lora.dtype != DType::F32) continue;
       backwardCase(list, act, packed, {33, 129, 100}, lora, kAll);
       backwardCase(list, act, packed, {65, 576, 257}, lora, kOnlyLora);
       backwardCase(list, act, packed, {65, 576, 257}, lora, kOnlyDx);
     }
     backwardCase(list, act, packed, {65, 257, 127}, kPlain, kOnlyDx);
     // A step of generation with as many rows as one may have; deep enough for blocks of the depth.
-    for (const Lora& lora : {kPlain, kStacked, kMany}) {
+    for (const Lora& lora : {kPlain, kStacked, kMany, kMany16}) {
       for (const DType weight : {DType::F32, DType::F16, DType::BF16}) {
         forwardCase(list, act, {weight, true}, {16, 2601, 100}, lora, Residual::Own);
       }

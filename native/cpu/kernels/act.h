@@ -24,9 +24,9 @@ inline void withTypes(DType first, DType second, DType third, Body&& body) {
   withTypes(first, second, [&](auto* a, auto* b) { withType(third, [&](auto* c) { body(a, b, c); }); });
 }
 
-// Rows to give one task so that a task is worth its scheduling: about 16 K elements.
+// Rows to give one task so that a task is worth its scheduling: about 6 K elements.
 inline int64_t rowsPerTask(int64_t columns) {
-  const int64_t rows = (16384 + columns - 1) / (columns > 0 ? columns : 1);
+  const int64_t rows = (6144 + columns - 1) / (columns > 0 ? columns : 1);
   return rows < 1 ? 1 : rows;
 }
 

@@ -103,22 +103,26 @@ class StepTile {
   template <class K, class V>
   void attend(int64_t firstKey, const PieceRows<K>& keys, const PieceRows<V>& values) {
     std::memset(piece_.out, 0, static_cast<size_t>(roundUp(lanes_, kLaneBlock) * columns_) * sizeof(float));
+    for (int64_t key = 0; key < kPrefetch; ++key) keys.prefetch(key);
     for (int64_t key = 0; key < keys.count; key += keys.kAhead) {
-      keys.prefetch(key + kPrefetch);
-      if (key + kPrefetch >= keys.count) values.prefetch(key + kPrefetch - roundUp(keys.count, keys.kAhead));
       const int64_t end = smaller(keys.count, key + keys.kAhead);
       for (int64_t lane = 0; lane < lanes_; lane += kLaneBlock) {
         withLanes(lane, [&]<int Lanes>() {
-          for (int64_t j = key; j < end; j += kKeyStep) score<K, Lanes>(keys.row + j, lane, j);
+          for (int64_t j = key; j < end; j += kKeyStep) {
+            for (int64_t next = j + kPrefetch; lane == 0 && next < j + kPrefetch + kKeyStep; ++next) {
+              keys.prefetch(next);
+              values.prefetch(next - keys.count);
+            }
+            score<K, Lanes>(keys.row + j, lane, j);
+          }
         });
       }
     }
     for (int64_t lane = 0; lane < lanes_; lane += kLaneBlock) softmax(lane, firstKey, keys.count);
     for (int64_t key = 0; key < values.count; key += values.kAhead) {
-      values.prefetch(key + kPrefetch);
       const int64_t end = smaller(values.count, key + values.kAhead);
       for (int64_t lane = 0; lane < lanes_; lane += kLaneBlock) {
-        withLanes(lane, [&]<int Lanes>() { weigh<V, Lanes>(values.row, lane, key, end); });
+        withLanes(lane, [&]<int Lanes>() { weigh<V, Lanes>(values, lane, key, end); });
       }
     }
   }
@@ -131,7 +135,9 @@ class StepTile {
 #else
   static constexpr bool kPairs = false;
 #endif
-  static constexpr int64_t kPrefetch = 32;  // keys
+  // Rows that are asked for ahead of their use, one by one as others are used: a core that has asked for some
+  // twenty lines waits before it asks for more.
+  static constexpr int64_t kPrefetch = 32;
   // Vectors of columns whose sums stay in registers, for each lane of a block.
   static constexpr int kColumns = kRegisters >= 32 ? 4 : 2;
 
@@ -224,16 +230,16 @@ class StepTile {
 
   // Adds the values of keys [key, end) by their weights.
   template <class V, int Lanes>
-  void weigh(const V* const* rows, int64_t lane, int64_t key, int64_t end) {
+  void weigh(const PieceRows<V>& values, int64_t lane, int64_t key, int64_t end) {
     int64_t column = 0;
     for (; column + kColumns * kWidth <= columns_; column += kColumns * kWidth) {
-      weighColumns<V, Lanes, kColumns>(rows, lane, key, end, column);
+      weighColumns<V, Lanes, kColumns>(values, lane, key, end, column);
     }
-    for (; column < columns_; column += kWidth) weighColumns<V, Lanes, 1>(rows, lane, key, end, column);
+    for (; column < columns_; column += kWidth) weighColumns<V, Lanes, 1>(values, lane, key, end, column);
   }
 
   template <class V, int Lanes, int Columns>
-  void weighColumns(const V* const* rows, int64_t lane, int64_t key, int64_t end, int64_t column) {
+  void weighColumns(const PieceRows<V>& values, int64_t lane, int64_t key, int64_t end, int64_t column) {
     float* out = piece_.out + lane * columns_ + column;
     const float* weights = scoresOf(lane);
     Vec sums[Lanes][Columns];
@@ -243,11 +249,12 @@ class StepTile {
       for (int c = 0; c < Columns; ++c) sums[l][c] = load(out + l * columns_ + c * kWidth);
     }
     for (int64_t j = key; j < end; ++j) {
+      if (lane == 0 && column == 0) values.prefetch(j + kPrefetch);
       Vec value[Columns];
 #pragma GCC unroll 4
       for (int c = 0; c < Columns; ++c) {
         const int64_t i = column + c * kWidth;
-        value[c] = cached(rows[j], i, headDim_ - i);
+        value[c] = cached(values.row[j], i, headDim_ - i);
       }
 #pragma GCC unroll 4
       for (int l = 0; l < Lanes; ++l) {

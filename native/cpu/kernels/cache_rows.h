@@ -91,13 +91,11 @@ struct CacheRows {
     bytes_ = cells * static_cast<int64_t>(sizeof(T));
   }
 
-  // The blocks of a sequence lie anywhere, which no hardware foresees: asks for the kAhead rows from `first`
-  // on.
-  void prefetch(int64_t first) const {
-    for (int64_t i = first; i < smaller(count, first + kAhead); ++i) {
-      for (int64_t byte = 0; byte < bytes_; byte += 64)
-        __builtin_prefetch(reinterpret_cast<const char*>(row[i]) + byte);
-    }
+  // The blocks of a sequence lie anywhere, which no hardware foresees: asks for row i, if there is one.
+  void prefetch(int64_t i) const {
+    if (i < 0 || i >= count) return;
+    for (int64_t byte = 0; byte < bytes_; byte += 64)
+      __builtin_prefetch(reinterpret_cast<const char*>(row[i]) + byte);
   }
 
   static constexpr int64_t kAhead = 16;

@@ -1,6 +1,8 @@
 #include "direct.h"
 
+#include "act.h"
 #include "dequantize.h"
+#include "sum_each.h"
 
 namespace ibert::cpu::IBERT_ISA {
 
@@ -16,11 +18,20 @@ constexpr int kTogether = 4, kRest = 4;
 constexpr int kTogether = 2, kRest = 2;
 #endif
 
-float sumOf16(Floats v) {
-  float lanes[16], sum = 0;
-  store(lanes, v);
-  for (float lane : lanes) sum += lane;
-  return sum;
+// The sums of `group` neighbours of a row.
+template <class T>
+void groupSums(const T* x, int64_t columns, int64_t group, float* sums) {
+  const int64_t groups = columns / group;
+  for (int64_t first = 0; first < groups; first += kWidth) {
+    Vec parts[kWidth];
+    for (int64_t i = 0; i < kWidth; ++i) {
+      parts[i] = broadcast(0.0f);
+      if (first + i >= groups) continue;
+      const T* at = x + (first + i) * group;
+      for (int64_t k = 0; k < group; k += kWidth) parts[i] += load(at + k);
+    }
+    storePart(sums + first, sumEach(parts), groups - first);
+  }
 }
 
 // 16 columns (`h`: the first or the last of a block) by 32 rows of W: dots[t][half] += code + bias times x,
@@ -150,10 +161,11 @@ template <class Unit, DType D, int Rows>
 __attribute__((noinline)) void multiplyRows(const DirectRows<Unit>& x, int64_t row0, const uint8_t* panel,
                                             float* sums) {
   constexpr PackedFormat format = packedFormat(D);
-  constexpr bool twoScales = format.scales == ScaleKind::Super16;
+  constexpr bool twoScales = columnsOfScale(D) == 16;
   using Dot = BlockDot<Unit, format.bits>;
   const int64_t blocks = x.columns / kBlock;
-  const float* xSums = x.sums + row0 * 2 * blocks;
+  constexpr int kSums = kBlock / columnsOfScale(D);
+  const float* xSums = x.sums + row0 * kSums * blocks;
   Floats totals[2][Rows] = {};
   // Front to back over the panel: the stream of its bytes is what the time of one row goes into.
   for (int64_t b = 0; b < blocks; ++b) {
@@ -166,8 +178,7 @@ __attribute__((noinline)) void multiplyRows(const DirectRows<Unit>& x, int64_t r
       Dot::template run<Rows>(at.codes, h, x.x + row0 * x.columns + b * kBlock, x.columns, dots);
       if (!twoScales && h == 0) continue;
       for (int t = 0; t < Rows; ++t) {
-        const float* neighbours = xSums + t * 2 * blocks + 2 * b;
-        const float sum = twoScales ? neighbours[h] : neighbours[0] + neighbours[1];
+        const float sum = xSums[(t * blocks + b) * kSums + (twoScales ? h : 0)];
         for (int half = 0; half < 2; ++half) {
           const BlockScales& s = scales[half];
           totals[half][t] += s.d[h] * dots[t][half] + (s.m[h] - s.d[h] * Dot::kBias) * sum;
@@ -273,21 +284,29 @@ void inGroups(const DirectRows<Unit>& x, int64_t row0, const uint8_t* panel, flo
 }  // namespace
 
 template <class Unit>
-DirectRows<Unit> directRows(const Matrix& x, int64_t rows, int64_t columns, void* memory) {
-  float* sums = static_cast<float*>(memory);
-  const int64_t groups = ceilDivide(columns, 16);
-  typename Unit::Element* copy = reinterpret_cast<typename Unit::Element*>(sums + rows * groups);
+DirectRows<Unit> directRows(const Matrix& x, int64_t rows, const PackedWeight& w, void* memory) {
+  using Element = typename Unit::Element;
+  const int64_t columns = w.columns, group = columnsOfScale(w.dtype);
+  Element* copy = static_cast<Element*>(memory);
+  float* sums = reinterpret_cast<float*>(static_cast<char*>(memory) +
+                                         roundUp(rows * columns * static_cast<int64_t>(sizeof(Element)), 64));
   const bool inPlace = x.bf16 == Unit::kTakesBf16 && x.stride == columns;
   for (int64_t t = 0; t < rows; ++t) {
     const Matrix row = x.at(t, 0);
+    if (packedFormat(w.dtype).bits != 0) {
+      withType(x.bf16 ? DType::BF16 : DType::F32, [&](auto* type) {
+        groupSums(static_cast<decltype(type)>(const_cast<void*>(row.data)), columns, group,
+                  sums + t * (columns / group));
+      });
+    }
+    if (inPlace) continue;
     for (int64_t k = 0; k < columns; k += 16) {
       const int64_t count = smaller(16, columns - k);
-      const Floats v = loadElements(row.data, row.bf16, k, count);
-      sums[t * groups + k / 16] = sumOf16(v);
-      if (!inPlace) storeElements(copy, Unit::kTakesBf16, t * columns + k, count, v);
+      storeElements(copy, Unit::kTakesBf16, t * columns + k, count,
+                    loadElements(row.data, row.bf16, k, count));
     }
   }
-  return {inPlace ? static_cast<const typename Unit::Element*>(x.data) : copy, sums, rows, columns};
+  return {inPlace ? static_cast<const Element*>(x.data) : copy, sums, rows, columns};
 }
 
 template <class Unit>
@@ -306,8 +325,8 @@ void multiplyDirect(const DirectRows<Unit>& x, const PackedWeight& w, int64_t p,
                 [&](auto tag) { inGroups<Unit, decltype(tag)::value, kTogether>(x, 0, w.panel(p), sums); });
 }
 
-#define IBERT_DIRECT(Unit)                                                            \
-  template DirectRows<Unit> directRows<Unit>(const Matrix&, int64_t, int64_t, void*); \
+#define IBERT_DIRECT(Unit)                                                                        \
+  template DirectRows<Unit> directRows<Unit>(const Matrix&, int64_t, const PackedWeight&, void*); \
   template void multiplyDirect<Unit>(const DirectRows<Unit>&, const PackedWeight&, int64_t, float*);
 IBERT_DIRECT(FloatUnit)
 #if defined(__AVX512BF16__)

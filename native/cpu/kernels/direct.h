@@ -17,21 +17,27 @@ IBERT_INLINE bool multipliesDirectly(const Tensor& weight, bool bf16, int64_t ro
   return rows <= kDirectRows && (packedFormat(weight.dtype).bits != 0 || !panels);
 }
 
+// Neighbouring columns of a quantised weight that share D and M.
+constexpr int64_t columnsOfScale(DType dtype) {
+  return packedFormat(dtype).scales == ScaleKind::Super16 ? 16 : 32;
+}
+
 // Bytes that `directRows` needs for (rows, K).
 template <class Unit>
 constexpr int64_t directBytes(int64_t rows, int64_t columns) {
-  return rows * columns * (Unit::kTakesBf16 ? 2 : 4) + rows * ceilDivide(columns, 16) * 4;
+  return roundUp(rows * columns * (Unit::kTakesBf16 ? 2 : 4), 64) + rows * ceilDivide(columns, 16) * 4;
 }
 
-// x as the unit takes it, and the sums of 16 neighbours, which the constant part M of the weights multiplies.
+// x as the unit takes it, and for quantised weights the sums of the columns that share a scale, which the
+// constant part M of the weights multiplies.
 template <class Unit>
 struct DirectRows {
   const typename Unit::Element* x;  // [rows][K]
-  const float* sums;                // [rows][ceil(K / 16)]
+  const float* sums;                // [rows][K / columnsOfScale]
   int64_t rows, columns;
 };
 template <class Unit>
-DirectRows<Unit> directRows(const Matrix& x, int64_t rows, int64_t columns, void* memory);
+DirectRows<Unit> directRows(const Matrix& x, int64_t rows, const PackedWeight& w, void* memory);
 
 // sums[row][32] = x W^T for panel p. Only units of f32 take weights that are not quantised.
 template <class Unit>

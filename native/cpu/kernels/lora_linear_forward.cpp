@@ -76,12 +76,11 @@ struct LowSource {
   using Element = typename Unit::Element;
   Matrix x;
   int64_t depth, R;
-  const float* loraA;
+  Matrix loraA;
 
   const Element* panel(int64_t p, int64_t k0, int64_t count, Element* scratch) const {
     const int64_t row = p * kPanelRows;
-    return rowPanel<Unit>(loraA + row * depth, depth, 0, smaller(kPanelRows, R - row), k0, count, 1.0f,
-                          scratch);
+    return rowPanel<Unit>(loraA.at(row, 0), 0, smaller(kPanelRows, R - row), k0, count, 1.0f, scratch);
   }
   int extras(int64_t) const { return 0; }
   Extra extra(int64_t, int) const { return {}; }
@@ -97,7 +96,7 @@ struct MainSource {
   PackedWeight weight;
   Segments segments;
   Matrix xa;
-  const float* loraB;
+  Matrix loraB;
   float scale;
 
   const Element* panel(int64_t p, int64_t k0, int64_t count, Element* scratch) const {
@@ -111,7 +110,7 @@ struct MainSource {
     const int64_t n0 = p * kPanelRows;
     const Segment& s = *PanelSegments(segments, n0).list[e];
     const int64_t first = larger(s.begin, n0), last = smaller(s.end, n0 + kPanelRows);
-    return rowPanel<Unit>(loraB + first * r, r, static_cast<int>(first - n0), last - first, k0, count, scale,
+    return rowPanel<Unit>(loraB.at(first, 0), static_cast<int>(first - n0), last - first, k0, count, scale,
                           scratch);
   }
 };
@@ -120,8 +119,8 @@ struct MainSource {
 template <class Unit>
 void forwardDirect(const LoraLinearForward& op, Context& context, const Shape& s, std::byte* memory,
                    const RowLora* lora) {
-  const DirectRows<Unit> x = directRows<Unit>(Matrix(op.x), s.T, s.K, memory);
   const PackedWeight weight(op.weight);
+  const DirectRows<Unit> x = directRows<Unit>(Matrix(op.x), s.T, weight, memory);
   const Matrix residual = op.residual ? Matrix(op.residual) : Matrix();
   context.pool.parallelFor(weight.panels(), [&](int64_t p, int) {
     alignas(64) float sums[kDirectRows * kPanelRows];
@@ -139,7 +138,7 @@ void forwardBlocked(const LoraLinearForward& op, Context& context, const Shape& 
   std::byte* scratch = context.workspace + plan.scratch;
   Element* xa = part<Element>(context.workspace, plan.xa);
   if (adapter >= 0) {
-    const LowSource<Unit> low{x, s.K, s.R, op.loraA.as<float>() + adapter * s.R * s.K};
+    const LowSource<Unit> low{x, s.K, s.R, Matrix(op.loraA).at(adapter * s.R, 0)};
     multiply<Unit>(context.pool, scratch, plan.low, s.T, ceilDivide(s.R, kPanelRows), low,
                    [&](const float* sums, int64_t row0, int64_t rows, int64_t p) {
                      storeSums(Result(xa, Unit::kTakesBf16, s.R, s.R), nullptr, sums, row0, rows, p);
@@ -152,7 +151,7 @@ void forwardBlocked(const LoraLinearForward& op, Context& context, const Shape& 
                                 PackedWeight(op.weight),
                                 Segments(op.segments, op.slots, s.N, adapter >= 0),
                                 Matrix(xa, Unit::kTakesBf16, s.R),
-                                adapter >= 0 ? op.loraB.as<float>() + adapter * s.N * s.r : nullptr,
+                                adapter >= 0 ? Matrix(op.loraB).at(adapter * s.N, 0) : Matrix(),
                                 static_cast<float>(op.scale)};
   const Matrix residual = op.residual ? Matrix(op.residual) : Matrix();
   multiply<Unit>(context.pool, scratch, plan.main, s.T, source.weight.panels(), source,

@@ -194,7 +194,7 @@ class Kernel {
     for (int64_t key = 0; key <= rows.last; key += kKeyBlock, now = 1 - now) {
       find(1 - now, key + kKeyBlock);
       const auto rowAt = [&](auto* of, int64_t j) {
-        if (j % of->kAhead == 0) of[1 - now].prefetch(j);
+        of[1 - now].prefetch(j);
         return widened(of[now].row[j], scratch, j);
       };
       tile.template add<Widened<Q, K>, Widened<Q, V>>(

@@ -112,9 +112,8 @@ const typename Unit::Element* columnPanel(const Matrix& m, int64_t width, int64_
 }
 
 template <class Unit>
-const typename Unit::Element* rowPanel(const float* rows, int64_t stride, int first, int64_t count,
-                                       int64_t k0, int64_t depth, float scale,
-                                       typename Unit::Element* scratch) {
+const typename Unit::Element* rowPanel(const Matrix& m, int first, int64_t count, int64_t k0, int64_t depth,
+                                       float scale, typename Unit::Element* scratch) {
   for (int64_t k = 0; k < depth; k += 16) {
     const int64_t steps = smaller(16, depth - k);
     for (int half = 0; half < 2; ++half) {
@@ -122,7 +121,7 @@ const typename Unit::Element* rowPanel(const float* rows, int64_t stride, int fi
       for (int lane = 0; lane < 16; ++lane) {
         const int64_t row = 16 * half + lane - first;
         lanes[lane] = row >= 0 && row < count
-                          ? loadElements(rows, false, row * stride + k0 + k, steps) * scale
+                          ? loadElements(m.data, m.bf16, row * m.stride + k0 + k, steps) * scale
                           : Floats{};
       }
       transpose16(lanes);
@@ -133,14 +132,14 @@ const typename Unit::Element* rowPanel(const float* rows, int64_t stride, int fi
   return scratch;
 }
 
-#define IBERT_PANELS(Unit)                                                                                   \
-  template const Unit::Element* weightPanel<Unit>(const PackedWeight&, int64_t, int64_t, int64_t,            \
-                                                  Unit::Element*);                                           \
-  template const Unit::Element* transposedPanel<Unit>(const PackedWeight&, int64_t, int64_t, int64_t,        \
-                                                      Unit::Element*);                                       \
-  template const Unit::Element* columnPanel<Unit>(const Matrix&, int64_t, int64_t, int64_t, float,           \
-                                                  Unit::Element*);                                           \
-  template const Unit::Element* rowPanel<Unit>(const float*, int64_t, int, int64_t, int64_t, int64_t, float, \
+#define IBERT_PANELS(Unit)                                                                            \
+  template const Unit::Element* weightPanel<Unit>(const PackedWeight&, int64_t, int64_t, int64_t,     \
+                                                  Unit::Element*);                                    \
+  template const Unit::Element* transposedPanel<Unit>(const PackedWeight&, int64_t, int64_t, int64_t, \
+                                                      Unit::Element*);                                \
+  template const Unit::Element* columnPanel<Unit>(const Matrix&, int64_t, int64_t, int64_t, float,    \
+                                                  Unit::Element*);                                    \
+  template const Unit::Element* rowPanel<Unit>(const Matrix&, int, int64_t, int64_t, int64_t, float,  \
                                                Unit::Element*);
 IBERT_PANELS(FloatUnit)
 #if defined(IBERT_HAS_TILES)

@@ -26,11 +26,9 @@ template <class Unit>
 const typename Unit::Element* columnPanel(const Matrix& m, int64_t width, int64_t k0, int64_t depth,
                                           float scale, typename Unit::Element* scratch);
 
-// Rows of an f32 matrix become the panel's columns: column first + i is row i, i < count, the other columns
-// are 0.
+// Rows of `m` become the panel's columns: column first + i is row i, i < count, the other columns are 0.
 template <class Unit>
-const typename Unit::Element* rowPanel(const float* rows, int64_t stride, int first, int64_t count,
-                                       int64_t k0, int64_t depth, float scale,
-                                       typename Unit::Element* scratch);
+const typename Unit::Element* rowPanel(const Matrix& m, int first, int64_t count, int64_t k0, int64_t depth,
+                                       float scale, typename Unit::Element* scratch);
 
 }  // namespace ibert::cpu::IBERT_ISA

@@ -22,6 +22,15 @@ void copyRow(const From* from, To* to, int64_t count) {
   }
 }
 
+// Rows whose lines are asked for before they are written.
+constexpr int64_t kAhead = 8;
+
+template <class T>
+void prefetchRow(const T* row, int64_t count) {
+  const auto bytes = static_cast<int64_t>(count / kPerCell<T> * sizeof(T));
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(reinterpret_cast<const char*>(row) + i, 1);
+}
+
 void gatherRows(const GatherRows& args, host::Context& context) {
   const int64_t D = args.source.shape[1];
   checkIndices("gatherRows", "rows", args.rows, 0, args.source.shape[0]);
@@ -46,13 +55,26 @@ void kvCacheWrite(const KvCacheWrite& args, host::Context& context) {
       using K = std::remove_pointer_t<decltype(kType)>;
       using V = std::remove_pointer_t<decltype(vType)>;
       const auto* qkv = args.qkv.as<const std::remove_pointer_t<decltype(inType)>>();
+      const auto rowOf = [&](auto* cache, int64_t t, int64_t kvHead) {
+        const int64_t row = (slots[t] / W * args.kvHeads + kvHead) * W + slots[t] % W;
+        return cache + row * (D / kPerCell<std::remove_pointer_t<decltype(cache)>>);
+      };
+      K* keys = args.kCache.as<K>();
+      V* values = args.vCache.as<V>();
       context.pool.parallelFor(args.kvHeads, [&](int64_t kvHead, int) {
+        // No row of the cache is near another, and a store waits for its line.
+        const auto prefetch = [&](int64_t t) {
+          if (t >= T || slots[t] < 0) return;
+          prefetchRow(rowOf(keys, t, kvHead), D);
+          prefetchRow(rowOf(values, t, kvHead), D);
+        };
+        for (int64_t t = 0; t < kAhead; ++t) prefetch(t);
         for (int64_t t = 0; t < T; ++t) {
+          prefetch(t + kAhead);
           if (slots[t] < 0) continue;
           const auto* k = qkv + t * columns + (args.heads + kvHead) * D;
-          const int64_t row = (slots[t] / W * args.kvHeads + kvHead) * W + slots[t] % W;
-          copyRow(k, args.kCache.as<K>() + row * (D / kPerCell<K>), D);
-          copyRow(k + args.kvHeads * D, args.vCache.as<V>() + row * (D / kPerCell<V>), D);
+          copyRow(k, rowOf(keys, t, kvHead), D);
+          copyRow(k + args.kvHeads * D, rowOf(values, t, kvHead), D);
         }
       });
     });
