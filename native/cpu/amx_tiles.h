@@ -1,8 +1,8 @@
 // Intel AMX tile registers: the few instructions that the bf16 product needs, and a twin of them in plain
 // C++.
 //
-// The macros take literal tile numbers, as the instructions do. With IBERT_AMX_EMULATED they run on a model
-// of the eight tile registers, so that the same kernel is tested on machines without AMX. The model is
+// The macros take literal tile numbers, as the instructions do. At the level "amx-emulated" they run on a
+// model of the eight tile registers, so that the same kernel is tested on machines without AMX. The model is
 // strict: a tile used before it was configured, or an operand of the wrong shape, ends the program's test run
 // with an exception.
 //
@@ -27,20 +27,18 @@ static_assert(sizeof(TileConfig) == 64, "LDTILECFG reads 64 bytes");
 
 }  // namespace ibert::cpu
 
-#if defined(IBERT_AMX_EMULATED)
+#if defined(IBERT_LEVEL_amx_emulated)
 
 #include "fail.h"
 
 namespace ibert::cpu::amx {
-
-namespace {
 
 struct Tiles {
   TileConfig config;
   bool configured = false;
   uint8_t data[8][16][64];
 };
-thread_local Tiles tiles;
+inline thread_local Tiles tiles;
 
 inline void need(int tile) {
   if (!tiles.configured || tiles.config.rows[tile] == 0)
@@ -102,8 +100,6 @@ inline void dot(int c, int a, int b) {
     std::memcpy(tiles.data[c][m], sums, sizeof sums);
   }
 }
-
-}  // namespace
 
 }  // namespace ibert::cpu::amx
 

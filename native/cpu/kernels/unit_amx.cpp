@@ -2,9 +2,6 @@
 
 #if defined(IBERT_HAS_TILES)
 
-#if defined(IBERT_LEVEL_amx_emulated)
-#define IBERT_AMX_EMULATED 1
-#endif
 #include "../amx_tiles.h"
 
 namespace ibert::cpu::IBERT_ISA {
