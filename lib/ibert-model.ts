@@ -173,7 +173,8 @@ export class IBertModel {
         );
       }
     }
-    const bank = stored.length === 0 ? undefined : new LoraBank(session.device, session.config, stored, ACTIVATIONS);
+    const bank =
+      stored.length === 0 ? undefined : new LoraBank(session.device, session.config, stored, ACTIVATIONS);
     const context = Math.min(settings.maxContext, session.config.contextLength);
     const inference = new InferenceEngine(session, bank, {
       activations: ACTIVATIONS,

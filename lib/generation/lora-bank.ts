@@ -15,8 +15,8 @@ export interface BankedAdapter {
 /**
  * Several adapters of one base side by side, so that the rows of one step may each use another (Sheng et al. 2023,
  * "S-LoRA"). They may differ in rank, alpha and targets: the bank has the largest rank and all targets, with zeros where
- * an adapter has nothing; alpha / rank is multiplied into B. In bf16 a step reads half as much, and the numbers are those
- * that training in bf16 multiplies with.
+ * an adapter has nothing; alpha / rank is multiplied into B. In bf16 a step reads half as much; units of bf16
+ * round adapters so in training too.
  */
 export class LoraBank implements ServedAdapters {
   readonly scale = 1;

@@ -33,12 +33,14 @@ static_assert(sizeof(TileConfig) == 64, "LDTILECFG reads 64 bytes");
 
 namespace ibert::cpu::amx {
 
+namespace {
+
 struct Tiles {
   TileConfig config;
   bool configured = false;
   uint8_t data[8][16][64];
 };
-inline thread_local Tiles tiles;
+thread_local Tiles tiles;
 
 inline void need(int tile) {
   if (!tiles.configured || tiles.config.rows[tile] == 0)
@@ -100,6 +102,8 @@ inline void dot(int c, int a, int b) {
     std::memcpy(tiles.data[c][m], sums, sizeof sums);
   }
 }
+
+}  // namespace
 
 }  // namespace ibert::cpu::amx
 

@@ -123,15 +123,23 @@ template <>
 struct BlockDot<DotUnit, 8> {
   static constexpr float kBias = 0;
 
+  // Byte i of every lane, as a number.
+  IBERT_INLINE __m512i number(__m512i bytes, int i) {
+    __m512i code;
+    if (i == 0) {
+      code = _mm512_and_si512(bytes, _mm512_set1_epi32(255));
+    } else if (i == 3) {
+      code = _mm512_srli_epi32(bytes, 24);
+    } else {
+      const __m512i lanes = _mm512_broadcast_i32x4(_mm_set_epi32(12, 8, 4, 0));
+      constexpr int kZeros = static_cast<int>(0x80808000u);
+      code = _mm512_shuffle_epi8(bytes, _mm512_or_si512(lanes, _mm512_set1_epi32(kZeros + i)));
+    }
+    return (__m512i)_mm512_cvtepi32_ps(code);
+  }
   // Bytes i and i + 2 of every lane.
   IBERT_INLINE __m512i weights(__m512i bytes, int i) {
-    constexpr int kOrAnd = 0xf8;  // a | (b & c)
-    const __m512i mask = _mm512_set1_epi32(255);
-    const __m512i low = _mm512_and_si512(_mm512_srli_epi32(bytes, 8 * i), mask);
-    const __m512i high = _mm512_and_si512(_mm512_srli_epi32(bytes, 16 + 8 * i), mask);
-    return _mm512_ternarylogic_epi32(_mm512_srli_epi32((__m512i)_mm512_cvtepi32_ps(low), 16),
-                                     (__m512i)_mm512_cvtepi32_ps(high),
-                                     _mm512_set1_epi32(static_cast<int>(0xffff0000u)), kOrAnd);
+    return _mm512_or_si512(_mm512_srli_epi32(number(bytes, i), 16), number(bytes, i + 2));
   }
 
   template <int Rows>
