@@ -68,8 +68,14 @@ export interface Drawn {
 const RECORDED_ROWS = 32;
 const MOST_RECORDINGS = 64;
 
-/** Names of the index rows that a step uploads, each `maxRows` long but the last two. */
-const INDEX_ROWS = ["tokens", "positions", "slots", "sequences", "adapters"] as const;
+/** What a step is told of each row: token, position, slot in the cache, sequence, adapter. */
+const ROW_INDICES = 5;
+
+/** Ops that come again and again, with what they are told before they run and what is read after them. */
+interface Repeated {
+  recording: Recording;
+  views: readonly Tensor[];
+}
 
 export class InferenceEngine {
   readonly cache: KvCache;
@@ -78,12 +84,12 @@ export class InferenceEngine {
   private readonly arena: Arena;
   /** Columns of the block table: blocks that one sequence may have. */
   private readonly tableWidth: number;
-  /** All that a step uploads: INDEX_ROWS, the rows with outputs, the block table. */
+  /** All that a step uploads: ROW_INDICES rows as long as the step, the rows with outputs, the block table. */
   private readonly indices: Tensor;
   /** (maxOutputs, V) */
   private readonly logits: Tensor;
   private readonly drawn: { ids: Tensor; logprobs: Tensor; uniform: Tensor };
-  private readonly recordings = new Map<string, Recording>();
+  private readonly repeated = new Map<string, Repeated>();
 
   readonly device: Device;
   readonly config: ModelConfig;
@@ -103,7 +109,7 @@ export class InferenceEngine {
     this.tableWidth = Math.min(blocks, KvCache.blocksFor(config.contextLength));
     this.cache = new KvCache(device, config, { blocks, dtype: options.cache ?? options.activations });
     this.maxOutputs = Math.min(options.maxRows, Math.max(options.maxSequences, EXACT_ROWS));
-    this.indices = device.empty([this.indexCount], "i32");
+    this.indices = device.empty([this.indexCount(options.maxRows, this.maxOutputs)], "i32");
     this.logits = device.empty([this.maxOutputs, config.vocabSize], "f32");
     this.drawn = {
       ids: device.empty([this.maxOutputs], "i32"),
@@ -122,51 +128,58 @@ export class InferenceEngine {
       throw new RangeError(`a step takes 1 to ${maxRows} rows of at most ${maxSequences} sequences`);
     }
     if (outputs > this.maxOutputs) throw new RangeError(`a step has at most ${this.maxOutputs} outputs`);
-    this.device.write(this.indices, this.indexValues(inputs));
-    if (rows > RECORDED_ROWS) return this.enqueue(rows, outputs);
-    const key = `${rows} ${outputs}`;
-    let recording = this.recordings.get(key);
-    if (recording === undefined) {
-      if (this.recordings.size === MOST_RECORDINGS) this.freeRecordings();
-      recording = this.device.record(() => this.enqueue(rows, outputs));
-      this.recordings.set(key, recording);
+    const values = this.indexValues(inputs, rows, outputs);
+    if (rows > RECORDED_ROWS) {
+      this.device.write(this.indices.view([values.length]), values);
+      return this.enqueue(rows, outputs);
     }
+    const { recording, views } = this.repeat(
+      `step ${rows} ${outputs}`,
+      () => [this.indices.view([values.length])],
+      () => this.enqueue(rows, outputs),
+    );
+    this.device.write(views[0] as Tensor, values);
     this.device.replay(recording);
   }
 
   /** Draws the successors of the last step's outputs, in order; `drawings` covers each of them once. */
   async draw(drawings: readonly Drawing[]): Promise<Drawn> {
     const { device, drawn } = this;
-    const uniform = new Float32Array(this.maxOutputs);
-    let count = 0;
-    for (const drawing of drawings) {
-      uniform.set(drawing.uniform, count);
-      count += drawing.uniform.length;
-    }
-    device.write(drawn.uniform, uniform);
-    let first = 0;
-    for (let i = 0; i < drawings.length;) {
-      const { temperature, topP, topK } = drawings[i] as Drawing;
-      let rows = 0;
-      for (; i < drawings.length; i++) {
-        const next = drawings[i] as Drawing;
-        if (next.temperature !== temperature || next.topP !== topP || next.topK !== topK) break;
-        rows += next.uniform.length;
+    const uniform: number[] = [];
+    // Rows that follow each other and are drawn alike are one op.
+    const groups: { rows: number; temperature: number; topP: number; topK: number }[] = [];
+    for (const { uniform: numbers, temperature, topP, topK } of drawings) {
+      uniform.push(...numbers);
+      const last = groups.at(-1);
+      if (last?.temperature === temperature && last.topP === topP && last.topK === topK) {
+        last.rows += numbers.length;
+      } else {
+        groups.push({ rows: numbers.length, temperature, topP, topK });
       }
-      const part = (tensor: Tensor): Tensor => tensor.view([rows], first);
-      device.ops.sample({
-        logits: this.logitsOf(first, rows),
-        uniform: part(drawn.uniform),
-        ids: part(drawn.ids),
-        logprob: part(drawn.logprobs),
-        temperature,
-        topP,
-        topK,
-      });
-      first += rows;
     }
-    const ids = device.readLater(drawn.ids.view([count]));
-    const logprobs = device.readLater(drawn.logprobs.view([count]));
+    const { recording, views } = this.repeat(
+      `draw ${groups.map((group) => Object.values(group).join(" ")).join(", ")}`,
+      () => [drawn.uniform, drawn.ids, drawn.logprobs].map((tensor) => tensor.view([uniform.length])),
+      () => {
+        let first = 0;
+        for (const { rows, ...how } of groups) {
+          const part = (tensor: Tensor): Tensor => tensor.view([rows], first);
+          device.ops.sample({
+            logits: this.logitsOf(first, rows),
+            uniform: part(drawn.uniform),
+            ids: part(drawn.ids),
+            logprob: part(drawn.logprobs),
+            ...how,
+          });
+          first += rows;
+        }
+      },
+    );
+    const [told, idsRead, logprobsRead] = views as [Tensor, Tensor, Tensor];
+    device.write(told, new Float32Array(uniform));
+    device.replay(recording);
+    const ids = device.readLater(idsRead);
+    const logprobs = device.readLater(logprobsRead);
     await device.synchronize();
     return { ids: new Int32Array(ids.buffer), logprobs: new Float32Array(logprobs.buffer) };
   }
@@ -184,37 +197,45 @@ export class InferenceEngine {
     for (const tensor of [this.indices, this.logits, ...Object.values(this.drawn)]) this.device.free(tensor);
   }
 
+  /** What was recorded under this name, or is now. */
+  private repeat(key: string, views: () => Tensor[], body: () => void): Repeated {
+    let repeated = this.repeated.get(key);
+    if (repeated === undefined) {
+      if (this.repeated.size === MOST_RECORDINGS) this.freeRecordings();
+      repeated = { recording: this.device.record(body), views: views() };
+      this.repeated.set(key, repeated);
+    }
+    return repeated;
+  }
+
   private freeRecordings(): void {
-    for (const recording of this.recordings.values()) this.device.freeRecording(recording);
-    this.recordings.clear();
+    for (const { recording } of this.repeated.values()) this.device.freeRecording(recording);
+    this.repeated.clear();
   }
 
-  private get indexCount(): number {
-    const { maxRows, maxSequences } = this.options;
-    return INDEX_ROWS.length * maxRows + this.maxOutputs + maxSequences * this.tableWidth;
+  private indexCount(rows: number, outputs: number): number {
+    return ROW_INDICES * rows + outputs + this.options.maxSequences * this.tableWidth;
   }
 
-  private indexValues(inputs: readonly StepInput[]): Int32Array {
-    const { maxRows } = this.options;
-    const values = new Int32Array(this.indexCount);
-    const [tokens, positions, slots, sequences, adapters] = INDEX_ROWS.map((_, i) =>
-      values.subarray(i * maxRows, (i + 1) * maxRows),
-    ) as [Int32Array, Int32Array, Int32Array, Int32Array, Int32Array];
-    const lastRows = values.subarray(INDEX_ROWS.length * maxRows);
-    const table = lastRows.subarray(this.maxOutputs);
+  private indexValues(inputs: readonly StepInput[], rows: number, outputs: number): Int32Array {
+    const values = new Int32Array(this.indexCount(rows, outputs));
     let row = 0;
-    let output = 0;
-    inputs.forEach(({ sequence, tokens: ids, adapter, outputs }, s) => {
+    let output = ROW_INDICES * rows;
+    let table = output + outputs;
+    for (const [s, { sequence, tokens, adapter, outputs: last }] of inputs.entries()) {
       const start = sequence.length;
-      slots.set(this.cache.append(sequence, ids.length), row);
-      tokens.set(ids, row);
-      sequences.fill(s, row, row + ids.length);
-      adapters.fill(adapter, row, row + ids.length);
-      for (let i = 0; i < ids.length; i++) positions[row + i] = start + i;
-      row += ids.length;
-      for (let i = outputs; i > 0; i--) lastRows[output++] = row - i;
-      table.set(sequence.blocks, s * this.tableWidth);
-    });
+      const slots = this.cache.append(sequence, tokens.length);
+      for (let i = 0; i < tokens.length; i++, row++) {
+        values[row] = tokens[i] as number;
+        values[rows + row] = start + i;
+        values[2 * rows + row] = slots[i] as number;
+        values[3 * rows + row] = s;
+        values[4 * rows + row] = adapter;
+      }
+      for (let i = last; i > 0; i--) values[output++] = row - i;
+      values.set(sequence.blocks, table);
+      table += this.tableWidth;
+    }
     return values;
   }
 
@@ -234,14 +255,14 @@ export class InferenceEngine {
   ): void {
     const { config, weights, indices } = this;
     const { hiddenSize, intermediateSize, heads, kvHeads, headDim, rmsNormEps: eps } = config;
-    const { maxRows, maxSequences } = this.options;
     const activation = (height: number, width: number): Tensor =>
       arena.tensor([height, width], this.options.activations);
-    const [ids, rowPosition, cacheSlots, rowSequence, adapterOfRow] = INDEX_ROWS.map((_, i) =>
-      indices.view([rows], i * maxRows),
+    const [ids, rowPosition, cacheSlots, rowSequence, adapterOfRow] = Array.from(
+      { length: ROW_INDICES },
+      (_, i) => indices.view([rows], i * rows),
     ) as [Tensor, Tensor, Tensor, Tensor, Tensor];
-    const afterRows = INDEX_ROWS.length * maxRows;
-    const blockTable = indices.view([maxSequences, this.tableWidth], afterRows + this.maxOutputs);
+    const afterRows = ROW_INDICES * rows;
+    const blockTable = indices.view([this.options.maxSequences, this.tableWidth], afterRows + outputs);
 
     arena.scope(() => {
       const cosSin = arena.tensor([rows, headDim], "f32");
