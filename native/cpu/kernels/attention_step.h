@@ -1,8 +1,8 @@
 // Attention in a step of generation: a few query rows of one sequence against its cache. Reading the cache is
 // the bound, so keys and values are used as they lie, each once for all query heads that share them.
 //
-// The context goes in pieces of kPieceKeys keys: scores of all of them, softmax, weighted sum of the values;
-// the pieces are joined in their order. A piece begins at a multiple of kPieceKeys and the arithmetic of a
+// The context goes in pieces of at most kPieceKeys keys: scores of all of them, softmax, weighted sum of the
+// values; the pieces are joined in their order. All pieces of a model are as long, and the arithmetic of a
 // lane (a query row and head) knows of no other lane, so that its result is the same bits whatever rows go
 // with it, and whether one task walks through the pieces or each has its own.
 #pragma once
@@ -98,7 +98,7 @@ class StepTile {
     }
   }
 
-  // Computes piece(): the keys from firstKey on, which is a multiple of kPieceKeys. It holds nothing for the
+  // Computes piece(): the keys from firstKey on, at which a piece begins. It holds nothing for the
   // lanes that see none of them.
   template <class K, class V>
   void attend(int64_t firstKey, const PieceRows<K>& keys, const PieceRows<V>& values) {

@@ -15,14 +15,21 @@ namespace ibert::cpu::IBERT_ISA {
 
 namespace {
 
-// A step with at most this many rows times key-value heads makes a task of every piece of the context.
-constexpr int64_t kSplitRows = 64;
+// A step with fewer rows times key-value heads than this for each thread makes a task of every piece of the
+// context.
+constexpr int64_t kSplitRows = 4;
 
-int64_t pieces(const PagedAttention& args) {
+// Keys of a piece. Few heads leave threads without work, or with one head more than others, unless the pieces
+// are small.
+int64_t pieceKeys(const PagedAttention& args) {
+  return args.kvHeads < 8 ? kPieceKeys / 4 : kPieceKeys;
+}
+
+int64_t pieces(const PagedAttention& args, int threads) {
   const int64_t T = args.qkv.shape[0];
-  if (T > kDirectRows || T * args.kvHeads > kSplitRows) return 1;
+  if (T > kDirectRows || T * args.kvHeads >= kSplitRows * threads) return 1;
   const int64_t capacity = args.blockTable.shape[1] * args.kCache.shape[2];
-  return larger(1, ceilDivide(capacity, kPieceKeys));
+  return larger(1, ceilDivide(capacity, pieceKeys(args)));
 }
 
 // Rows [first, first + count), all of one sequence, with positions that do not fall; the last is at `last`.
@@ -74,30 +81,33 @@ class Kernel {
         group_(args.heads / args.kvHeads),
         tiles_(rowTiles(args, tilePositions(group_))),
         few_(args.qkv.shape[0] <= kDirectRows || static_cast<int64_t>(tiles_.size()) == args.qkv.shape[0]),
-        split_(pieces(args)),
+        pieceKeys_(pieceKeys(args)),
+        split_(pieces(args, context.pool.threads())),
         shared_(context.workspace),
         partials_(shared_, split_ > 1 ? args.qkv.shape[0] * args.heads * split_ : 0, args.headDim),
         own_(context.workspace + shared_.bytes()) {}
 
   void run(host::Context& context) {
     checkContent(args_, tiles_);
-    const int64_t perTile = args_.kvHeads * split_;
+    int64_t last = 0;
+    for (const RowTile& rows : tiles_) last = larger(last, rows.last);
+    const int64_t perTile = args_.kvHeads * smaller(split_, last / pieceKeys_ + 1);
     // The last tiles first: in prefill they see the most keys.
     context.pool.parallelFor(static_cast<int64_t>(tiles_.size()) * perTile, [&](int64_t task, int worker) {
       const RowTile& rows = tiles_[tiles_.size() - 1 - static_cast<size_t>(task / perTile)];
-      const int64_t kvHead = task % args_.kvHeads, piece = task / args_.kvHeads % split_;
+      const int64_t kvHead = task % args_.kvHeads, piece = task % perTile / args_.kvHeads;
       Carver carver(own_ + worker * workerBytes(args_));
       if (!few_) {
         attendMany(rows, kvHead, carver);
       } else if (split_ == 1) {
         attendFew(rows, kvHead, 0, rows.last + 1, carver);
-      } else if (piece * kPieceKeys <= rows.last) {
-        attendFew(rows, kvHead, piece * kPieceKeys, smaller(rows.last + 1, (piece + 1) * kPieceKeys), carver);
+      } else if (piece * pieceKeys_ <= rows.last) {
+        attendFew(rows, kvHead, piece * pieceKeys_, smaller(rows.last + 1, (piece + 1) * pieceKeys_), carver);
       }
     });
     if (split_ == 1) return;
     forRows(context.pool, args_.qkv.shape[0] * args_.heads, args_.headDim * split_, [&](int64_t row) {
-      for (int64_t p = 1; p <= position()[row / args_.heads] / kPieceKeys; ++p) {
+      for (int64_t p = 1; p <= position()[row / args_.heads] / pieceKeys_; ++p) {
         partials_.join(row * split_, partials_, row * split_ + p);
       }
       partials_.writeRow(row * split_, args_.headDim, y(row));
@@ -156,15 +166,15 @@ class Kernel {
     begin(rows, kvHead, [&](auto&&... of) { tile.template begin<Q, K>(of...); });
     PieceRows<K> keys;
     PieceRows<V> values;
-    for (int64_t first = from; first < to; first += kPieceKeys) {
-      const int64_t end = smaller(to, first + kPieceKeys);
+    for (int64_t first = from; first < to; first += pieceKeys_) {
+      const int64_t end = smaller(to, first + pieceKeys_);
       keys.find(args_.kCache, blocks(rows), kvHead, first, end);
       values.find(args_.vCache, blocks(rows), kvHead, first, end);
       tile.attend(first, keys, values);
       for (int64_t lane = 0; lane < lanes; ++lane) {
         if (position()[rows.first + lane / group_] < first) continue;
         if (split_ > 1) {
-          partials_.copy(laneRow(rows, kvHead, lane) * split_ + first / kPieceKeys, tile.piece(), lane);
+          partials_.copy(laneRow(rows, kvHead, lane) * split_ + first / pieceKeys_, tile.piece(), lane);
         } else if (first == 0) {
           sum.copy(lane, tile.piece(), lane);
         } else {
@@ -211,7 +221,7 @@ class Kernel {
   // A step of generation: few rows, or one of each sequence. How long a tile is does not decide, since that
   // would let the place where a prompt was cut show in its bits.
   bool few_;
-  int64_t split_;
+  int64_t pieceKeys_, split_;
   Carver shared_;
   Partial partials_;  // of row r of y and piece p: lane r * split + p
   std::byte* own_;
@@ -238,7 +248,7 @@ void pagedAttention(const PagedAttention& args, host::Context& context) {
 
 int64_t workspace(const PagedAttention& args, int threads) {
   Carver shared(nullptr);
-  const int64_t split = pieces(args);
+  const int64_t split = pieces(args, threads);
   Partial(shared, split > 1 ? args.qkv.shape[0] * args.heads * split : 0, args.headDim);
   int64_t own = 0;
   withKernel(args, [&]<class Chosen>() { own = Chosen::workerBytes(args); });
