@@ -1,7 +1,5 @@
 // Recorded ops. A step of generation is the same few hundred ops every time, with other inputs in the same
 // memory: marshalling and checking them once leaves the processor to the kernels.
-#include <cstring>
-
 #include "handles.h"
 
 namespace ibert::bindings {
