@@ -28,6 +28,8 @@ export interface PromptFields {
   input: string;
   /** `error_resolution` only: `ExceptionType: message`. */
   error?: string;
+  /** `sql_to_ibis` only: the dialect of the SQL, where it is not DuckDB's. */
+  dialect?: string;
 }
 
 /** The code of an answer and the language to check it in. */
@@ -63,6 +65,7 @@ export const rowShape = z.strictObject({
     schema: schemaShape.optional(),
     input: z.string().min(1),
     error: z.string().min(1).optional(),
+    dialect: z.string().min(1).optional(),
   }),
   completion: z.string(),
   /** The tables that a check of this row needs, whether or not the prompt shows them. */

@@ -8,6 +8,8 @@ export interface PromptRequest {
   schema?: Schema;
   /** `error_resolution`: the exception, if it is not the last line of the prompt. */
   error?: string;
+  /** `sql_to_ibis`: the dialect that the SQL is written in. */
+  dialect?: string;
 }
 
 /** One DSL, whole: its compiler, its prompts and its corpus. A second DSL is a second implementation. */

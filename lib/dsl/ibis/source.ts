@@ -9,10 +9,11 @@ import { mutateProgram } from "./generator/mutators.js";
 import { randomProgram, type Profile, type Program } from "./generator/programs.js";
 import { toSchema } from "./generator/schemas.js";
 import { CANONICAL, write, type Style } from "./generator/syntax.js";
-import { CODE_MARK, shortError } from "./prompts.js";
+import { CODE_MARK } from "./prompts.js";
+import { shortError } from "./request.js";
 
 /** Raise it when the same seed no longer gives the same rows. */
-const GENERATOR_VERSION = "ibis-generator-1";
+const GENERATOR_VERSION = "ibis-generator-2";
 
 const GENERATED = { source: "generator", licence: "Apache-2.0" };
 const DOCSTRINGS = { source: "ibis-framework docstrings", licence: "Apache-2.0" };
