@@ -15,7 +15,8 @@ export interface PackedBatch {
   supervisedTokens: number;
   /** Tokens that are not padding. */
   usedTokens: number;
-  rowIds: string[];
+  /** The rows, in their order. */
+  rows: readonly TokenizedRow[];
 }
 
 export interface PackingOptions {
@@ -54,9 +55,9 @@ export class Packer {
     }
   }
 
-  /** Ids of the rows that are drawn but not yet packed, oldest first. */
-  pending(): string[] {
-    return this.queue.map((row) => row.id);
+  /** Numbers of the rows that are drawn but not yet packed, oldest first. */
+  pending(): number[] {
+    return this.queue.map(({ row }) => row);
   }
 
   /** Takes up the rows that `pending` named. */
@@ -104,10 +105,10 @@ export class Packer {
   }
 }
 
-export function rowTooLong(row: TokenizedRow, longest: number): IBertError {
+export function rowTooLong(row: TokenizedRow, longest: number, where?: string): IBertError {
   return new IBertError(
     "row_too_long",
-    `row ${row.id}: ${row.ids.length} tokens, more than the ${longest} that a row may have`,
+    `${where === undefined ? "" : `${where}: `}row ${row.id}: ${row.ids.length} tokens, more than the ${longest} that a row may have`,
     { hint: "Raise the token budget or the context, or set the option to skip such rows." },
   );
 }
@@ -144,6 +145,6 @@ export function packRows(rows: readonly TokenizedRow[], tokenBudget: number, pad
     sequenceOffsets: Int32Array.from(offsets),
     supervisedTokens,
     usedTokens: used,
-    rowIds: rows.map((row) => row.id),
+    rows,
   };
 }

@@ -22,7 +22,7 @@ export interface SamplerState {
 export class TaskSampler {
   private random: Random;
   private readonly choices: [weight: number, task: TaskType][];
-  private readonly cursors = new Map<TaskType, TaskCursor & { order: number[] }>();
+  private readonly cursors = new Map<TaskType, TaskCursor & { order: Uint32Array }>();
 
   /**
    * @param sizes rows of each task
@@ -67,7 +67,7 @@ export class TaskSampler {
 
   next(): { task: TaskType; index: number } {
     const task = this.random.weighted(this.choices);
-    const cursor = this.cursors.get(task) as TaskCursor & { order: number[] };
+    const cursor = this.cursors.get(task) as TaskCursor & { order: Uint32Array };
     if (cursor.next === cursor.order.length) {
       cursor.epoch++;
       cursor.next = 0;
@@ -96,8 +96,7 @@ export class TaskSampler {
     this.random = Random.fromState(state.random);
   }
 
-  private order(task: TaskType, epoch: number): number[] {
-    const rows = Array.from({ length: this.sizes[task] ?? 0 }, (_, i) => i);
-    return Random.of(this.seed, "order", task, epoch).shuffled(rows);
+  private order(task: TaskType, epoch: number): Uint32Array {
+    return Random.of(this.seed, "order", task, epoch).permutation(this.sizes[task] ?? 0);
   }
 }

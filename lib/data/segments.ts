@@ -13,11 +13,21 @@ export interface SegmentTokenizer {
 /** A row as ids. Prompt and completion are tokenised apart, so the boundary is the same as when generating. */
 export interface TokenizedRow {
   id: string;
+  /** Its place among its rows, from 0. */
+  row: number;
   task: TaskType;
   /** Prompt ids, completion ids, end of sequence. */
   ids: Int32Array;
   /** Ids before this one are given, this one and later ones are learned. */
   promptLength: number;
+}
+
+/** A row among others, for `tokenizeRow`. */
+export interface RowPlace {
+  /** From 0. */
+  row: number;
+  /** What errors name before the id: `file:line`. */
+  where?: string | undefined;
 }
 
 export type PromptFormatter = (task: TaskType, fields: PromptFields) => string;
@@ -26,17 +36,23 @@ export type PromptFormatter = (task: TaskType, fields: PromptFields) => string;
  * @throws IBertError `row_unsupervised` when the completion has no token, `row_no_prompt` when the prompt has none
  * (its first token would have no position to be predicted from).
  */
-export function tokenizeRow(row: Row, tokenizer: SegmentTokenizer, format: PromptFormatter): TokenizedRow {
+export function tokenizeRow(
+  row: Row,
+  tokenizer: SegmentTokenizer,
+  format: PromptFormatter,
+  place: RowPlace = { row: 0 },
+): TokenizedRow {
+  const named = `${place.where === undefined ? "" : `${place.where}: `}row ${row.id}`;
   const text = tokenizer.encode(format(row.task, row.fields));
   const prompt = tokenizer.bosId === undefined ? text : [tokenizer.bosId, ...Array.from(text)];
   const completion = tokenizer.encode(row.completion);
   if (completion.length === 0) {
-    throw new IBertError("row_unsupervised", `row ${row.id}: the completion has no token to learn from`, {
+    throw new IBertError("row_unsupervised", `${named}: the completion has no token to learn from`, {
       hint: "Give the row a completion, or take it out of the corpus.",
     });
   }
   if (prompt.length === 0) {
-    throw new IBertError("row_no_prompt", `row ${row.id}: the prompt has no token`, {
+    throw new IBertError("row_no_prompt", `${named}: the prompt has no token`, {
       hint: "The template of the task must hold more than an empty input.",
     });
   }
@@ -44,5 +60,5 @@ export function tokenizeRow(row: Row, tokenizer: SegmentTokenizer, format: Promp
   ids.set(prompt, 0);
   ids.set(completion, prompt.length);
   ids[ids.length - 1] = tokenizer.eosId;
-  return { id: row.id, task: row.task, ids, promptLength: prompt.length };
+  return { id: row.id, row: place.row, task: row.task, ids, promptLength: prompt.length };
 }

@@ -90,6 +90,15 @@ export interface Row {
   licence: string;
 }
 
+/** Rows one by one, wherever they lie; an array is one such. */
+export interface Rows {
+  readonly length: number;
+  /** Row number `row`, from 0. */
+  at(row: number): Row | undefined;
+  /** `file:line` of a row. */
+  where?(row: number): string;
+}
+
 export function isTaskType(name: string): name is TaskType {
   return (TASK_TYPES as readonly string[]).includes(name);
 }

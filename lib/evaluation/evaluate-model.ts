@@ -1,6 +1,6 @@
 /** A model against the held-out rows of a corpus. */
 import { readManifest } from "../data/corpus.js";
-import { readSplit } from "../data/reader.js";
+import { openSplit } from "../data/reader.js";
 import type { Split } from "../data/tasks.js";
 import { dslByName } from "../dsl/registry.js";
 import { InferenceEngine } from "../generation/engine.js";
@@ -39,8 +39,10 @@ const CONTEXT = 768;
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
   const { base, corpus, split = "test", sequences = 16 } = options;
-  const manifest = await readManifest(corpus);
-  const rows = rowsPerTask(await readSplit(corpus, split), options.rowsPerTask ?? 40);
+  const manifest = readManifest(corpus);
+  const file = await openSplit(corpus, split);
+  const rows = rowsPerTask(file, options.rowsPerTask ?? 40);
+  file.close();
   const session = await ModelSession.open({
     base,
     backend: options.backend ?? "auto",

@@ -3,6 +3,7 @@ import {
   TASK_TYPES,
   type CheckableText,
   type Row,
+  type Rows,
   type TaskFormat,
   type TaskType,
 } from "../data/tasks.js";
@@ -172,6 +173,12 @@ export async function evaluateRows(run: EvaluationRun): Promise<EvaluationResult
 }
 
 /** The same number of rows of each task, the first of each, in the order of the tasks. */
-export function rowsPerTask(rows: readonly Row[], perTask: number): Row[] {
-  return TASK_TYPES.flatMap((task) => rows.filter((row) => row.task === task).slice(0, perTask));
+export function rowsPerTask(rows: Rows, perTask: number): Row[] {
+  const found = new Map<TaskType, Row[]>(TASK_TYPES.map((task) => [task, []]));
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows.at(i) as Row;
+    const own = found.get(row.task);
+    if (own !== undefined && own.length < perTask) own.push(row);
+  }
+  return [...found.values()].flat();
 }

@@ -86,6 +86,24 @@ export const TrainingConfig = z.strictObject({
 export type TrainingConfig = z.infer<typeof TrainingConfig>;
 
 /**
+ * What a resumed run may change: where things lie (the contents are compared instead), where it computes, and how often
+ * it looks up. All else decides what it computes, and stays.
+ */
+export const MAY_CHANGE_ON_RESUME: readonly (keyof TrainingConfig)[] = [
+  "base",
+  "corpus",
+  "output",
+  "backend",
+  "threads",
+  "evaluation",
+  "checkpoint",
+];
+
+/** Whether a run measures its model on held-out rows. */
+export const evaluates = ({ evaluation }: TrainingConfig): boolean =>
+  evaluation.rowsPerTask > 0 || (evaluation.everySteps > 0 && evaluation.duringRowsPerTask > 0);
+
+/**
  * Checks a configuration and fills in the defaults.
  * @param where the file, for errors
  * @throws IBertError `config-invalid` that names file and key.

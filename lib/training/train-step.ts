@@ -111,7 +111,7 @@ export class TrainStep {
     } finally {
       this.device.checkFinite(false);
     }
-    const rows = batches.flatMap(({ rowIds }) => rowIds);
+    const rows = batches.flatMap((batch) => batch.rows.map(({ id }) => id));
     throw new IBertError("not-finite", `step ${step}: the loss or its gradient is not finite: ${where}`, {
       hint:
         "The adapter is as it was before this step, and the last checkpoint stands. Try a lower learning rate; " +
@@ -146,7 +146,7 @@ function emptyBatch(tokenBudget: number): PackedBatch {
     sequenceOffsets: new Int32Array(Math.floor(tokenBudget / 2) + 2),
     supervisedTokens: 0,
     usedTokens: 0,
-    rowIds: [],
+    rows: [],
   };
 }
 
