@@ -259,13 +259,12 @@ export class IBertModel {
     const repairs = this.config.useCompilerFeedback ? this.config.maxRepairs : 0;
     while (verdict?.error !== undefined && !verdict.ok && attempts <= repairs) {
       const broken = format.assemble(task, fields, text);
-      if (broken?.language !== "dsl" || broken.text === "") break;
-      attempts++;
+      if (broken?.language !== "dsl") break;
       const error = `${verdict.error.type}: ${verdict.error.message}`;
-      const fixed = await ask(
-        "error_resolution",
-        dsl.promptFields("error_resolution", { ...request, prompt: broken.text, error }),
-      );
+      const repair = dsl.repairFields(broken.text, error, request.schema);
+      if (repair === undefined) break;
+      attempts++;
+      const fixed = await ask("error_resolution", repair);
       const repaired = this.asAnswer(task, fields.input, fixed);
       if (repaired === undefined || repaired === text) break;
       const second = await this.check(voice, task, fields, repaired, settings);

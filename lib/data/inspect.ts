@@ -78,14 +78,13 @@ export async function inspectCorpus(
     const train = splits.get("train");
     if (train === undefined) return report;
     const lengths = new Map<TaskType | "all", Lengths>();
-    const prompt = format.prompt.bind(format);
     let place = 0;
     for (const row of train) {
       const { task, fields, completion } = row;
-      report.examples[task] ??= { prompt: prompt(task, fields), completion };
+      report.examples[task] ??= { prompt: format.prompt(task, fields), completion };
       if (tokenizer === undefined) continue;
       const where = train.where(place);
-      const { ids, promptLength } = tokenizeRow(row, tokenizer, prompt, { row: place++, where });
+      const { ids, promptLength } = tokenizeRow(row, tokenizer, format, { row: place++, where });
       for (const key of ["all", task] as const) {
         const own = lengths.get(key) ?? { totals: [], supervised: 0 };
         own.totals.push(ids.length);

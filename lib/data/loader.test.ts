@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { DataLoader, type LoaderOptions } from "./loader.js";
 import { TaskSampler } from "./sampler.js";
 import type { Row, TaskType } from "./tasks.js";
+import { plainFormat } from "./testing/fakes.js";
 
 const tokenizer = { encode: (text: string) => [...text].map((c) => c.charCodeAt(0)), eosId: 2 };
 
@@ -23,13 +24,18 @@ const makeRows = (counts: Partial<Record<TaskType, number>>): Row[] =>
   );
 
 const load = (rows: Row[], options: Partial<LoaderOptions> = {}): Promise<DataLoader> =>
-  DataLoader.open(rows, tokenizer, (_, fields) => fields.input, {
-    seed: 3,
-    weights: { qa: 3, sql_to_ibis: 1 },
-    tokenBudget: 48,
-    onTooLong: "error",
-    ...options,
-  });
+  DataLoader.open(
+    rows,
+    tokenizer,
+    plainFormat((_, fields) => fields.input),
+    {
+      seed: 3,
+      weights: { qa: 3, sql_to_ibis: 1 },
+      tokenBudget: 48,
+      onTooLong: "error",
+      ...options,
+    },
+  );
 
 describe("TaskSampler", () => {
   it("draws each task by its weight", () => {

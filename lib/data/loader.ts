@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { IBertError } from "../errors.js";
 import { Packer, rowTooLong, type PackedBatch, type PackingOptions } from "./packing.js";
 import { TaskSampler, type SamplerState, type TaskWeights } from "./sampler.js";
-import { tokenizeRow, type PromptFormatter, type SegmentTokenizer, type TokenizedRow } from "./segments.js";
+import { tokenizeRow, type RowFormat, type SegmentTokenizer, type TokenizedRow } from "./segments.js";
 import { TASK_TYPES, type Row, type Rows, type TaskType } from "./tasks.js";
 
 export interface LoaderOptions extends Omit<PackingOptions, "padId"> {
@@ -59,13 +59,13 @@ export class DataLoader {
 
   /**
    * Tokenises every row once, so that one that cannot be used is an error now.
-   * @throws IBertError `corpus_empty`; `row_unsupervised` and `row_no_prompt` naming the row; those of `TaskSampler`;
+   * @throws IBertError `corpus_empty`; `row_unsupervised`, `row_no_prompt` and `row-holds-stop` naming the row; those of `TaskSampler`;
    * `row_too_long` at once when a row is too long and such rows are errors.
    */
   static async open(
     rows: Rows,
     tokenizer: SegmentTokenizer,
-    format: PromptFormatter,
+    format: RowFormat,
     options: LoaderOptions & { onProgress?: (rows: number, total: number) => void },
   ): Promise<DataLoader> {
     if (rows.length === 0) {

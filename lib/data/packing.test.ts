@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Packer, packRows } from "./packing.js";
 import { tokenizeRow, type TokenizedRow } from "./segments.js";
 import type { Row } from "./tasks.js";
+import { plainFormat } from "./testing/fakes.js";
 
 const PAD = 0;
 const EOS = 2;
@@ -107,15 +108,33 @@ describe("tokenizeRow", () => {
   const letters = { encode: (text: string) => [...text].map((c) => c.charCodeAt(0)), eosId: EOS };
 
   it("joins prompt, completion and end of sequence as ids", () => {
-    const { ids, promptLength } = tokenizeRow(base, letters, (_, fields) => `${fields.input}?`);
+    const { ids, promptLength } = tokenizeRow(
+      base,
+      letters,
+      plainFormat((_, fields) => `${fields.input}?`),
+    );
     expect(String.fromCharCode(...ids.slice(0, -1))).toBe("why?so");
     expect([promptLength, ids.at(-1)]).toEqual([4, EOS]);
   });
 
   it("names a row with nothing to learn from", () => {
-    expect(() => tokenizeRow({ ...base, completion: "" }, letters, () => "x")).toThrow(
-      /row train-qa-1: the completion has no token/,
-    );
-    expect(() => tokenizeRow(base, letters, () => "")).toThrow(/row train-qa-1: the prompt has no token/);
+    expect(() =>
+      tokenizeRow(
+        { ...base, completion: "" },
+        letters,
+        plainFormat(() => "x"),
+      ),
+    ).toThrow(/row train-qa-1: the completion has no token/);
+    const stopping = { ...plainFormat(() => "x"), stop: () => ["\n\n"] };
+    expect(() =>
+      tokenizeRow({ ...base, completion: "a\n\nb" }, letters, stopping, { row: 3, where: "f:4" }),
+    ).toThrow(/f:4: row train-qa-1: the completion holds "\\n\\n", at which an answer of qa ends/);
+    expect(() =>
+      tokenizeRow(
+        base,
+        letters,
+        plainFormat(() => ""),
+      ),
+    ).toThrow(/row train-qa-1: the prompt has no token/);
   });
 });

@@ -1,5 +1,5 @@
 import { IBertError } from "../errors.js";
-import type { PromptFields, Row, TaskType } from "./tasks.js";
+import type { Row, TaskFormat, TaskType } from "./tasks.js";
 
 /** What the data needs of a tokenizer. */
 export interface SegmentTokenizer {
@@ -30,22 +30,32 @@ export interface RowPlace {
   where?: string | undefined;
 }
 
-export type PromptFormatter = (task: TaskType, fields: PromptFields) => string;
+/** What becomes of a row when it is learned. */
+export type RowFormat = Pick<TaskFormat, "prompt" | "completion" | "stop">;
 
 /**
  * @throws IBertError `row_unsupervised` when the completion has no token, `row_no_prompt` when the prompt has none
- * (its first token would have no position to be predicted from).
+ * (its first token would have no position to be predicted from), `row-holds-stop` when an answer would end before it.
  */
 export function tokenizeRow(
   row: Row,
   tokenizer: SegmentTokenizer,
-  format: PromptFormatter,
+  format: RowFormat,
   place: RowPlace = { row: 0 },
 ): TokenizedRow {
   const named = `${place.where === undefined ? "" : `${place.where}: `}row ${row.id}`;
-  const text = tokenizer.encode(format(row.task, row.fields));
+  const text = tokenizer.encode(format.prompt(row.task, row.fields));
   const prompt = tokenizer.bosId === undefined ? text : [tokenizer.bosId, ...Array.from(text)];
-  const completion = tokenizer.encode(row.completion);
+  const answer = format.completion(row.task, row.fields, row.completion);
+  const stop = format.stop(row.task).find((text) => answer.includes(text));
+  if (stop !== undefined) {
+    throw new IBertError(
+      "row-holds-stop",
+      `${named}: the completion holds ${JSON.stringify(stop)}, at which an answer of ${row.task} ends`,
+      { hint: "The model could never give this answer whole; take that text out of the completion." },
+    );
+  }
+  const completion = tokenizer.encode(answer);
   if (completion.length === 0) {
     throw new IBertError("row_unsupervised", `${named}: the completion has no token to learn from`, {
       hint: "Give the row a completion, or take it out of the corpus.",

@@ -42,6 +42,8 @@ export interface CheckableText {
 export interface TaskFormat {
   /** The text that the completion follows. */
   prompt(task: TaskType, fields: PromptFields): string;
+  /** The answer that a row teaches. */
+  completion(task: TaskType, fields: PromptFields, completion: string): string;
   /** Texts that end an answer besides the end of sequence. */
   stop(task: TaskType): readonly string[];
   /** What the compiler is to check; undefined when the answer holds no code. */

@@ -24,6 +24,11 @@ export interface Dsl {
   format(prompts?: unknown): TaskFormat;
   /** A request in the form that the model was trained on. */
   promptFields(task: TaskType, request: PromptRequest): PromptFields;
+  /**
+   * The prompt that asks for a program which the compiler refused to be mended (`error_resolution`); undefined when there
+   * is no program in the text.
+   */
+  repairFields(program: string, error: string, schema?: Schema): PromptFields | undefined;
   readonly profiles: readonly string[];
   corpusSource(engine: DslEngine, options: { seed: number; profile: string }): Promise<RowSource>;
 }

@@ -93,13 +93,14 @@ export async function scoreRow(
     gold === undefined ? undefined : check(engine, row, gold),
     gold === undefined ? undefined : check(engine, row, code),
   ]);
+  const taught = (text: string): string => format.completion(row.task, row.fields, text).trim();
   const score: RowScore = {
     id: row.id,
     task: row.task,
     prediction,
     holdsCode: gold !== undefined,
     passed: checked?.passed ?? allStages(false),
-    exact: prediction.trim() === row.completion.trim(),
+    exact: taught(prediction) === taught(row.completion),
     sqlEqual: checked?.sql !== undefined && checked.sql === goldChecked?.sql,
     chrF: chrF(row.completion, prediction),
     rougeL: rougeL(row.completion, prediction),

@@ -132,19 +132,14 @@ async function prepareRun(
   const session = await openSession(config, { planned: true });
   const { tokenizer } = session;
   const format = dslByName(config.dsl).format();
-  const loader = await DataLoader.open(
-    rows.train,
-    segmentTokenizer(tokenizer),
-    (task, fields) => format.prompt(task, fields),
-    {
-      seed: config.seed,
-      weights: config.data.taskWeights,
-      tokenBudget: config.data.tokensPerBatch,
-      maxRowTokens: Math.min(config.data.tokensPerBatch, session.config.contextLength),
-      onTooLong: config.data.onTooLong,
-      onProgress: slowly(events, "tokenising", "rows"),
-    },
-  );
+  const loader = await DataLoader.open(rows.train, segmentTokenizer(tokenizer), format, {
+    seed: config.seed,
+    weights: config.data.taskWeights,
+    tokenBudget: config.data.tokensPerBatch,
+    maxRowTokens: Math.min(config.data.tokensPerBatch, session.config.contextLength),
+    onTooLong: config.data.onTooLong,
+    onProgress: slowly(events, "tokenising", "rows"),
+  });
   const contents = await contentsOf(config, {
     base: session,
     known: new Map([rows.train, rows.heldOut].flatMap((file) => (file ? [[file.path, file.sha256]] : []))),

@@ -1,5 +1,6 @@
 import type { DslEngine, Labelled } from "../../dsl/dsl.js";
 import type { Draw, RowSource } from "../source.js";
+import type { RowFormat } from "../segments.js";
 import type { TaskFormat } from "../tasks.js";
 
 /**
@@ -57,8 +58,16 @@ export const toySource: RowSource = {
   },
 };
 
+/** Rows as they are, behind the prompt that is given. */
+export const plainFormat = (prompt: RowFormat["prompt"]): RowFormat => ({
+  prompt,
+  completion: (_task, _fields, completion) => completion,
+  stop: () => [],
+});
+
 export const toyFormat: TaskFormat = {
   prompt: (task, fields) => `${task}: ${fields.input}\n`,
+  completion: (_task, _fields, completion) => completion,
   stop: () => ["\n"],
   assemble: (task, _fields, completion) =>
     task === "qa"

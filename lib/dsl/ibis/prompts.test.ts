@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { cutAtStop, TASK_TYPES } from "../../data/tasks.js";
-import { assembleProgram, formatPrompt, IBIS_PROMPTS, promptTemplatesShape } from "./prompts.js";
+import {
+  assembleProgram,
+  formatPrompt,
+  IBIS_PROMPTS,
+  normaliseCompletion,
+  promptTemplatesShape,
+} from "./prompts.js";
 
 const schema = { df: { category: "string", price: "float64", paid: "decimal(12, 2)" } };
 
@@ -54,6 +60,32 @@ describe("formatPrompt", () => {
   it("gives every task a prompt of its own", () => {
     const prompts = TASK_TYPES.map((task) => formatPrompt(task, { schema, input: "x", error: "E: y" }));
     expect(new Set(prompts).size).toBe(TASK_TYPES.length);
+  });
+});
+
+describe("normaliseCompletion", () => {
+  it("teaches programs of several statements whole, without what would end an answer", () => {
+    const program = "import ibis\n\n# few\nx = t.head(\n  5\n)\nx\n";
+    for (const task of ["sql_to_ibis", "error_resolution"] as const) {
+      const taught = normaliseCompletion(task, { input: "x" }, program);
+      expect(taught).toBe("import ibis\nx = t.head(5)\nx");
+      expect(IBIS_PROMPTS.tasks[task].stop.some((stop) => taught.includes(stop))).toBe(false);
+    }
+    expect(normaliseCompletion("ibis_to_sql", { input: "t" }, "SELECT a -- b\n\nFROM t;\n")).toBe(
+      "SELECT a FROM t",
+    );
+  });
+
+  it("goes on from a prefix where the prompt ends", () => {
+    const of = (input: string, completion: string): string =>
+      normaliseCompletion("code_completion", { input }, completion);
+    expect(of("t.filter(", "t.x > 1)  # big\n")).toBe("t.x > 1)");
+    expect(of("x = t\n", "y = x.head()\n\ny")).toBe("y = x.head()\ny");
+    expect(of("(t  # all\n  .", "head(\n 5)\n)")).toBe("head(5))");
+  });
+
+  it("leaves prose as it is", () => {
+    expect(normaliseCompletion("qa", { input: "?" }, "One.\r\n\r\n# Two  \n")).toBe("One.\n\n# Two");
   });
 });
 

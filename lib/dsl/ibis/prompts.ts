@@ -32,19 +32,25 @@ export const promptTemplatesShape = z.strictObject({
 });
 export type PromptTemplates = z.infer<typeof promptTemplatesShape>;
 
+/** Neither stands in a program as it is taught; a model that was not taught to end its answers goes on with them. */
+const CODE_STOPS = ["\n\n", "\n#"];
+
 export const IBIS_PROMPTS: PromptTemplates = {
   version: 1,
   typeNames: { int64: "int", float64: "float", string: "str", boolean: "bool" },
   tasks: {
-    code_completion: { prompt: "# {schema}\n# Complete:\n{input}", stop: ["\n"] },
-    ibis_to_sql: { prompt: "# {schema}\n# Ibis: {input}\n# SQL:\n", stop: ["\n"] },
-    error_resolution: { prompt: "# {schema}\n# Broken: {input}\n# {error}\n# Fixed:\n", stop: ["\n"] },
-    qa: { prompt: "# {schema}\n# Question: {input}\n# Answer:\n", stop: ["\n#", "\n\n"] },
+    code_completion: { prompt: "# {schema}\n# Complete:\n{input}", stop: CODE_STOPS },
+    ibis_to_sql: { prompt: "# {schema}\n# Ibis: {input}\n# SQL:\n", stop: CODE_STOPS },
+    error_resolution: { prompt: "# {schema}\n# Broken: {input}\n# {error}\n# Fixed:\n", stop: CODE_STOPS },
+    qa: {
+      prompt: "# {schema}\n# Question: {input}\n# Answer:\n",
+      stop: ["\n# Question:", "\n# Answer:"],
+    },
     function_documentation: {
       prompt: "# {schema}\n# Function: {input}\n# Documentation:\n",
-      stop: ["\n#", "\n\n"],
+      stop: ["\n# Function:", "\n# Documentation:"],
     },
-    sql_to_ibis: { prompt: "# {schema}\n# SQL: {input}\n# Ibis:\n", stop: ["\n"] },
+    sql_to_ibis: { prompt: "# {schema}\n# SQL: {input}\n# Ibis:\n", stop: CODE_STOPS },
   },
 };
 
@@ -105,6 +111,26 @@ export function normaliseInput(task: TaskType, input: string, dialect?: string):
   }
 }
 
+/** The answer that a row teaches: a program or SQL in the form in which a prompt would show it. */
+export function normaliseCompletion(task: TaskType, fields: PromptFields, completion: string): string {
+  switch (task) {
+    case "ibis_to_sql":
+      return normaliseSql(unixLines(completion), fields.dialect);
+    case "sql_to_ibis":
+    case "error_resolution":
+      return normalisePython(unixLines(completion));
+    case "code_completion": {
+      // Only together with what stands before is it clear what the completion's line ends mean.
+      const before = normaliseInput(task, fields.input);
+      const whole = normalisePython(unixLines(fields.input + completion));
+      return whole.startsWith(before) ? whole.slice(before.length) : unixLines(completion).trimEnd();
+    }
+    case "qa":
+    case "function_documentation":
+      return unixLines(completion).trimEnd();
+  }
+}
+
 /** What the compiler is to check, for an answer to that prompt; undefined when the answer holds no code. */
 export function assembleProgram(
   task: TaskType,
@@ -138,6 +164,7 @@ export function codeIn(text: string): string | undefined {
 export function ibisTaskFormat(templates: PromptTemplates = IBIS_PROMPTS): TaskFormat {
   return {
     prompt: (task, fields) => formatPrompt(task, fields, templates),
+    completion: normaliseCompletion,
     stop: (task) => templates.tasks[task].stop,
     assemble: assembleProgram,
   };

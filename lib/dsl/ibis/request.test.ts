@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { TaskType } from "../../data/tasks.js";
-import { promptFieldsFromRequest, shortError } from "./request.js";
+import { fieldsOfRepair, promptFieldsFromRequest, shortError } from "./request.js";
 
 const schema = { df: { category: "string" } };
 const input = (task: TaskType, prompt: string): string => promptFieldsFromRequest(task, { prompt }).input;
@@ -75,6 +75,17 @@ const TRACEBACK = `Traceback (most recent call last):
     raise AttributeError(f"GroupedTable has no attribute {key}")
 AttributeError: GroupedTable has no attribute agregate
 `;
+
+describe("a refused answer", () => {
+  it("is asked to be mended, if it holds a program", () => {
+    expect(fieldsOfRepair("t.hed()  # five", "AttributeError: no hed\nmore", schema)).toEqual({
+      input: "t.hed()",
+      error: "AttributeError: no hed",
+      schema,
+    });
+    expect(fieldsOfRepair("# nothing\n", "SyntaxError: the text holds no expression")).toBeUndefined();
+  });
+});
 
 describe("a report to be mended", () => {
   it("is a program with its exception", () => {

@@ -2,6 +2,7 @@
 import type { PromptFields, TaskType } from "../../data/tasks.js";
 import { IBertError } from "../../errors.js";
 import type { PromptRequest } from "../definition.js";
+import type { Schema } from "../dsl.js";
 import { firstFence, unfenced } from "../text/fences.js";
 import { unixLines } from "../text/lines.js";
 import { exceptionLine, splitReport } from "../text/traceback.js";
@@ -43,6 +44,13 @@ export function promptFieldsFromRequest(task: TaskType, request: PromptRequest):
   if (fields.input === "")
     throw emptyPrompt(task, "the prompt holds nothing but comments, fences or a traceback");
   return fields;
+}
+
+/** The fields for a program that the compiler refused with `error`; undefined for a text that holds no program. */
+export function fieldsOfRepair(program: string, error: string, schema?: Schema): PromptFields | undefined {
+  const input = normaliseInput("error_resolution", program);
+  if (input === "") return undefined;
+  return { input, error: shortError(error), ...(schema === undefined ? {} : { schema }) };
 }
 
 /** A report whose program may stand in a fenced block, with the exception in it, around it or in one of its own. */
