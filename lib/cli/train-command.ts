@@ -4,7 +4,8 @@ import type { Command } from "commander";
 import { IBertError } from "../errors.js";
 import type { EvaluationResult } from "../evaluation/metrics.js";
 import { savedConfig } from "../training/checkpoint.js";
-import { parseTrainingConfig, readTrainingConfig, type TrainingConfig } from "../training/config.js";
+import { readTrainingConfig } from "../training/config-file.js";
+import { parseTrainingConfig, type TrainingConfig } from "../training/config.js";
 import { availableMemory, requireMemory } from "../training/plan.js";
 import {
   findSameRun,

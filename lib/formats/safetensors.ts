@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 import { z } from "zod";
@@ -6,7 +6,7 @@ import { z } from "zod";
 import { IBertError } from "../errors.js";
 import { formatShape, isPlainDType, tensorBytes, type DType } from "./dtypes.js";
 import { HeaderReader, readRange, type ByteRange } from "./file.js";
-import { describeSystemError } from "./system-error.js";
+import { readText } from "./text.js";
 
 /** The largest header that the format allows. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -195,13 +195,7 @@ export function openSafetensorsFolder(folder: string): Safetensors {
 
 /** Opens the shards that an index names; each tensor must be in the shard that the index says. */
 export function openSafetensorsIndex(path: string): Safetensors {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw describeSystemError(error, "read", path);
-  }
-  const { weight_map: weightMap } = parseJson(Index, text, path, "the index");
+  const { weight_map: weightMap } = parseJson(Index, readText(path), path, "the index");
   const shards = new Map<string, Safetensors>();
   const tensors = new Map<string, SafetensorsTensor>();
   for (const [name, file] of Object.entries(weightMap)) {
