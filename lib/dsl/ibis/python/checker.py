@@ -73,9 +73,9 @@ def parse_text(text):
         raise Failure("parse", error, getattr(error, "node", None))
 
 
-def build(tree, tables):
+def build(tree, tables, make_interpreter=Interpreter):
     """The Ibis expression that the tree makes over `tables`."""
-    interpreter = Interpreter(POLICY, tables)
+    interpreter = make_interpreter(POLICY, tables)
     try:
         value = interpreter.run(tree)
     except Exception as error:
