@@ -46,10 +46,11 @@ export function schemaFrom({ schema: file, table: tables = [] }: SchemaOptions):
 }
 
 function readSchemaFile(file: string): Schema {
-  const parsed = SchemaFile.safeParse(readJson(file));
+  const tables = readJson(file);
+  const parsed = SchemaFile.safeParse(tables);
   if (parsed.success) {
     refuseRepeatedKeys(file);
-    return parsed.data;
+    return tables as Schema; // not `parsed.data`, which leaves out a column named `__proto__`
   }
   const [issue] = parsed.error.issues;
   throw new IBertError(

@@ -1,5 +1,4 @@
-"""Follows values and columns of Ibis expressions back to the columns of the tables that they are computed from, and
-reads from a traceback of Ibis what an exception was about."""
+"""Follows values and columns of Ibis expressions back to the columns of the tables that they are computed from."""
 
 from typing import NamedTuple
 
@@ -55,6 +54,11 @@ def added(columns, slot, dtype):
     if isinstance(struct, dt.Struct) and slot.path[-1] not in struct.fields:
         wider = dt.Struct({**struct.fields, slot.path[-1]: dtype})
         columns[slot.column] = replaced(columns[slot.column], slot.path[:-1], wider)
+
+
+def name_of(slot):
+    """What the text calls it; None for an item of an array or a map."""
+    return slot.path[-1] if slot.path else slot.column
 
 
 class Provenance:
@@ -181,21 +185,3 @@ class Provenance:
                 ]
                 ways = [p for p in pairs if p] + ways
         return ways
-
-
-def frames(error):
-    """The local variables of the calls that an exception passed through, the innermost first."""
-    trace, found = error.__traceback__, []
-    while trace is not None:
-        found.append((trace.tb_frame.f_code.co_name, trace.tb_frame.f_locals))
-        trace = trace.tb_next
-    return found[::-1]
-
-
-def relation_of(value):
-    """The relation that `value` is, grouped or not; None for anything else."""
-    if isinstance(value, GroupedTable):
-        return value.table
-    if isinstance(value, ir.Table):
-        return value.op()
-    return value if isinstance(value, ops.Relation) else None

@@ -22,6 +22,14 @@ PLACEHOLDER = "column1"
 MAX_EXAMPLES = 60
 
 
+class Wanted(Exception):
+    """A call is about to be made on `rel`, which lacks these columns: name → type, or None where it is open."""
+
+    def __init__(self, rel, columns, key):
+        super().__init__()
+        self.rel, self.columns, self.key = rel, columns, key
+
+
 def names_wanted(method, args, kwargs, columns_of_row):
     """The names that a call of `method` speaks of, in order. `columns_of_row`: whether `_` is a row of its receiver."""
     names = []
