@@ -70,6 +70,9 @@ async function check(files: string[], options: Options, run: Run): Promise<void>
     run.print((file === undefined ? "" : `${file}: `) + describeVerdict(text.trim(), verdict));
     if (verdict.inferredSchema !== undefined) {
       run.note(`schema inferred from the names: ${JSON.stringify(verdict.inferredSchema)}`);
+      if (verdict.dependsOnSchema === true) {
+        run.note("The real schema may let it pass: give it with --table or --schema to be sure.");
+      }
     }
     if (options.sql === true && verdict.sql !== undefined) run.print(verdict.sql);
   }

@@ -35,6 +35,11 @@ export interface Verdict {
   sql?: string;
   /** Set when no schema was given and one was inferred from the names in the text. */
   inferredSchema?: Schema;
+  /**
+   * Set when a text was refused under an inferred schema and another one might let it pass: the types that were guessed
+   * may be at fault, not the text.
+   */
+  dependsOnSchema?: true;
   /** Wall time of the check. */
   milliseconds: number;
 }

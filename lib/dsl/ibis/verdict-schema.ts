@@ -24,6 +24,7 @@ export const labelledSchema: z.ZodType<Labelled> = z.strictObject({
   error: errorSchema.exactOptional(),
   sql: z.string().exactOptional(),
   inferredSchema: z.record(z.string(), columnsSchema).exactOptional(),
+  dependsOnSchema: z.literal(true).exactOptional(),
   planHash: z.string().exactOptional(),
   outputSchema: columnsSchema.exactOptional(),
   milliseconds: z.number(),

@@ -14,6 +14,7 @@ from ibis.expr.types import Table, Value
 from ibis.expr.types.groupby import GroupedTable
 from interpreter import Interpreter, parse
 from policy import Policy, Refused, disarm
+from tables import namespace, variables
 
 disarm()
 POLICY = Policy()
@@ -52,7 +53,7 @@ def make_tables(schema):
                 raise RequestError(
                     f"table `{name}`, column `{column}`: {dtype!r} is not an Ibis type ({reason[0] if reason else type(error).__name__})"
                 )
-        tables[name] = ibis.table(types, name=name)
+        tables[name] = ibis.table(types, **namespace(name))
     return tables
 
 
@@ -73,9 +74,9 @@ def parse_text(text):
         raise Failure("parse", error, getattr(error, "node", None))
 
 
-def build(tree, tables):
+def build(tree, tables, make_interpreter=Interpreter):
     """The Ibis expression that the tree makes over `tables`."""
-    interpreter = Interpreter(POLICY, tables)
+    interpreter = make_interpreter(POLICY, variables(tables))
     try:
         value = interpreter.run(tree)
     except Exception as error:
@@ -157,6 +158,8 @@ def check(text, schema=None, dialect="duckdb", label=False):
     except Failure as failure:
         verdict = {"stage": failure.stage, "ok": False, "error": describe_error(failure.error, failure.node)}
         inferred = getattr(failure, "schema", inferred)
+        if getattr(failure, "depends", False):
+            verdict["dependsOnSchema"] = True
     if inferred is not None:
         verdict["inferredSchema"] = inferred
     verdict["milliseconds"] = round((time.perf_counter() - start) * 1000, 3)
