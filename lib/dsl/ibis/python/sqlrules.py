@@ -177,8 +177,12 @@ def named(node):
 
 def check_grouping(select, dialect):
     group = select.args.get("group")
-    if dialect in LOOSE_GROUPING or (group is not None and set(k for k, v in group.args.items() if v) - {"expressions"}):
+    if dialect in LOOSE_GROUPING:
         return
+    if group is not None:
+        others = {key for key, value in group.args.items() if value} - {"expressions"}
+        if others or group.find(exp.Rollup, exp.Cube, exp.GroupingSets) is not None:
+            return
     keys = [] if group is None else group.expressions
     if group is None and not any(True for p in select.expressions for _ in own_aggregates(p)):
         return
