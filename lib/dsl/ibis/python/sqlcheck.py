@@ -14,7 +14,7 @@ from checker import RequestError, make_tables
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
 from sqlglot.errors import ParseError, TokenError
-from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.qualify_columns import qualify_columns
 from sqlglot.optimizer.qualify_tables import qualify_tables
 from sqlglot.schema import MappingSchema
 
@@ -136,8 +136,9 @@ def resolve(query, tables, dialect):
     if tables is None:
         return None, None
     try:
-        options = dict(schema=tables.mapping, dialect=dialect, validate_qualify_columns=False)
-        return qualify(query.copy(), **options), None
+        # As `qualify` does it, but for the case of identifiers, which the schema has settled.
+        qualified = qualify_tables(query.copy(), dialect=dialect)
+        return qualify_columns(qualified, tables.mapping, dialect=dialect), None
     except RecursionError:
         raise
     except Exception as error:
