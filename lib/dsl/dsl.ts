@@ -78,8 +78,8 @@ export interface SqlVerdict {
   judge: SqlJudge;
   error?: VerdictError;
   /**
-   * The query in one normal form, when `ok`: queries of one form mean the same. It settles layout, comments, quotes and
-   * brackets, and with a schema stars and the aliases of tables. Absent where the judge takes what sqlglot cannot read.
+   * The query in one normal form, when `ok`: queries of one form mean the same. It settles layout, comments, quotes,
+   * and with a schema stars and the aliases of tables. Absent where the judge takes what sqlglot cannot read.
    */
   canonical?: string;
 }

@@ -147,7 +147,7 @@ def resolve(query, tables, dialect):
 
 def canonical(query, qualified, dialect):
     """
-    The normal form, or None. Queries of one form mean the same: it settles layout, comments, quotes, needless brackets,
+    The normal form, or None. Queries of one form mean the same: it settles layout, comments, quotes, some needless brackets,
     the case of identifiers that have none, and with a schema stars, qualification and the aliases of tables.
     """
     try:
