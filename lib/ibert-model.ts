@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { cutAtStop, parseTaskType, type TaskFormat, type TaskType } from "./data/tasks.js";
 import type { Dsl, PromptRequest } from "./dsl/definition.js";
-import type { DslEngine, Schema, SqlVerdict, Verdict } from "./dsl/dsl.js";
+import type { DslEngine, Schema, SqlJudge, SqlVerdict, Verdict } from "./dsl/dsl.js";
 import { DEFAULT_DSL, dslByName } from "./dsl/registry.js";
 import { IBertError } from "./errors.js";
 import { promptIds, stopWatcher } from "./evaluation/evaluate.js";
@@ -87,7 +87,7 @@ export interface GenerateRequest extends Omit<z.input<typeof GenerateRequest>, "
 }
 
 /** What the compiler said of an answer. */
-export type AnswerVerdict = Omit<Verdict, "milliseconds">;
+export type AnswerVerdict = Omit<Verdict, "milliseconds"> & { judge?: SqlJudge };
 
 export interface GenerateResult {
   /** The answer; for `code_completion` what follows the prompt. */
@@ -351,10 +351,7 @@ function voiceOf(stored: StoredAdapter | undefined, adapter: number): Voice {
   return { adapter, dsl, format: dsl.format(stored?.sidecar?.prompts) };
 }
 
-/** SQL stands on the same ladder: it parses, or its names resolve too. */
-function sqlVerdict({ ok, error, canonical }: SqlVerdict): AnswerVerdict {
-  const verdict: AnswerVerdict = { ok, stage: ok ? "compile" : canonical === undefined ? "parse" : "names" };
-  if (error !== undefined) verdict.error = error;
-  if (ok && canonical !== undefined) verdict.sql = canonical;
-  return verdict;
+/** SQL stands on the same ladder. */
+function sqlVerdict({ canonical, ...rest }: SqlVerdict): AnswerVerdict {
+  return rest.ok && canonical !== undefined ? { ...rest, sql: canonical } : rest;
 }

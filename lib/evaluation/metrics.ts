@@ -56,19 +56,11 @@ const allStages = (value: boolean): Record<Stage, boolean> => ({
 
 const NO_CODE: Checked = { passed: allStages(false), error: "the answer holds no code" };
 
-const oneLine = (sql: string): string => sql.replace(/\s+/g, " ").trim();
-
 async function check(engine: DslEngine, row: Row, code: CheckableText | undefined): Promise<Checked> {
   if (code === undefined) return NO_CODE;
-  if (code.language === "sql") {
-    const verdict = await engine.checkSql(code.text, { schema: row.schema });
-    const parses = verdict.ok || verdict.canonical !== undefined;
-    const checked: Checked = { passed: { ...allStages(verdict.ok), parse: parses } };
-    if (verdict.error !== undefined) checked.error = `${verdict.error.type}: ${verdict.error.message}`;
-    if (verdict.ok && verdict.canonical !== undefined) checked.sql = oneLine(verdict.canonical);
-    return checked;
-  }
-  const verdict = await engine.check(code.text, { schema: row.schema });
+  const options = { schema: row.schema };
+  const isSql = code.language === "sql";
+  const verdict = isSql ? await engine.checkSql(code.text, options) : await engine.check(code.text, options);
   const reached = STAGES.indexOf(verdict.stage);
   const passed = Object.fromEntries(STAGES.map((stage, i) => [stage, verdict.ok || i < reached])) as Record<
     Stage,
@@ -76,7 +68,12 @@ async function check(engine: DslEngine, row: Row, code: CheckableText | undefine
   >;
   const checked: Checked = { passed };
   if (verdict.error !== undefined) checked.error = `${verdict.error.type}: ${verdict.error.message}`;
-  if (verdict.ok && verdict.sql !== undefined) checked.sql = oneLine(verdict.sql);
+  if (verdict.ok) {
+    // SQL that has no normal form is compared as it stands.
+    const sql = "canonical" in verdict ? verdict.canonical : "sql" in verdict ? verdict.sql : undefined;
+    const text = sql ?? (isSql ? code.text.trim() : undefined);
+    if (text !== undefined) checked.sql = text;
+  }
   return checked;
 }
 

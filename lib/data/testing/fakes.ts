@@ -25,8 +25,8 @@ export function toyEngine(): DslEngine & { asked: string[] } {
     checkSql: (sql) =>
       Promise.resolve(
         sql.includes("bad")
-          ? { ok: false, error: { type: "ParseError", message: "bad SQL" } }
-          : { ok: true, canonical: sql.toUpperCase() },
+          ? { ok: false, stage: "parse", judge: "sqlglot", error: { type: "ParseError", message: "bad SQL" } }
+          : { ok: true, stage: "compile", judge: "sqlglot", canonical: sql.toUpperCase() },
       ),
     describeApi: () => Promise.resolve([]),
     version: () => Promise.resolve({ name: "toy", version: "1" }),

@@ -8,6 +8,7 @@ import ibis
 import ibis.backends.sql.compilers as compilers
 import ibis.common.exceptions as exc
 import inference
+import names
 import plan
 from ibis.common.deferred import Deferred
 from ibis.expr.types import Table, Value
@@ -110,7 +111,7 @@ def compile_sql(expr, dialect):
     if not hasattr(getattr(compilers, dialect, None), "compiler"):
         raise RequestError(f"{dialect!r} is not a dialect that Ibis compiles to", "dialect-unknown")
     try:
-        return str(ibis.to_sql(expr, dialect=dialect))
+        return names.settle(str(ibis.to_sql(expr, dialect=dialect)))
     except Exception as error:
         raise Failure("compile", error)
 
@@ -135,7 +136,7 @@ def describe_error(error, node):
             where |= {"endLine": error.end_lineno, "endColumn": error.end_offset - 1}
     else:
         message, where = str(error), position(node)
-    message = ADDRESS.sub("", message)
+    message = names.settle(ADDRESS.sub("", message))
     result = {"type": name, "message": message if len(message) <= 4000 else message[:4000] + " …"}
     if where is not None:
         result["position"] = where
