@@ -4,6 +4,7 @@ import type { Readable, Writable } from "node:stream";
 import { Command, CommanderError } from "commander";
 
 import { IBertError } from "../errors.js";
+import { ownHeap } from "./heap.js";
 import { packageVersion } from "./version.js";
 
 /** Exit codes of both programs, as `--help` lists them. */
@@ -110,6 +111,7 @@ export function describeError(error: unknown): { code: string; message: string; 
 
 /** Runs a program as this process. */
 export async function main(name: string, setup: Setup): Promise<void> {
+  ownHeap();
   // A reader that has seen enough (`| head`) closes the pipe; that is no error.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {

@@ -69,7 +69,7 @@ interface Preparation {
 }
 
 async function prepareRun(config: TrainingConfig, rows: readonly Row[]): Promise<Preparation> {
-  const session = await openSession(config, { planned: true });
+  await using session = await openSession(config, { planned: true });
   const { tokenizer } = session;
   const format = dslByName(config.dsl).format();
   const loader = new DataLoader(
@@ -116,13 +116,12 @@ export async function train(config: TrainingConfig, options: TrainOptions = {}):
   const rows = await readSplit(config.corpus, "train");
   const preparation = await prepareRun(config, rows);
   requireMemory(preparation.plan, availableMemory());
-  const session = await openSession(config, { events: options.events });
   const dsl = dslByName(config.dsl);
+  await using session = await openSession(config, { events: options.events });
   const engine = options.engine ?? dsl.createEngine();
   try {
     return await new Run(config, options, session, dsl, engine, preparation).execute(resumed);
   } finally {
-    session.dispose();
     if (options.engine === undefined) await engine.close();
   }
 }

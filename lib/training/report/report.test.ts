@@ -39,7 +39,7 @@ function record(output: string, corpus: string): RunRecord {
     config: parseTrainingConfig({ base: "smollm2-135m", output, corpus, steps: 2 }, "test"),
     corpusSha256: "",
     machine: { system: "s", processor: "p", cores: 2, memoryBytes: 2 ** 30, node: "20" },
-    device: { backend: "cpu", name: "n", architecture: "avx2", memoryBytes: 2 ** 30, threads: 2 },
+    device: { backend: "cpu", name: "n", architecture: "avx2", memoryBytes: 2 ** 30, threads: 2, passedOver: [] },
     trainingSeconds: 4,
     plan: { process: 1, weights: 1, adapter: 1, activations: 1, generation: 1, workspace: 1, total: 5 },
     shares: Object.fromEntries(TASK_TYPES.map((task) => [task, share])) as RunRecord["shares"],
