@@ -38,6 +38,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["mapFile"] = Napi::Function::New(env, mapFile);
   exports["unmapFile"] = Napi::Function::New(env, unmapFile);
   exports["trimHeap"] = Napi::Function::New(env, trimHeap);
+  exports["deviceMemory"] = Napi::Function::New(env, deviceMemory);
   return exports;
 }
 

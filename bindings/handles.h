@@ -215,6 +215,7 @@ Napi::Value checkOp(const Napi::CallbackInfo& info);
 Napi::Value mapFile(const Napi::CallbackInfo& info);
 Napi::Value unmapFile(const Napi::CallbackInfo& info);
 Napi::Value trimHeap(const Napi::CallbackInfo& info);
+Napi::Value deviceMemory(const Napi::CallbackInfo& info);
 
 // Throws a JavaScript error with this text.
 [[noreturn]] void fail(napi_env env, const std::string& text);

@@ -104,6 +104,8 @@ export interface Addon {
   unmapFile(array: Uint8Array): void;
   /** Gives freed memory back to the system, where the C library can. */
   trimHeap(): void;
+  /** Bytes of device buffers in this process, and all outside its heap that this thread's V8 knows of, these included. */
+  deviceMemory(): { held: number; external: number };
 }
 
 const require = createRequire(import.meta.url);

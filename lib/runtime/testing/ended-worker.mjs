@@ -40,7 +40,12 @@ const MODES = {
       stream.enqueue(ops.get("gradNorm"), flat, norm);
       const first = stream.synchronize();
       stream.write(ids, wrong);
-      stream.enqueue(ops.get("embedding"), ids, table, new addon.Tensor(new addon.Buffer(device, 4, false), 0, [1, 1], F32, 0));
+      stream.enqueue(
+        ops.get("embedding"),
+        ids,
+        table,
+        new addon.Tensor(new addon.Buffer(device, 4, false), 0, [1, 1], F32, 0),
+      );
       await Promise.allSettled([first, stream.synchronize()]);
     }
   },
