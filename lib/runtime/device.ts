@@ -4,6 +4,7 @@ import { bf16ToFloat } from "./bf16.js";
 import {
   addon,
   type DeviceInfo,
+  type NativeBuffer,
   type NativeDevice,
   type NativeRecording,
   type NativeStream,
@@ -277,9 +278,18 @@ export class Device implements AsyncDisposable {
     return this.native.kernelName(OP_NAMES.indexOf(op));
   }
 
-  private buffer(bytes: number) {
+  private buffer(bytes: number): NativeBuffer {
     this.requireOpen();
-    const buffer = new (addon().Buffer)(this.native, bytes, this.planned);
+    let buffer: NativeBuffer;
+    try {
+      buffer = new (addon().Buffer)(this.native, bytes, this.planned);
+    } catch (cause) {
+      const { backend, name } = this.info;
+      throw new IBertError("device-memory", `the device ${backend} (${name}): ${(cause as Error).message}`, {
+        hint: `It holds ${this.held} bytes already. Ask for less: a smaller model, context, cache or batch.`,
+        cause,
+      });
+    }
     this.held += bytes;
     this.heldPeak = Math.max(this.heldPeak, this.held);
     return buffer;
