@@ -108,7 +108,7 @@ describe("loading that fails gives everything back", () => {
 
   it("for a file that goes while it is read", async () => {
     let call = 0;
-    const { mapFile } = addon();
+    const mapFile = addon().mapFile.bind(addon());
     vi.spyOn(addon(), "mapFile").mockImplementation((path, offset, bytes) => {
       if (++call % 14 === 0) throw new Error("the file is gone");
       return mapFile(path, offset, bytes);

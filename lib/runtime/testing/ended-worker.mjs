@@ -1,5 +1,6 @@
 // A worker that is ended at a random moment (teardown.test.ts). Plain JavaScript on the addon itself: it starts fast.
 import { createRequire } from "node:module";
+import { setImmediate } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 
 const { addonPath, mode, file } = workerData;
@@ -86,7 +87,7 @@ const MODES = {
         stream.close();
         device.close();
       }
-      await new Promise(setImmediate);
+      await setImmediate();
     }
   },
 };

@@ -35,7 +35,7 @@ const ENDINGS = {
     begin(3000);
     void wait();
     await setTimeout(Number(milliseconds));
-    queueMicrotask(() => {
+    process.nextTick(() => {
       throw new Error("thrown on purpose");
     });
   },
