@@ -38,7 +38,8 @@ std::vector<OpSchema> buildSchemas() {
 }
 
 const std::vector<OpSchema>& schemas() {
-  static const std::vector<OpSchema> all = buildSchemas();
+  // Never destroyed: a process may exit while its streams still work.
+  static const auto& all = *new const std::vector<OpSchema>(buildSchemas());
   return all;
 }
 

@@ -54,14 +54,15 @@ function describeSandbox({ network, limits, layers }: Diagnosis["sandbox"]): str
   );
 }
 
-function describeBackends({ backends, instructionSets }: Diagnosis): string {
-  return backends
-    .map(({ name, device, reason, help }) => {
-      if (device === undefined) return `${name}: not available: ${reason}\n  ${help}`;
-      const sets = name === "cpu" ? `\n  instruction sets that run here: ${instructionSets.join(", ")}` : "";
-      return `${name}: ${device.name}, ${device.architecture}, ${device.threads} threads${sets}`;
-    })
-    .join("\n");
+function describeBackends({ backends, auto, instructionSets }: Diagnosis): string {
+  const lines = backends.map(({ name, device, reason, help }) => {
+    if (device === undefined) return `${name}: not available: ${reason}\n  ${help}`;
+    const sets = name === "cpu" ? `\n  instruction sets that run here: ${instructionSets.join(", ")}` : "";
+    return `${name}: ${device.name}, ${device.architecture}, ${device.threads} threads${sets}`;
+  });
+  if (backends.length === 0) return "";
+  const reasons = auto.passedOver.map(({ backend, reason }) => `\n  not ${backend}: ${reason}`);
+  return [...lines, `auto: ${auto.takes ?? "nothing that it could take"}${reasons.join("")}`].join("\n");
 }
 
 /** op × backend: the kernel that runs. */

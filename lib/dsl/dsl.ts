@@ -102,7 +102,7 @@ export interface ApiEntry {
 }
 
 /** A pool of sandboxed processes that hold the live DSL. Every call may throw `IBertError` if no worker can start. */
-export interface DslEngine {
+export interface DslEngine extends AsyncDisposable {
   /** Climb the ladder with untrusted text. Never throws for what the text does. */
   check(text: string, options?: CheckOptions): Promise<Verdict>;
   /** As `check`, for many texts: verdicts in the order of the items, with little overhead for each. */

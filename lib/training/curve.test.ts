@@ -49,5 +49,5 @@ it("has losses within 1 % of PEFT + AdamW in float32 at every one of 50 steps", 
   );
   expect(deviations).toHaveLength(50);
   expect(Math.max(...deviations)).toBeLessThan(0.01);
-  session.dispose();
+  await session.dispose();
 });

@@ -41,7 +41,8 @@ it("plans to the byte what a step holds on its device, and gives activations bac
   expect(session.device.memory.held).toBe(weights + adapter);
   expect((await step.run([batch], 2, 1e-3)).loss).toBeLessThan(loss);
   step.free();
-  session.dispose();
+  await session.dispose();
+  await planned.dispose();
 });
 
 it("refuses a run that does not fit, with the parts, the process counted as there already", () => {

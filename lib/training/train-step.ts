@@ -20,7 +20,7 @@ export interface StepResult {
  * One optimizer step over k micro-batches: gradients are sums over supervised tokens, divided once by their total, so
  * that k micro-batches give what one batch of their rows would.
  */
-export class TrainStep {
+export class TrainStep implements Disposable {
   readonly optimizer: AdamW;
   /** Bytes of activations and gradients at the highest point of a step. */
   readonly activationBytes: number;
@@ -82,6 +82,10 @@ export class TrainStep {
   free(): void {
     this.optimizer.free();
     this.freeActivations();
+  }
+
+  [Symbol.dispose](): void {
+    this.free();
   }
 
   /** The largest allocation of a run: what went before it is tidied up first. */

@@ -129,7 +129,7 @@ async function prepareRun(
   rows: RunRows,
   events: TrainingEvents | undefined,
 ): Promise<Preparation> {
-  const session = await openSession(config, { planned: true });
+  await using session = await openSession(config, { planned: true });
   const { tokenizer } = session;
   const format = dslByName(config.dsl).format();
   const loader = await DataLoader.open(rows.train, segmentTokenizer(tokenizer), format, {
@@ -179,13 +179,12 @@ export async function train(config: TrainingConfig, options: TrainOptions = {}):
     const preparation = await prepareRun(config, rows, events);
     const resumed = resume === undefined ? undefined : await findSame(resume, config, preparation, events);
     requireMemory(preparation.plan, availableMemory());
-    const session = await openSession(config, { events });
+    await using session = await openSession(config, { events });
     const dsl = dslByName(config.dsl);
     const engine = options.engine ?? dsl.createEngine();
     try {
       return await new Run(config, options, session, dsl, engine, preparation).execute(resumed);
     } finally {
-      session.dispose();
       if (options.engine === undefined) await engine.close();
     }
   });

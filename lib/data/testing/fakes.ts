@@ -31,6 +31,7 @@ export function toyEngine(): DslEngine & { asked: string[] } {
     describeApi: () => Promise.resolve([]),
     version: () => Promise.resolve({ name: "toy", version: "1" }),
     close: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 

@@ -98,6 +98,10 @@ class IbisEngine implements DslEngine {
     }
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   private async one(item: CheckItem, options: CheckOptions, label: boolean): Promise<Labelled> {
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const params = {

@@ -72,6 +72,7 @@ export async function recordRun(
     step: number,
     found: EvaluationResult | undefined,
   ): Measurement[] => (found === undefined ? [] : [{ when, step, tasks: found.tasks, all: found.all }]);
+  await using device = Device.open(config.backend, { threads: config.threads, planned: true });
   return {
     format: 2,
     config,
@@ -85,7 +86,7 @@ export async function recordRun(
       memoryBytes: totalmem(),
       node: process.versions.node,
     },
-    device: Device.open(config.backend, { threads: config.threads, planned: true }).info,
+    device: device.info,
     // Over all steps: those of a run that was resumed too.
     trainingSeconds: result.records.reduce((sum, step) => sum + step.tokens / step.tokensPerSecond, 0),
     plan: result.plan,

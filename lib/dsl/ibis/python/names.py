@@ -44,6 +44,7 @@ def settle(text):
     if not handed:
         return text
     given, count = {}, 0
+    words = set(re.findall(r"\w+", text))
     for match in RANDOM.finditer(text):
         name = match[0]
         if name not in handed or name in given:
@@ -52,7 +53,7 @@ def settle(text):
             count += 1
             stem = name[: -26 - 1] if name.startswith("ibis_") else None
             candidate = f"{count:032x}" if stem is None else f"{stem}_{count}"
-            if candidate not in text:
+            if candidate not in words:
                 break
         given[name] = candidate
     return RANDOM.sub(lambda match: given.get(match[0], match[0]), text)
