@@ -9,6 +9,7 @@ export {
   type GenerateRequest,
   type GenerateResult,
 } from "./ibert-model.js";
+export { ERROR_CODES, type IBertErrorCode } from "./error-codes.js";
 export { IBertError } from "./errors.js";
 export { train, planTraining, type TrainOptions, type TrainResult } from "./training/train.js";
 export { TrainingConfig, parseTrainingConfig } from "./training/config.js";

@@ -75,7 +75,7 @@ describe("buildCorpus", () => {
     await expect(
       buildCorpus({ directory, seed: 1, rows }, { engine: toyEngine(), source: none }),
     ).rejects.toMatchObject({
-      code: "corpus_empty",
+      code: "corpus-empty",
       message: expect.stringContaining("split train") as string,
     });
     expect(await readdir(folder)).toEqual([]);
@@ -93,9 +93,9 @@ describe("buildCorpus", () => {
 
 describe("readManifest", () => {
   it("names a manifest that is missing or is none", async () => {
-    expect(() => readManifest(folder)).toThrow(expect.objectContaining({ code: "corpus_missing" }));
+    expect(() => readManifest(folder)).toThrow(expect.objectContaining({ code: "corpus-missing" }));
     await writeFile(join(folder, "manifest.json"), "{}");
-    expect(() => readManifest(folder)).toThrow(expect.objectContaining({ code: "corpus_manifest" }));
+    expect(() => readManifest(folder)).toThrow(expect.objectContaining({ code: "corpus-manifest" }));
   });
 });
 
@@ -124,7 +124,7 @@ describe("checkCorpus", () => {
   it("names a file that is gone", async () => {
     await build("a");
     await rm(join(folder, "a", "valid.jsonl"));
-    await expect(check()).rejects.toMatchObject({ code: "corpus_missing" });
+    await expect(check()).rejects.toMatchObject({ code: "corpus-missing" });
   });
 });
 

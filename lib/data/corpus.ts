@@ -179,7 +179,7 @@ async function reusable(
 
 /**
  * Builds the corpus, or finds the same one already built. The same settings give the same bytes.
- * @throws IBertError `corpus_empty` when a split that was asked for has no row at all.
+ * @throws IBertError `corpus-empty` when a split that was asked for has no row at all.
  */
 export async function buildCorpus(
   options: CorpusOptions,
@@ -201,7 +201,7 @@ export async function buildCorpus(
   for (const split of SPLITS) {
     const asked = TASK_TYPES.some((task) => options.rows[split][task] > 0);
     if (asked && of(split).length === 0) {
-      throw new IBertError("corpus_empty", `${options.directory}: no row was found for the split ${split}`, {
+      throw new IBertError("corpus-empty", `${options.directory}: no row was found for the split ${split}`, {
         hint: "Ask for more rows, or for the other profile.",
       });
     }
@@ -258,11 +258,11 @@ async function writeFolder(directory: string, files: Record<string, string>): Pr
     await rename(beside, directory);
   } catch (cause) {
     await rm(beside, { recursive: true, force: true });
-    throw new IBertError("corpus_write", `${directory}: the corpus could not be written`, { cause });
+    throw new IBertError("corpus-write", `${directory}: the corpus could not be written`, { cause });
   }
 }
 
-/** @throws IBertError `corpus_missing`, `corpus_manifest`, and those of `readText` */
+/** @throws IBertError `corpus-missing`, `corpus-manifest`, and those of `readText` */
 export function readManifest(directory: string): Manifest {
   const path = join(directory, "manifest.json");
   let value: unknown;
@@ -270,7 +270,7 @@ export function readManifest(directory: string): Manifest {
     value = readJson(path);
   } catch (cause) {
     if (!(cause instanceof IBertError) || cause.code !== "file-missing") throw cause;
-    throw new IBertError("corpus_missing", `${path}: no corpus is there`, {
+    throw new IBertError("corpus-missing", `${path}: no corpus is there`, {
       hint: "Build one: npx ibert data build",
       cause,
     });
@@ -280,7 +280,7 @@ export function readManifest(directory: string): Manifest {
   const [issue] = parsed.error.issues;
   const key = issue?.path.join(".");
   throw new IBertError(
-    "corpus_manifest",
+    "corpus-manifest",
     `${path}: not a corpus manifest: ${key ? `${key}: ` : ""}${issue?.message ?? ""}`,
     { hint: "Build the corpus again: npx ibert data build" },
   );

@@ -139,7 +139,7 @@ export async function checkCorpus(
   for (const [file, { sha256 }] of Object.entries(manifest.files)) {
     const path = join(directory, file);
     if (!existsSync(path)) {
-      throw new IBertError("corpus_missing", `${path}: the manifest lists it but it is not there`, {
+      throw new IBertError("corpus-missing", `${path}: the manifest lists it but it is not there`, {
         hint: "Build the corpus again: npx ibert data build",
       });
     }

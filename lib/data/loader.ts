@@ -59,8 +59,8 @@ export class DataLoader {
 
   /**
    * Tokenises every row once, so that one that cannot be used is an error now.
-   * @throws IBertError `corpus_empty`; `row_unsupervised`, `row_no_prompt` and `row-holds-stop` naming the row; those of `TaskSampler`;
-   * `row_too_long` at once when a row is too long and such rows are errors.
+   * @throws IBertError `corpus-empty`; `row-unsupervised`, `row-no-prompt` and `row-holds-stop` naming the row; those of `TaskSampler`;
+   * `row-too-long` at once when a row is too long and such rows are errors.
    */
   static async open(
     rows: Rows,
@@ -69,7 +69,7 @@ export class DataLoader {
     options: LoaderOptions & { onProgress?: (rows: number, total: number) => void },
   ): Promise<DataLoader> {
     if (rows.length === 0) {
-      throw new IBertError("corpus_empty", "the corpus is empty: there is no row to train on", {
+      throw new IBertError("corpus-empty", "the corpus is empty: there is no row to train on", {
         hint: "Build one: npx ibert data build",
       });
     }
@@ -98,7 +98,7 @@ export class DataLoader {
     }
     if (usable === 0) {
       throw new IBertError(
-        "corpus_empty",
+        "corpus-empty",
         `every row has more than the ${longest} tokens that a row may have`,
         {
           hint: "Raise the token budget or the context.",
@@ -145,11 +145,11 @@ export class DataLoader {
     };
   }
 
-  /** @throws IBertError `data_state` when the state is of another corpus or other weights. */
+  /** @throws IBertError `data-state` when the state is of another corpus or other weights. */
   restore(state: LoaderState): void {
     const beyond = state.pending.find((row) => row >= this.length);
     if (beyond !== undefined) {
-      throw new IBertError("data_state", `the saved data cursor names row ${beyond} of ${this.length}`, {
+      throw new IBertError("data-state", `the saved data cursor names row ${beyond} of ${this.length}`, {
         hint: "Resume with the corpus of the unbroken run.",
       });
     }

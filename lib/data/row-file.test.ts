@@ -95,56 +95,56 @@ describe("RowFile reads", () => {
 describe("RowFile refuses, by file and line,", () => {
   const text = JSON.stringify(good);
   it.each<[string, Content, string, RegExp]>([
-    ["an empty file", [""], "corpus_empty", /train\.jsonl: the corpus is empty/],
+    ["an empty file", [""], "corpus-empty", /train\.jsonl: the corpus is empty/],
     [
       "broken JSON",
       [good, "{"],
-      "row_json",
+      "row-json",
       /train\.jsonl:2: not JSON at column 2: the text ends within what \{/,
     ],
     [
       "a missing comma",
       ['{"id": "a" "task": "qa"}'],
-      "row_json",
+      "row-json",
       /:1: not JSON at column 12: '"' stands where/,
     ],
     [
       "a row cut short",
       [good, text.slice(0, 40)],
-      "row_json",
+      "row-json",
       /:2: not JSON at column 41: the text ends within the string/,
     ],
     [
       "NaN",
       [text.replace('"So."', "NaN")],
-      "row_json",
+      "row-json",
       /:1: not JSON at column \d+: NaN stands where a value should/,
     ],
-    ["two rows in one line", [text + text], "row_json", /'\{' follows the value's end/],
-    ["ends of lines of old Macs", bytes(text, "\r", text), "row_json", /'\{' follows the value's end/],
-    ["a raw NUL", bytes(text.replace("How?", "H\0w?")), "row_json", /U\+0000 stands unescaped in a string/],
+    ["two rows in one line", [text + text], "row-json", /'\{' follows the value's end/],
+    ["ends of lines of old Macs", bytes(text, "\r", text), "row-json", /'\{' follows the value's end/],
+    ["a raw NUL", bytes(text.replace("How?", "H\0w?")), "row-json", /U\+0000 stands unescaped in a string/],
     [
       "an invisible character",
       [good, `\u200b${text}`],
-      "row_json",
+      "row-json",
       /:2: not JSON at column 1: U\+200B stands/,
     ],
     [
       "half of a character",
       [text.replace("How?", "a\\ud83d!")],
-      "row_json",
+      "row-json",
       /:1: fields\.input: \\ud83d is half of a/,
     ],
-    ["an unknown task", [{ ...good, task: "poem" }], "unknown_task", /train\.jsonl:1: unknown task "poem"/],
+    ["an unknown task", [{ ...good, task: "poem" }], "task-unknown", /train\.jsonl:1: unknown task "poem"/],
     [
       "no completion",
       [good, other, { ...good, id: "c", completion: " " }],
-      "row_unsupervised",
+      "row-unsupervised",
       /:3: row c has/,
     ],
-    ["a missing field", [{ ...good, shape: undefined }], "row_shape", /train\.jsonl:1: shape/],
-    ["a line that is no object", ["null"], "row_shape", /train\.jsonl:1: the line is no JSON object/],
-    ["an array of rows", [[good]], "row_shape", /train\.jsonl:1: the line is no JSON object/],
+    ["a missing field", [{ ...good, shape: undefined }], "row-shape", /train\.jsonl:1: shape/],
+    ["a line that is no object", ["null"], "row-shape", /train\.jsonl:1: the line is no JSON object/],
+    ["an array of rows", [[good]], "row-shape", /train\.jsonl:1: the line is no JSON object/],
     [
       "Latin-1",
       bytes(text, "\n", text.slice(0, 60), [0xe9], text.slice(60)),
@@ -184,7 +184,7 @@ describe("RowFile refuses, by file and line,", () => {
 
   it("what is not there, a folder, and a file that may not be read", async () => {
     const folder = temporaryFolder();
-    await expect(RowFile.open(join(folder, "none.jsonl"))).rejects.toMatchObject({ code: "corpus_missing" });
+    await expect(RowFile.open(join(folder, "none.jsonl"))).rejects.toMatchObject({ code: "corpus-missing" });
     mkdirSync(join(folder, "train.jsonl"));
     const error = await RowFile.open(join(folder, "train.jsonl")).catch((reason: unknown) => reason);
     expect(error).toMatchObject({

@@ -45,8 +45,8 @@ export class RowFile implements Rows {
 
   /**
    * Reads and checks all rows. Blank lines are passed over.
-   * @throws IBertError `corpus_missing`, `corpus_empty`, `text-encoding`, `row_json`, `row_shape`, `unknown_task`,
-   * `row_unsupervised`, `row-duplicate`, each naming file and line; `read-failed` and its like as the system says.
+   * @throws IBertError `corpus-missing`, `corpus-empty`, `text-encoding`, `row-json`, `row-shape`, `task-unknown`,
+   * `row-unsupervised`, `row-duplicate`, each naming file and line; `read-failed` and its like as the system says.
    */
   static async open(path: string, options: RowFileOptions = {}): Promise<RowFile> {
     const { descriptor, size } = openCorpusFile(path);
@@ -73,7 +73,7 @@ export class RowFile implements Rows {
         found.ids.push(hash53(row.id));
       }
       if (found.offsets.length === 0) {
-        throw new IBertError("corpus_empty", `${path}: the corpus is empty`, {
+        throw new IBertError("corpus-empty", `${path}: the corpus is empty`, {
           hint: "Build it again: npx ibert data build",
         });
       }
@@ -163,7 +163,7 @@ function openCorpusFile(path: string): ReturnType<typeof openFile> {
     return openFile(path);
   } catch (error) {
     if (!(error instanceof IBertError) || error.code !== "file-missing") throw error;
-    throw new IBertError("corpus_missing", `${path}: there is no such file`, {
+    throw new IBertError("corpus-missing", `${path}: there is no such file`, {
       hint: "Build a corpus: npx ibert data build",
       cause: error,
     });
@@ -234,12 +234,12 @@ function parseRow(line: string, where: string): Row {
     value = JSON.parse(line);
   } catch {
     const { at, reason } = findJsonFault(line);
-    throw new IBertError("row_json", `${where}: not JSON at column ${at + 1}: ${reason}`, {
+    throw new IBertError("row-json", `${where}: not JSON at column ${at + 1}: ${reason}`, {
       hint: "Each line of a corpus is one row, a whole JSON object.",
     });
   }
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
-    throw new IBertError("row_shape", `${where}: the line is no JSON object`, {
+    throw new IBertError("row-shape", `${where}: the line is no JSON object`, {
       hint: "Each line of a corpus is one row, a whole JSON object.",
     });
   }
@@ -248,12 +248,12 @@ function parseRow(line: string, where: string): Row {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const key = issue?.path.join(".");
-    throw new IBertError("row_shape", `${where}: ${key ? `${key}: ` : ""}${issue?.message ?? "not a row"}`);
+    throw new IBertError("row-shape", `${where}: ${key ? `${key}: ` : ""}${issue?.message ?? "not a row"}`);
   }
   if (/\\ud[89ab]|\\ud[c-f]/i.test(line)) requireWholeCharacters(value, where, "");
   if (parsed.data.completion.trim() === "") {
     throw new IBertError(
-      "row_unsupervised",
+      "row-unsupervised",
       `${where}: row ${parsed.data.id} has no completion to learn from`,
       {
         hint: "Give the row a completion, or take the line out.",
@@ -269,7 +269,7 @@ function requireWholeCharacters(value: unknown, where: string, path: string): vo
     const [half] = /\p{Surrogate}/u.exec(value) ?? [];
     if (half === undefined) return;
     throw new IBertError(
-      "row_json",
+      "row-json",
       `${where}: ${path}: \\u${half.charCodeAt(0).toString(16)} is half of a character`,
       { hint: "Beyond U+FFFF JSON writes two such escapes together, for example \\ud83d\\ude00." },
     );

@@ -34,7 +34,7 @@ export interface RowPlace {
 export type RowFormat = Pick<TaskFormat, "prompt" | "completion" | "stop">;
 
 /**
- * @throws IBertError `row_unsupervised` when the completion has no token, `row_no_prompt` when the prompt has none
+ * @throws IBertError `row-unsupervised` when the completion has no token, `row-no-prompt` when the prompt has none
  * (its first token would have no position to be predicted from), `row-holds-stop` when an answer would end before it.
  */
 export function tokenizeRow(
@@ -57,12 +57,12 @@ export function tokenizeRow(
   }
   const completion = tokenizer.encode(answer);
   if (completion.length === 0) {
-    throw new IBertError("row_unsupervised", `${named}: the completion has no token to learn from`, {
+    throw new IBertError("row-unsupervised", `${named}: the completion has no token to learn from`, {
       hint: "Give the row a completion, or take it out of the corpus.",
     });
   }
   if (prompt.length === 0) {
-    throw new IBertError("row_no_prompt", `${named}: the prompt has no token`, {
+    throw new IBertError("row-no-prompt", `${named}: the prompt has no token`, {
       hint: "The template of the task must hold more than an empty input.",
     });
   }

@@ -105,10 +105,10 @@ export function isTaskType(name: string): name is TaskType {
   return (TASK_TYPES as readonly string[]).includes(name);
 }
 
-/** @throws IBertError `unknown_task`, naming the place that said so. */
+/** @throws IBertError `task-unknown`, naming the place that said so. */
 export function parseTaskType(name: unknown, where: string): TaskType {
   if (typeof name === "string" && isTaskType(name)) return name;
-  throw new IBertError("unknown_task", `${where}: unknown task ${JSON.stringify(name)}`, {
+  throw new IBertError("task-unknown", `${where}: unknown task ${JSON.stringify(name)}`, {
     hint: `The tasks are ${TASK_TYPES.join(", ")}.`,
   });
 }

@@ -10,7 +10,7 @@ import { normaliseInput } from "./prompts.js";
 
 /**
  * The fields of a request's prompt. Fences around code go; of a report to be mended, program and exception stay.
- * @throws IBertError `empty-prompt`
+ * @throws IBertError `prompt-empty`
  */
 export function promptFieldsFromRequest(task: TaskType, request: PromptRequest): PromptFields {
   const text = unixLines(request.prompt);
@@ -65,7 +65,7 @@ function splitFenced(text: string, errorIsGiven: boolean): { program: string; er
 }
 
 function emptyPrompt(task: TaskType, problem: string): IBertError {
-  return new IBertError("empty-prompt", `${task}: ${problem}`, { hint: "Give the text to work on." });
+  return new IBertError("prompt-empty", `${task}: ${problem}`, { hint: "Give the text to work on." });
 }
 
 /** An exception as prompts show it: its type and the first line of its message, at most 120 characters. */

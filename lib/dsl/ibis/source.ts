@@ -219,7 +219,7 @@ function accept(drawn: Drawn, checked: Checked, fields: PromptFields, completion
 
 /**
  * Rows of the six tasks from Ibis itself: its compiler labels random programs, its docstrings answer questions.
- * @throws IBertError `api_empty` when the engine documents none of the functions that this profile asks for.
+ * @throws IBertError `api-empty` when the engine documents none of the functions that this profile asks for.
  */
 export async function createIbisRowSource(
   engine: DslEngine,
@@ -227,7 +227,7 @@ export async function createIbisRowSource(
 ): Promise<RowSource> {
   const functions = documentedFunctions(await engine.describeApi(), options.profile);
   if (functions.length === 0) {
-    throw new IBertError("api_empty", `the engine documents no function of the ${options.profile} profile`);
+    throw new IBertError("api-empty", `the engine documents no function of the ${options.profile} profile`);
   }
   return new IbisRowSource(engine, options.seed, options.profile, functions);
 }

@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { isErrorCode, type IBertErrorCode } from "../../error-codes.js";
 import { IBertError } from "../../errors.js";
 import { systemIsolation, type Isolation } from "./isolation.js";
 
@@ -37,7 +38,10 @@ const START_TIMEOUT_MS = 120_000;
 const MAXIMUM_LINE_BYTES = 64 * 2 ** 20;
 const STDERR_KEPT = 4000;
 
-const errorSchema = z.object({ code: z.string(), message: z.string() });
+const errorSchema = z.object({
+  code: z.string().transform((code): IBertErrorCode => (isErrorCode(code) ? code : "sandbox-failed")),
+  message: z.string(),
+});
 const readySchema = z.union([z.object({ ready: z.literal(true) }), z.object({ error: errorSchema })]);
 const lineSchema = z.object({ id: z.number(), answer: z.string() });
 const answerSchema = z.union([z.object({ result: z.unknown() }), z.object({ error: errorSchema })]);
