@@ -22,7 +22,7 @@ export function addDoctorCommand(program: Command, run: Run): void {
 }
 
 function describe(found: Diagnosis): string {
-  const { platform, processor, memory, addon, cache, sandbox } = found;
+  const { platform, processor, memory, addon, cache, sandbox, sqlJudge } = found;
   const facts = [
     ["system", `${platform.system} ${platform.architecture}, ${platform.release}`],
     ["node", platform.node],
@@ -38,6 +38,7 @@ function describe(found: Diagnosis): string {
         : `${path}${bytes ? ` (${formatBytes(bytes)})` : ""}`,
     ]),
     ["sandbox", describeSandbox(sandbox)],
+    ["SQL judge", describeSqlJudge(sqlJudge)],
   ];
   const parts = [formatTable(facts, 2), describeBackends(found)];
   const kernels = kernelTable(found);
@@ -52,6 +53,12 @@ function describeSandbox({ network, limits, layers }: Diagnosis["sandbox"]): str
     `network cut off: ${has(network)}, system limits: ${has(limits)}` +
     (layers.length > 0 ? ` (${[...new Set(layers)].join(", ")})` : "")
   );
+}
+
+function describeSqlJudge({ duckdb }: Diagnosis["sqlJudge"]): string {
+  return duckdb === undefined
+    ? "sqlglot alone; DuckDB's binder judges its own dialect after: npm install @duckdb/node-api"
+    : `DuckDB ${duckdb} for its own dialect, sqlglot for the others`;
 }
 
 function describeBackends({ backends, auto, instructionSets }: Diagnosis): string {

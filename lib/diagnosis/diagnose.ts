@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
 import { DEFAULT_DSL, dslByName } from "../dsl/registry.js";
+import { duckDbBinding } from "../dsl/duckdb/judge.js";
 import { systemIsolation } from "../dsl/sandbox/isolation.js";
 import { IBertError } from "../errors.js";
 import { loadPreset, presetNames } from "../models/presets.js";
@@ -40,6 +41,8 @@ export interface Diagnosis {
   instructionSets: string[];
   cache: { folder: string; wheels: string; models: { preset: string; path?: string; bytes?: number }[] };
   sandbox: { network: boolean; limits: boolean; layers: string[] };
+  /** What judges SQL besides sqlglot: the version of DuckDB that is installed. */
+  sqlJudge: { duckdb?: string };
 }
 
 /** Names that IBERT_CPU_ISA takes, in rising order. */
@@ -155,6 +158,7 @@ export async function diagnose(): Promise<Diagnosis> {
   const backends =
     path === undefined ? [] : await Promise.all(names.map((name) => diagnoseBackend(path, name)));
   const isolation = await systemIsolation();
+  const duckDb = duckDbBinding();
   return {
     platform: { system: platform(), architecture: arch(), release: release(), node: process.versions.node },
     processor: { name: cpus()[0]?.model ?? "unknown", cores: cpus().length },
@@ -169,5 +173,6 @@ export async function diagnose(): Promise<Diagnosis> {
       limits: isolation.limits,
       layers: isolation.prefix.filter((word) => ["setpriv", "unshare", "prlimit"].includes(word)),
     },
+    sqlJudge: duckDb === undefined ? {} : { duckdb: duckDb.version },
   };
 }

@@ -3,6 +3,7 @@ import type { Schema, SqlJudge, SqlVerdict, VerdictError } from "../dsl.js";
 import { duckDbBinding, DuckDbJudge, type Judgement } from "../duckdb/judge.js";
 import type { SandboxPool } from "../sandbox/sandbox-pool.js";
 import { SandboxFailure } from "../sandbox/sandbox-process.js";
+import { tableParts } from "../table-name.js";
 import { duckDbTablesSchema, sqlAnswerSchema, type DuckDbTables, type SqlAnswer } from "./verdict-schema.js";
 
 export const DEFAULT_TIMEOUT_MS = 10_000;
@@ -84,6 +85,8 @@ export class SqlChecker {
     schema: Schema | undefined,
   ): Promise<Exclude<Judgement, { undecided: string }> | undefined> {
     if (this.duckDb === undefined || this.broken) return undefined;
+    // The judge has one catalog, its own.
+    if (Object.keys(schema ?? {}).some((table) => tableParts(table).length > 2)) return undefined;
     const described = schema === undefined ? undefined : await this.describe(schema);
     try {
       const judgement = await this.duckDb.judge(sql, described?.tables ?? null, DEFAULT_TIMEOUT_MS);

@@ -17,6 +17,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.optimizer.qualify_columns import qualify_columns
 from sqlglot.optimizer.qualify_tables import qualify_tables
 from sqlglot.schema import MappingSchema
+from tables import table_parts
 
 MAX_SQL = 100_000
 # Types that DuckDB has only with an extension, or not at all: their columns may be bound to anything.
@@ -71,11 +72,7 @@ def duckdb_tables(schema):
             if kind == NO_DUCKDB_TYPE:
                 lacking.append(column)
             listed.append([column, kind])
-        tables.append({"path": [table], "columns": listed})
-        # `a.b` is a table of that name, and a table `b` of the schema `a`.
-        parts = table.split(".")
-        if len(parts) == 2 and all(parts):
-            tables.append({"path": parts, "columns": listed})
+        tables.append({"path": table_parts(table), "columns": listed})
     return {"tables": tables, "lacking": lacking}
 
 
