@@ -79,7 +79,7 @@ def build(tree, tables, make_interpreter=Interpreter):
     """The Ibis expression that the tree makes over `tables`."""
     interpreter = make_interpreter(POLICY, variables(tables))
     try:
-        value = interpreter.run(tree)
+        value = POLICY.result(interpreter.run(tree))
     except Exception as error:
         node = interpreter.failure[1] if interpreter.failure and interpreter.failure[0] is error else None
         raise Failure(stage_of(error), error, narrow(node, error))
