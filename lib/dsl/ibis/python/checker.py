@@ -77,6 +77,7 @@ def parse_text(text):
 
 def build(tree, tables, make_interpreter=Interpreter):
     """The Ibis expression that the tree makes over `tables`."""
+    POLICY.begin(tables)
     interpreter = make_interpreter(POLICY, variables(tables))
     try:
         value = POLICY.result(interpreter.run(tree))

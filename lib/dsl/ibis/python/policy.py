@@ -5,7 +5,10 @@ methods on the live classes themselves, so that a path the interpreter does not 
 Ibis resolves by its own `getattr`) ends in the same refusal.
 """
 
+import __future__
+
 import builtins
+import sys
 
 import ibis
 import ibis.expr.api as api
@@ -13,6 +16,8 @@ import ibis.expr.datatypes as dt
 import ibis.expr.schema as sch
 import ibis.expr.types as ir
 import methods
+import modules
+import surface
 import values
 from computed import TERMINAL, Computed, of_expression, pipe, print_, result, terminal
 from disarm import ORIGINALS, REFUSED_METHODS, disarm
@@ -63,11 +68,15 @@ class Policy:
             "ibis", functions, frozenset(n for n in (*dir(ibis), *api.__all__, "expr", "backends", "common"))
         )
         self.names = {"ibis": self.ibis, "_": ibis._, "s": self.selectors, "selectors": self.selectors}
+        self.catalog = surface.Catalog()
+        self.modules = {"ibis": self.ibis, "ibis.selectors": self.selectors}
+        self.modules |= surface.extend(self.ibis, self.catalog)
+        self.modules |= {name: make(self) for name, make in modules.STANDARD.items()}
         values.allow(
             v
             for ns in (self.ibis, self.selectors)
             for v in ns.members.values()
-            if callable(v) and not isinstance(v, Deferred)
+            if callable(v) and not isinstance(v, (Deferred, type))
         )
         BUILTINS["getattr"] = Function(self.getattr, "getattr")
         BUILTINS["hasattr"] = Function(self.hasattr, "hasattr")
@@ -83,6 +92,46 @@ class Policy:
             self.allowed(GroupedTable),
             *(self.allowed(c) for c in Builder.__subclasses__()),
         )
+
+    def begin(self, tables):
+        """Before a text is evaluated over `tables`: nothing is left of the one before."""
+        self.catalog.tables = tables
+
+    def load(self, name):
+        """The namespace for `import name`. ModuleNotFoundError as Python raises it; Refused for other real modules."""
+        if name not in self.modules:
+            raise self.no_module(name)
+        return self.modules[name]
+
+    def load_from(self, name, member):
+        """`member` for `from name import member`. ImportError as Python raises it."""
+        if name == "__future__":
+            if member in __future__.all_feature_names:
+                return None
+            raise SyntaxError(f"future feature {member} is not defined")
+        namespace = self.load(name)
+        if f"{name}.{member}" in self.modules:
+            return self.modules[f"{name}.{member}"]
+        try:
+            return namespace.lookup(member)
+        except AttributeError:
+            raise ImportError(f"cannot import name '{member}' from '{name}'", name=name) from None
+
+    def no_module(self, name):
+        if name.partition(".")[0] != "ibis":
+            return modules.absent(name)
+        if name in sys.modules:
+            return Refused(f"`import {name}` is not available: {refusal(name)}")
+        known = self.modules.get(name.rpartition(".")[0])
+        if known is not None and name.rpartition(".")[2] in known.known:
+            return Refused(f"`import {name}` is not available: {refusal(name)}")
+        return ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+    def assign(self, obj, name, _value):
+        """`obj.name = value`: options are taken and have no effect; nothing else of Ibis or Python can be set."""
+        if not isinstance(obj, surface.Options):
+            raise Refused(f"`.{name}` cannot be assigned: only `ibis.options` can", "build")
+        obj.lookup(name)
 
     def allowed(self, cls):
         """The public attributes of `cls` that a text may read."""
@@ -130,6 +179,8 @@ class Policy:
             if hasattr(obj, name):
                 raise Refused(f"`.{name}` of a Python {type(obj).__name__} is not available")
         elif isinstance(obj, Function):
+            if name in getattr(type(obj), "members", ()):
+                return getattr(obj, name)
             raise AttributeError(f"'function' object has no attribute '{name}'", name=name)
         elif hasattr(obj, name):
             raise Refused(f"`.{name}` of a Python {type(obj).__name__} is not available")
