@@ -77,9 +77,10 @@ def parse_text(text):
 
 def build(tree, tables, make_interpreter=Interpreter):
     """The Ibis expression that the tree makes over `tables`."""
+    POLICY.begin(tables)
     interpreter = make_interpreter(POLICY, variables(tables))
     try:
-        value = interpreter.run(tree)
+        value = POLICY.result(interpreter.run(tree))
     except Exception as error:
         node = interpreter.failure[1] if interpreter.failure and interpreter.failure[0] is error else None
         raise Failure(stage_of(error), error, narrow(node, error))

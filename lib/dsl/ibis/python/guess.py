@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 from failures import causes, frames, items_of_array, missing_column, struct_and_field, suspects
 from policy import Refused
 from provenance import Provenance, Slot, added, name_of, part, replaced
+from tables import table_name
 from usage import ANY_METHOD, CANDIDATES, METHODS, PROPERTIES, Usage
 from wants import PLACEHOLDER, Wanted
 
@@ -51,7 +52,7 @@ class Guess:
         """Whether `failure` stands under every schema: no guess is at fault."""
         error = failure.error
         value, name = getattr(error, "obj", None), getattr(error, "name", None)
-        if isinstance(error, (exc.IntegrityError, NameError, Refused)) or failure.stage not in ("names", "build"):
+        if isinstance(error, (exc.IntegrityError, exc.TableNotFound, NameError, Refused)) or failure.stage not in ("names", "build"):
             return True
         if isinstance(error, AttributeError) and self.is_method(name, failure) and name not in ANY_METHOD:
             return True
@@ -64,6 +65,9 @@ class Guess:
         """Schemas that may mend `failure`, the likeliest first."""
         error = failure.error
         origin = Provenance(failure.tables)
+        if isinstance(error, exc.TableNotFound):
+            yield {**self.schema, table_name(error.name): {}}
+            return
         if isinstance(error, NameError):
             if not self.usage.is_called_name(error.name):
                 yield {**self.schema, error.name: {}}

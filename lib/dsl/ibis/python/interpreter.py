@@ -20,7 +20,6 @@ from policy import (
     Policy,
     Refused,
     is_builtin,
-    is_plain_type,
 )
 
 MAX_SOURCE = 20_000
@@ -135,6 +134,9 @@ class Interpreter:
             case ast.Assign():
                 value = self.evaluate(node.value, self.globals)
                 for target in node.targets:
+                    if isinstance(target, ast.Attribute):
+                        self.policy.assign(self.evaluate(target.value, self.globals), target.attr, value)
+                        continue
                     if not isinstance(target, ast.Name) or target.id == "ibis":
                         raise self.refuse(target, "only plain names can be assigned", "parse")
                     self.globals[target.id] = value
@@ -163,23 +165,15 @@ class Interpreter:
 
     def load(self, node, _scope):
         """Imports bring nothing in: they give another name to what is there."""
-        policy = self.policy
         for alias in node.names:
             if isinstance(node, ast.Import):
-                modules = {
-                    "ibis": policy.ibis,
-                    "ibis.selectors": policy.selectors if alias.asname else policy.ibis,
-                }
-                if alias.name not in modules:
-                    raise Refused(f"`import {alias.name}` is not available: only ibis is")
-                self.globals[alias.asname or "ibis"] = modules[alias.name]
+                name = alias.name if alias.asname else alias.name.partition(".")[0]
+                self.policy.load(alias.name)
+                self.globals[alias.asname or name] = self.policy.load(name)
             else:
-                source = {"ibis": policy.ibis, "ibis.selectors": policy.selectors}.get(node.module or "")
-                if source is None or node.level or alias.name == "*":
-                    raise Refused(
-                        f"`from {node.module} import {alias.name}` is not available: only names of ibis are"
-                    )
-                self.globals[alias.asname or alias.name] = source.lookup(alias.name)
+                if node.level or alias.name == "*":
+                    raise Refused(f"`from {node.module} import {alias.name}` is not available: only names are")
+                self.globals[alias.asname or alias.name] = self.policy.load_from(node.module, alias.name)
 
     def on_Constant(self, node, _scope):
         if not isinstance(node.value, (str, int, float, bytes, bool, type(None))):
@@ -200,9 +194,8 @@ class Interpreter:
 
     def on_Call(self, node, scope):
         function = self.evaluate(node.func, scope)
-        if is_plain_type(function):
-            function = BUILTINS[function.__name__]
-        self.policy.callee(function, node.func.attr if isinstance(node.func, ast.Attribute) else None)
+        attribute = node.func.attr if isinstance(node.func, ast.Attribute) else None
+        function = self.policy.callee(function, attribute)
         args = self.items(node.args, scope)
         kwargs = {}
         for keyword in node.keywords:

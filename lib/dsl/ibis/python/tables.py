@@ -20,6 +20,11 @@ def table_parts(name):
         rest = rest[len(part) + 1 :]
 
 
+def table_name(name):
+    """The schema's name of a table that is called `name`: in quotes where a dot in it would part it."""
+    return '"' + name.replace('"', '""') + '"' if "." in name else name
+
+
 def namespace(name):
     """What `ibis.table` takes for a schema's table name: its name, and the database and catalog that it stands in."""
     *outer, table = table_parts(name)
