@@ -7,6 +7,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 from ibis.expr.types.groupby import GroupedTable
 from provenance import ITEM
+from scopes import Scope
 from usage import ANY_METHOD
 
 QUOTED = re.compile(r"'([^']*)'")
@@ -89,7 +90,7 @@ def struct_and_field(error):
 
 def operand(value):
     """A local variable, or what a bound method is bound to; None for a scope of the interpreter."""
-    if isinstance(value, dict) and "ibis" in value:
+    if isinstance(value, Scope):
         return None
     return value.__self__ if isinstance(value, types.MethodType) else value
 
