@@ -13,7 +13,8 @@ variables. Connections are stubs whose tables are the schema's. What reads a res
 an expression or, at the top level, an assignment. It must be an Ibis table or value.
 
 Names that Ibis makes at random (`ibis_<what for>_<26 characters of base 32>`) are numbered from 1 in the order in which
-they appear in the SQL, one count for all: `ibis_table_unnest_column_1`.
+they appear in the SQL, one count for all: `ibis_table_unnest_column_1`. The names in `EXCLUDE (…)`, which Ibis keeps in a
+set, are sorted.
 """
 
 import ast
@@ -36,11 +37,15 @@ HERE = Path(__file__).parent / "ibis_programs"
 OUT = Path(__file__).parents[2] / "lib/dsl/ibis/goldens/programs.json"
 
 RANDOM = re.compile(r"(ibis_\w+?)_[a-z2-7]{26}")
-ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+EXCLUDE = re.compile(r'EXCLUDE \(((?:"(?:[^"]|"")*"(?:,\s*)?|\s+)*)\)')
+QUOTED = re.compile(r'"(?:[^"]|"")*"')
+ADDRESS = re.compile(r" at 0x[0-9a-f]+| \(/[^)]*\)")  # of an object, of a module's file
 FENCED = re.compile(r"\s*(`{3,}|~{3,})[^\n]*\n(.*?)\n?\1\s*", re.DOTALL)
 
 
 def settle(text):
+    """`text` with what differs from run to run made the same: random names and the order of sets."""
+    text = EXCLUDE.sub(lambda m: f"EXCLUDE ({', '.join(sorted(QUOTED.findall(m[1])))})", text)
     numbers = {}
     return RANDOM.sub(lambda m: f"{m[1]}_{numbers.setdefault(m[0], len(numbers) + 1)}", text)
 

@@ -28,10 +28,14 @@ afterAll(() => engine.close());
 const said = ({ stage, error }: Verdict): string =>
   `${stage} ${error?.type}: ${error?.message.split("\n")[0]}`;
 
-/** SQL with the names that Ibis makes at random numbered alike, however they were numbered before. */
+/** SQL with what differs from process to process made alike: numbers of random names, and the order of a set. */
 function settled(sql: string): string {
   const numbers = new Map<string, number>();
-  return sql.replace(/\bibis_[a-z_]+?_(?:[a-z2-7]{26}|\d+)\b/g, (name) => {
+  const sorted = sql.replace(
+    /EXCLUDE \(((?:"(?:[^"]|"")*"(?:,\s*)?|\s+)*)\)/g,
+    (_all, names: string) => `EXCLUDE (${(names.match(/"(?:[^"]|"")*"/g) ?? []).sort().join(", ")})`,
+  );
+  return sorted.replace(/\bibis_[a-z_]+?_(?:[a-z2-7]{26}|\d+)\b/g, (name) => {
     numbers.set(name, numbers.get(name) ?? numbers.size + 1);
     return `random_${numbers.get(name)}`;
   });
