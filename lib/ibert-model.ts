@@ -11,6 +11,7 @@ import { InferenceEngine } from "./generation/engine.js";
 import { LoraBank } from "./generation/lora-bank.js";
 import { readAdapter, type StoredAdapter } from "./models/adapter-file.js";
 import { ModelSession } from "./models/session.js";
+import { compareVerdicts } from "./validation/verdict.js";
 
 /** What `IBertModel.load` takes. */
 export const IBertConfig = z.strictObject({
@@ -94,7 +95,7 @@ export interface GenerateResult {
   text: string;
   /** Absent when no check was asked for, or the answer holds no code. */
   verdict?: AnswerVerdict;
-  /** Answers generated: 1, and one for each repair. */
+  /** Answers generated: 1, and one for each repair. The best of them is `text`, the earlier of equals. */
   attempts: number;
   /** Tokens read and written over all attempts. */
   tokens: { prompt: number; completion: number };
@@ -256,6 +257,7 @@ export class IBertModel {
     let attempts = 1;
     if (!settings.validateWithCompiler) return { text, attempts, tokens };
     let verdict = await this.check(voice, task, fields, text, settings);
+    let best = { text, verdict };
     const repairs = this.config.useCompilerFeedback ? this.config.maxRepairs : 0;
     while (verdict?.error !== undefined && !verdict.ok && attempts <= repairs) {
       const broken = format.assemble(task, fields, text);
@@ -272,8 +274,10 @@ export class IBertModel {
       if (second === undefined) break;
       text = repaired;
       verdict = second;
+      // Of equals the earlier stands, which is nearer to what was asked.
+      if (best.verdict === undefined || compareVerdicts(verdict, best.verdict) < 0) best = { text, verdict };
     }
-    return { text, ...(verdict === undefined ? {} : { verdict }), attempts, tokens };
+    return { text: best.text, ...(best.verdict && { verdict: best.verdict }), attempts, tokens };
   }
 
   /** A repaired program as an answer: a completion must go on from its prompt. */
@@ -319,11 +323,11 @@ export class IBertModel {
       signal,
       onToken: (_, ids) => {
         const end = stopped(ids);
-        if (onText !== undefined) onText(cutAtStop(tokenizer.decode(ids), stops));
+        if (onText !== undefined) onText(wholeCharacters(cutAtStop(tokenizer.decode(ids), stops)));
         return end;
       },
     });
-    return { text: cutAtStop(tokenizer.decode(ids), stops), count: ids.length };
+    return { text: wholeCharacters(cutAtStop(tokenizer.decode(ids), stops)), count: ids.length };
   }
 
   private async check(
@@ -350,6 +354,11 @@ export class IBertModel {
 function voiceOf(stored: StoredAdapter | undefined, adapter: number): Voice {
   const dsl = dslByName(stored?.sidecar?.dsl.name.replace(/-framework$/, "") ?? DEFAULT_DSL);
   return { adapter, dsl, format: dsl.format(stored?.sidecar?.prompts) };
+}
+
+/** Text without a character at its end of which bytes are still to come. */
+function wholeCharacters(text: string): string {
+  return text.replace(/\ufffd+$/u, "");
 }
 
 /** SQL stands on the same ladder: it parses, or its names resolve too. */

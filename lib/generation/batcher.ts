@@ -126,6 +126,7 @@ export class Batcher {
         },
         reject: (reason) => {
           signal?.removeEventListener("abort", leave);
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason may be anything
           reject(reason);
         },
       };
