@@ -2,10 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { IBertModel } from "./index.js";
 import { Random } from "./data/random.js";
+import { Batcher, type TextOptions } from "./generation/batcher.js";
 import { saveAdapter } from "./models/adapter-file.js";
 import { LoraLayout } from "./models/lora.js";
 import { loadPreset } from "./models/presets.js";
@@ -82,6 +83,67 @@ describe("IBertModel", () => {
     expect(result).not.toHaveProperty("verdict");
     expect(seen.at(-1)).toBe(result.text);
     expect(seen.length).toBeGreaterThan(1);
+  });
+
+  /** Lets the model say these texts, one an attempt, as far as maxTokens goes. */
+  function saying(...texts: string[]) {
+    const tokenizer = model["session"].tokenizer;
+    const complete = async (_: readonly number[], { onToken, maxTokens }: TextOptions) => {
+      const ids: number[] = [];
+      for (const id of tokenizer.encode(texts.shift() as string).slice(0, maxTokens)) {
+        ids.push(id);
+        if (onToken?.(id, ids) === true) break;
+      }
+      return Promise.resolve({ ids, logprobs: [], finish: "stop" as const, cachedTokens: 0 });
+    };
+    return vi.spyOn(Batcher.prototype, "complete").mockImplementation(complete);
+  }
+
+  it("hands out whole characters only, and a text that only grows", async () => {
+    const answer = "a\u{1f9ec}b";
+    const count = model["session"].tokenizer.encode(answer).length;
+    // The character in the middle takes several tokens.
+    expect(count).toBeGreaterThan(3);
+    for (let maxTokens = 1; maxTokens <= count; maxTokens++) {
+      const seen: string[] = [];
+      const said = saying(answer);
+      const { text } = await model.generate({
+        prompt: "Which?",
+        taskType: "qa",
+        validateWithCompiler: false,
+        maxTokens,
+        onText: (part) => seen.push(part),
+      });
+      said.mockRestore();
+      for (const part of seen) expect(["a", "a\u{1f9ec}", answer]).toContain(part);
+      expect(seen.map((part) => part.length)).toEqual(seen.map((part) => part.length).sort((a, b) => a - b));
+      expect(seen).toHaveLength(maxTokens);
+      expect(text).toBe(seen.at(-1));
+      expect(text).toBe(maxTokens === count ? answer : maxTokens === count - 1 ? "a\u{1f9ec}" : "a");
+    }
+  });
+
+  it("returns the best of its answers, not the last", async () => {
+    const request = { prompt: "SELECT * FROM df WHERE price > 1", taskType: "sql_to_ibis", schema } as const;
+    // The first names what is not there; its repair does not even parse.
+    let said = saying("df.filter(df.nope > 1)", "df.filter(");
+    const kept = await model.generate(request);
+    said.mockRestore();
+    expect(kept.text).toBe("df.filter(df.nope > 1)");
+    expect(kept.verdict).toMatchObject({ ok: false, error: { type: "AttributeError" } });
+    expect(kept.attempts).toBe(2);
+
+    said = saying("df.filter(df.nope > 1)", "df.filter(df.price > 1)");
+    const repaired = await model.generate(request);
+    said.mockRestore();
+    expect(repaired.text).toBe("df.filter(df.price > 1)");
+    expect(repaired.verdict?.ok).toBe(true);
+
+    // Of equals the first.
+    said = saying("df.filter(df.nope > 1)", "df.filter(df.nada > 1)");
+    const equal = await model.generate(request);
+    said.mockRestore();
+    expect(equal.text).toBe("df.filter(df.nope > 1)");
   });
 
   it("gives the same text for the same seed, alone or beside other requests", async () => {

@@ -11,6 +11,7 @@ import { InferenceEngine } from "./generation/engine.js";
 import { LoraBank } from "./generation/lora-bank.js";
 import { readAdapter, type StoredAdapter } from "./models/adapter-file.js";
 import { ModelSession } from "./models/session.js";
+import { compareVerdicts } from "./validation/verdict.js";
 
 /** What `IBertModel.load` takes. */
 export const IBertConfig = z.strictObject({
@@ -94,7 +95,7 @@ export interface GenerateResult {
   text: string;
   /** Absent when no check was asked for, or the answer holds no code. */
   verdict?: AnswerVerdict;
-  /** Answers generated: 1, and one for each repair. */
+  /** Answers generated: 1, and one for each repair. The best of them is `text`, the earlier of equals. */
   attempts: number;
   /** Tokens read and written over all attempts. */
   tokens: { prompt: number; completion: number };
@@ -269,6 +270,7 @@ export class IBertModel implements AsyncDisposable {
     const request: PromptRequest = { prompt: settings.prompt };
     if (settings.schema !== undefined) request.schema = settings.schema;
     if (settings.error !== undefined) request.error = settings.error;
+    if (settings.dialect !== undefined) request.dialect = settings.dialect;
     const { dsl, format } = voice;
     const fields = dsl.promptFields(task, request);
     const tokens = { prompt: 0, completion: 0 };
@@ -286,10 +288,13 @@ export class IBertModel implements AsyncDisposable {
       return text;
     };
 
-    let text = await ask(task, fields, live.onText);
+    const start = task === "code_completion" ? dsl.completionStart(settings.prompt) : "";
+    const { onText } = live;
+    let text = start + (await ask(task, fields, onText && ((sofar) => onText(start + sofar))));
     let attempts = 1;
     if (!settings.validateWithCompiler) return { text, attempts, tokens };
     let verdict = await this.check(voice, task, fields, text, settings);
+    let best = { text, verdict };
     const repairs = this.config.useCompilerFeedback ? this.config.maxRepairs : 0;
     while (verdict?.error !== undefined && !verdict.ok && attempts <= repairs) {
       const broken = format.assemble(task, fields, text);
@@ -299,20 +304,16 @@ export class IBertModel implements AsyncDisposable {
       if (repair === undefined) break;
       attempts++;
       const fixed = await ask("error_resolution", repair);
-      const repaired = this.asAnswer(task, fields.input, fixed);
+      const repaired = task === "code_completion" ? dsl.continuation(fields.input, fixed) : fixed;
       if (repaired === undefined || repaired === text) break;
       const second = await this.check(voice, task, fields, repaired, settings);
       if (second === undefined) break;
       text = repaired;
       verdict = second;
+      // Of equals the earlier stands, which is nearer to what was asked.
+      if (best.verdict === undefined || compareVerdicts(verdict, best.verdict) < 0) best = { text, verdict };
     }
-    return { text, ...(verdict === undefined ? {} : { verdict }), attempts, tokens };
-  }
-
-  /** A repaired program as an answer: a completion must go on from its prompt. */
-  private asAnswer(task: TaskType, input: string, program: string): string | undefined {
-    if (task !== "code_completion") return program;
-    return program.startsWith(input) ? program.slice(input.length) : undefined;
+    return { text: best.text, ...(best.verdict && { verdict: best.verdict }), attempts, tokens };
   }
 
   private requireContext(promptTokens: number): void {
@@ -352,11 +353,11 @@ export class IBertModel implements AsyncDisposable {
       signal,
       onToken: (_, ids) => {
         const end = stopped(ids);
-        if (onText !== undefined) onText(cutAtStop(tokenizer.decode(ids), stops));
+        if (onText !== undefined) onText(wholeCharacters(cutAtStop(tokenizer.decode(ids), stops)));
         return end;
       },
     });
-    return { text: cutAtStop(tokenizer.decode(ids), stops), count: ids.length };
+    return { text: wholeCharacters(cutAtStop(tokenizer.decode(ids), stops)), count: ids.length };
   }
 
   private async check(
@@ -383,6 +384,11 @@ export class IBertModel implements AsyncDisposable {
 function voiceOf(stored: StoredAdapter | undefined, adapter: number): Voice {
   const dsl = dslByName(stored?.sidecar?.dsl.name.replace(/-framework$/, "") ?? DEFAULT_DSL);
   return { adapter, dsl, format: dsl.format(stored?.sidecar?.prompts) };
+}
+
+/** Text without a character at its end of which bytes are still to come. */
+function wholeCharacters(text: string): string {
+  return text.replace(/\ufffd+$/u, "");
 }
 
 /** SQL stands on the same ladder. */

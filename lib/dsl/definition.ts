@@ -29,6 +29,10 @@ export interface Dsl {
    * is no program in the text.
    */
   repairFields(program: string, error: string, schema?: Schema): PromptFields | undefined;
+  /** What must stand between a prefix as it was typed and its completion: a line break behind a comment, else nothing. */
+  completionStart(prefix: string): string;
+  /** What `program` adds to `prefix`, whose tokens it must begin with; undefined where it does not. */
+  continuation(prefix: string, program: string): string | undefined;
   readonly profiles: readonly string[];
   corpusSource(engine: DslEngine, options: { seed: number; profile: string }): Promise<RowSource>;
 }

@@ -237,6 +237,79 @@ describe("a text that goes wrong", () => {
     );
   });
 
+  it("fails alone when its adapter gives no numbers, and leaves nothing of it behind", async () => {
+    const sound = adapterOf(1, 8, 16, ["q_proj", "v_proj"]);
+    const broken = adapterOf(2, 8, 16, ["q_proj", "v_proj"]);
+    broken.values.fill(NaN);
+    const bank = new LoraBank(session.device, session.config, [sound, broken], "f32");
+    const prompt = prompts()[1] as number[];
+    const options = { maxTokens: 12, stopIds: [] };
+    const alone = await new Batcher(engineOf(bank)).complete(prompt, { ...options, adapter: 0 });
+
+    // Few blocks, so that those of the broken text are used again.
+    const engine = engineOf(bank, { maxPositions: 160, maxSequences: 3 });
+    const batcher = new Batcher(engine);
+    for (let round = 0; round < 3; round++) {
+      const [good, bad, short] = await Promise.allSettled([
+        batcher.complete(prompt, { ...options, adapter: 0 }),
+        batcher.complete(prompt, { ...options, adapter: 1 }),
+        batcher.complete(prompt.slice(0, 5), { ...options, adapter: 1 }),
+      ]);
+      for (const wrong of [bad, short]) {
+        expect(String(wrong.status === "rejected" && wrong.reason)).toMatch(/sample: .*adapter number 1/);
+      }
+      expect(good.status === "fulfilled" && good.value.ids).toEqual(alone.ids);
+      expect(good.status === "fulfilled" && good.value.logprobs).toEqual(alone.logprobs);
+      // What the sound text left is still there; nothing of the broken one is.
+      expect(good.status === "fulfilled" && good.value.cachedTokens > 0).toBe(round > 0);
+      expect(engine.cache.reuse(prompt, 1, prompt.length).length).toBe(0);
+      expect(engine.cache.freeBlocks).toBe(engine.cache.blocks);
+    }
+    bank.free();
+  });
+
+  it("leaves the queue at once, wherever it waits", async () => {
+    const engine = engineOf(undefined, { maxSequences: 1 });
+    const batcher = new Batcher(engine);
+    const abort = new AbortController();
+    const removed = vi.spyOn(abort.signal, "removeEventListener");
+    const prompt = prompts()[3] as number[];
+    const options = { maxTokens: 10, stopIds: [] };
+    const order: string[] = [];
+    const first = batcher.complete(prompt, {
+      ...options,
+      onToken: (_, ids) => {
+        if (ids.length === 2) abort.abort(new Error("no longer wanted"));
+      },
+    });
+    const second = batcher.complete(prompt, options).then(() => order.push("second"));
+    const third = batcher.complete(prompt, { ...options, signal: abort.signal });
+    const heard = expect(third)
+      .rejects.toThrow("no longer wanted")
+      .then(() => order.push("third"));
+    await Promise.all([first.then(() => order.push("first")), second, heard]);
+    expect(order).toEqual(["third", "first", "second"]);
+    expect(removed).toHaveBeenCalled();
+  });
+
+  it("hears of an exception between steps, and the batcher goes on", async () => {
+    const engine = engineOf(undefined, { maxSequences: 1 });
+    const batcher = new Batcher(engine);
+    const prompt = prompts()[1] as number[];
+    const options = { maxTokens: 5, stopIds: [] };
+    vi.spyOn(engine.cache, "reuse").mockImplementationOnce(() => {
+      throw new Error("the books are wrong");
+    });
+    const ended = await Promise.allSettled([
+      batcher.complete(prompt, options),
+      batcher.complete(prompt, options),
+    ]);
+    for (const one of ended)
+      expect(String(one.status === "rejected" && one.reason)).toContain("books are wrong");
+    expect((await batcher.complete(prompt, options)).ids).toHaveLength(5);
+    expect(engine.cache.freeBlocks).toBe(engine.cache.blocks);
+  });
+
   it("takes those of its step with it, and the next ones run", async () => {
     const engine = engineOf();
     const batcher = new Batcher(engine);

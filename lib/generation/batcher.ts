@@ -1,7 +1,7 @@
 /** Continuous batching: texts join the running batch when there is room, and leave it when they end. */
 import { Random } from "../data/random.js";
 import { IBertError } from "../errors.js";
-import { EXACT_ROWS, type InferenceEngine } from "./engine.js";
+import { EXACT_ROWS, type Drawn, type InferenceEngine } from "./engine.js";
 import { KvCache, type CachedSequence } from "./kv-cache.js";
 import { promptLookup } from "./prompt-lookup.js";
 
@@ -106,8 +106,10 @@ export class Batcher {
       throw new IBertError("argument-invalid", `there is no adapter number ${adapter}`);
     }
     const { temperature = 0, topP = 1, topK = 0, seed = 0, stream = 0 } = options;
+    const { signal } = options;
+    signal?.throwIfAborted();
     return new Promise((resolve, reject) => {
-      this.waiting.push({
+      const text: Text = {
         prompt,
         options: { ...options, temperature, topP, topK, adapter },
         stop: new Set(options.stopIds),
@@ -118,9 +120,25 @@ export class Batcher {
         blocks,
         sequence: { blocks: [], length: 0 },
         guesses: Math.min(3, this.draftTokens),
-        resolve,
-        reject,
-      });
+        resolve: (completion) => {
+          signal?.removeEventListener("abort", leave);
+          resolve(completion);
+        },
+        reject: (reason) => {
+          signal?.removeEventListener("abort", leave);
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason may be anything
+          reject(reason);
+        },
+      };
+      // A text that waits leaves at once; one that runs leaves between two steps.
+      const leave = (): void => {
+        const place = this.waiting.indexOf(text);
+        if (place < 0) return;
+        this.waiting.splice(place, 1);
+        text.reject(signal?.reason);
+      };
+      signal?.addEventListener("abort", leave, { once: true });
+      this.waiting.push(text);
       if (!this.working) void this.work();
     });
   }
@@ -154,8 +172,8 @@ export class Batcher {
       await Promise.resolve();
       for (this.admit(); this.running.length > 0; this.admit()) {
         this.dropAborted();
+        if (this.running.length === 0) continue;
         const parts = this.nextStep();
-        if (parts.length === 0) continue;
         try {
           await this.run(parts);
         } catch (error) {
@@ -164,6 +182,11 @@ export class Batcher {
           this.engine.cache.forget();
         }
       }
+    } catch (error) {
+      // Outside a step something is wrong with the batcher's own books: all who wait hear of it.
+      for (const text of [...this.running]) this.end(text, () => text.reject(error));
+      for (const text of this.waiting.splice(0)) text.reject(error);
+      this.engine.cache.forget();
     } finally {
       this.working = false;
     }
@@ -173,11 +196,6 @@ export class Batcher {
   private admit(): void {
     const { cache, options } = this.engine;
     for (let text = this.waiting[0]; text !== undefined; text = this.waiting[0]) {
-      if (text.options.signal?.aborted === true) {
-        this.waiting.shift();
-        text.reject(text.options.signal.reason);
-        continue;
-      }
       if (this.running.length === options.maxSequences || this.reserved + text.blocks > cache.blocks) return;
       this.waiting.shift();
       this.reserved += text.blocks;
@@ -244,23 +262,19 @@ export class Batcher {
       await engine.device.synchronize();
       return;
     }
-    const { ids, logprobs } = await engine.draw(
-      parts.map(({ text, outputs }) => {
-        const { temperature, topP, topK } = text.options;
-        // 24 bits are exact in float32.
-        while (text.uniform.length < outputs) text.uniform.push((text.random.nextU32() >>> 8) / 2 ** 24);
-        return { temperature, topP, topK, uniform: text.uniform.slice(0, outputs) };
-      }),
-    );
-    let output = 0;
+    const drawn = await this.draw(parts);
     parts.forEach(({ text, tokens, outputs }, i) => {
-      const from = output;
-      output += outputs;
+      const own = drawn[i] as Drawn | { error: unknown };
+      if ("error" in own) {
+        // What it computed is not kept for other texts.
+        this.end(text, () => text.reject(own.error));
+        return;
+      }
       if (text.sequence.length === text.prompt.length && this.promptCache) {
         engine.cache.keep(text.sequence, text.prompt, text.options.adapter);
       }
       if (outputs === 0) return;
-      const taken = this.take(text, ids.subarray(from, output), logprobs.subarray(from, output), tokens);
+      const taken = this.take(text, own.ids, own.logprobs, tokens);
       if (taken === undefined) return;
       // The first of `tokens` was known; of the guesses those count that were drawn.
       if (outputs > 1) {
@@ -268,6 +282,53 @@ export class Batcher {
         text.guesses = taken === outputs ? Math.min(this.draftTokens, text.guesses + 2) : Math.max(1, taken);
       }
     });
+  }
+
+  /**
+   * What each part drew. The op refuses a whole batch for one row whose logits are no numbers; each part then draws by
+   * itself from the same logits and random numbers, so that only the bad ones fail.
+   */
+  private async draw(parts: readonly Part[]): Promise<(Drawn | { error: unknown })[]> {
+    const { engine } = this;
+    const drawings = parts.map(({ text, outputs }) => {
+      const { temperature, topP, topK } = text.options;
+      // 24 bits are exact in float32.
+      while (text.uniform.length < outputs) text.uniform.push((text.random.nextU32() >>> 8) / 2 ** 24);
+      return { temperature, topP, topK, uniform: text.uniform.slice(0, outputs) };
+    });
+    let first = 0;
+    const firsts = parts.map(({ outputs }) => (first += outputs) - outputs);
+    try {
+      const { ids, logprobs } = await engine.draw(drawings);
+      return parts.map(({ outputs }, i) => {
+        const from = firsts[i] as number;
+        return { ids: ids.subarray(from, from + outputs), logprobs: logprobs.subarray(from, from + outputs) };
+      });
+    } catch (failure) {
+      // Ops run in their order, and none after the first that failed: here all of the step but the drawing is done.
+      if (!isDrawingFailure(failure)) throw failure;
+    }
+    const drawn: (Drawn | { error: unknown })[] = [];
+    for (const [i, drawing] of drawings.entries()) {
+      if (drawing.uniform.length === 0) {
+        drawn.push({ ids: new Int32Array(0), logprobs: new Float32Array(0) });
+        continue;
+      }
+      try {
+        drawn.push(await engine.draw([drawing], firsts[i]));
+      } catch (failure) {
+        if (!isDrawingFailure(failure)) throw failure;
+        const { adapter } = (parts[i] as Part).text.options;
+        const whose = adapter < 0 ? "the base model" : `adapter number ${adapter}`;
+        drawn.push({
+          error: new IBertError("op-failed", `${failure.message} (the answer of ${whose})`, {
+            hint: "Its weights give no usable numbers for this prompt: look for NaN or infinity in them.",
+            cause: failure,
+          }),
+        });
+      }
+    }
+    return drawn;
   }
 
   /**
@@ -314,6 +375,11 @@ export class Batcher {
     this.running.splice(this.running.indexOf(text), 1);
     settle();
   }
+}
+
+/** Whether the op `sample` refused a row's logits. */
+function isDrawingFailure(error: unknown): error is IBertError {
+  return error instanceof IBertError && error.code === "op-failed" && error.message.startsWith("sample: ");
 }
 
 /** Rows of a prompt of which `length` are left in a step with `room`: all, or many, leaving many. */

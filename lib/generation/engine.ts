@@ -142,8 +142,8 @@ export class InferenceEngine implements Disposable {
     this.device.replay(recording);
   }
 
-  /** Draws the successors of the last step's outputs, in order; `drawings` covers each of them once. */
-  async draw(drawings: readonly Drawing[]): Promise<Drawn> {
+  /** Draws the successors of the last step's outputs from output `start` on, in order, each covered once. */
+  async draw(drawings: readonly Drawing[], start = 0): Promise<Drawn> {
     const { device, drawn } = this;
     const uniform: number[] = [];
     // Rows that follow each other and are drawn alike are one op.
@@ -158,14 +158,14 @@ export class InferenceEngine implements Disposable {
       }
     }
     const { recording, views } = this.repeat(
-      `draw ${groups.map((group) => Object.values(group).join(" ")).join(", ")}`,
+      `draw ${start} ${groups.map((group) => Object.values(group).join(" ")).join(", ")}`,
       () => [drawn.uniform, drawn.ids, drawn.logprobs].map((tensor) => tensor.view([uniform.length])),
       () => {
         let first = 0;
         for (const { rows, ...how } of groups) {
           const part = (tensor: Tensor): Tensor => tensor.view([rows], first);
           device.ops.sample({
-            logits: this.logitsOf(first, rows),
+            logits: this.logitsOf(start + first, rows),
             uniform: part(drawn.uniform),
             ids: part(drawn.ids),
             logprob: part(drawn.logprobs),

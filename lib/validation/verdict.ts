@@ -1,12 +1,15 @@
 import { STAGES, type Verdict } from "../dsl/dsl.js";
 
+/** Where on the ladder a text stands. */
+type Rung = Pick<Verdict, "ok" | "stage">;
+
 /** How many rungs of the ladder a text passed: 0 (does not parse) to 4 (compiles). */
-export function rungsPassed(verdict: Verdict): number {
+export function rungsPassed(verdict: Rung): number {
   return STAGES.indexOf(verdict.stage) + (verdict.ok ? 1 : 0);
 }
 
 /** Orders verdicts, the better first; equal ones keep their order in a stable sort. */
-export function compareVerdicts(a: Verdict, b: Verdict): number {
+export function compareVerdicts(a: Rung, b: Rung): number {
   return rungsPassed(b) - rungsPassed(a);
 }
 

@@ -3,7 +3,7 @@ import type { Dsl } from "../definition.js";
 import { createIbisEngine } from "./engine.js";
 import { PROFILES, type Profile } from "./generator/programs.js";
 import { IBIS_PROMPTS, ibisTaskFormat, promptTemplatesShape } from "./prompts.js";
-import { fieldsOfRepair, promptFieldsFromRequest } from "./request.js";
+import { completionStart, continuation, fieldsOfRepair, promptFieldsFromRequest } from "./request.js";
 import { createIbisRowSource } from "./source.js";
 import { locateWheels } from "./wheels.js";
 
@@ -28,6 +28,8 @@ export const ibis: Dsl = {
   },
   promptFields: promptFieldsFromRequest,
   repairFields: fieldsOfRepair,
+  completionStart,
+  continuation,
   profiles: PROFILES,
   corpusSource(engine, { seed, profile }) {
     if (!(PROFILES as readonly string[]).includes(profile)) {

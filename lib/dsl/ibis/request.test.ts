@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { TaskType } from "../../data/tasks.js";
-import { fieldsOfRepair, promptFieldsFromRequest, shortError } from "./request.js";
+import {
+  completionStart,
+  continuation,
+  fieldsOfRepair,
+  promptFieldsFromRequest,
+  shortError,
+} from "./request.js";
 
 const schema = { df: { category: "string" } };
 const input = (task: TaskType, prompt: string): string => promptFieldsFromRequest(task, { prompt }).input;
@@ -75,6 +81,23 @@ const TRACEBACK = `Traceback (most recent call last):
     raise AttributeError(f"GroupedTable has no attribute {key}")
 AttributeError: GroupedTable has no attribute agregate
 `;
+
+describe("a completion", () => {
+  it("begins on a new line behind a comment", () => {
+    expect(completionStart("t.head()  # five")).toBe("\n");
+    expect(completionStart("t.head()  # five\n")).toBe("");
+    expect(completionStart("t.")).toBe("");
+  });
+
+  it("is what a program adds to the prefix, whatever comments and line breaks this has", () => {
+    expect(continuation("t.filter(", "t.filter(t.x > 1)")).toBe("t.x > 1)");
+    expect(continuation("(t  # all\n  .filter(t.x)\n  ", "(t.filter(t.x).head())")).toBe(".head())");
+    expect(continuation("x = t # all\nx.", "x = t\nx.head()")).toBe("head()");
+    expect(continuation("x = t # all", "x = t\nx.head()")).toBe("\nx.head()");
+    expect(continuation("x = ", "x = t")).toBe("t");
+    expect(continuation("t.filter(", "t.head()")).toBeUndefined();
+  });
+});
 
 describe("a refused answer", () => {
   it("is asked to be mended, if it holds a program", () => {

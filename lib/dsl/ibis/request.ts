@@ -5,6 +5,7 @@ import type { PromptRequest } from "../definition.js";
 import type { Schema } from "../dsl.js";
 import { firstFence, unfenced } from "../text/fences.js";
 import { unixLines } from "../text/lines.js";
+import { endsInComment, normalisePython } from "../text/python.js";
 import { exceptionLine, splitReport } from "../text/traceback.js";
 import { normaliseInput } from "./prompts.js";
 
@@ -51,6 +52,19 @@ export function fieldsOfRepair(program: string, error: string, schema?: Schema):
   const input = normaliseInput("error_resolution", program);
   if (input === "") return undefined;
   return { input, error: shortError(error), ...(schema === undefined ? {} : { schema }) };
+}
+
+export const completionStart = (prefix: string): string => (endsInComment(unixLines(prefix)) ? "\n" : "");
+
+export function continuation(prefix: string, program: string): string | undefined {
+  const typed = normaliseInput("code_completion", prefix);
+  const whole = normalisePython(unixLines(program));
+  const head = typed.trimEnd();
+  if (!whole.startsWith(head)) return undefined;
+  const rest = whole.slice(head.length);
+  if (completionStart(prefix) !== "") return `\n${rest.trimStart()}`;
+  // The space before it is there already.
+  return typed === head ? rest : rest.trimStart();
 }
 
 /** A report whose program may stand in a fenced block, with the exception in it, around it or in one of its own. */

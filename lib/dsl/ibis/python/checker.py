@@ -61,7 +61,7 @@ def make_tables(schema):
 def stage_of(error):
     if isinstance(error, Refused):
         return error.stage
-    if isinstance(error, (NameError, AttributeError)):
+    if isinstance(error, (NameError, AttributeError, ImportError, exc.TableNotFound)):
         return "names"
     if isinstance(error, exc.IbisTypeError) and MISSING_COLUMN.match(str(error)):
         return "names"

@@ -18,6 +18,7 @@ import ibis.expr.types as ir
 import methods
 import modules
 import surface
+import udf
 import values
 from computed import TERMINAL, Computed, of_expression, pipe, print_, result, terminal
 from disarm import ORIGINALS, REFUSED_METHODS, disarm
@@ -28,6 +29,7 @@ from ibis.expr.builders import Builder
 from ibis.expr.types.core import Expr
 from ibis.expr.types.groupby import GroupedTable
 from limits import MAX_INTEGER_BITS, MAX_ITEMS, MAX_TEXT, Refused, refusal
+from memtable import memtable
 from values import CONTAINERS, RECEIVERS, VIEWS, Function, Namespace, Stub, is_class
 
 __all__ = """
@@ -71,6 +73,7 @@ class Policy:
         self.catalog = surface.Catalog()
         self.modules = {"ibis": self.ibis, "ibis.selectors": self.selectors}
         self.modules |= surface.extend(self.ibis, self.catalog)
+        self.ibis.members |= {"memtable": Function(memtable, "memtable"), "udf": udf.namespace()}
         self.modules |= {name: make(self) for name, make in modules.STANDARD.items()}
         values.allow(
             v
@@ -96,6 +99,7 @@ class Policy:
     def begin(self, tables):
         """Before a text is evaluated over `tables`: nothing is left of the one before."""
         self.catalog.tables = tables
+        udf.forget()
 
     def load(self, name):
         """The namespace for `import name`. ModuleNotFoundError as Python raises it; Refused for other real modules."""
