@@ -21,11 +21,11 @@ import surface
 import udf
 import values
 from computed import TERMINAL, Computed, of_expression, pipe, print_, result, terminal
+from deferral import GuardedAttr, attribute_of
 from disarm import ORIGINALS, REFUSED_METHODS, disarm
 from guarded import BUILTINS, TYPES, Printed
 from ibis import selectors
 from ibis.common.deferred import Deferred
-from ibis.expr.builders import Builder
 from ibis.expr.types.core import Expr
 from ibis.expr.types.groupby import GroupedTable
 from limits import MAX_INTEGER_BITS, MAX_ITEMS, MAX_TEXT, Refused, refusal
@@ -86,15 +86,7 @@ class Policy:
         BUILTINS["print"] = Function(print_, "print")
         values.allow(BUILTINS.values())
         self._allowed = {}
-        self.value_methods = frozenset().union(
-            *(
-                self.allowed(c)
-                for c in vars(ir).values()
-                if isinstance(c, type) and issubclass(c, (Expr, GroupedTable))
-            ),
-            self.allowed(GroupedTable),
-            *(self.allowed(c) for c in Builder.__subclasses__()),
-        )
+        GuardedAttr.attribute, GuardedAttr.refused = self.attribute, REFUSED_METHODS
 
     def begin(self, tables):
         """Before a text is evaluated over `tables`: nothing is left of the one before."""
@@ -160,9 +152,7 @@ class Policy:
         if isinstance(obj, Printed):
             obj = None
         if isinstance(obj, Deferred):
-            if name in REFUSED_METHODS:
-                raise Refused(refusal(name))
-            return getattr(obj, name)
+            return attribute_of(obj, name)
         if is_class(obj):
             return self.of_class(obj, name)
         if isinstance(obj, RECEIVERS):
@@ -174,7 +164,7 @@ class Policy:
                 return Function(lambda: obj, name)
             if name in TERMINAL and isinstance(obj, Expr) and hasattr(type(obj), name):
                 return terminal(obj, name, original(type(obj), name))
-            if name in REFUSED_METHODS or hasattr(type(obj), name):
+            if hasattr(type(obj), name):
                 raise Refused(refusal(name))
         elif methods.kind_of(obj) is not None:
             found = methods.member(obj, name)
@@ -229,10 +219,6 @@ class Policy:
         if isinstance(function, Deferred):
             if attribute_name is None:
                 raise Refused("only methods of a deferred value can be called", "build")
-            if attribute_name not in self.value_methods and any(
-                hasattr(t, attribute_name) for t in (*methods.METHODS, type, sch.Schema, dt.DataType)
-            ):
-                raise Refused(refusal(attribute_name))
             return function
         return values.callee(function)
 

@@ -14,6 +14,7 @@ from ibis.common.selectors import Expandable, Selector
 from ibis.expr.builders import Builder
 from ibis.expr.types.core import Expr
 from ibis.expr.types.groupby import GroupedArray, GroupedTable
+from ibis.expr.types.temporal import DayOfWeek
 from ibis.expr.types.temporal_windows import WindowedTable
 from limits import (
     FORMAT_FIELD,
@@ -32,6 +33,7 @@ RECEIVERS = (
     GroupedTable,
     GroupedArray,
     WindowedTable,
+    DayOfWeek,
     Builder,
     Selector,
     Expandable,
