@@ -31,6 +31,11 @@ export interface Verdict {
   stage: Stage;
   ok: boolean;
   error?: VerdictError;
+  /**
+   * Set when the sandbox refused the text, not Python or the DSL, which might run it. `stage` is the rung at which it was
+   * refused; that says nothing of the names in the text or of their use.
+   */
+  refused?: true;
   /** The SQL, when the text compiled. */
   sql?: string;
   /** Set when no schema was given and one was inferred from the names in the text. */

@@ -10,6 +10,7 @@ export const labelledSchema: z.ZodType<Labelled> = z.strictObject({
   stage: z.enum(STAGES),
   ok: z.boolean(),
   error: verdictErrorSchema.exactOptional(),
+  refused: z.literal(true).exactOptional(),
   sql: z.string().exactOptional(),
   inferredSchema: z.record(z.string(), columnsSchema).exactOptional(),
   dependsOnSchema: z.literal(true).exactOptional(),

@@ -130,7 +130,7 @@ def position(node):
 def describe_error(error, node):
     name = "PermissionError" if isinstance(error, Refused) else type(error).__name__
     if isinstance(error, SyntaxError):
-        message = error.msg
+        message = error.msg or ""
         where = {"line": max(error.lineno or 1, 1), "column": max((error.offset or 1) - 1, 0)}
         if error.end_lineno and error.end_offset and error.end_offset > 0:
             where |= {"endLine": error.end_lineno, "endColumn": error.end_offset - 1}
@@ -158,6 +158,8 @@ def check(text, schema=None, dialect="duckdb", label=False):
             verdict |= plan.label(expr)
     except Failure as failure:
         verdict = {"stage": failure.stage, "ok": False, "error": describe_error(failure.error, failure.node)}
+        if isinstance(failure.error, Refused):
+            verdict["refused"] = True
         inferred = getattr(failure, "schema", inferred)
         if getattr(failure, "depends", False):
             verdict["dependsOnSchema"] = True

@@ -22,6 +22,8 @@ MAX_STEPS = 400_000  # of all builds together
 class Learner(Interpreter):
     """Asks for the columns that a call wants before it is made. `given_up`: what was asked for in vain."""
 
+    uncatchable = (*Interpreter.uncatchable, Wanted)
+
     def __init__(self, policy, tables, given_up):
         super().__init__(policy, tables)
         self.given_up = given_up
