@@ -8,6 +8,7 @@ import {
   type TaskType,
 } from "../data/tasks.js";
 import { STAGES, type DslEngine, type Stage } from "../dsl/dsl.js";
+import { rungsPassed } from "../validation/verdict.js";
 import { chrF, rougeL } from "./overlap.js";
 
 /** What one answer is worth. */
@@ -61,11 +62,8 @@ async function check(engine: DslEngine, row: Row, code: CheckableText | undefine
   const options = { schema: row.schema };
   const isSql = code.language === "sql";
   const verdict = isSql ? await engine.checkSql(code.text, options) : await engine.check(code.text, options);
-  const reached = STAGES.indexOf(verdict.stage);
-  const passed = Object.fromEntries(STAGES.map((stage, i) => [stage, verdict.ok || i < reached])) as Record<
-    Stage,
-    boolean
-  >;
+  const reached = rungsPassed(verdict);
+  const passed = Object.fromEntries(STAGES.map((stage, i) => [stage, i < reached])) as Record<Stage, boolean>;
   const checked: Checked = { passed };
   if (verdict.error !== undefined) checked.error = `${verdict.error.type}: ${verdict.error.message}`;
   if (verdict.ok) {

@@ -4,7 +4,7 @@ import { STAGES, type Verdict } from "../dsl/dsl.js";
  * How many rungs of the ladder a text passed: 0 (does not parse) to 4 (compiles). Of a text that the sandbox refused only
  * the syntax is known.
  */
-export function rungsPassed(verdict: Verdict): number {
+export function rungsPassed(verdict: Pick<Verdict, "stage" | "ok" | "refused">): number {
   if (verdict.refused === true) return verdict.stage === "parse" ? 0 : 1;
   return STAGES.indexOf(verdict.stage) + (verdict.ok ? 1 : 0);
 }

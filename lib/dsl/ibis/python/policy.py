@@ -226,7 +226,7 @@ class Policy:
                 raise Refused("only methods of a deferred value can be called", "build")
             if attribute_name not in self.value_methods and any(
                 hasattr(t, attribute_name)
-                for t in (*PRIMITIVE_METHODS, int, float, bytes, set, type, sch.Schema, dt.DataType)
+                for t in (*PRIMITIVE_METHODS, int, float, bytes, set, type)
             ):
                 raise Refused(refusal(attribute_name))
             return
