@@ -42,4 +42,14 @@ describe("verdicts", () => {
       "names: AttributeError: 'Table' object has no attribute 'agregate'",
     );
   });
+
+  it("set apart what only the sandbox refused", () => {
+    const error = { type: "PermissionError", message: "no" };
+    const refused = { ...unnamed, stage: "build", refused: true, error } as const;
+    expect(describeVerdict("t", refused)).toBe(
+      "refused: PermissionError: no (ibert's sandbox refuses it; Python might run it)",
+    );
+    expect(rungsPassed(refused)).toBe(1);
+    expect(rungsPassed({ ...refused, stage: "parse" })).toBe(0);
+  });
 });

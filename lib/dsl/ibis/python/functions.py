@@ -92,10 +92,11 @@ class Functions:
         """A function of the text's, from a `def` or a `lambda` met in `scope`."""
         parameters = parameters_of(node.args, lambda default: self.evaluate(default, scope))
         local, declared = names_of(node)
+        qualified = scope.qualified(name)
 
         def call(*args, **kwargs):
-            inner = Scope(scope, local, declared)
-            inner.update(bind(name, parameters, args, kwargs))
+            inner = Scope(scope, local, declared, qualified)
+            inner.update(bind(qualified, parameters, args, kwargs))
             if isinstance(node, ast.Lambda):
                 return self.evaluate(node.body, inner)
             try:
@@ -105,7 +106,7 @@ class Functions:
             return None
 
         call.__signature__ = inspect.Signature(parameters)
-        call.__name__ = call.__qualname__ = name
+        call.__name__, call.__qualname__ = name, qualified
         call.ibert_lambda = True
         return call
 
@@ -121,7 +122,7 @@ class Functions:
         scope.bind(node.name, function)
 
     def annotations(self, node, scope):
-        """What can be made of a function's annotations, which Python itself need not evaluate."""
+        """What can be made of a function's annotations. A name that is not there is an error, as in Python."""
         found = {}
         annotated = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         named = [(a.arg, a.annotation) for a in annotated] + [("return", node.returns)]
@@ -131,6 +132,8 @@ class Functions:
             kept = self.failure
             try:
                 found[name] = self.evaluate(annotation, scope)
-            except Exception:
+            except Exception as error:
+                if isinstance(error, NameError) and not self.lazy_annotations:
+                    raise
                 self.failure = kept
         return found

@@ -27,6 +27,7 @@ class Interpreter(Statements, Functions, Expressions):
         self.nesting = 0
         self.value = None  # of the last statement that has one
         self.shown = None  # what a function of the text printed last
+        self.lazy_annotations = False  # from __future__ import annotations
         self.failure = None  # (exception, node): the innermost node at which the latest exception passed
 
     def run(self, tree):
@@ -64,6 +65,8 @@ class Interpreter(Statements, Functions, Expressions):
     def load(self, node, scope):
         """Imports bring nothing in: they give a name to what is there."""
         for alias in node.names:
+            if getattr(node, "module", None) == "__future__" and alias.name == "annotations":
+                self.lazy_annotations = True
             if isinstance(node, ast.Import):
                 name = alias.name if alias.asname else alias.name.partition(".")[0]
                 self.policy.load(alias.name)

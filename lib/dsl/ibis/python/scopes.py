@@ -9,9 +9,14 @@ COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 class Scope(dict):
     """Name → value. `local`: the names that a function binds, bound or not yet; None for a module or comprehension."""
 
-    def __init__(self, outer=None, local=None, declared=None):
+    def __init__(self, outer=None, local=None, declared=None, name=""):
         super().__init__()
-        self.outer, self.local, self.declared = outer, local, declared or {}
+        self.outer, self.local, self.declared, self.name = outer, local, declared or {}, name
+
+    def qualified(self, name):
+        """What Python calls a function `name` that is defined here."""
+        within = self.function.name
+        return f"{within}.<locals>.{name}" if within else name
 
     @property
     def function(self):

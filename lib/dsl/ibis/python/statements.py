@@ -206,11 +206,12 @@ class Statements:
         raise kind(*arguments)
 
     def do_Try(self, node, scope):
+        refused = False
         try:
             try:
                 self.block(node.body, scope)
             except Refused:
-                raise  # a text does not get over the limits of its check
+                raise
             except Exception as error:
                 handler = next((h for h in node.handlers if self.catches(h.type, error, scope)), None)
                 if handler is None:
@@ -221,8 +222,12 @@ class Statements:
                 self.block(handler.body, scope)
             else:
                 self.block(node.orelse, scope)
+        except Refused:
+            refused = True  # a text does not get over the limits of its check
+            raise
         finally:
-            self.block(node.finalbody, scope)
+            if not refused:
+                self.block(node.finalbody, scope)
 
     def catches(self, node, error, scope):
         if node is None:
