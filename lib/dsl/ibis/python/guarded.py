@@ -27,6 +27,7 @@ from values import (
 )
 
 MAX_NESTED = 2_000
+MAX_NESTING = 50
 
 
 def signed(function):
@@ -45,17 +46,19 @@ def signed(function):
     return guarded
 
 
-def require_plain(value, name, budget=None):
+def require_plain(value, name, budget=None, depth=0):
     """Refuses what is no plain value, and a container whose text would have no end in sight."""
     budget = [MAX_NESTED] if budget is None else budget
     budget[0] -= 1
-    if budget[0] < 0:
-        raise Refused(f"`{name}` takes plain Python values here, of at most {MAX_NESTED} items", "build")
+    if budget[0] < 0 or depth > MAX_NESTING:
+        raise Refused(
+            f"`{name}` takes plain Python values here, of at most {MAX_NESTED} items and {MAX_NESTING} levels", "build"
+        )
     if isinstance(value, (*PRIMITIVES, dt.DataType, sch.Schema)) or is_class(value):
         return
     if isinstance(value, (*CONTAINERS, *VIEWS)):
         for item in value.items() if isinstance(value, dict) else value:
-            require_plain(item, name, budget)
+            require_plain(item, name, budget, depth + 1)
         return
     raise Refused(f"`{name}` takes plain Python values here, not {type(value).__name__}", "build")
 
@@ -257,10 +260,6 @@ def numbers_in(text):
     """The whole numbers in `text`; of absurdly many digits, a number that is over every limit."""
     digits = "".join(c if c.isdecimal() else " " for c in text).split()
     return [int(d) if len(d) < 10 else 10**10 for d in digits]
-
-
-def print_(*values, sep=" ", end="\n", file=None, flush=False):
-    return Printed(values)
 
 
 class Printed:

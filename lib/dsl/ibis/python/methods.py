@@ -6,6 +6,7 @@ import string
 import types
 import uuid
 
+import ibis.expr.datatypes as dt
 from guarded import format_value, keyed, numbers_in, require_plain
 from ibis.common.collections import FrozenDict, FrozenOrderedDict
 from limits import Refused, bound_items, bound_text
@@ -212,6 +213,13 @@ for kind in SETS:
             "update union intersection difference symmetric_difference issubset issuperset isdisjoint".split()
         )
     )
+
+# Those that neither change a value nor swell; with the questions that types answer.
+HARMLESS = (
+    frozenset().union(*METHODS.values())
+    - frozenset().union(*GUARDED.values())
+    - frozenset("pop popitem remove discard clear insert reverse copy decode".split())
+) | frozenset(n for n in dir(dt.DataType) if n.startswith("is_"))
 
 # Of the classes themselves: constructors, constants, and methods that take the value first (`str.lower`).
 CLASS_MEMBERS = {

@@ -174,7 +174,7 @@ class Policy:
                 return Function(lambda: obj, name)
             if name in TERMINAL and isinstance(obj, Expr) and hasattr(type(obj), name):
                 return terminal(obj, name, original(type(obj), name))
-            if name in REFUSED_METHODS or hasattr(type(obj), name):
+            if hasattr(type(obj), name):
                 raise Refused(refusal(name))
         elif methods.kind_of(obj) is not None:
             found = methods.member(obj, name)
@@ -229,7 +229,8 @@ class Policy:
         if isinstance(function, Deferred):
             if attribute_name is None:
                 raise Refused("only methods of a deferred value can be called", "build")
-            if attribute_name not in self.value_methods and any(
+            # What it resolves to may be a plain value, whose methods no policy sees then.
+            if attribute_name not in self.value_methods | methods.HARMLESS and any(
                 hasattr(t, attribute_name) for t in (*methods.METHODS, type, sch.Schema, dt.DataType)
             ):
                 raise Refused(refusal(attribute_name))
