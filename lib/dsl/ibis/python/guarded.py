@@ -3,6 +3,7 @@
 import decimal
 import inspect
 import operator
+import types
 
 import ibis.expr.datatypes as dt
 import ibis.expr.schema as sch
@@ -19,6 +20,7 @@ from values import (
     MAPPINGS,
     PRIMITIVES,
     VIEWS,
+    Function,
     admit,
     call,
     callee,
@@ -207,6 +209,8 @@ def is_instance_of(value, kinds):
         return any(is_instance_of(value, kind) for kind in kinds)
     if hasattr(kinds, "__args__") and type(kinds).__name__ == "UnionType":
         return any(is_instance_of(value, kind) for kind in kinds.__args__)
+    if isinstance(kinds, Constructor):
+        return isinstance(value, kinds.kind)
     if kinds is None or kinds is type(None):
         return value is None
     if not is_class(kinds):
@@ -299,11 +303,28 @@ CONSTRUCTORS = {
     slice: plain(slice),
     object: None,
 }
-CLASSES.update(CONSTRUCTORS)
+
+
+class Constructor(Function):
+    """A container's class as a text has it. The class itself would walk what it is given, and some of Ibis's own
+    values have no end, where Ibis calls it in turn."""
+
+    __iter__ = None  # else Python iterates by `__getitem__`, without end
+
+    def __init__(self, kind, call):
+        super().__init__(call, kind.__name__)
+        self.kind = kind
+
+    def __getitem__(self, items):
+        return types.GenericAlias(self.kind, items)
+
+
+CONTAINER_TYPES = (list, tuple, set, frozenset, dict)
+CLASSES.update((kind, function) for kind, function in CONSTRUCTORS.items() if kind not in CONTAINER_TYPES)
 # By name, as a text calls them. A class that is named stands for itself, as in `.cast(float)`; called, for this.
 BUILTINS = {
     **FUNCTION_TABLE,
     **{kind.__name__: function for kind, function in CONSTRUCTORS.items() if function is not None},
+    **{kind.__name__: Constructor(kind, CONSTRUCTORS[kind]) for kind in CONTAINER_TYPES},
 }
-TYPES = {kind.__name__: kind for kind, function in CONSTRUCTORS.items()}
-
+TYPES = {kind.__name__: kind for kind in CONSTRUCTORS if kind not in CONTAINER_TYPES}
