@@ -190,6 +190,7 @@ const ATTACKS: [string, RegExp][] = [
   ["t.select(list)", /not iterable/],
   ["import typing\nt.select(typing.List)", /./],
   ["t.select(ibis.duckdb.connect().tables)", /./],
+  ["t.select(list[int])", /./],
   ["t.mutate(z=tuple)", /not iterable/],
   ["t.select(set, frozenset, dict)", /not iterable/],
   ["list.mro()", /no attribute 'mro'/],

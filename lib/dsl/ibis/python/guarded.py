@@ -3,7 +3,6 @@
 import decimal
 import inspect
 import operator
-import types
 
 import ibis.expr.datatypes as dt
 import ibis.expr.schema as sch
@@ -21,6 +20,7 @@ from values import (
     PRIMITIVES,
     VIEWS,
     Function,
+    Stub,
     admit,
     call,
     callee,
@@ -305,6 +305,15 @@ CONSTRUCTORS = {
 }
 
 
+class ContainerHint(Stub):
+    """`list[int]`, for annotations."""
+
+    __iter__ = None
+
+    def __init__(self, name, items):
+        self.name, self.items = name, items
+
+
 class Constructor(Function):
     """A container's class as a text has it. The class itself would walk what it is given, and some of Ibis's own
     values have no end, where Ibis calls it in turn."""
@@ -316,7 +325,7 @@ class Constructor(Function):
         self.kind = kind
 
     def __getitem__(self, items):
-        return types.GenericAlias(self.kind, items)
+        return ContainerHint(self.kind.__name__, items if isinstance(items, tuple) else (items,))
 
 
 CONTAINER_TYPES = (list, tuple, set, frozenset, dict)

@@ -165,7 +165,7 @@ def admit(value):
     elif isinstance(value, decimal.Decimal):
         if value.is_finite() and abs(value.adjusted()) > MAX_EXPONENT:
             raise Refused(f"a Decimal's exponent is over the limit of {MAX_EXPONENT}", "build")
-    elif isinstance(value, RECEIVERS + PRIMITIVES + VIEWS + MAPPINGS + (Namespace, Stub, Function, types.UnionType, types.GenericAlias)):
+    elif isinstance(value, RECEIVERS + PRIMITIVES + VIEWS + MAPPINGS + (Namespace, Stub, Function, types.UnionType)):
         pass
     elif is_class(value):
         pass
