@@ -6,7 +6,7 @@ from guarded import Printed
 from ibis.common.deferred import Deferred
 from ibis.expr.types.core import Expr
 from limits import Refused
-from values import Function, call, callee
+from values import Function, Unknown, call, callee
 
 # Methods that run or write an expression, or turn it to text. Nothing is run: their value stands for the expression.
 TERMINAL = frozenset("""
@@ -15,7 +15,7 @@ TERMINAL = frozenset("""
     """.split())
 
 
-class Computed:
+class Computed(Unknown):
     """The outcome of `what`, which no check has: only the expression that it is the outcome of."""
 
     def __init__(self, expr, what):

@@ -19,6 +19,8 @@ from values import (
     MAPPINGS,
     PRIMITIVES,
     VIEWS,
+    Function,
+    Stub,
     admit,
     call,
     callee,
@@ -27,6 +29,7 @@ from values import (
 )
 
 MAX_NESTED = 2_000
+MAX_NESTING = 50
 
 
 def signed(function):
@@ -45,17 +48,19 @@ def signed(function):
     return guarded
 
 
-def require_plain(value, name, budget=None):
+def require_plain(value, name, budget=None, depth=0):
     """Refuses what is no plain value, and a container whose text would have no end in sight."""
     budget = [MAX_NESTED] if budget is None else budget
     budget[0] -= 1
-    if budget[0] < 0:
-        raise Refused(f"`{name}` takes plain Python values here, of at most {MAX_NESTED} items", "build")
+    if budget[0] < 0 or depth > MAX_NESTING:
+        raise Refused(
+            f"`{name}` takes plain Python values here, of at most {MAX_NESTED} items and {MAX_NESTING} levels", "build"
+        )
     if isinstance(value, (*PRIMITIVES, dt.DataType, sch.Schema)) or is_class(value):
         return
     if isinstance(value, (*CONTAINERS, *VIEWS)):
         for item in value.items() if isinstance(value, dict) else value:
-            require_plain(item, name, budget)
+            require_plain(item, name, budget, depth + 1)
         return
     raise Refused(f"`{name}` takes plain Python values here, not {type(value).__name__}", "build")
 
@@ -204,6 +209,8 @@ def is_instance_of(value, kinds):
         return any(is_instance_of(value, kind) for kind in kinds)
     if hasattr(kinds, "__args__") and type(kinds).__name__ == "UnionType":
         return any(is_instance_of(value, kind) for kind in kinds.__args__)
+    if isinstance(kinds, Constructor):
+        return isinstance(value, kinds.kind)
     if kinds is None or kinds is type(None):
         return value is None
     if not is_class(kinds):
@@ -259,10 +266,6 @@ def numbers_in(text):
     return [int(d) if len(d) < 10 else 10**10 for d in digits]
 
 
-def print_(*values, sep=" ", end="\n", file=None, flush=False):
-    return Printed(values)
-
-
 class Printed:
     """What `print` returns: nothing, but for the checker it holds what was printed."""
 
@@ -300,11 +303,37 @@ CONSTRUCTORS = {
     slice: plain(slice),
     object: None,
 }
-CLASSES.update(CONSTRUCTORS)
+
+
+class ContainerHint(Stub):
+    """`list[int]`, for annotations."""
+
+    __iter__ = None
+
+    def __init__(self, name, items):
+        self.name, self.items = name, items
+
+
+class Constructor(Function):
+    """A container's class as a text has it. The class itself would walk what it is given, and some of Ibis's own
+    values have no end, where Ibis calls it in turn."""
+
+    __iter__ = None  # else Python iterates by `__getitem__`, without end
+
+    def __init__(self, kind, call):
+        super().__init__(call, kind.__name__)
+        self.kind = kind
+
+    def __getitem__(self, items):
+        return ContainerHint(self.kind.__name__, items if isinstance(items, tuple) else (items,))
+
+
+CONTAINER_TYPES = (list, tuple, set, frozenset, dict)
+CLASSES.update((kind, function) for kind, function in CONSTRUCTORS.items() if kind not in CONTAINER_TYPES)
 # By name, as a text calls them. A class that is named stands for itself, as in `.cast(float)`; called, for this.
 BUILTINS = {
     **FUNCTION_TABLE,
     **{kind.__name__: function for kind, function in CONSTRUCTORS.items() if function is not None},
+    **{kind.__name__: Constructor(kind, CONSTRUCTORS[kind]) for kind in CONTAINER_TYPES},
 }
-TYPES = {kind.__name__: kind for kind, function in CONSTRUCTORS.items()}
-
+TYPES = {kind.__name__: kind for kind in CONSTRUCTORS if kind not in CONTAINER_TYPES}

@@ -12,7 +12,7 @@ import string
 import sys
 import uuid
 
-from guarded import keyed, plain, require_plain
+from guarded import dict_, keyed, plain, require_plain
 from limits import MAX_ITEMS, Refused, bound_bits, bound_items, bound_power, bound_text
 from values import CLASSES, Function, Namespace, admit, call, callee, items_of
 
@@ -277,7 +277,7 @@ class Chain(Function):
 
 def of_collections(_policy):
     def ordered(values=(), /, **kwargs):
-        return CLASSES[dict](values, **kwargs)
+        return dict_(values, **kwargs)
 
     def counter(values=(), /):
         counts = {}

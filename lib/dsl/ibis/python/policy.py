@@ -13,7 +13,6 @@ import sys
 import ibis
 import ibis.expr.api as api
 import ibis.expr.datatypes as dt
-import ibis.expr.schema as sch
 import ibis.expr.types as ir
 import methods
 import modules
@@ -23,7 +22,7 @@ import values
 from computed import TERMINAL, Computed, of_expression, pipe, print_, result, terminal
 from deferral import GuardedAttr, attribute_of
 from disarm import ORIGINALS, REFUSED_METHODS, disarm
-from guarded import BUILTINS, TYPES, Printed
+from guarded import BUILTINS, TYPES, Constructor, Printed
 from ibis import selectors
 from ibis.common.deferred import Deferred
 from ibis.expr.types.core import Expr
@@ -43,7 +42,7 @@ RECORD_FIELDS = frozenset("""
     window_type window_size window_slide window_offset groups metrics
     """.split())
 REFUSED_FUNCTIONS = frozenset("""
-    connect decompile get_backend set_backend infer_dtype infer_schema memtable parse_sql to_sql watermark
+    connect decompile deferred get_backend set_backend infer_dtype infer_schema memtable parse_sql to_sql watermark
     read_csv read_delta read_json read_parquet
     """.split())
 SELECTOR_FUNCTIONS = (
@@ -65,6 +64,7 @@ class Policy:
             frozenset(n for n in dir(selectors) if not n.startswith("_")),
         )
         functions["selectors"] = self.selectors
+        functions["deferred"] = ibis._
         functions |= {n: of_expression(n) for n in ("to_sql", "show_sql")}
         self.ibis = Namespace(
             "ibis", functions, frozenset(n for n in (*dir(ibis), *api.__all__, "expr", "backends", "common"))
@@ -173,6 +173,10 @@ class Policy:
             if hasattr(obj, name):
                 raise Refused(f"`.{name}` of a Python {type(obj).__name__} is not available")
         elif isinstance(obj, Function):
+            if isinstance(obj, Constructor):
+                found = methods.of_class(obj.kind, name)
+                if found is not None:
+                    return found
             if name in getattr(type(obj), "members", ()):
                 return getattr(obj, name)
             raise AttributeError(f"'function' object has no attribute '{name}'", name=name)

@@ -77,6 +77,7 @@ class Tables(Stub):
     """`con.tables`: by attribute and by item."""
 
     kind = "Tables"
+    __iter__ = None  # else Python iterates by `__getitem__`
 
     def __init__(self, connection):
         self.connection = connection
@@ -162,6 +163,8 @@ class Connection(Stub):
 
 class Hint:
     """A name of `typing`, for annotations."""
+
+    __iter__ = None  # else Python iterates by `__getitem__`, without end
 
     def __init__(self, name, items=()):
         self.name, self.items = name, items

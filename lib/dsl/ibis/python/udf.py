@@ -5,7 +5,7 @@ import types
 
 import ibis.expr.datatypes as dt
 import ibis.expr.operations.udf as real
-from guarded import TYPES
+from guarded import TYPES, ContainerHint
 from limits import Refused
 from surface import HintStub
 from values import Function, Namespace, is_class, is_text_function
@@ -28,9 +28,9 @@ def type_of(annotation):
         return annotation
     if is_class(annotation):
         return dt.dtype(annotation)
-    if isinstance(annotation, types.GenericAlias):
-        items = [type_of(item) for item in annotation.__args__]
-        return dt.Map(*items) if annotation.__origin__ is dict else dt.Array(items[0])
+    if isinstance(annotation, ContainerHint):
+        items = [type_of(item) for item in annotation.items]
+        return dt.Map(*items) if annotation.name == "dict" else dt.Array(items[0])
     if isinstance(annotation, types.UnionType):
         return optional(annotation.__args__)
     if isinstance(annotation, HintStub) and annotation.items:

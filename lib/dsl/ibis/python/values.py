@@ -109,6 +109,10 @@ class Stub:
         raise AttributeError(f"'{self.kind}' object has no attribute '{name}'", name=name)
 
 
+class Unknown:
+    """A value that a check has not computed; `refuse` says so."""
+
+
 FUNCTIONS = {}  # id -> function that a text may call: kept alive, so that an id stands for it
 CLASSES = {}  # class that a text may name -> the function that calls it, or None
 
@@ -184,4 +188,6 @@ def items_of(value):
         return list(value.names)
     if isinstance(value, Stub) and hasattr(value, "items_of"):
         return value.items_of()
+    if isinstance(value, Unknown):
+        raise value.refuse()
     raise TypeError(f"'{type(value).__name__}' object is not iterable")
