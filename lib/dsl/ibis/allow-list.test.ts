@@ -102,6 +102,7 @@ describe("the allow-list", () => {
     ["t.mutate(y=_.g.get_name().format(_))", "AttributeError"],
     ["t.mutate(y=_.g.is_null())", "AttributeError"],
     ["t.mutate(y=_.g.title())", "AttributeError"],
+    ["t.pipe(_.execute)", "TypeError"],
     ["ibis.os.system('id')", "AttributeError"],
     ["t.g.cast('string').type().nope", "AttributeError"],
     ["(lambda f: f(f))(lambda f: f(f))", "RecursionError"],

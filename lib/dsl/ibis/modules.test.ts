@@ -196,7 +196,6 @@ const ATTACKS: [string, RegExp][] = [
   ["list.mro()", /no attribute 'mro'/],
   ["list.__class__", /begin with an underscore/],
   ["t.pipe(ibis.Table)", /cannot be called/],
-  ["t.pipe(_.execute)", /not available/],
   ["df = t.execute()\ndf.head()", /not checked: nothing is executed/],
   ["df = t.execute()\ndf['a']", /not checked: nothing is executed/],
   ["t.mutate(z=t.a.execute() + 1)", /not checked: nothing is executed/],

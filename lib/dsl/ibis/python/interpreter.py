@@ -17,6 +17,9 @@ __all__ = ["Interpreter", "parse"]
 
 MAX_STEPS = 100_000
 MAX_NESTING = 320
+# What is large costs more steps, so that a text cannot fill the memory with many large values.
+SIZED = (list, tuple, dict, set, str, bytes)
+ITEMS_PER_STEP = 50
 
 
 class Interpreter(Statements, Functions, Expressions):
@@ -60,7 +63,10 @@ class Interpreter(Statements, Functions, Expressions):
 
     def evaluate(self, node, scope):
         self.step(node)
-        return self.guarded(getattr(self, "on_" + type(node).__name__), node, scope)
+        value = self.guarded(getattr(self, "on_" + type(node).__name__), node, scope)
+        if type(value) in SIZED:
+            self.steps += len(value) // ITEMS_PER_STEP
+        return value
 
     def load(self, node, scope):
         """Imports bring nothing in: they give a name to what is there."""
