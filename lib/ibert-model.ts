@@ -348,7 +348,7 @@ export class IBertModel implements AsyncDisposable {
       topK,
       seed,
       adapter,
-      stopIds: [tokenizer.eosId],
+      stopIds: this.session.stopIds,
       signal,
       onToken: (_, ids) => {
         const end = stopped(ids);

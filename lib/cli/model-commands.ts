@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 
 import { formatShape } from "../formats/dtypes.js";
+import { stopIds } from "../models/ends.js";
 import { resolveSource } from "../models/sources.js";
 import { loadTokenizer } from "../models/load-tokenizer.js";
 import { openWeights } from "../models/weights.js";
@@ -30,7 +31,10 @@ export function addModelCommands(program: Command, run: Run): void {
             ["parameters", formatCount(facts.parameters)],
             ["bytes", formatBytes(facts.bytes)],
             ["types", dtypes.map(({ dtype, tensors }) => `${dtype} × ${tensors}`).join(", ")],
-            ["tokenizer", `${formatCount(facts.tokenizer.vocabSize)} tokens, end ${facts.tokenizer.eosId}`],
+            [
+              "tokenizer",
+              `${formatCount(facts.tokenizer.vocabSize)} tokens, ends ${facts.stopIds.join(", ")}`,
+            ],
             ...Object.entries(config).map(([key, value]) => [key, JSON.stringify(value)]),
           ],
           2,
@@ -52,7 +56,8 @@ async function inspect(base: string, run: Run) {
   });
   const counts = new Map<string, number>();
   for (const { dtype } of tensors) counts.set(dtype, (counts.get(dtype) ?? 0) + 1);
-  const { vocabSize, bosId, eosId, addBos } = loadTokenizer(source);
+  const tokenizer = loadTokenizer(source);
+  const { vocabSize, bosId, eosId, addBos } = tokenizer;
   return {
     base,
     baseModel: source.baseModel,
@@ -66,6 +71,7 @@ async function inspect(base: string, run: Run) {
     dtypes: [...counts].map(([dtype, tensors]) => ({ dtype, tensors })),
     config: weights.config,
     tokenizer: { vocabSize, bosId, eosId, addBos },
+    stopIds: stopIds(weights.config, tokenizer),
     tensors,
   };
 }

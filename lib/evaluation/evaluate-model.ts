@@ -65,6 +65,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
     rows,
     inference,
     tokenizer: session.tokenizer,
+    stopIds: session.stopIds,
     format: dsl.format(loaded?.sidecar?.prompts),
     engine,
     maxTokens: options.maxTokens ?? 96,

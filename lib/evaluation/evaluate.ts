@@ -12,6 +12,8 @@ export interface GenerativeEvaluation {
   rows: readonly Row[];
   inference: InferenceEngine;
   tokenizer: Tokenizer;
+  /** Ids at which an answer ends, as a session has them. */
+  stopIds: readonly number[];
   format: TaskFormat;
   engine: DslEngine;
   maxTokens: number;
@@ -61,7 +63,7 @@ export async function evaluateByGeneration(run: GenerativeEvaluation): Promise<E
     {
       ...run.sampling,
       maxTokens: run.maxTokens,
-      stopIds: [tokenizer.eosId],
+      stopIds: run.stopIds,
       onToken: (index, _, ids) => watchers[index]?.(ids) === true,
       onFinish: () => run.onProgress?.(++finished, rows.length),
       signal: run.signal,

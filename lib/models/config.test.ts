@@ -79,7 +79,7 @@ describe("configFromHuggingFace", () => {
     [{ rope_parameters: { rope_theta: 1e4, rope_type: "yarn" } }, /rope_scaling of type "yarn"/],
     [{ hidden_size: 0 }, /hidden_size: /],
     [{ num_hidden_layers: "2" }, /num_hidden_layers: /],
-    [{ eos_token_id: null }, /eos_token_id: /],
+    [{ eos_token_id: "2" }, /eos_token_id: /],
     [{ num_key_value_heads: 3 }, /kvHeads: heads must be a multiple of kvHeads/],
     [{ head_dim: 15 }, /headDim: must be even/],
   ])("refuses %j", (change, message) => {

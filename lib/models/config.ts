@@ -4,6 +4,7 @@ import { IBertError } from "../errors.js";
 import { GgufMetadata } from "../formats/gguf-metadata.js";
 import type { Gguf } from "../formats/gguf.js";
 import { readJson } from "../formats/json.js";
+import { generationEnds, idsIn } from "./ends.js";
 
 const Size = z.int().positive();
 
@@ -23,7 +24,8 @@ export const ModelConfig = z
     tieWordEmbeddings: z.boolean(),
     contextLength: Size,
     bosId: z.int().nonnegative().nullable(),
-    eosIds: z.array(z.int().nonnegative()).min(1),
+    /** Ids at which a text ends; the tokenizer may know more (`stopIds` of a session has all). */
+    eosIds: z.array(z.int().nonnegative()),
   })
   .refine((config) => config.heads % config.kvHeads === 0, {
     message: "heads must be a multiple of kvHeads",
@@ -70,7 +72,8 @@ const HuggingFaceConfig = z.object({
   attention_bias: z.boolean().nullish(),
   mlp_bias: z.boolean().nullish(),
   bos_token_id: z.int().nullish(),
-  eos_token_id: z.union([z.int(), z.array(z.int()).min(1)]),
+  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
+  text_config: z.looseObject({ eos_token_id: z.unknown() }).nullish().catch(undefined),
 });
 
 /**
@@ -107,7 +110,13 @@ export function configFromHuggingFace(path: string): ModelConfig {
       // Attention is never windowed here, so that a model trained with a window stays within it.
       contextLength: Math.min(hf.max_position_embeddings, hf.sliding_window ?? Infinity),
       bosId: hf.bos_token_id ?? null,
-      eosIds: [hf.eos_token_id].flat(),
+      eosIds: [
+        ...new Set([
+          ...idsIn(hf.eos_token_id),
+          ...idsIn(hf.text_config?.eos_token_id),
+          ...generationEnds(path),
+        ]),
+      ],
     },
     path,
   );
@@ -141,6 +150,7 @@ export function configFromGguf(gguf: Gguf): ModelConfig {
   const eos = [
     metadata.requireNumber("tokenizer.ggml.eos_token_id"),
     metadata.number("tokenizer.ggml.eot_token_id"),
+    metadata.number("tokenizer.ggml.eom_token_id"),
   ];
   return parseNamed(
     ModelConfig,

@@ -2,6 +2,7 @@ import type { Random } from "../data/random.js";
 import { Device } from "../runtime/device.js";
 import { loadDecoderWeights, type DecoderWeights, type LoadOptions } from "./device-weights.js";
 import type { ModelConfig } from "./config.js";
+import { stopIds } from "./ends.js";
 import { LoraAdapter, LoraLayout, type LoraConfig } from "./lora.js";
 import { resolveSource, type ModelSource } from "./sources.js";
 import { loadTokenizer } from "./load-tokenizer.js";
@@ -62,6 +63,11 @@ export class ModelSession implements AsyncDisposable {
    */
   get tokenizer(): Tokenizer {
     return (this.loadedTokenizer ??= loadTokenizer(this.source));
+  }
+
+  /** Ids at which a text ends, as configuration and tokenizer declare them. */
+  get stopIds(): readonly number[] {
+    return stopIds(this.config, this.tokenizer);
   }
 
   get config(): ModelConfig {

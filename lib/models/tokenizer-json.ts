@@ -47,6 +47,8 @@ export interface TokenizerSettings {
   path: string;
   bosId: number | null;
   eosId: number;
+  /** More ids at which a text ends. */
+  ends?: readonly number[];
   addBos: boolean;
   chatTemplate: string | undefined;
 }
@@ -56,6 +58,7 @@ export class JsonTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly bosId: number | null;
   readonly eosId: number;
+  readonly endIds: readonly number[];
   readonly addBos: boolean;
   readonly specialIds: ReadonlySet<number>;
   readonly #json: TokenizerJson;
@@ -69,6 +72,7 @@ export class JsonTokenizer implements Tokenizer {
     this.#settings = settings;
     this.bosId = settings.bosId;
     this.eosId = settings.eosId;
+    this.endIds = [...new Set([settings.eosId, ...(settings.ends ?? [])])];
     this.addBos = settings.addBos;
     this.specialIds = new Set(json.added_tokens.filter(({ special }) => special).map(({ id }) => id));
     let largest = 0;
@@ -143,7 +147,9 @@ export function tokenizerFromFolder(folder: string): Tokenizer {
   const config = parseNamed(TokenizerConfig, readJson(configPath), configPath);
   const idOf = (content: string): number | undefined =>
     json.added_tokens.find((token) => token.content === content)?.id ?? json.model.vocab[content];
-  const eosId = idOf(config.eos_token ?? "");
+  const mapped = specialTokensMap(folder);
+  const ends = [config.eos_token, mapped.eos_token].flatMap((token) => idOf(token ?? "") ?? []);
+  const [eosId] = ends;
   if (eosId === undefined) {
     throw new IBertError("tokenizer-invalid", `${configPath}: eos_token is missing or no token of ${path}`);
   }
@@ -152,10 +158,18 @@ export function tokenizerFromFolder(folder: string): Tokenizer {
   return new JsonTokenizer(json, {
     path,
     eosId,
+    ends,
     bosId,
     addBos: bosId !== null && (config.add_bos_token ?? templateAdds(json, config.bos_token ?? "")),
     chatTemplate: existsSync(templatePath) ? readText(templatePath) : (config.chat_template ?? undefined),
   });
+}
+
+/** `special_tokens_map.json`, which repeats `tokenizer_config.json` and now and then says otherwise. */
+function specialTokensMap(folder: string): { eos_token?: string | null | undefined } {
+  const path = join(folder, "special_tokens_map.json");
+  if (!existsSync(path)) return {};
+  return z.looseObject({ eos_token: TokenName.nullish() }).safeParse(readJson(path)).data ?? {};
 }
 
 /** Whether the post-processor puts the token before a single sequence. */

@@ -145,6 +145,8 @@ function checkPreset({ path, base, expectedConfig }: ModelSource, config: ModelC
   if (expectedConfig === undefined) return;
   // A GGUF says `llama` for both architectures, which differ in name only.
   for (const key of Object.keys(expectedConfig) as (keyof ModelConfig)[]) {
+    // Files may declare more ends of text than a preset names.
+    if (key === "eosIds" && expectedConfig.eosIds.every((id) => config.eosIds.includes(id))) continue;
     if (key !== "architecture" && !isDeepStrictEqual(config[key], expectedConfig[key])) {
       throw invalid(
         path,

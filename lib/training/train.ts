@@ -407,6 +407,7 @@ class Run {
         rows,
         inference,
         tokenizer: this.preparation.tokenizer,
+        stopIds: session.stopIds,
         format: this.dsl.format(),
         engine: this.engine,
         maxTokens,
