@@ -97,3 +97,63 @@ describe("ends of text", () => {
     await check(model, expected);
   });
 });
+
+describe("keys that change the numbers", () => {
+  const yarn = { factor: 4, original_max_position_embeddings: 128 };
+  it.each<[Record<string, unknown>, string[]]>([
+    [{ rope_parameters: { type: "linear", factor: 4, rope_theta: 1e4 } }, ["rope_parameters", '"linear"']],
+    [{ rope_parameters: { rope_type: "yarn", ...yarn } }, ["rope_parameters", '"yarn"']],
+    [{ rope_parameters: { full_attention: { type: "llama3", factor: 8 } } }, ["full_attention", '"llama3"']],
+    [{ rope_scaling: { type: "dynamic", factor: 2 } }, ["rope_scaling", '"dynamic"']],
+    [{ rope_scaling: { factor: 2 } }, ["rope_scaling", "factor 2"]],
+    [
+      { rope_parameters: { rope_theta: 5e5 } },
+      ["rope_parameters.rope_theta is 500000", "rope_theta is 10000"],
+    ],
+    [
+      { rope_parameters: { rope_type: "default", partial_rotary_factor: 0.5 } },
+      ["partial_rotary_factor 0.5"],
+    ],
+    [{ partial_rotary_factor: 0.25 }, ["partial_rotary_factor 0.25"]],
+    [{ rotary_pct: 0.5 }, ["rotary_pct 0.5"]],
+    [{ hidden_act: "gelu" }, ['hidden_act "gelu"']],
+    [{ hidden_activation: "gelu_pytorch_tanh" }, ["hidden_activation"]],
+    [{ attention_bias: true }, ["attention_bias"]],
+    [{ mlp_bias: true }, ["mlp_bias"]],
+    [{ attn_logit_softcapping: 50 }, ["attn_logit_softcapping 50"]],
+    [{ final_logit_softcapping: 30 }, ["final_logit_softcapping 30"]],
+    [{ logit_scale: 0.0625 }, ["logit_scale"]],
+    [{ attention_multiplier: 0.01 }, ["attention_multiplier"]],
+    [{ residual_multiplier: 0.2 }, ["residual_multiplier"]],
+    [{ embedding_multiplier: 12 }, ["embedding_multiplier"]],
+    [{ num_local_experts: 8 }, ["num_local_experts 8"]],
+    [{ quantization_config: { quant_method: "awq", bits: 4 } }, ["quantization_config", "awq"]],
+    [{ quantization: { group_size: 64, bits: 4 } }, ["quantization", "MLX"]],
+    [{ layer_types: ["sliding_attention"] }, ["layer_types", "sliding_attention"]],
+    [{ no_rope_layers: [0] }, ["no_rope_layers"]],
+    [{ use_qk_norm: true }, ["use_qk_norm"]],
+    [{ pretraining_tp: 2 }, ["pretraining_tp 2"]],
+  ])("refuses %j", async (config, names) => {
+    await check({ config }, { code: "model-config-invalid", names: ["config.json", ...names] });
+  });
+
+  it("takes them where they leave the numbers alone", async () => {
+    const config = {
+      rope_theta: null,
+      rope_parameters: { full_attention: { rope_type: "default", rope_theta: 1e4, factor: 1 } },
+      rope_scaling: null,
+      partial_rotary_factor: 1,
+      attention_bias: false,
+      attn_logit_softcapping: null,
+      attention_multiplier: 0.125,
+      logits_scaling: 1,
+      num_local_experts: 0,
+      layer_types: ["full_attention"],
+      no_rope_layers: [1],
+      pretraining_tp: 1,
+      quantization_config: null,
+      sliding_window: 128,
+    };
+    await check({ config }, "ab");
+  });
+});

@@ -121,7 +121,8 @@ function checkWeights(
   }
   for (const name of stored.keys()) {
     // A head beside tied embeddings repeats them; old exports carry RoPE's frequencies, which follow from the config.
-    const redundant = name === "lm_head.weight" || name.endsWith(".rotary_emb.inv_freq");
+    const redundant =
+      name === "lm_head.weight" || name === "rope_freqs.weight" || name.endsWith(".rotary_emb.inv_freq");
     if (!checked.has(name) && !redundant) {
       throw invalid(path, `tensor ${name} is unexpected: no model of this configuration has it`);
     }
