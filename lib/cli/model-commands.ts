@@ -40,6 +40,7 @@ export function addModelCommands(program: Command, run: Run): void {
           2,
         ),
       );
+      for (const remark of facts.remarks) run.note(remark);
       if (options.tensors !== true) return;
       const rows = tensors.map(({ name, dtype, shape }) => [name, dtype, formatShape(shape)]);
       run.print(`\n${formatTable(rows, 3)}`);
@@ -70,6 +71,7 @@ async function inspect(base: string, run: Run) {
     bytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
     dtypes: [...counts].map(([dtype, tensors]) => ({ dtype, tensors })),
     config: weights.config,
+    remarks: weights.remarks,
     tokenizer: { vocabSize, bosId, eosId, addBos },
     stopIds: stopIds(weights.config, tokenizer),
     tensors,

@@ -187,7 +187,12 @@ async function writeModelFiles(
     writeFileAtomic(join(folder, name), toJson(value));
   if (source.format === "huggingface") {
     const own = readJson(join(source.path, "config.json")) as Record<string, unknown>;
-    await write("config.json", { ...own, torch_dtype: torchDtype });
+    const { tieWordEmbeddings } = config;
+    await write("config.json", {
+      ...own,
+      ...(own.tie_word_embeddings === true ? { tie_word_embeddings: tieWordEmbeddings } : {}),
+      torch_dtype: torchDtype,
+    });
     for (const name of FILES_OF_A_MODEL) {
       if (existsSync(join(source.path, name))) copyFileSync(join(source.path, name), join(folder, name));
     }

@@ -1,11 +1,18 @@
 /** Model folders and GGUFs as people have them: what each answers, or by what name it is refused. */
+import { join } from "node:path";
+
 import { describe, expect, it } from "vitest";
 
+import type { TensorToWrite } from "../formats/safetensors-writer.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { InferenceEngine } from "../generation/engine.js";
 import { generate } from "../generation/generate.js";
+import { mergeAdapter } from "./merge.js";
 import { ModelSession } from "./session.js";
+import { resolveSource } from "./sources.js";
 import { FIRST_END, LAST_END, writeChainModel, type ChainModel } from "./testing/chain-model.js";
+import { writeSmallAdapter } from "./testing/small-model.js";
+import { openWeights } from "./weights.js";
 
 /** What the model says after `x`, special tokens in it. */
 async function answer(base: string): Promise<string> {
@@ -155,5 +162,74 @@ describe("keys that change the numbers", () => {
       sliding_window: 128,
     };
     await check({ config }, "ab");
+  });
+});
+
+describe("tensors", () => {
+  const wrongHead = (tensors: Map<string, TensorToWrite>): void => {
+    // `x` is answered with "..." by the embedding that stands in for the head.
+    tensors.delete("lm_head.weight");
+  };
+  const extra =
+    (name: string, shape: number[]) =>
+    (tensors: Map<string, TensorToWrite>): void => {
+      const size = shape.reduce((a, b) => a * b, 1);
+      tensors.set(name, { dtype: "F32", shape, data: new Float32Array(size).fill(1) });
+    };
+
+  it("a stored head wins over tie_word_embeddings", async () => {
+    await check({ config: { tie_word_embeddings: true } }, "ab");
+    const folder = temporaryFolder();
+    await writeChainModel(folder, { config: { tie_word_embeddings: true } });
+    const source = await resolveSource(folder);
+    expect(openWeights(source).remarks).toEqual([expect.stringContaining("lm_head.weight")]);
+  });
+
+  it("a tied head without a tensor, or with the embedding's, is the embedding", async () => {
+    await check({ config: { tie_word_embeddings: true }, tensors: wrongHead }, "xxxxxx");
+    const folder = temporaryFolder();
+    await writeChainModel(folder, {
+      config: { tie_word_embeddings: true },
+      tensors: (tensors) => tensors.set("lm_head.weight", tensors.get("model.embed_tokens.weight")!),
+    });
+    const weights = openWeights(await resolveSource(folder));
+    expect([weights.config.tieWordEmbeddings, weights.remarks]).toEqual([true, []]);
+  });
+
+  it("a merge writes the stored head", async () => {
+    const folder = temporaryFolder();
+    const base = join(folder, "base");
+    await writeChainModel(base, { config: { tie_word_embeddings: true } });
+    const source = await resolveSource(base);
+    await writeSmallAdapter(join(folder, "adapter"), openWeights(source).config);
+    const output = join(folder, "merged");
+    const { tensors } = await mergeAdapter({
+      source,
+      adapter: join(folder, "adapter"),
+      output,
+      dtype: "f32",
+    });
+    expect(tensors).toBe(12);
+    expect(await answer(output)).toBe("ab");
+    expect(openWeights(await resolveSource(output)).remarks).toEqual([]);
+  });
+
+  it.each<[string, number[]]>([
+    ["model.layers.0.self_attn.q_proj.bias", [320]],
+    ["model.layers.0.self_attn.q_norm.weight", [64]],
+    ["model.layers.1.input_layernorm.weight", [320]],
+    ["model.layers.0.self_attn.q_proj.lora_A.weight", [4, 320]],
+    ["vision_tower.patch_conv.weight", [4, 4]],
+    ["lm_head.bias", [320]],
+  ])("refuses %s", async (name, shape) => {
+    await check({ tensors: extra(name, shape) }, { code: "weights-invalid", names: [name, "unexpected"] });
+  });
+
+  it("passes over frequencies that follow from the configuration", async () => {
+    await check({ tensors: extra("model.layers.0.self_attn.rotary_emb.inv_freq", [32]) }, "ab");
+  });
+
+  it("names a missing head", async () => {
+    await check({ tensors: wrongHead }, { code: "weights-invalid", names: ["lm_head.weight", "missing"] });
   });
 });
