@@ -1,5 +1,5 @@
 /** Where the peers are, and their installation: by the benchmark, into its own places. */
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -7,15 +7,19 @@ import { capture, Participant } from "./driver.mjs";
 
 const folder = fileURLToPath(new URL("peers/", import.meta.url));
 
+const TORCH_READY = join(folder, "..", ".venv", ".ready");
+
 /** Installs a peer where it is not there yet. @param what `torch` or `llama` */
 export async function installPeer(what, log) {
   const there =
     what === "llama"
       ? existsSync(join(folder, "node_modules", "node-llama-cpp"))
-      : process.env.IBERT_BENCH_PYTHON === undefined && existsSync(python());
+      : process.env.IBERT_BENCH_PYTHON === undefined && existsSync(TORCH_READY);
   if (there) return;
   log(`setting up the peer ${what}`);
   await capture("bash", [join(folder, "setup.sh"), what]);
+  // An interpreter alone may be what an installation that was broken off has left.
+  if (what === "torch" && process.env.IBERT_BENCH_PYTHON === undefined) writeFileSync(TORCH_READY, "");
 }
 
 export function python() {

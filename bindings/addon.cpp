@@ -36,8 +36,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["describeDTypes"] = Napi::Function::New(env, describeDTypes);
   exports["checkOp"] = Napi::Function::New(env, checkOp);
   exports["mapFile"] = Napi::Function::New(env, mapFile);
-  exports["forgetFile"] = Napi::Function::New(env, forgetFile);
+  exports["unmapFile"] = Napi::Function::New(env, unmapFile);
   exports["trimHeap"] = Napi::Function::New(env, trimHeap);
+  exports["deviceMemory"] = Napi::Function::New(env, deviceMemory);
   return exports;
 }
 

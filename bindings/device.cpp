@@ -11,7 +11,7 @@ Napi::Function DeviceWrap::define(Napi::Env env) {
       {InstanceMethod<&DeviceWrap::info>("info"), InstanceMethod<&DeviceWrap::packedBytes>("packedBytes"),
        InstanceMethod<&DeviceWrap::workspaceBytes>("workspaceBytes"),
        InstanceMethod<&DeviceWrap::whyUnsupported>("whyUnsupported"),
-       InstanceMethod<&DeviceWrap::kernelName>("kernelName")});
+       InstanceMethod<&DeviceWrap::kernelName>("kernelName"), InstanceMethod<&DeviceWrap::close>("close")});
 }
 
 // new Device(backend, threads, index)
@@ -23,6 +23,10 @@ DeviceWrap::DeviceWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const Backend* backend = nullptr;
   try {
     backend = openBackend(name);
+  } catch (const BackendMissing& missing) {
+    Napi::Error error = Napi::Error::New(info.Env(), missing.what());
+    error.Set("code", "backend-missing");
+    throw error;
   } catch (const std::exception& error) {
     fail(info.Env(), error.what());
   }
@@ -31,7 +35,7 @@ DeviceWrap::DeviceWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   if (backend->probe(&message) != 0 || backend->openDevice(&options, &device, &message) != 0) {
     fail(info.Env(), "the backend " + name + " cannot run here: " + message.text);
   }
-  handle_ = std::make_shared<DeviceHandle>(backend, device);
+  handle_ = std::make_shared<DeviceHandle>(info.Env(), backend, device);
   Value().TypeTag(&kDeviceTag);
 }
 
@@ -42,6 +46,7 @@ DeviceWrap& DeviceWrap::from(const Napi::Value& value) {
 }
 
 Napi::Value DeviceWrap::info(const Napi::CallbackInfo& info) {
+  handle_->requireOpen();
   DeviceInfo device{};
   handle_->backend->deviceInfo(handle_->device, &device);
   Napi::Object result = Napi::Object::New(info.Env());
@@ -54,6 +59,7 @@ Napi::Value DeviceWrap::info(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DeviceWrap::packedBytes(const Napi::CallbackInfo& info) {
+  handle_->requireOpen();
   const auto dtype = static_cast<DType>(info[0].As<Napi::Number>().Int32Value());
   const int64_t rows = info[1].As<Napi::Number>().Int64Value();
   const int64_t columns = info[2].As<Napi::Number>().Int64Value();
@@ -71,6 +77,7 @@ void marshalRest(const Napi::CallbackInfo& info, const OpSchema& schema, Marshal
 }  // namespace
 
 Napi::Value DeviceWrap::workspaceBytes(const Napi::CallbackInfo& info) {
+  handle_->requireOpen();
   const OpSchema& schema = schemaOf(info[0]);
   Marshalled arguments;
   marshalRest(info, schema, arguments);
@@ -79,6 +86,7 @@ Napi::Value DeviceWrap::workspaceBytes(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DeviceWrap::whyUnsupported(const Napi::CallbackInfo& info) {
+  handle_->requireOpen();
   const OpSchema& schema = schemaOf(info[0]);
   Marshalled arguments;
   marshalRest(info, schema, arguments);
@@ -89,8 +97,15 @@ Napi::Value DeviceWrap::whyUnsupported(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DeviceWrap::kernelName(const Napi::CallbackInfo& info) {
+  handle_->requireOpen();
   const char* name = handle_->backend->kernelName(handle_->device, schemaOf(info[0]).op);
   return name == nullptr ? info.Env().Null() : Napi::String::New(info.Env(), name);
+}
+
+// close(): frees all that the device holds, and its threads. Its streams are closed first.
+void DeviceWrap::close(const Napi::CallbackInfo& info) {
+  if (handle_->streams > 0) fail(info.Env(), "the device has an open stream");
+  handle_->close();
 }
 
 Napi::Value checkOp(const Napi::CallbackInfo& info) {

@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "backend.h"
@@ -13,21 +15,61 @@
 
 namespace ibert::bindings {
 
-// An open device; its buffers and streams keep it open.
-struct DeviceHandle {
-  const Backend* backend;
-  Device* device;
-  ~DeviceHandle() { backend->closeDevice(device); }
+struct DeviceHandle;
+
+// What a device holds. It is let go of when nobody uses it any more, or when the device is closed.
+class Resource {
+ public:
+  Resource(const Resource&) = delete;
+  Resource& operator=(const Resource&) = delete;
+  virtual ~Resource();
+  // Once at most has an effect; no work may still use it.
+  virtual void release() noexcept = 0;
+
+  const std::shared_ptr<DeviceHandle> device;
+
+ protected:
+  explicit Resource(std::shared_ptr<DeviceHandle> owner);
 };
 
-// Device memory. Work in flight keeps it alive (StreamHandle::pending).
-struct Memory {
-  std::shared_ptr<DeviceHandle> device;
-  void* data = nullptr;  // null: planned, counted only
-  int64_t bytes = 0;
-  ~Memory() {
-    if (data != nullptr) device->backend->release(device->device, data);
-  }
+// An open device of one environment; its resources and streams keep the handle. All of it belongs to the
+// environment's thread.
+struct DeviceHandle {
+  DeviceHandle(napi_env environment, const Backend* opened, Device* native)
+      : env(environment), backend(opened), device(native) {}
+  ~DeviceHandle() { close(); }
+  DeviceHandle(const DeviceHandle&) = delete;
+  DeviceHandle& operator=(const DeviceHandle&) = delete;
+
+  // Lets go of all that the device holds, and of the device; its streams are closed.
+  void close() noexcept;
+  bool closed() const { return device == nullptr; }
+  // Throws Napi::Error when the device was closed.
+  void requireOpen() const;
+
+  const napi_env env;
+  const Backend* const backend;
+  Device* device;
+  int streams = 0;
+  std::unordered_set<Resource*> resources;
+};
+
+// Device memory. Work in flight keeps it alive (StreamWrap::kept_). V8 is told of it, since a small object in
+// JavaScript may stand for gigabytes.
+class Memory : public Resource {
+ public:
+  // `planned` memory is counted only. Throws Napi::Error.
+  Memory(std::shared_ptr<DeviceHandle> owner, int64_t size, bool planned);
+  ~Memory() override { release(); }
+  void release() noexcept override;
+  bool released() const { return released_; }
+  void* data() const { return data_; }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  void* data_ = nullptr;
+  int64_t bytes_;
+  bool released_ = false;
 };
 
 // Type tags, so that a wrong external object throws instead of crashing.
@@ -49,6 +91,7 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
   Napi::Value workspaceBytes(const Napi::CallbackInfo& info);
   Napi::Value whyUnsupported(const Napi::CallbackInfo& info);
   Napi::Value kernelName(const Napi::CallbackInfo& info);
+  void close(const Napi::CallbackInfo& info);
   std::shared_ptr<DeviceHandle> handle_;
 };
 
@@ -61,7 +104,7 @@ class BufferWrap : public Napi::ObjectWrap<BufferWrap> {
   static BufferWrap& from(const Napi::Value& value);
 
  private:
-  void free(const Napi::CallbackInfo& info);
+  Napi::Value free(const Napi::CallbackInfo& info);
   std::shared_ptr<Memory> memory_;
 };
 
@@ -72,8 +115,11 @@ class TensorWrap : public Napi::ObjectWrap<TensorWrap> {
   explicit TensorWrap(const Napi::CallbackInfo& info);
   const Tensor& tensor() const { return tensor_; }
   int64_t bytes() const { return bytes_; }
-  // Null when the buffer was freed.
-  std::shared_ptr<Memory> memory() const { return memory_.lock(); }
+  // Null when the buffer was freed, or its device closed.
+  std::shared_ptr<Memory> memory() const {
+    std::shared_ptr<Memory> memory = memory_.lock();
+    return memory == nullptr || memory->released() ? nullptr : memory;
+  }
   static TensorWrap& from(const Napi::Value& value);
   static TensorWrap* tryFrom(napi_env env, napi_value value);
 
@@ -94,14 +140,12 @@ void marshal(napi_env env, const OpSchema& schema, size_t count, const napi_valu
 const OpSchema& schemaOf(const Napi::Value& op);
 
 // Ops that are enqueued together any number of times, and the memory that they use.
-class RecordingHandle {
+class RecordingHandle : public Resource {
  public:
-  explicit RecordingHandle(std::shared_ptr<DeviceHandle> device) : device_(std::move(device)) {}
-  ~RecordingHandle();
-  RecordingHandle(const RecordingHandle&) = delete;
-  RecordingHandle& operator=(const RecordingHandle&) = delete;
+  explicit RecordingHandle(std::shared_ptr<DeviceHandle> owner) : Resource(std::move(owner)) {}
+  ~RecordingHandle() override { release(); }
+  void release() noexcept override;
 
-  const std::shared_ptr<DeviceHandle>& device() const { return device_; }
   void add(const OpSchema& schema, Marshalled& arguments);
   // No more ops. Both throw Napi::Error with the backend's message.
   void finish(napi_env env);
@@ -112,7 +156,6 @@ class RecordingHandle {
     Op op;
     size_t offset;
   };
-  std::shared_ptr<DeviceHandle> device_;
   Recording* recording_ = nullptr;
   std::vector<std::shared_ptr<Memory>> memory_;
   // Until it is finished.
@@ -138,29 +181,41 @@ class StreamWrap : public Napi::ObjectWrap<StreamWrap> {
   Napi::Value endRecording(const Napi::CallbackInfo& info);
   void replay(const Napi::CallbackInfo& info);
   void freeRecording(const Napi::CallbackInfo& info);
+  void close(const Napi::CallbackInfo& info);
+  void requireOpen(napi_env env) const;
   void requireNoRecording(napi_env env, const char* what) const;
-  void keep(const std::shared_ptr<Memory>& memory);
-  void keepHost(const Napi::Value& array);
+  void keep(std::shared_ptr<const void> used);
+  void keepHost(const Napi::TypedArray& array);
+  void stop() noexcept;
+  void settle(napi_env env) noexcept;
   static void finished(void* user, const Message* error);
-  static void shutDown(void* self);
+  static void settleOnThread(napi_env env, napi_value function, void* self, void* data) noexcept;
+  static void environmentEnds(void* self) noexcept;
 
   std::shared_ptr<DeviceHandle> device_;
-  Stream* stream_ = nullptr;
-  Napi::ThreadSafeFunction completions_;
-  int waiting_ = 0;  // fences whose promise is open
-  // What the work enqueued since the last fence uses.
-  std::vector<std::shared_ptr<Memory>> memory_;
+  Stream* stream_ = nullptr;  // null: closed
+  napi_threadsafe_function wake_ = nullptr;
+  // Fences whose promise is open.
+  std::vector<std::unique_ptr<Fence>> fences_;
+  // Those of them whose work has run; all that the backend's thread shares with this one.
+  std::mutex mutex_;
+  std::vector<Fence*> passed_;
+  // What the work enqueued since the last fence uses: device memory, recordings, mapped files; and arrays.
+  std::vector<std::shared_ptr<const void>> kept_;
   std::vector<Napi::ObjectReference> host_;
-  std::vector<std::shared_ptr<const RecordingHandle>> replayed_;
   // Takes the ops while one is being made.
   std::shared_ptr<RecordingHandle> recording_;
 };
 
+// The mapped part of a file that an array shows, or null where the array is another's.
+std::shared_ptr<const void> mappedRegion(const Napi::TypedArray& array);
+
 Napi::Value describeOps(const Napi::CallbackInfo& info);
 Napi::Value checkOp(const Napi::CallbackInfo& info);
 Napi::Value mapFile(const Napi::CallbackInfo& info);
-Napi::Value forgetFile(const Napi::CallbackInfo& info);
+Napi::Value unmapFile(const Napi::CallbackInfo& info);
 Napi::Value trimHeap(const Napi::CallbackInfo& info);
+Napi::Value deviceMemory(const Napi::CallbackInfo& info);
 
 // Throws a JavaScript error with this text.
 [[noreturn]] void fail(napi_env env, const std::string& text);

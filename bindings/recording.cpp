@@ -6,8 +6,10 @@ namespace ibert::bindings {
 
 const napi_type_tag kRecordingTag = {0x1be27de71ce00004, 0x9d1c5f0a8e3b4c04};
 
-RecordingHandle::~RecordingHandle() {
-  if (recording_ != nullptr) device_->backend->releaseRecording(recording_);
+void RecordingHandle::release() noexcept {
+  if (recording_ != nullptr) device->backend->releaseRecording(recording_);
+  recording_ = nullptr;
+  memory_.clear();
 }
 
 void RecordingHandle::add(const OpSchema& schema, Marshalled& arguments) {
@@ -23,7 +25,7 @@ void RecordingHandle::finish(napi_env env) {
   for (const auto& [op, offset] : entries_) ops.push_back({op, arguments_.data() + offset});
   Message message{};
   const auto count = static_cast<int64_t>(ops.size());
-  if (device_->backend->record(device_->device, ops.data(), count, &recording_, &message) != 0)
+  if (device->backend->record(device->device, ops.data(), count, &recording_, &message) != 0)
     fail(env, message.text);
   entries_ = {};
   arguments_ = {};
@@ -31,7 +33,7 @@ void RecordingHandle::finish(napi_env env) {
 
 void RecordingHandle::replay(napi_env env, Stream* stream) const {
   Message message{};
-  if (device_->backend->replay(stream, recording_, &message) != 0) fail(env, message.text);
+  if (device->backend->replay(stream, recording_, &message) != 0) fail(env, message.text);
 }
 
 namespace {
@@ -51,18 +53,21 @@ void StreamWrap::requireNoRecording(napi_env env, const char* what) const {
 }
 
 void StreamWrap::beginRecording(const Napi::CallbackInfo& info) {
+  requireOpen(info.Env());
   requireNoRecording(info.Env(), "beginRecording");
   recording_ = std::make_shared<RecordingHandle>(device_);
 }
 
 Napi::Value StreamWrap::endRecording(const Napi::CallbackInfo& info) {
+  requireOpen(info.Env());
   if (recording_ == nullptr) fail(info.Env(), "endRecording: nothing is being recorded");
   const auto recording = std::move(recording_);
   recording->finish(info.Env());
-  auto* held = new std::shared_ptr<const RecordingHandle>(recording);
+  auto held = std::make_unique<std::shared_ptr<const RecordingHandle>>(recording);
   auto external =
-      Held::New(info.Env(), held,
+      Held::New(info.Env(), held.get(),
                 [](Napi::Env, std::shared_ptr<const RecordingHandle>* recording) { delete recording; });
+  held.release();
   external.TypeTag(&kRecordingTag);
   return external;
 }
@@ -70,11 +75,12 @@ Napi::Value StreamWrap::endRecording(const Napi::CallbackInfo& info) {
 // replay(recording)
 void StreamWrap::replay(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  requireOpen(env);
   requireNoRecording(env, "replay");
   const std::shared_ptr<const RecordingHandle>& recording = recordingFrom(info[0]);
   if (recording == nullptr) fail(env, "the recording was freed");
-  if (recording->device() != device_) fail(env, "the recording was made on another device");
-  replayed_.push_back(recording);
+  if (recording->device != device_) fail(env, "the recording was made on another device");
+  keep(recording);
   recording->replay(env, stream_);
 }
 

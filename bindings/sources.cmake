@@ -8,6 +8,7 @@ add_library(ibert_addon SHARED
   ${CMAKE_CURRENT_LIST_DIR}/addon.cpp
   ${CMAKE_CURRENT_LIST_DIR}/device.cpp
   ${CMAKE_CURRENT_LIST_DIR}/marshal.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/resources.cpp
   ${CMAKE_CURRENT_LIST_DIR}/stream.cpp
   ${CMAKE_CURRENT_LIST_DIR}/recording.cpp
   ${CMAKE_CURRENT_LIST_DIR}/tensor.cpp
@@ -16,5 +17,9 @@ add_library(ibert_addon SHARED
   ${CMAKE_JS_SRC})
 set_target_properties(ibert_addon PROPERTIES PREFIX "" SUFFIX ".node" OUTPUT_NAME "ibert")
 target_include_directories(ibert_addon PRIVATE ${CMAKE_JS_INC} ${NODE_ADDON_API})
-target_compile_definitions(ibert_addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_DISABLE_DEPRECATED)
+# At the end of an environment no exception can be thrown into JavaScript any more; then it is dropped, where
+# otherwise it would leave C++ and end the process. And no exception of the standard library leaves C++.
+target_compile_definitions(ibert_addon PRIVATE
+  NAPI_VERSION=8 NODE_ADDON_API_DISABLE_DEPRECATED
+  NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS NODE_ADDON_API_CPP_EXCEPTIONS_ALL)
 target_link_libraries(ibert_addon PRIVATE ibert_host ibert_cpu ${CMAKE_JS_LIB})

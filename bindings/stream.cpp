@@ -1,6 +1,11 @@
 // Streams: JavaScript enqueues and never blocks; a fence (synchronize) is a promise that a native thread
 // settles.
-#include <cstdio>
+//
+// An environment may end at any moment: a worker is terminated, the process exits. From then on no JavaScript
+// can run, and every call into Node-API may say so. So nothing here that runs by itself (the fences'
+// callback, the end of the environment) throws or trusts such a call, and a fence, which holds references of
+// the environment, never leaves the environment's thread: the backend's thread only says that it was passed.
+#include <algorithm>
 
 #include "handles.h"
 
@@ -8,14 +13,11 @@ namespace ibert::bindings {
 
 // One synchronize(): what it keeps alive until the work before it has run.
 struct StreamWrap::Fence {
-  Fence(Napi::Env env, StreamWrap* owner) : deferred(Napi::Promise::Deferred::New(env)), stream(owner) {}
-  Napi::Promise::Deferred deferred;
   StreamWrap* stream;
-  Napi::ThreadSafeFunction completions;
-  std::vector<std::shared_ptr<Memory>> memory;
+  napi_deferred deferred = nullptr;
+  std::vector<std::shared_ptr<const void>> kept;
   std::vector<Napi::ObjectReference> host;
-  std::vector<std::shared_ptr<const RecordingHandle>> replayed;
-  Napi::ObjectReference self;
+  Napi::ObjectReference self;  // the stream outlives its open fences
   bool failed = false;
   std::string error;
 };
@@ -30,52 +32,94 @@ Napi::Function StreamWrap::define(Napi::Env env) {
        InstanceMethod<&StreamWrap::endRecording>("endRecording"),
        InstanceMethod<&StreamWrap::replay>("replay"),
        InstanceMethod<&StreamWrap::freeRecording>("freeRecording"),
-       InstanceMethod<&StreamWrap::checkFinite>("checkFinite")});
+       InstanceMethod<&StreamWrap::checkFinite>("checkFinite"), InstanceMethod<&StreamWrap::close>("close")});
 }
 
 StreamWrap::StreamWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const Napi::Env env = info.Env();
   device_ = DeviceWrap::from(info[0]).handle();
+  device_->requireOpen();
+  const napi_value name = Napi::String::New(env, "ibert.stream");
+  if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this,
+                                      &StreamWrap::settleOnThread, &wake_) != napi_ok) {
+    fail(env, "no stream can be opened while the environment ends");
+  }
+  napi_unref_threadsafe_function(env, wake_);  // an idle stream does not keep the process alive
   Message message{};
-  Stream* stream = nullptr;
-  if (device_->backend->createStream(device_->device, &stream, &message) != 0) fail(env, message.text);
-  stream_ = stream;
-  completions_ = Napi::ThreadSafeFunction::New(env, Napi::Function(), "ibert.stream", 0, 1);
-  completions_.Unref(env);  // an idle stream does not keep the process alive
-  // Hooks run last in, first out: this one while `completions_`, which has a hook of its own, still takes
-  // calls.
-  napi_add_env_cleanup_hook(env, &StreamWrap::shutDown, this);
+  if (device_->backend->createStream(device_->device, &stream_, &message) != 0) {
+    napi_release_threadsafe_function(wake_, napi_tsfn_abort);
+    fail(env, message.text);
+  }
+  ++device_->streams;
+  // Hooks run last in, first out: this one while `wake_`, which has a hook of its own, is still there.
+  napi_add_env_cleanup_hook(env, &StreamWrap::environmentEnds, this);
 }
 
 StreamWrap::~StreamWrap() {
   if (stream_ == nullptr) return;
-  napi_remove_env_cleanup_hook(Env(), &StreamWrap::shutDown, this);
-  shutDown(this);
+  napi_remove_env_cleanup_hook(Env(), &StreamWrap::environmentEnds, this);
+  stop();
 }
 
-// At the end of the stream or of its environment, whichever comes first.
-void StreamWrap::shutDown(void* self) {
-  auto* stream = static_cast<StreamWrap*>(self);
-  stream->device_->backend->destroyStream(stream->stream_);  // waits for its work
-  stream->stream_ = nullptr;
-  stream->completions_.Release();
-}
-
-void StreamWrap::keep(const std::shared_ptr<Memory>& memory) {
-  // Consecutive ops share an arena: comparing with the last few avoids most duplicates.
-  const size_t size = memory_.size();
-  for (size_t i = size; i > 0 && i + 4 > size; --i) {
-    if (memory_[i - 1] == memory) return;
+// close(): work that has not begun is dropped, and its fences reject.
+void StreamWrap::close(const Napi::CallbackInfo& info) {
+  if (stream_ == nullptr) return;
+  const Napi::Env env = info.Env();
+  napi_remove_env_cleanup_hook(env, &StreamWrap::environmentEnds, this);
+  const Napi::Object self = info.This().As<Napi::Object>();  // held while its fences let go of it
+  stop();
+  settle(env);
+  for (const auto& fence : fences_) {
+    fence->failed = true;
+    fence->error =
+        std::string("the device ") + device_->backend->name + " was closed before this work had run";
+    passed_.push_back(fence.get());
   }
-  memory_.push_back(memory);
+  settle(env);
+  static_cast<void>(self);
 }
 
-void StreamWrap::keepHost(const Napi::Value& array) {
+void StreamWrap::environmentEnds(void* self) noexcept {
+  auto* stream = static_cast<StreamWrap*>(self);
+  stream->stop();
+  // Their promises end with the environment.
+  stream->passed_.clear();
+  stream->fences_.clear();
+}
+
+// At the end of the stream or of its environment, whichever comes first. Waits for the op in hand.
+void StreamWrap::stop() noexcept {
+  device_->backend->destroyStream(stream_);
+  stream_ = nullptr;
+  --device_->streams;
+  napi_release_threadsafe_function(wake_, napi_tsfn_abort);
+  recording_.reset();
+  kept_.clear();
+  host_.clear();
+}
+
+void StreamWrap::requireOpen(napi_env env) const {
+  if (stream_ == nullptr) fail(env, std::string("the device ") + device_->backend->name + " was closed");
+}
+
+void StreamWrap::keep(std::shared_ptr<const void> used) {
+  // Consecutive ops share an arena: comparing with the last few avoids most duplicates.
+  const size_t size = kept_.size();
+  for (size_t i = size; i > 0 && i + 4 > size; --i) {
+    if (kept_[i - 1] == used) return;
+  }
+  kept_.push_back(std::move(used));
+}
+
+void StreamWrap::keepHost(const Napi::TypedArray& array) {
+  // A mapped file may be let go of while it is still read.
+  if (auto region = mappedRegion(array)) keep(std::move(region));
   host_.push_back(Napi::Persistent(array.As<Napi::Object>()));
 }
 
 // enqueue(op, ...values)
 Napi::Value StreamWrap::enqueue(const Napi::CallbackInfo& info) {
+  requireOpen(info.Env());
   const OpSchema& schema = schemaOf(info[0]);
   napi_value values[32];
   const size_t count = info.Length() - 1;
@@ -123,6 +167,7 @@ char* hostData(const Napi::TypedArray& array) {
 
 // write(tensor, array): array is read when the stream comes to it; it must not change before the next fence.
 Napi::Value StreamWrap::write(const Napi::CallbackInfo& info) {
+  requireOpen(info.Env());
   requireNoRecording(info.Env(), "write");
   const TensorWrap& tensor = TensorWrap::from(info[0]);
   const auto array = hostArray(info, tensor);
@@ -138,6 +183,7 @@ Napi::Value StreamWrap::write(const Napi::CallbackInfo& info) {
 
 // read(tensor, array): array is filled when the next fence is passed.
 Napi::Value StreamWrap::read(const Napi::CallbackInfo& info) {
+  requireOpen(info.Env());
   requireNoRecording(info.Env(), "read");
   const TensorWrap& tensor = TensorWrap::from(info[0]);
   const auto array = hostArray(info, tensor);
@@ -153,6 +199,7 @@ Napi::Value StreamWrap::read(const Napi::CallbackInfo& info) {
 
 // fill(tensor, byte)
 Napi::Value StreamWrap::fill(const Napi::CallbackInfo& info) {
+  requireOpen(info.Env());
   requireNoRecording(info.Env(), "fill");
   const TensorWrap& tensor = TensorWrap::from(info[0]);
   if (tensor.tensor().data == nullptr) fail(info.Env(), "a planned tensor has no memory");
@@ -167,58 +214,81 @@ Napi::Value StreamWrap::fill(const Napi::CallbackInfo& info) {
 
 // checkFinite(on)
 void StreamWrap::checkFinite(const Napi::CallbackInfo& info) {
+  requireOpen(info.Env());
   device_->backend->checkFinite(stream_, info[0].ToBoolean() ? 1 : 0);
 }
 
-// On the backend's thread.
+// On the backend's thread, which must not touch what the fence holds.
 void StreamWrap::finished(void* user, const Message* error) {
   auto* fence = static_cast<Fence*>(user);
+  StreamWrap* stream = fence->stream;
   if (error != nullptr) {
     fence->failed = true;
     fence->error = error->text;
   }
-  const auto settle = [](Napi::Env env, Napi::Function, Fence* done) {
-    // No environment: it is being torn down, and the promise with it.
-    if (env != nullptr) {
-      Napi::HandleScope scope(env);
-      if (--done->stream->waiting_ == 0) done->stream->completions_.Unref(env);
-      if (done->failed) {
-        done->deferred.Reject(Napi::Error::New(env, done->error).Value());
-      } else {
-        done->deferred.Resolve(env.Undefined());
-      }
-    }
-    delete done;
-  };
-  if (fence->completions.NonBlockingCall(fence, settle) != napi_ok) {
-    // The environment is gone; nothing may touch JavaScript any more, so the fence's references are left to
-    // it.
-    fence->memory.clear();
-    fence->replayed.clear();
+  const std::lock_guard<std::mutex> lock(stream->mutex_);
+  stream->passed_.push_back(fence);
+  // It fails only where the environment ends, which lets go of all fences.
+  napi_call_threadsafe_function(stream->wake_, nullptr, napi_tsfn_nonblocking);
+}
+
+void StreamWrap::settleOnThread(napi_env env, napi_value, void* self, void*) noexcept {
+  // Without an environment there may be no stream any more.
+  if (env == nullptr) return;
+  auto* stream = static_cast<StreamWrap*>(self);
+  if (stream->stream_ != nullptr) stream->settle(env);
+}
+
+// Settles the promises of the fences that were passed, in their order.
+void StreamWrap::settle(napi_env env) noexcept {
+  std::vector<Fence*> passed;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    passed.swap(passed_);
   }
+  for (Fence* fence : passed) {
+    const auto held =
+        std::find_if(fences_.begin(), fences_.end(), [fence](const auto& one) { return one.get() == fence; });
+    const std::unique_ptr<Fence> done = std::move(*held);
+    fences_.erase(held);
+    napi_handle_scope scope;
+    if (napi_open_handle_scope(env, &scope) != napi_ok) continue;
+    napi_value value = nullptr;
+    if (!done->failed) {
+      napi_get_undefined(env, &value);
+      napi_resolve_deferred(env, done->deferred, value);
+    } else if (napi_create_string_utf8(env, done->error.c_str(), done->error.size(), &value) == napi_ok &&
+               napi_create_error(env, nullptr, value, &value) == napi_ok) {
+      napi_reject_deferred(env, done->deferred, value);
+    }
+    napi_close_handle_scope(env, scope);
+  }
+  if (fences_.empty() && !passed.empty() && stream_ != nullptr) napi_unref_threadsafe_function(env, wake_);
 }
 
 Napi::Value StreamWrap::synchronize(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  requireOpen(env);
   requireNoRecording(env, "synchronize");
-  auto* fence = new Fence(env, this);
-  fence->completions = completions_;
-  fence->memory = std::move(memory_);
-  fence->host = std::move(host_);
-  fence->replayed = std::move(replayed_);
-  fence->self = Napi::Persistent(Value());  // the stream outlives its open fences
-  memory_.clear();
-  host_.clear();
-  replayed_.clear();
-  const Napi::Promise promise = fence->deferred.Promise();
-  if (waiting_++ == 0) completions_.Ref(env);
+  auto fence = std::make_unique<Fence>();
+  fence->stream = this;
+  napi_value promise;
+  if (napi_create_promise(env, &fence->deferred, &promise) != napi_ok) throw Napi::Error::New(env);
+  fence->self = Napi::Persistent(Value());
+  fence->kept.swap(kept_);
+  fence->host.swap(host_);
+  fences_.push_back(std::move(fence));
+  if (fences_.size() == 1) napi_ref_threadsafe_function(env, wake_);
   Message message{};
-  if (device_->backend->notify(stream_, &StreamWrap::finished, fence, &message) != 0) {
-    if (--waiting_ == 0) completions_.Unref(env);
-    delete fence;
+  if (device_->backend->notify(stream_, &StreamWrap::finished, fences_.back().get(), &message) != 0) {
+    // What it was to keep is kept by the next one.
+    kept_.swap(fences_.back()->kept);
+    host_.swap(fences_.back()->host);
+    fences_.pop_back();
+    if (fences_.empty()) napi_unref_threadsafe_function(env, wake_);
     fail(env, message.text);
   }
-  return promise;
+  return Napi::Value(env, promise);
 }
 
 }  // namespace ibert::bindings

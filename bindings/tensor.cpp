@@ -10,19 +10,12 @@ Napi::Function BufferWrap::define(Napi::Env env) {
 }
 
 BufferWrap::BufferWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  auto memory = std::make_shared<Memory>();
-  memory->device = DeviceWrap::from(info[0]).handle();
-  memory->bytes = info[1].As<Napi::Number>().Int64Value();
+  const std::shared_ptr<DeviceHandle>& device = DeviceWrap::from(info[0]).handle();
+  const int64_t bytes = info[1].As<Napi::Number>().Int64Value();
   const bool planned = info[2].ToBoolean();
-  if (memory->bytes < 0) fail(info.Env(), "a buffer cannot have a negative size");
-  if (!planned) {
-    Message message{};
-    if (memory->device->backend->allocate(memory->device->device, memory->bytes, &memory->data, &message) !=
-        0) {
-      fail(info.Env(), message.text);
-    }
-  }
-  memory_ = std::move(memory);
+  if (bytes < 0) fail(info.Env(), "a buffer cannot have a negative size");
+  device->requireOpen();
+  memory_ = std::make_shared<Memory>(device, bytes, planned);
   Value().TypeTag(&kBufferTag);
 }
 
@@ -32,9 +25,11 @@ BufferWrap& BufferWrap::from(const Napi::Value& value) {
   return *Unwrap(value.As<Napi::Object>());
 }
 
-// Work in flight keeps the memory until it is done.
-void BufferWrap::free(const Napi::CallbackInfo&) {
+// free(): whether there was still something to free. Work in flight keeps the memory until it is done.
+Napi::Value BufferWrap::free(const Napi::CallbackInfo& info) {
+  const bool held = memory_ != nullptr && !memory_->released();
   memory_.reset();
+  return Napi::Boolean::New(info.Env(), held);
 }
 
 Napi::Function TensorWrap::define(Napi::Env env) {
@@ -44,7 +39,7 @@ Napi::Function TensorWrap::define(Napi::Env env) {
 TensorWrap::TensorWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const Napi::Env env = info.Env();
   const std::shared_ptr<Memory> memory = BufferWrap::from(info[0]).memory();
-  if (memory == nullptr) fail(env, "the buffer was freed");
+  if (memory == nullptr || memory->released()) fail(env, "the buffer was freed");
   memory_ = memory;
   const int64_t offset = info[1].As<Napi::Number>().Int64Value();
   const Napi::Array shape = info[2].As<Napi::Array>();
@@ -67,11 +62,11 @@ TensorWrap::TensorWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   }
   const std::string name = dtypeInfo(tensor_.dtype)->name;
   if (bytes_ < 0) fail(env, "the backend cannot hold a tensor of dtype " + name + " with this shape");
-  if (offset < 0 || offset + bytes_ > memory->bytes) {
+  if (offset < 0 || offset + bytes_ > memory->bytes()) {
     fail(env, "the tensor (" + std::to_string(bytes_) + " bytes at " + std::to_string(offset) +
-                  ") does not lie in its buffer of " + std::to_string(memory->bytes) + " bytes");
+                  ") does not lie in its buffer of " + std::to_string(memory->bytes()) + " bytes");
   }
-  if (memory->data != nullptr) tensor_.data = static_cast<char*>(memory->data) + offset;
+  if (memory->data() != nullptr) tensor_.data = static_cast<char*>(memory->data()) + offset;
   Value().TypeTag(&kTensorTag);
 }
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { cutAtStop, parseTaskType, type TaskFormat, type TaskType } from "./data/tasks.js";
 import type { Dsl, PromptRequest } from "./dsl/definition.js";
-import type { DslEngine, Schema, SqlVerdict, Verdict } from "./dsl/dsl.js";
+import type { DslEngine, Schema, SqlJudge, SqlVerdict, Verdict } from "./dsl/dsl.js";
 import { DEFAULT_DSL, dslByName } from "./dsl/registry.js";
 import { IBertError } from "./errors.js";
 import { promptIds, stopWatcher } from "./evaluation/evaluate.js";
@@ -87,7 +87,7 @@ export interface GenerateRequest extends Omit<z.input<typeof GenerateRequest>, "
 }
 
 /** What the compiler said of an answer. */
-export type AnswerVerdict = Omit<Verdict, "milliseconds">;
+export type AnswerVerdict = Omit<Verdict, "milliseconds"> & { judge?: SqlJudge };
 
 export interface GenerateResult {
   /** The answer; for `code_completion` what follows the prompt. */
@@ -121,11 +121,15 @@ const ACTIVATIONS = "bf16";
 /** Names the base model among the adapters. */
 const BASE = "base";
 
-/** A base model, its adapters and the DSL's compiler, ready to answer. */
-export class IBertModel {
+/**
+ * A base model, its adapters and the DSL's compiler, ready to answer. It holds memory, threads and, once an answer was
+ * checked, a compiler's process, until it is disposed of: `await using model = await IBertModel.load(…)`, or `dispose`.
+ */
+export class IBertModel implements AsyncDisposable {
   private readonly engines = new Map<string, DslEngine>();
   private readonly batcher: Batcher;
   private readonly open = new Set<Promise<unknown>>();
+  private disposing: Promise<void> | undefined;
 
   private constructor(
     readonly config: z.output<typeof IBertConfig>,
@@ -140,7 +144,7 @@ export class IBertModel {
   }
 
   /**
-   * Loads a model; a preset that is not on this machine is fetched first.
+   * Loads a model; a preset that is not on this machine is fetched first. Where loading fails, nothing of it is left.
    * @throws IBertError when configuration, files or backend are at fault
    */
   static async load(config: IBertConfig = {}): Promise<IBertModel> {
@@ -155,6 +159,19 @@ export class IBertModel {
     const folders = new Map(Object.entries(adapters));
     if (settings.adapter !== undefined) folders.set("", settings.adapter);
     const session = await ModelSession.open({ base, backend, threads });
+    try {
+      return await IBertModel.answering(session, settings, folders);
+    } catch (error) {
+      await session.dispose();
+      throw error;
+    }
+  }
+
+  private static async answering(
+    session: ModelSession,
+    settings: z.output<typeof IBertConfig>,
+    folders: ReadonlyMap<string, string>,
+  ): Promise<IBertModel> {
     const stored: StoredAdapter[] = [];
     const voices = new Map<string, Voice>([[BASE, voiceOf(undefined, -1)]]);
     void session.tokenizer; // a damaged one is told of now
@@ -187,7 +204,7 @@ export class IBertModel {
     return new IBertModel(settings, session, bank, inference, voices, voice);
   }
 
-  /** Backend, device and instruction set that answer. */
+  /** Backend, device and instruction set that answer, and which backends `auto` passed over for it, and why. */
   get device() {
     return this.session.device.info;
   }
@@ -198,6 +215,7 @@ export class IBertModel {
    * best answer is returned.
    */
   async generate(request: GenerateRequest): Promise<GenerateResult> {
+    if (this.disposing !== undefined) throw new IBertError("model-disposed", "the model was disposed of");
     const { signal, onText, ...plain } = request;
     const settings = parse(GenerateRequest, plain, "generate");
     const task = parseTaskType(settings.taskType, "generate");
@@ -217,13 +235,29 @@ export class IBertModel {
     }
   }
 
-  /** Waits for the open requests, frees the model's memory and ends the compiler's process. */
-  async dispose(): Promise<void> {
+  /**
+   * Waits for the open requests, gives back the model's memory and threads and ends the compiler's process. New requests
+   * are an IBertError `model-disposed`; further calls return the same promise.
+   */
+  dispose(): Promise<void> {
+    return (this.disposing ??= this.end());
+  }
+
+  /** Disposes of the model, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  private async end(): Promise<void> {
     await Promise.allSettled(this.open);
-    for (const engine of this.engines.values()) await engine.close();
     this.inference.dispose();
     this.bank?.free();
-    this.session.dispose();
+    // One that fails to end must not keep the rest.
+    const ended = await Promise.allSettled([
+      this.session.dispose(),
+      ...[...this.engines.values()].map((engine) => engine.close()),
+    ]);
+    for (const one of ended) if (one.status === "rejected") throw one.reason;
   }
 
   private async answer(
@@ -259,13 +293,12 @@ export class IBertModel {
     const repairs = this.config.useCompilerFeedback ? this.config.maxRepairs : 0;
     while (verdict?.error !== undefined && !verdict.ok && attempts <= repairs) {
       const broken = format.assemble(task, fields, text);
-      if (broken?.language !== "dsl" || broken.text === "") break;
-      attempts++;
+      if (broken?.language !== "dsl") break;
       const error = `${verdict.error.type}: ${verdict.error.message}`;
-      const fixed = await ask(
-        "error_resolution",
-        dsl.promptFields("error_resolution", { ...request, prompt: broken.text, error }),
-      );
+      const repair = dsl.repairFields(broken.text, error, request.schema);
+      if (repair === undefined) break;
+      attempts++;
+      const fixed = await ask("error_resolution", repair);
       const repaired = this.asAnswer(task, fields.input, fixed);
       if (repaired === undefined || repaired === text) break;
       const second = await this.check(voice, task, fields, repaired, settings);
@@ -352,10 +385,7 @@ function voiceOf(stored: StoredAdapter | undefined, adapter: number): Voice {
   return { adapter, dsl, format: dsl.format(stored?.sidecar?.prompts) };
 }
 
-/** SQL stands on the same ladder: it parses, or its names resolve too. */
-function sqlVerdict({ ok, error, canonical }: SqlVerdict): AnswerVerdict {
-  const verdict: AnswerVerdict = { ok, stage: ok ? "compile" : canonical === undefined ? "parse" : "names" };
-  if (error !== undefined) verdict.error = error;
-  if (ok && canonical !== undefined) verdict.sql = canonical;
-  return verdict;
+/** SQL stands on the same ladder. */
+function sqlVerdict({ canonical, ...rest }: SqlVerdict): AnswerVerdict {
+  return rest.ok && canonical !== undefined ? { ...rest, sql: canonical } : rest;
 }

@@ -9,9 +9,11 @@ export {
   type GenerateRequest,
   type GenerateResult,
 } from "./ibert-model.js";
+export { ERROR_CODES, type IBertErrorCode } from "./error-codes.js";
 export { IBertError } from "./errors.js";
 export { train, planTraining, type TrainOptions, type TrainResult } from "./training/train.js";
-export { TrainingConfig, parseTrainingConfig, readTrainingConfig } from "./training/config.js";
+export { TrainingConfig, parseTrainingConfig } from "./training/config.js";
+export { readTrainingConfig } from "./training/config-file.js";
 export type { TrainingEvents, TrainingProgress } from "./training/events.js";
 export { evaluate, type EvaluateOptions } from "./evaluation/evaluate-model.js";
 export { evaluateByGeneration } from "./evaluation/evaluate.js";

@@ -49,7 +49,7 @@ struct Backend {
   // 0 if this machine can run the backend; else says what is missing.
   int (*probe)(Message* message);
   int (*openDevice)(const DeviceOptions* options, Device** device, Message* message);
-  void (*closeDevice)(Device* device);  // waits for its streams
+  void (*closeDevice)(Device* device);  // its streams are destroyed, its memory and recordings released
   void (*deviceInfo)(Device* device, DeviceInfo* info);
 
   int (*allocate)(Device* device, int64_t bytes, void** memory, Message* message);  // 64-byte aligned
@@ -66,7 +66,8 @@ struct Backend {
   const char* (*kernelName)(Device* device, Op op);
 
   int (*createStream)(Device* device, Stream** stream, Message* message);
-  void (*destroyStream)(Stream* stream);                                           // waits for its work
+  // Waits for the op in hand; work that has not begun may be dropped, with its `notify` callbacks.
+  void (*destroyStream)(Stream* stream);
   int (*enqueue)(Stream* stream, Op op, const void* arguments, Message* message);  // copies the arguments
   // Ops that are enqueued together, in order, any number of times: checked once, arguments copied. On a host
   // they are a list; a device may make a graph of them.

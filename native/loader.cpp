@@ -12,14 +12,15 @@ namespace ibert {
 
 namespace {
 
+// Never destroyed: a process may exit while its worker threads still open devices.
 std::mutex& mutex() {
-  static std::mutex instance;
-  return instance;
+  static auto* instance = new std::mutex;
+  return *instance;
 }
 
 std::map<std::string, const Backend*>& known() {
-  static std::map<std::string, const Backend*> instance;
-  return instance;
+  static auto* instance = new std::map<std::string, const Backend*>;
+  return *instance;
 }
 
 bool exists(const std::string& path) {
@@ -54,7 +55,12 @@ const Backend* openLibrary(const std::string& path) {
     dlclose(library);
     throw std::runtime_error(path + " is no backend library: it does not export ibertBackend");
   }
-  return checked(entry(), path);
+  try {
+    return checked(entry(), path);
+  } catch (...) {
+    dlclose(library);
+    throw;
+  }
 }
 
 }  // namespace
@@ -86,7 +92,7 @@ const Backend* openBackend(const std::string& name) {
   const bool isPath = name.find('/') != std::string::npos;
   const std::string path = isPath ? name : binaryFolder() + "/" + backendLibraryName(name);
   if (!exists(path)) {
-    throw std::runtime_error("the backend " + name + " is not installed: looked for " + path);
+    throw BackendMissing("the backend " + name + " is not installed: looked for " + path);
   }
   const Backend* backend = openLibrary(path);
   known()[name] = backend;

@@ -38,7 +38,8 @@ std::vector<OpSchema> buildSchemas() {
 }
 
 const std::vector<OpSchema>& schemas() {
-  static const std::vector<OpSchema> all = buildSchemas();
+  // Never destroyed: a process may exit while its streams still work.
+  static const auto& all = *new const std::vector<OpSchema>(buildSchemas());
   return all;
 }
 
@@ -276,6 +277,10 @@ void checkSpecial(const OpSchema& schema, const void* arguments) {
     }
     case Op::sample: {
       const auto& a = *static_cast<const Sample*>(arguments);
+      if (!(a.temperature >= 0) || !std::isfinite(a.temperature))
+        fail(schema, "temperature must be 0 or above, and finite");
+      if (!(a.topP >= 0 && a.topP <= 1)) fail(schema, "topP must be in [0, 1]");
+      if (a.topK < 0) fail(schema, "topK must be 0 or above");
       if (a.temperature > 0 && a.uniform.rank == 0)
         fail(schema, "uniform is needed at a temperature above 0");
       if (a.mask.rank != 0)

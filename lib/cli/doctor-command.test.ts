@@ -29,6 +29,13 @@ describe("ibert doctor", () => {
     }
   });
 
+  it("says what judges SQL", async () => {
+    const { found } = await diagnosis();
+    expect(found.sqlJudge).toEqual({ duckdb: expect.stringMatching(/^\d+\.\d+/) as string });
+    const { stdout } = await ibert(["doctor"]);
+    expect(stdout).toContain(`DuckDB ${found.sqlJudge.duckdb} for its own dialect`);
+  });
+
   it("names the kernel of every op", async () => {
     const { stdout } = await ibert(["doctor"]);
     for (const op of OP_NAMES) expect(stdout).toMatch(new RegExp(`^${op} +\\S+ +float64`, "m"));

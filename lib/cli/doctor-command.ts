@@ -22,7 +22,7 @@ export function addDoctorCommand(program: Command, run: Run): void {
 }
 
 function describe(found: Diagnosis): string {
-  const { platform, processor, memory, addon, cache, sandbox } = found;
+  const { platform, processor, memory, addon, cache, sandbox, sqlJudge } = found;
   const facts = [
     ["system", `${platform.system} ${platform.architecture}, ${platform.release}`],
     ["node", platform.node],
@@ -38,6 +38,7 @@ function describe(found: Diagnosis): string {
         : `${path}${bytes ? ` (${formatBytes(bytes)})` : ""}`,
     ]),
     ["sandbox", describeSandbox(sandbox)],
+    ["SQL judge", describeSqlJudge(sqlJudge)],
   ];
   const parts = [formatTable(facts, 2), describeBackends(found)];
   const kernels = kernelTable(found);
@@ -54,14 +55,21 @@ function describeSandbox({ network, limits, layers }: Diagnosis["sandbox"]): str
   );
 }
 
-function describeBackends({ backends, instructionSets }: Diagnosis): string {
-  return backends
-    .map(({ name, device, reason, help }) => {
-      if (device === undefined) return `${name}: not available: ${reason}\n  ${help}`;
-      const sets = name === "cpu" ? `\n  instruction sets that run here: ${instructionSets.join(", ")}` : "";
-      return `${name}: ${device.name}, ${device.architecture}, ${device.threads} threads${sets}`;
-    })
-    .join("\n");
+function describeSqlJudge({ duckdb }: Diagnosis["sqlJudge"]): string {
+  return duckdb === undefined
+    ? "sqlglot alone; DuckDB's binder judges its own dialect after: npm install @duckdb/node-api"
+    : `DuckDB ${duckdb} for its own dialect, sqlglot for the others`;
+}
+
+function describeBackends({ backends, auto, instructionSets }: Diagnosis): string {
+  const lines = backends.map(({ name, device, reason, help }) => {
+    if (device === undefined) return `${name}: not available: ${reason}\n  ${help}`;
+    const sets = name === "cpu" ? `\n  instruction sets that run here: ${instructionSets.join(", ")}` : "";
+    return `${name}: ${device.name}, ${device.architecture}, ${device.threads} threads${sets}`;
+  });
+  if (backends.length === 0) return "";
+  const reasons = auto.passedOver.map(({ backend, reason }) => `\n  not ${backend}: ${reason}`);
+  return [...lines, `auto: ${auto.takes ?? "nothing that it could take"}${reasons.join("")}`].join("\n");
 }
 
 /** op × backend: the kernel that runs. */

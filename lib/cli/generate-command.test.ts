@@ -48,7 +48,7 @@ describe("what cannot be answered", () => {
   it("is an empty prompt", async () => {
     const ended = await ibert(["complete", "--no-adapter", "--json"], "\n");
     expect(ended.code).toBe(2);
-    expect(errorOf(ended).code).toBe("empty_prompt");
+    expect(errorOf(ended).code).toBe("prompt-empty");
   });
 
   it("is any on a backend that is not there: no other one steps in", async () => {

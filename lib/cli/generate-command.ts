@@ -151,6 +151,7 @@ async function answer(words: string[], options: GenerateOptions, run: Run): Prom
 function describeResult({ text, verdict, attempts, tokens }: GenerateResult, checked: string): string {
   const work = `${tokens.completion} tokens${attempts > 1 ? `, ${attempts} attempts` : ""}`;
   if (verdict === undefined) return `not checked (${text === "" ? "no answer" : work})`;
-  const inferred = verdict.inferredSchema === undefined ? "" : ", schema inferred from the names";
+  const doubt = verdict.dependsOnSchema === true ? ", and perhaps at fault" : "";
+  const inferred = verdict.inferredSchema === undefined ? "" : `, schema inferred from the names${doubt}`;
   return `${describeVerdict(checked.trim(), { ...verdict, milliseconds: 0 })} (${work}${inferred})`;
 }

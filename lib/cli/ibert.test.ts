@@ -93,7 +93,7 @@ describe("bad usage", () => {
     const ended = await ibert(["generate", "--task", "dance", "--json", "text"]);
     expect(ended.code).toBe(2);
     expect(errorOf(ended)).toMatchObject({
-      code: "unknown_task",
+      code: "task-unknown",
       message: expect.stringContaining('"dance"'),
       hint: expect.stringContaining("sql_to_ibis"),
     });

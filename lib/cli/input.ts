@@ -1,15 +1,13 @@
 /** What a command works on: its arguments, a file, or standard input. */
-import { readFileSync } from "node:fs";
-
 import { IBertError } from "../errors.js";
-import { describeSystemError } from "../formats/system-error.js";
+import { decodeText } from "../formats/text.js";
 import type { Terminal } from "./main.js";
 
-/** Standard input to its end. */
+/** Standard input to its end. @throws IBertError `text-encoding` */
 export async function readStandardInput({ stdin }: Pick<Terminal, "stdin">): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array | string));
-  return Buffer.concat(chunks).toString("utf8");
+  return decodeText(Buffer.concat(chunks), "standard input");
 }
 
 /**
@@ -24,13 +22,4 @@ export async function textOrInput(words: readonly string[], terminal: Terminal):
     });
   }
   return (await readStandardInput(terminal)).replace(/\r?\n$/, "");
-}
-
-/** @throws IBertError naming the file */
-export function readTextFile(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw describeSystemError(error, "read", path);
-  }
 }

@@ -4,6 +4,7 @@ import type { Readable, Writable } from "node:stream";
 import { Command, CommanderError } from "commander";
 
 import { IBertError } from "../errors.js";
+import { ownHeap } from "./heap.js";
 import { packageVersion } from "./version.js";
 
 /** Exit codes of both programs, as `--help` lists them. */
@@ -108,8 +109,20 @@ export function describeError(error: unknown): { code: string; message: string; 
   return { code: "internal", message, hint: "IBERT_DEBUG=1 shows where this came from; please report it." };
 }
 
+/** Shows what ibert has to remark as the program's own lines, where Node would name process and code. */
+function showWarnings(): void {
+  const others = process.listeners("warning");
+  process.removeAllListeners("warning");
+  process.on("warning", (warning) => {
+    if (warning.name === "IBertWarning") process.stderr.write(`remark: ${warning.message}\n`);
+    else for (const show of others) show(warning);
+  });
+}
+
 /** Runs a program as this process. */
 export async function main(name: string, setup: Setup): Promise<void> {
+  ownHeap();
+  showWarnings();
   // A reader that has seen enough (`| head`) closes the pipe; that is no error.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {

@@ -1,9 +1,13 @@
+import { readFileSync } from "node:fs";
+
 import type { Command } from "commander";
+import { isMap, isScalar, parseDocument } from "yaml";
 import { z } from "zod";
 
 import type { Schema } from "../dsl/dsl.js";
 import { IBertError } from "../errors.js";
 import { readJson } from "../formats/json.js";
+import { parseTable, refuseRepeated } from "./table-spec.js";
 
 const SchemaFile = z.record(z.string().min(1), z.record(z.string().min(1), z.string().min(1)));
 
@@ -18,25 +22,36 @@ export function addSchemaOptions(command: Command): Command {
     .option("--schema <file>", 'JSON file of the tables: {"orders": {"region": "string"}}')
     .option(
       "--table <table>",
-      'one table, e.g. "orders(region string, amount float64)"; may be repeated',
+      'one table, e.g. "orders(region string, amount float64)"; may be repeated; "quoted names" as in SQL',
       (table: string, before: string[] | undefined) => [...(before ?? []), table],
     );
 }
 
-/** The tables that the options name; undefined when there is none. */
-export function schemaFrom({ schema: file, table: tables }: SchemaOptions): Schema | undefined {
-  if (file === undefined && tables === undefined) return undefined;
-  const schema: Schema = file === undefined ? {} : readSchemaFile(file);
-  for (const table of tables ?? []) {
-    const [name, columns] = parseTable(table);
-    schema[name] = columns;
-  }
-  return schema;
+/**
+ * The tables that the options name; undefined when there is none.
+ * @throws IBertError `table-invalid`, `table-repeated`, `column-repeated`, `schema-invalid`, `file-missing`, `json-invalid`.
+ */
+export function schemaFrom({ schema: file, table: tables = [] }: SchemaOptions): Schema | undefined {
+  if (file === undefined && tables.length === 0) return undefined;
+  const inFile = file === undefined ? [] : Object.entries(readSchemaFile(file));
+  const named = [...inFile, ...tables.map(parseTable)];
+  refuseRepeated(
+    named.map(([name]) => name),
+    (problem) =>
+      new IBertError("table-repeated", `--table: ${problem("table")}`, {
+        hint: file === undefined ? "Give all its columns at once." : `The tables of ${file} count too.`,
+      }),
+  );
+  return Object.fromEntries(named);
 }
 
 function readSchemaFile(file: string): Schema {
-  const parsed = SchemaFile.safeParse(readJson(file));
-  if (parsed.success) return parsed.data;
+  const tables = readJson(file);
+  const parsed = SchemaFile.safeParse(tables);
+  if (parsed.success) {
+    refuseRepeatedKeys(file);
+    return tables as Schema; // not `parsed.data`, which leaves out a column named `__proto__`
+  }
   const [issue] = parsed.error.issues;
   throw new IBertError(
     "schema-invalid",
@@ -47,38 +62,22 @@ function readSchemaFile(file: string): Schema {
   );
 }
 
-/** `orders(region string, amount decimal(12, 2))` as its name and columns. */
-export function parseTable(text: string): [name: string, columns: Record<string, string>] {
-  const match = /^\s*(\w+)\s*\((.*)\)\s*$/s.exec(text);
-  const columns: Record<string, string> = {};
-  for (const part of splitAtCommas(match?.[2] ?? "")) {
-    const [, name, type] = /^\s*(\w+)\s*[:\s]\s*(\S.*?)\s*$/s.exec(part) ?? [];
-    if (name === undefined || type === undefined) throw badTable(text);
-    columns[name] = type;
-  }
-  if (match?.[1] === undefined) throw badTable(text);
-  return [match[1], columns];
-}
-
-/** Parts between the commas that stand in no bracket: `decimal(12, 2)` and `map<string, int64>` stay whole. */
-function splitAtCommas(text: string): string[] {
-  const parts = [""];
-  let depth = 0;
-  for (const character of text) {
-    if ("(<[".includes(character)) depth++;
-    if (")>]".includes(character)) depth--;
-    if (character === "," && depth === 0) parts.push("");
-    else parts[parts.length - 1] += character;
-  }
-  return parts;
-}
-
-function badTable(text: string): IBertError {
-  return new IBertError(
-    "table-invalid",
-    `--table ${JSON.stringify(text)}: this names no table with columns`,
-    {
-      hint: 'Write it as "orders(region string, amount float64)".',
-    },
+/** JSON.parse keeps the last of equal keys and says nothing; YAML, of which JSON is a part, is read with all of them. */
+function refuseRepeatedKeys(file: string): void {
+  const { contents: tables } = parseDocument(readFileSync(file, "utf8"), { uniqueKeys: false });
+  refuseRepeated(
+    keysOf(tables),
+    (problem) => new IBertError("table-repeated", `--schema ${file}: ${problem("table")}`),
   );
+  for (const { key, value } of isMap(tables) ? tables.items : []) {
+    refuseRepeated(
+      keysOf(value),
+      (problem) =>
+        new IBertError("column-repeated", `--schema ${file}: table ${String(key)}: ${problem("column")}`),
+    );
+  }
+}
+
+function keysOf(node: unknown): string[] {
+  return isMap(node) ? node.items.map(({ key }) => (isScalar(key) ? String(key.value) : String(key))) : [];
 }

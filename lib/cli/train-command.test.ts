@@ -52,22 +52,22 @@ describe("ibert-train refuses", () => {
     const file = join(folder, "corpus", "train.jsonl");
     writeFileSync(file, readFileSync(file, "utf8").replace('"task":"sql_to_ibis"', '"task":"dance"'));
     expect(await refused()).toMatchObject({
-      code: "unknown_task",
+      code: "task-unknown",
       message: expect.stringContaining("dance"),
     });
   });
 
   it("an empty corpus and one that is not there", async () => {
     writeFileSync(join(folder, "corpus", "train.jsonl"), "\n");
-    expect((await refused()).code).toBe("corpus_empty");
-    expect((await refused("--set", `corpus=${join(folder, "nothing")}`)).code).toBe("corpus_missing");
+    expect((await refused()).code).toBe("corpus-empty");
+    expect((await refused("--set", `corpus=${join(folder, "nothing")}`)).code).toBe("corpus-missing");
   });
 
   it("a row with nothing to learn, which it names", async () => {
     const file = join(folder, "corpus", "train.jsonl");
     writeFileSync(file, readFileSync(file, "utf8").replace('"completion":"limit(3)"', '"completion":""'));
     expect(await refused()).toMatchObject({
-      code: "row_unsupervised",
+      code: "row-unsupervised",
       message: expect.stringContaining("train-code_completion-3"),
     });
   });

@@ -1,11 +1,11 @@
 /** `ibert-train`. */
 import type { Command } from "commander";
 
-import { readSplit } from "../data/reader.js";
 import { IBertError } from "../errors.js";
 import type { EvaluationResult } from "../evaluation/metrics.js";
-import { loadCheckpoint } from "../training/checkpoint.js";
-import { parseTrainingConfig, readTrainingConfig, type TrainingConfig } from "../training/config.js";
+import { savedConfig } from "../training/checkpoint.js";
+import { readTrainingConfig } from "../training/config-file.js";
+import { parseTrainingConfig, type TrainingConfig } from "../training/config.js";
 import { availableMemory, requireMemory } from "../training/plan.js";
 import {
   findSameRun,
@@ -45,7 +45,7 @@ export function setUpTraining(program: Command, run: Run): void {
     .option("--resume <folder>", "go on from a checkpoint, or the newest in a folder of checkpoints")
     .option("--dry-run", "check everything and print the memory at the highest point; train nothing")
     .option("--backend <name>", "auto, cpu, cuda, metal, reference, or a library's path")
-    .option("--reuse", "do nothing when the adapter is there, of the same configuration and corpus")
+    .option("--reuse", "do nothing when the adapter is there, of the same configuration, corpus and base")
     .option("--json", "print every event as a line of JSON")
     .addHelpText(
       "after",
@@ -74,7 +74,7 @@ async function configFrom(options: Options): Promise<TrainingConfig> {
       hint: "Name the configuration file of the run that is resumed.",
     });
   }
-  const { config } = await loadCheckpoint(options.resume);
+  const config = await savedConfig(options.resume);
   return options.backend === undefined
     ? config
     : parseTrainingConfig({ ...config, backend: options.backend }, "--backend");
@@ -83,10 +83,10 @@ async function configFrom(options: Options): Promise<TrainingConfig> {
 async function execute(options: Options, run: Run): Promise<void> {
   const config = await configFrom(options);
   if (options.dryRun === true) return dryRun(config, options, run);
-  const same = options.reuse === true ? findSameRun(config) : undefined;
+  const same = options.reuse === true ? await findSameRun(config) : undefined;
   if (same !== undefined) {
     if (options.json === true) return run.printJson({ event: "reused", adapter: config.output });
-    run.print(`${config.output} is there, trained with this configuration on this corpus: nothing to do`);
+    run.print(`${config.output} is there, trained with this configuration on these contents: nothing to do`);
     return printRecord(same, run);
   }
   const display = trainingDisplay(run, options.json === true);
@@ -111,14 +111,15 @@ async function execute(options: Options, run: Run): Promise<void> {
 }
 
 async function dryRun(config: TrainingConfig, options: Options, run: Run): Promise<void> {
-  const rows = await readSplit(config.corpus, "train");
-  const plan = await planTraining(config);
+  const display = trainingDisplay(run, options.json === true);
+  const { plan, rows } = await planTraining(config, { events: display });
+  display.end();
   const available = availableMemory();
   if (options.json === true) {
-    run.printJson({ event: "plan", ...plan, available, rows: rows.length, config });
+    run.printJson({ event: "plan", ...plan, available, rows, config });
   } else {
     run.print(describeMemory(plan));
-    run.print(`${formatBytes(available)} are available; ${formatCount(rows.length)} training rows`);
+    run.print(`${formatBytes(available)} are available; ${formatCount(rows)} training rows`);
   }
   requireMemory(plan, available);
 }

@@ -3,9 +3,9 @@ import { SingleBar } from "cli-progress";
 
 import type { EvaluationResult } from "../evaluation/metrics.js";
 import type { StepRecord } from "../training/checkpoint.js";
-import type { TrainingEvents, TrainingProgress } from "../training/events.js";
+import type { Preparing, TrainingEvents, TrainingProgress } from "../training/events.js";
 import { describePlan, type TrainingPlan } from "../training/plan.js";
-import { formatBytes, formatDuration, formatPercent } from "./format.js";
+import { formatBytes, formatCount, formatDuration, formatPercent } from "./format.js";
 import type { Output, Run } from "./main.js";
 
 export interface TrainingDisplay extends Required<TrainingEvents> {
@@ -26,6 +26,11 @@ export const describeMemory = (plan: TrainingPlan): string => `memory ${describe
 const describeEvaluation = (when: string, step: number, { all }: EvaluationResult): string =>
   `${when === "during" ? `step ${step}` : when}: ${formatPercent(all.rates.compile)} of ${all.codeRows} answers ` +
   `compile, ${formatPercent(all.sqlEqual)} to the same SQL`;
+
+function describePreparing({ what, done, total, unit }: Preparing): string {
+  const amount = unit === "bytes" ? formatBytes : formatCount;
+  return `${what}: ${amount(done)} of ${amount(total)}${unit === "rows" ? " rows" : ""}`;
+}
 
 function describeStep(
   record: StepRecord,
@@ -83,6 +88,14 @@ class LineDisplay implements TrainingDisplay {
   onCheckpoint(folder: string): void {
     this.say(`checkpoint ${folder}`);
   }
+
+  onRemark(text: string): void {
+    this.say(text);
+  }
+
+  onPreparing(work: Preparing): void {
+    this.say(describePreparing(work));
+  }
 }
 
 /** One bar that changes in place. */
@@ -99,6 +112,11 @@ class LiveDisplay extends LineDisplay {
     this.bar?.stop();
     this.bar = undefined;
     this.stage = "";
+  }
+
+  override onPreparing(work: Preparing): void {
+    this.show(work.what, work.done, work.total, describePreparing(work));
+    if (work.done >= work.total) this.end();
   }
 
   override onLoading(loaded: number, total: number): void {
@@ -170,5 +188,13 @@ class JsonDisplay implements TrainingDisplay {
 
   onCheckpoint(folder: string): void {
     this.run.printJson({ event: "checkpoint", folder });
+  }
+
+  onRemark(text: string): void {
+    this.run.note(text);
+  }
+
+  onPreparing(): void {
+    // Progress is for people.
   }
 }

@@ -44,6 +44,22 @@ describe("ibert validate", () => {
     expect(stderr).toBe('schema inferred from the names: {"df":{"category":"string"}}\n');
   });
 
+  it("says when the inferred schema may be what is wrong", async () => {
+    const doubtful = await ibert(["validate", "--code", "t.filter(_.x.upper() & _.y)"]);
+    expect(doubtful.code).toBe(1);
+    expect(doubtful.stderr).toMatch(/^schema inferred .*\nThe real schema may let it pass: /);
+    const certain = await ibert(["validate", "--code", "t.filter(_.x.uper())"]);
+    expect(certain.stderr).not.toContain("may let it pass");
+  });
+
+  it("takes names as DDL quotes them", async () => {
+    const table = 'sales.orders("unit price" float64, größe !int64)';
+    const code = 'orders.filter(_["unit price"] > _.größe)';
+    const ended = await ibert(["validate", "--table", table, "--sql", "--code", code]);
+    expect(ended.stdout).toContain('FROM "sales"."orders" AS "t0"');
+    expect(ended.stdout).toContain('"t0"."unit price" > "t0"."größe"');
+  });
+
   it("ends with 2 for a file that is not there and an unknown dialect", async () => {
     expect(await ibert(["validate", "missing.py"])).toMatchObject({
       code: 2,

@@ -1,10 +1,11 @@
 /** `ibert validate`: texts through the real compiler, no model. */
 import type { Command } from "commander";
 
+import { readText } from "../formats/text.js";
 import { closeValidators, validate, type ValidateOptions } from "../validation/validate.js";
 import { describeVerdict } from "../validation/verdict.js";
 import { wholeNumber, withExample } from "./help.js";
-import { readStandardInput, readTextFile, textOrInput } from "./input.js";
+import { readStandardInput, textOrInput } from "./input.js";
 import { EXIT, type Run } from "./main.js";
 import { addSchemaOptions, schemaFrom, type SchemaOptions } from "./schema-options.js";
 
@@ -49,7 +50,7 @@ async function textsOf(
   if (files.length === 0) return [{ text: await textOrInput([], run.terminal) }];
   const texts: { file: string; text: string }[] = [];
   for (const file of files) {
-    texts.push({ file, text: file === "-" ? await readStandardInput(run.terminal) : readTextFile(file) });
+    texts.push({ file, text: file === "-" ? await readStandardInput(run.terminal) : readText(file) });
   }
   return texts;
 }
@@ -69,6 +70,9 @@ async function check(files: string[], options: Options, run: Run): Promise<void>
     run.print((file === undefined ? "" : `${file}: `) + describeVerdict(text.trim(), verdict));
     if (verdict.inferredSchema !== undefined) {
       run.note(`schema inferred from the names: ${JSON.stringify(verdict.inferredSchema)}`);
+      if (verdict.dependsOnSchema === true) {
+        run.note("The real schema may let it pass: give it with --table or --schema to be sure.");
+      }
     }
     if (options.sql === true && verdict.sql !== undefined) run.print(verdict.sql);
   }

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import type { DslEngine } from "../dsl/dsl.js";
 import { IBertError } from "../errors.js";
+import { sha256OfFile } from "../formats/hash.js";
+import { readJson } from "../formats/json.js";
 import { batchingLabeller } from "./labeller.js";
 import { hash32 } from "./random.js";
 import type { Candidate, Refusal, RowSource } from "./source.js";
@@ -162,7 +164,7 @@ async function reusable(
   source: string,
 ): Promise<Manifest | undefined> {
   if (!existsSync(join(options.directory, "manifest.json"))) return undefined;
-  const manifest = await readManifest(options.directory);
+  const manifest = readManifest(options.directory);
   const settings: Manifest["settings"] = { seed: options.seed, source, rows: options.rows };
   const same =
     JSON.stringify(manifest.settings) === JSON.stringify(settings) &&
@@ -170,14 +172,14 @@ async function reusable(
   if (!same) return undefined;
   for (const [file, { sha256: hash }] of Object.entries(manifest.files)) {
     const path = join(options.directory, file);
-    if (!existsSync(path) || sha256(await readFile(path, "utf8")) !== hash) return undefined;
+    if (!existsSync(path) || (await sha256OfFile(path)) !== hash) return undefined;
   }
   return manifest;
 }
 
 /**
  * Builds the corpus, or finds the same one already built. The same settings give the same bytes.
- * @throws IBertError `corpus_empty` when a split that was asked for has no row at all.
+ * @throws IBertError `corpus-empty` when a split that was asked for has no row at all.
  */
 export async function buildCorpus(
   options: CorpusOptions,
@@ -199,7 +201,7 @@ export async function buildCorpus(
   for (const split of SPLITS) {
     const asked = TASK_TYPES.some((task) => options.rows[split][task] > 0);
     if (asked && of(split).length === 0) {
-      throw new IBertError("corpus_empty", `${options.directory}: no row was found for the split ${split}`, {
+      throw new IBertError("corpus-empty", `${options.directory}: no row was found for the split ${split}`, {
         hint: "Ask for more rows, or for the other profile.",
       });
     }
@@ -233,12 +235,16 @@ export async function buildCorpus(
 const toLines = (items: readonly object[]): string =>
   items.map((item) => `${JSON.stringify(item)}\n`).join("");
 
-export function countRows(rows: readonly Row[]): SplitCounts {
-  const count = (split: Split, task: TaskType): number =>
-    rows.filter((row) => row.split === split && row.task === task).length;
+export function emptyCounts(): SplitCounts {
   return Object.fromEntries(
-    SPLITS.map((split) => [split, Object.fromEntries(TASK_TYPES.map((task) => [task, count(split, task)]))]),
+    SPLITS.map((split) => [split, Object.fromEntries(TASK_TYPES.map((task) => [task, 0]))]),
   ) as SplitCounts;
+}
+
+function countRows(rows: readonly Row[]): SplitCounts {
+  const counts = emptyCounts();
+  for (const { split, task } of rows) counts[split][task]++;
+  return counts;
 }
 
 /** All files or none: a folder beside, then one rename. */
@@ -252,28 +258,30 @@ async function writeFolder(directory: string, files: Record<string, string>): Pr
     await rename(beside, directory);
   } catch (cause) {
     await rm(beside, { recursive: true, force: true });
-    throw new IBertError("corpus_write", `${directory}: the corpus could not be written`, { cause });
+    throw new IBertError("corpus-write", `${directory}: the corpus could not be written`, { cause });
   }
 }
 
-/** @throws IBertError `corpus_missing`, `corpus_manifest` */
-export async function readManifest(directory: string): Promise<Manifest> {
+/** @throws IBertError `corpus-missing`, `corpus-manifest`, and those of `readText` */
+export function readManifest(directory: string): Manifest {
   const path = join(directory, "manifest.json");
-  let text: string;
+  let value: unknown;
   try {
-    text = await readFile(path, "utf8");
+    value = readJson(path);
   } catch (cause) {
-    throw new IBertError("corpus_missing", `${path}: no corpus is there`, {
+    if (!(cause instanceof IBertError) || cause.code !== "file-missing") throw cause;
+    throw new IBertError("corpus-missing", `${path}: no corpus is there`, {
       hint: "Build one: npx ibert data build",
       cause,
     });
   }
-  try {
-    return manifestShape.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new IBertError("corpus_manifest", `${path}: not a corpus manifest`, {
-      hint: "Build the corpus again: npx ibert data build",
-      cause,
-    });
-  }
+  const parsed = manifestShape.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const key = issue?.path.join(".");
+  throw new IBertError(
+    "corpus-manifest",
+    `${path}: not a corpus manifest: ${key ? `${key}: ` : ""}${issue?.message ?? ""}`,
+    { hint: "Build the corpus again: npx ibert data build" },
+  );
 }

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DslEngine } from "../dsl/dsl.js";
 import { IBertError } from "../errors.js";
-import { countRows, readManifest, splitFile, type Manifest, type SplitCounts } from "./corpus.js";
+import { sha256OfFile } from "../formats/hash.js";
+import { emptyCounts, readManifest, splitFile, type Manifest, type SplitCounts } from "./corpus.js";
 import { Random } from "./random.js";
-import { readSplit } from "./reader.js";
+import { openSplit } from "./reader.js";
+import type { RowFile } from "./row-file.js";
 import { tokenizeRow, type SegmentTokenizer } from "./segments.js";
 import { SPLITS, TASK_TYPES, type Row, type Split, type TaskFormat, type TaskType } from "./tasks.js";
 
@@ -29,26 +29,40 @@ export interface CorpusReport {
   examples: Partial<Record<TaskType, { prompt: string; completion: string }>>;
 }
 
-async function allRows(directory: string, manifest: Manifest): Promise<Map<Split, Row[]>> {
-  const rows = new Map<Split, Row[]>();
-  for (const split of SPLITS) {
-    const asked = (manifest.files[splitFile(split)]?.rows ?? 0) > 0;
-    rows.set(split, asked ? await readSplit(directory, split) : []);
+/** Opens the splits that the manifest says have rows, and closes them again. */
+async function withSplits<T>(
+  directory: string,
+  manifest: Manifest,
+  work: (splits: ReadonlyMap<Split, RowFile>) => T | Promise<T>,
+): Promise<T> {
+  const splits = new Map<Split, RowFile>();
+  try {
+    for (const split of SPLITS) {
+      if ((manifest.files[splitFile(split)]?.rows ?? 0) > 0)
+        splits.set(split, await openSplit(directory, split));
+    }
+    return await work(splits);
+  } finally {
+    for (const rows of splits.values()) rows.close();
   }
-  return rows;
 }
 
-function summarise(lengths: readonly { total: number; supervised: number }[]): LengthSummary {
-  const totals = lengths.map(({ total }) => total).sort((a, b) => a - b);
-  const at = (q: number): number => totals[Math.min(totals.length - 1, Math.floor(q * totals.length))] ?? 0;
-  const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
+/** Token lengths of rows, and how many of their tokens are learned. */
+interface Lengths {
+  totals: number[];
+  supervised: number;
+}
+
+function summarise({ totals, supervised }: Lengths): LengthSummary {
+  const sorted = Uint32Array.from(totals).sort();
+  const at = (q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
   return {
-    rows: totals.length,
-    mean: mean(totals),
+    rows: sorted.length,
+    mean: sorted.reduce((sum, length) => sum + length, 0) / sorted.length,
     median: at(0.5),
     p95: at(0.95),
-    max: totals.at(-1) ?? 0,
-    supervisedMean: mean(lengths.map(({ supervised }) => supervised)),
+    max: sorted.at(-1) ?? 0,
+    supervisedMean: supervised / sorted.length,
   };
 }
 
@@ -58,29 +72,46 @@ export async function inspectCorpus(
   format: TaskFormat,
   tokenizer?: SegmentTokenizer,
 ): Promise<CorpusReport> {
-  const manifest = await readManifest(directory);
-  const rows = await allRows(directory, manifest);
-  const train = rows.get("train") ?? [];
-  const report: CorpusReport = { manifest, counts: countRows([...rows.values()].flat()), examples: {} };
-  for (const task of TASK_TYPES) {
-    const row = train.find((one) => one.task === task);
-    if (row === undefined) continue;
-    report.examples[task] = { prompt: format.prompt(task, row.fields), completion: row.completion };
-  }
-  if (tokenizer !== undefined && train.length > 0) {
-    const lengths = train.map((row) => {
-      const { ids, promptLength } = tokenizeRow(row, tokenizer, (task, fields) =>
-        format.prompt(task, fields),
-      );
-      return { task: row.task, total: ids.length, supervised: ids.length - promptLength };
-    });
-    report.lengths = { all: summarise(lengths) };
-    for (const task of TASK_TYPES) {
-      const own = lengths.filter((length) => length.task === task);
-      if (own.length > 0) report.lengths[task] = summarise(own);
+  const manifest = readManifest(directory);
+  return withSplits(directory, manifest, (splits) => {
+    const report: CorpusReport = { manifest, counts: countRows(splits), examples: {} };
+    const train = splits.get("train");
+    if (train === undefined) return report;
+    const lengths = new Map<TaskType | "all", Lengths>();
+    let place = 0;
+    for (const row of train) {
+      const { task, fields, completion } = row;
+      report.examples[task] ??= { prompt: format.prompt(task, fields), completion };
+      if (tokenizer === undefined) continue;
+      const where = train.where(place);
+      const { ids, promptLength } = tokenizeRow(row, tokenizer, format, { row: place++, where });
+      for (const key of ["all", task] as const) {
+        const own = lengths.get(key) ?? { totals: [], supervised: 0 };
+        own.totals.push(ids.length);
+        own.supervised += ids.length - promptLength;
+        lengths.set(key, own);
+      }
     }
-  }
-  return report;
+    report.examples = inOrder(report.examples);
+    if (lengths.size > 0) {
+      const summaries = Object.fromEntries([...lengths].map(([key, own]) => [key, summarise(own)]));
+      report.lengths = { all: summaries["all"] as LengthSummary, ...inOrder(summaries) };
+    }
+    return report;
+  });
+}
+
+/** What there is by task, in the order in which tables list the tasks. */
+function inOrder<T>(byTask: Partial<Record<TaskType, T>>): Partial<Record<TaskType, T>> {
+  return Object.fromEntries(
+    TASK_TYPES.flatMap((task) => (byTask[task] === undefined ? [] : [[task, byTask[task]]])),
+  );
+}
+
+function countRows(splits: ReadonlyMap<Split, Iterable<Row>>): SplitCounts {
+  const counts = emptyCounts();
+  for (const rows of splits.values()) for (const { split, task } of rows) counts[split][task]++;
+  return counts;
 }
 
 export interface CorpusCheck {
@@ -103,55 +134,69 @@ export async function checkCorpus(
     seed = 0,
   }: { engine: DslEngine; format: TaskFormat; sample?: number; seed?: number },
 ): Promise<CorpusCheck> {
-  const manifest = await readManifest(directory);
+  const manifest = readManifest(directory);
   const problems: string[] = [];
   for (const [file, { sha256 }] of Object.entries(manifest.files)) {
     const path = join(directory, file);
     if (!existsSync(path)) {
-      throw new IBertError("corpus_missing", `${path}: the manifest lists it but it is not there`, {
+      throw new IBertError("corpus-missing", `${path}: the manifest lists it but it is not there`, {
         hint: "Build the corpus again: npx ibert data build",
       });
     }
-    const found = createHash("sha256")
-      .update(await readFile(path))
-      .digest("hex");
+    const found = await sha256OfFile(path);
     if (found !== sha256) problems.push(`${path}: its SHA-256 is not the manifest's`);
   }
-  const bySplit = await allRows(directory, manifest);
-  const rows = [...bySplit.values()].flat();
-  if (JSON.stringify(countRows(rows)) !== JSON.stringify(manifest.counts)) {
-    problems.push(`${directory}: the rows per split and task are not the manifest's`);
-  }
-  problems.push(...overlaps(bySplit));
-  const sampled = Random.of(seed, "check").sample(rows, sample);
-  const verdicts = await Promise.all(
-    sampled.map(async (row) => {
-      const code = format.assemble(row.task, row.fields, row.completion);
-      if (code === undefined) return undefined;
-      const options = { schema: row.schema };
-      const verdict =
-        code.language === "sql"
-          ? await engine.checkSql(code.text, options)
-          : await engine.check(code.text, options);
-      if (!verdict.ok) problems.push(`row ${row.id}: ${verdict.error?.type}: ${verdict.error?.message}`);
-      return verdict;
-    }),
-  );
-  return { checked: verdicts.filter((verdict) => verdict !== undefined).length, problems };
+  return withSplits(directory, manifest, async (splits) => {
+    if (JSON.stringify(countRows(splits)) !== JSON.stringify(manifest.counts)) {
+      problems.push(`${directory}: the rows per split and task are not the manifest's`);
+    }
+    problems.push(...overlaps(splits));
+    const verdicts = await Promise.all(
+      sampleRows(splits, sample, Random.of(seed, "check")).map(async (row) => {
+        const code = format.assemble(row.task, row.fields, row.completion);
+        if (code === undefined) return undefined;
+        const options = { schema: row.schema };
+        const verdict =
+          code.language === "sql"
+            ? await engine.checkSql(code.text, options)
+            : await engine.check(code.text, options);
+        if (!verdict.ok) problems.push(`row ${row.id}: ${verdict.error?.type}: ${verdict.error?.message}`);
+        return verdict;
+      }),
+    );
+    return { checked: verdicts.filter((verdict) => verdict !== undefined).length, problems };
+  });
+}
+
+/** So many rows of all splits, in their order. */
+function sampleRows(splits: ReadonlyMap<Split, RowFile>, count: number, random: Random): Row[] {
+  const files = [...splits.values()];
+  const total = files.reduce((sum, { length }) => sum + length, 0);
+  return [...random.permutation(total).subarray(0, count).sort()].map((place) => {
+    let row = place;
+    for (const file of files) {
+      if (row < file.length) return file.at(row);
+      row -= file.length;
+    }
+    throw new RangeError(`there is no row ${place}`);
+  });
 }
 
 /** Shapes of `valid` and `test`, and schemas of `test_schema`, that other splits have too. */
-function overlaps(bySplit: ReadonlyMap<Split, Row[]>): string[] {
+function overlaps(splits: ReadonlyMap<Split, Iterable<Row>>): string[] {
   const problems: string[] = [];
-  const values = (split: Split, key: (row: Row) => string): Set<string> =>
-    new Set((bySplit.get(split) ?? []).map(key));
+  const values = (split: Split, key: (row: Row) => string): Set<string> => {
+    const found = new Set<string>();
+    for (const row of splits.get(split) ?? []) found.add(key(row));
+    return found;
+  };
+  const shapes = new Map(SPLITS.map((split) => [split, values(split, (row) => row.shape)]));
   for (const [a, b] of [
     ["train", "valid"],
     ["train", "test"],
     ["valid", "test"],
   ] as const) {
-    const other = values(b, (row) => row.shape);
-    const shared = [...values(a, (row) => row.shape)].filter((shape) => other.has(shape));
+    const shared = [...(shapes.get(a) ?? [])].filter((shape) => shapes.get(b)?.has(shape));
     if (shared.length > 0)
       problems.push(`${shared.length} program shapes are in both ${a} and ${b}: ${shared[0]}`);
   }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { DataLoader, type LoaderOptions } from "./loader.js";
 import { TaskSampler } from "./sampler.js";
 import type { Row, TaskType } from "./tasks.js";
+import { plainFormat } from "./testing/fakes.js";
 
 const tokenizer = { encode: (text: string) => [...text].map((c) => c.charCodeAt(0)), eosId: 2 };
 
@@ -22,14 +23,19 @@ const makeRows = (counts: Partial<Record<TaskType, number>>): Row[] =>
     })),
   );
 
-const load = (rows: Row[], options: Partial<LoaderOptions> = {}): DataLoader =>
-  new DataLoader(rows, tokenizer, (_, fields) => fields.input, {
-    seed: 3,
-    weights: { qa: 3, sql_to_ibis: 1 },
-    tokenBudget: 48,
-    onTooLong: "error",
-    ...options,
-  });
+const load = (rows: Row[], options: Partial<LoaderOptions> = {}): Promise<DataLoader> =>
+  DataLoader.open(
+    rows,
+    tokenizer,
+    plainFormat((_, fields) => fields.input),
+    {
+      seed: 3,
+      weights: { qa: 3, sql_to_ibis: 1 },
+      tokenBudget: 48,
+      onTooLong: "error",
+      ...options,
+    },
+  );
 
 describe("TaskSampler", () => {
   it("draws each task by its weight", () => {
@@ -81,23 +87,23 @@ describe("TaskSampler", () => {
 describe("DataLoader", () => {
   const rows = makeRows({ qa: 23, sql_to_ibis: 17 });
 
-  it("resumes with the very next batch", () => {
-    const unbroken = load(rows);
+  it("resumes with the very next batch", async () => {
+    const unbroken = await load(rows);
     for (let i = 0; i < 13; i++) unbroken.next();
-    const resumed = load(rows);
+    const resumed = await load(rows);
     resumed.restore(JSON.parse(JSON.stringify(unbroken.state())) as ReturnType<DataLoader["state"]>);
     for (let i = 0; i < 30; i++) expect(resumed.next()).toEqual(unbroken.next());
     expect(resumed.realisedShares()).toEqual(unbroken.realisedShares());
   });
 
-  it("reports the shares that were realised, in rows and tokens", () => {
-    const loader = load(rows);
+  it("reports the shares that were realised, in rows and tokens", async () => {
+    const loader = await load(rows);
     let [tokens, supervised, count] = [0, 0, 0];
     for (let i = 0; i < 2000; i++) {
       const batch = loader.next();
       tokens += batch.usedTokens;
       supervised += batch.supervisedTokens;
-      count += batch.rowIds.length;
+      count += batch.rows.length;
     }
     const shares = Object.values(loader.realisedShares());
     expect(shares.reduce((sum, share) => sum + share.tokens, 0)).toBe(tokens);
@@ -105,22 +111,22 @@ describe("DataLoader", () => {
     expect(loader.realisedShares().qa.rows / count).toBeCloseTo(0.75, 1);
   });
 
-  it("says what is wrong with a corpus that cannot train", () => {
-    expect(() => load([])).toThrow(/the corpus is empty/);
-    expect(() => load(rows, { tokenBudget: 2, onTooLong: "skip" })).toThrow(
+  it("says what is wrong with a corpus that cannot train", async () => {
+    await expect(load([])).rejects.toThrow(/the corpus is empty/);
+    await expect(load(rows, { tokenBudget: 2, onTooLong: "skip" })).rejects.toThrow(
       /every row has more than the 2 tokens/,
     );
-    expect(() => load(rows, { tokenBudget: 12 })).toThrow(/row qa-\d+: 1\d tokens, more than the 12/);
+    await expect(load(rows, { tokenBudget: 12 })).rejects.toThrow(/row qa-\d+: 1\d tokens, more than the 12/);
     const blank = { ...(rows[0] as Row), completion: "" };
-    expect(() => load([blank])).toThrow(/row qa-0: the completion has no token/);
+    await expect(load([blank])).rejects.toThrow(/row qa-0: the completion has no token/);
   });
 
-  it("refuses the state of another corpus", () => {
-    const state = load(rows).state();
-    expect(() => load(makeRows({ qa: 5, sql_to_ibis: 5 })).restore({ ...state, pending: ["qa-22"] })).toThrow(
-      /names row qa-22, which this corpus has not/,
-    );
-    expect(() => load(rows).restore({ ...state, sampler: { ...state.sampler, cursors: {} } })).toThrow(
+  it("refuses the state of another corpus", async () => {
+    const state = (await load(rows)).state();
+    const smaller = await load(makeRows({ qa: 5, sql_to_ibis: 5 }));
+    expect(() => smaller.restore({ ...state, pending: [22] })).toThrow(/names row 22 of 10/);
+    const same = await load(rows);
+    expect(() => same.restore({ ...state, sampler: { ...state.sampler, cursors: {} } })).toThrow(
       /does not fit this corpus/,
     );
   });

@@ -1,8 +1,11 @@
+import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
+
 import { IBertError } from "../errors.js";
 import { Packer, rowTooLong, type PackedBatch, type PackingOptions } from "./packing.js";
 import { TaskSampler, type SamplerState, type TaskWeights } from "./sampler.js";
-import { tokenizeRow, type PromptFormatter, type SegmentTokenizer, type TokenizedRow } from "./segments.js";
-import { TASK_TYPES, type Row, type TaskType } from "./tasks.js";
+import { tokenizeRow, type RowFormat, type SegmentTokenizer, type TokenizedRow } from "./segments.js";
+import { TASK_TYPES, type Row, type Rows, type TaskType } from "./tasks.js";
 
 export interface LoaderOptions extends Omit<PackingOptions, "padId"> {
   seed: number;
@@ -17,8 +20,8 @@ export interface TaskShare {
 
 export interface LoaderState {
   sampler: SamplerState;
-  /** Rows drawn but not yet in a batch. */
-  pending: string[];
+  /** Numbers of the rows that are drawn but not yet in a batch. */
+  pending: number[];
   skipped: number;
   shares: Record<TaskType, TaskShare>;
 }
@@ -29,62 +32,92 @@ const noShares = (): Record<TaskType, TaskShare> =>
     TaskShare
   >;
 
-/** An endless stream of packed batches; after `restore(state())` it goes on with the very next one. */
+/** Milliseconds of work between two looks at what else there is to do. */
+const TURN_MS = 50;
+
+/**
+ * An endless stream of packed batches; after `restore(state())` it goes on with the very next one. Rows are tokenised
+ * when they are drawn, so their number costs no memory.
+ */
 export class DataLoader {
-  private readonly rowsOf = new Map<TaskType, TokenizedRow[]>();
-  private readonly rowById = new Map<string, TokenizedRow>();
-  private readonly sampler: TaskSampler;
   private readonly packer: Packer;
+  private readonly sampler: TaskSampler;
   private shares = noShares();
 
-  /**
-   * @throws IBertError `corpus_empty`; `row_unsupervised` and `row_no_prompt` naming the row; those of `TaskSampler`;
-   * `row_too_long` at once when a row is too long and such rows are errors.
-   */
-  constructor(
-    rows: readonly Row[],
-    tokenizer: SegmentTokenizer,
-    format: PromptFormatter,
-    options: LoaderOptions,
+  private constructor(
+    private readonly tokenized: (row: number) => TokenizedRow,
+    private readonly rowsOf: ReadonlyMap<TaskType, readonly number[]>,
+    private readonly length: number,
+    /** SHA-256 of all rows as token ids: what the model is taught, whatever text and tokenizer it came from. */
+    readonly tokensSha256: string,
+    options: LoaderOptions & PackingOptions,
   ) {
+    this.packer = new Packer(options);
+    const sizes = Object.fromEntries([...rowsOf].map(([task, list]) => [task, list.length]));
+    this.sampler = new TaskSampler(options.seed, sizes, options.weights);
+  }
+
+  /**
+   * Tokenises every row once, so that one that cannot be used is an error now.
+   * @throws IBertError `corpus-empty`; `row-unsupervised`, `row-no-prompt` and `row-holds-stop` naming the row; those of `TaskSampler`;
+   * `row-too-long` at once when a row is too long and such rows are errors.
+   */
+  static async open(
+    rows: Rows,
+    tokenizer: SegmentTokenizer,
+    format: RowFormat,
+    options: LoaderOptions & { onProgress?: (rows: number, total: number) => void },
+  ): Promise<DataLoader> {
     if (rows.length === 0) {
-      throw new IBertError("corpus_empty", "the corpus is empty: there is no row to train on", {
+      throw new IBertError("corpus-empty", "the corpus is empty: there is no row to train on", {
         hint: "Build one: npx ibert data build",
       });
     }
-    this.packer = new Packer({ ...options, padId: tokenizer.eosId });
+    const tokenized = (row: number): TokenizedRow =>
+      tokenizeRow(rows.at(row) as Row, tokenizer, format, { row, where: rows.where?.(row) });
     const longest = Math.min(options.maxRowTokens ?? options.tokenBudget, options.tokenBudget);
+    const rowsOf = new Map<TaskType, number[]>();
+    const hash = createHash("sha256");
     let usable = 0;
-    for (const row of rows) {
-      const tokenized = tokenizeRow(row, tokenizer, format);
-      if (tokenized.ids.length <= longest) usable++;
-      else if (options.onTooLong === "error") throw rowTooLong(tokenized, longest);
-      const sameTask = this.rowsOf.get(row.task);
-      if (sameTask === undefined) this.rowsOf.set(row.task, [tokenized]);
-      else sameTask.push(tokenized);
-      this.rowById.set(row.id, tokenized);
+    let turn = performance.now();
+    for (let row = 0; row < rows.length; row++) {
+      const { ids, promptLength, task, ...rest } = tokenized(row);
+      if (ids.length <= longest) usable++;
+      else if (options.onTooLong === "error") {
+        throw rowTooLong({ ids, promptLength, task, ...rest }, longest, rows.where?.(row));
+      }
+      hash.update(Int32Array.of(ids.length, promptLength)).update(ids);
+      const sameTask = rowsOf.get(task);
+      if (sameTask === undefined) rowsOf.set(task, [row]);
+      else sameTask.push(row);
+      if (performance.now() - turn > TURN_MS) {
+        await setImmediate();
+        options.onProgress?.(row + 1, rows.length);
+        turn = performance.now();
+      }
     }
     if (usable === 0) {
       throw new IBertError(
-        "corpus_empty",
+        "corpus-empty",
         `every row has more than the ${longest} tokens that a row may have`,
         {
           hint: "Raise the token budget or the context.",
         },
       );
     }
-    const sizes = Object.fromEntries([...this.rowsOf].map(([task, list]) => [task, list.length]));
-    this.sampler = new TaskSampler(options.seed, sizes, options.weights);
+    return new DataLoader(tokenized, rowsOf, rows.length, hash.digest("hex"), {
+      ...options,
+      padId: tokenizer.eosId,
+    });
   }
 
   /** The next batch of exactly `tokenBudget` tokens. */
   next(): PackedBatch {
     const batch = this.packer.next(() => {
       const { task, index } = this.sampler.next();
-      return this.rowsOf.get(task)?.[index];
+      return this.tokenized(this.rowsOf.get(task)?.[index] as number);
     }) as PackedBatch;
-    for (const id of batch.rowIds) {
-      const row = this.rowById.get(id) as TokenizedRow;
+    for (const row of batch.rows) {
       const share = this.shares[row.task];
       share.rows++;
       share.tokens += row.ids.length;
@@ -112,23 +145,16 @@ export class DataLoader {
     };
   }
 
-  /** @throws IBertError `data_state` when the state is of another corpus or other weights. */
+  /** @throws IBertError `data-state` when the state is of another corpus or other weights. */
   restore(state: LoaderState): void {
-    const pending = state.pending.map((id) => {
-      const row = this.rowById.get(id);
-      if (row === undefined) {
-        throw new IBertError(
-          "data_state",
-          `the saved data cursor names row ${id}, which this corpus has not`,
-          {
-            hint: "Resume with the corpus of the unbroken run.",
-          },
-        );
-      }
-      return row;
-    });
+    const beyond = state.pending.find((row) => row >= this.length);
+    if (beyond !== undefined) {
+      throw new IBertError("data-state", `the saved data cursor names row ${beyond} of ${this.length}`, {
+        hint: "Resume with the corpus of the unbroken run.",
+      });
+    }
     this.sampler.restore(state.sampler);
-    this.packer.restore(pending, state.skipped);
+    this.packer.restore(state.pending.map(this.tokenized), state.skipped);
     this.shares = structuredClone(state.shares);
   }
 }

@@ -3,14 +3,15 @@ import { describe, expect, it } from "vitest";
 import { Packer, packRows } from "./packing.js";
 import { tokenizeRow, type TokenizedRow } from "./segments.js";
 import type { Row } from "./tasks.js";
+import { plainFormat } from "./testing/fakes.js";
 
 const PAD = 0;
 const EOS = 2;
 
-const row = (id: string, promptLength: number, completionLength: number): TokenizedRow => {
+const row = (id: string, promptLength: number, completionLength: number, place = 0): TokenizedRow => {
   const length = promptLength + completionLength + 1;
   const ids = Int32Array.from({ length }, (_, i) => (i === length - 1 ? EOS : 10 + i));
-  return { id, task: "qa", ids, promptLength };
+  return { id, row: place, task: "qa", ids, promptLength };
 };
 
 const rows = fc
@@ -30,7 +31,8 @@ describe("Packer", () => {
         const next = stream(items);
         const seen: string[] = [];
         for (let batch = packer.next(next); batch !== undefined; batch = packer.next(next)) {
-          seen.push(...batch.rowIds);
+          const ids = batch.rows.map(({ id }) => id);
+          seen.push(...ids);
           const { tokens, targets, positions, sequenceOffsets } = batch;
           expect([tokens.length, targets.length, positions.length]).toEqual([
             tokenBudget,
@@ -39,7 +41,7 @@ describe("Packer", () => {
           ]);
           expect([sequenceOffsets[0], sequenceOffsets.at(-1)]).toEqual([0, tokenBudget]);
           expect(targets.filter((t) => t !== -1).length).toBe(batch.supervisedTokens);
-          batch.rowIds.forEach((id, s) => {
+          ids.forEach((id, s) => {
             const { ids, promptLength } = items.find((item) => item.id === id) as TokenizedRow;
             const start = sequenceOffsets[s] as number;
             const end = sequenceOffsets[s + 1] as number;
@@ -51,7 +53,7 @@ describe("Packer", () => {
           const padding = tokens.slice(batch.usedTokens);
           expect(padding.every((token) => token === PAD)).toBe(true);
           expect(targets.slice(batch.usedTokens).every((target) => target === -1)).toBe(true);
-          expect(sequenceOffsets.length).toBe(batch.rowIds.length + 1 + (padding.length > 0 ? 1 : 0));
+          expect(sequenceOffsets.length).toBe(ids.length + 1 + (padding.length > 0 ? 1 : 0));
         }
         expect(seen.sort()).toEqual(items.map((item) => item.id).sort());
       }),
@@ -61,11 +63,11 @@ describe("Packer", () => {
   it("lets no row wait behind more than the lookahead", () => {
     const packer = new Packer({ tokenBudget: 20, onTooLong: "error", padId: PAD });
     let n = 0;
-    const next = (): TokenizedRow => row(`r${n++}`, 5, n % 2 === 0 ? 12 : 3);
+    const next = (): TokenizedRow => row(`r${n}`, 5, n % 2 === 0 ? 3 : 12, n++);
     for (let i = 0; i < 100; i++) {
       const oldest = packer.pending()[0];
       const batch = packer.next(next);
-      if (oldest !== undefined) expect(batch?.rowIds[0]).toBe(oldest);
+      if (oldest !== undefined) expect(batch?.rows[0]?.row).toBe(oldest);
     }
   });
 
@@ -77,7 +79,7 @@ describe("Packer", () => {
   it("skips too long rows when told to, counts them, and ends on a stream of nothing else", () => {
     const packer = new Packer({ tokenBudget: 16, onTooLong: "skip", padId: PAD });
     const batch = packer.next(stream([row("long", 10, 20), row("short", 2, 3)]));
-    expect(batch?.rowIds).toEqual(["short"]);
+    expect(batch?.rows.map(({ id }) => id)).toEqual(["short"]);
     expect(packer.skipped).toBe(1);
     expect(() => packer.next(() => row("long", 10, 20))).toThrow(/more than the 16/);
   });
@@ -106,15 +108,33 @@ describe("tokenizeRow", () => {
   const letters = { encode: (text: string) => [...text].map((c) => c.charCodeAt(0)), eosId: EOS };
 
   it("joins prompt, completion and end of sequence as ids", () => {
-    const { ids, promptLength } = tokenizeRow(base, letters, (_, fields) => `${fields.input}?`);
+    const { ids, promptLength } = tokenizeRow(
+      base,
+      letters,
+      plainFormat((_, fields) => `${fields.input}?`),
+    );
     expect(String.fromCharCode(...ids.slice(0, -1))).toBe("why?so");
     expect([promptLength, ids.at(-1)]).toEqual([4, EOS]);
   });
 
   it("names a row with nothing to learn from", () => {
-    expect(() => tokenizeRow({ ...base, completion: "" }, letters, () => "x")).toThrow(
-      /row train-qa-1: the completion has no token/,
-    );
-    expect(() => tokenizeRow(base, letters, () => "")).toThrow(/row train-qa-1: the prompt has no token/);
+    expect(() =>
+      tokenizeRow(
+        { ...base, completion: "" },
+        letters,
+        plainFormat(() => "x"),
+      ),
+    ).toThrow(/row train-qa-1: the completion has no token/);
+    const stopping = { ...plainFormat(() => "x"), stop: () => ["\n\n"] };
+    expect(() =>
+      tokenizeRow({ ...base, completion: "a\n\nb" }, letters, stopping, { row: 3, where: "f:4" }),
+    ).toThrow(/f:4: row train-qa-1: the completion holds "\\n\\n", at which an answer of qa ends/);
+    expect(() =>
+      tokenizeRow(
+        base,
+        letters,
+        plainFormat(() => ""),
+      ),
+    ).toThrow(/row train-qa-1: the prompt has no token/);
   });
 });

@@ -15,7 +15,8 @@ export interface PackedBatch {
   supervisedTokens: number;
   /** Tokens that are not padding. */
   usedTokens: number;
-  rowIds: string[];
+  /** The rows, in their order. */
+  rows: readonly TokenizedRow[];
 }
 
 export interface PackingOptions {
@@ -48,15 +49,15 @@ export class Packer {
     this.longest = Math.min(options.maxRowTokens ?? options.tokenBudget, options.tokenBudget);
     if (!Number.isInteger(options.tokenBudget) || options.tokenBudget < 2) {
       throw new IBertError(
-        "token_budget",
+        "token-budget",
         `token budget ${options.tokenBudget}: must be a whole number of at least 2`,
       );
     }
   }
 
-  /** Ids of the rows that are drawn but not yet packed, oldest first. */
-  pending(): string[] {
-    return this.queue.map((row) => row.id);
+  /** Numbers of the rows that are drawn but not yet packed, oldest first. */
+  pending(): number[] {
+    return this.queue.map(({ row }) => row);
   }
 
   /** Takes up the rows that `pending` named. */
@@ -67,7 +68,7 @@ export class Packer {
 
   /**
    * The next batch; undefined when the stream has ended and all its rows are packed.
-   * @throws IBertError `row_too_long` naming row, length and limit, unless such rows are skipped.
+   * @throws IBertError `row-too-long` naming row, length and limit, unless such rows are skipped.
    */
   next(draw: NextRow): PackedBatch | undefined {
     this.fill(draw);
@@ -104,10 +105,10 @@ export class Packer {
   }
 }
 
-export function rowTooLong(row: TokenizedRow, longest: number): IBertError {
+export function rowTooLong(row: TokenizedRow, longest: number, where?: string): IBertError {
   return new IBertError(
-    "row_too_long",
-    `row ${row.id}: ${row.ids.length} tokens, more than the ${longest} that a row may have`,
+    "row-too-long",
+    `${where === undefined ? "" : `${where}: `}row ${row.id}: ${row.ids.length} tokens, more than the ${longest} that a row may have`,
     { hint: "Raise the token budget or the context, or set the option to skip such rows." },
   );
 }
@@ -116,7 +117,7 @@ export function rowTooLong(row: TokenizedRow, longest: number): IBertError {
 export function packRows(rows: readonly TokenizedRow[], tokenBudget: number, padId: number): PackedBatch {
   const used = rows.reduce((sum, row) => sum + row.ids.length, 0);
   if (used > tokenBudget) {
-    throw new IBertError("token_budget", `rows of ${used} tokens do not fit a budget of ${tokenBudget}`);
+    throw new IBertError("token-budget", `rows of ${used} tokens do not fit a budget of ${tokenBudget}`);
   }
   const tokens = new Int32Array(tokenBudget).fill(padId);
   const targets = new Int32Array(tokenBudget).fill(-1);
@@ -144,6 +145,6 @@ export function packRows(rows: readonly TokenizedRow[], tokenBudget: number, pad
     sequenceOffsets: Int32Array.from(offsets),
     supervisedTokens,
     usedTokens: used,
-    rowIds: rows.map((row) => row.id),
+    rows,
   };
 }

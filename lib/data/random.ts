@@ -21,6 +21,11 @@ export function hash32(text: string): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
+/** 53 bits of a text, as a whole number: for finding equal texts, which then are compared. */
+export function hash53(text: string): number {
+  return hash32(text) * 2 ** 21 + (hash32(`\u0000${text}`) >>> 11);
+}
+
 export class Random {
   private s: [number, number, number, number];
 
@@ -104,12 +109,20 @@ export class Random {
 
   /** A shuffled copy (Fisher–Yates). */
   shuffled<T>(items: readonly T[]): T[] {
-    const out = [...items];
-    for (let i = out.length - 1; i > 0; i--) {
+    return this.shuffle([...items]);
+  }
+
+  /** The numbers 0 … n − 1, shuffled. */
+  permutation(n: number): Uint32Array {
+    return this.shuffle(Uint32Array.from({ length: n }, (_, i) => i));
+  }
+
+  private shuffle<List extends { length: number; [index: number]: unknown }>(list: List): List {
+    for (let i = list.length - 1; i > 0; i--) {
       const j = this.below(i + 1);
-      [out[i], out[j]] = [out[j] as T, out[i] as T];
+      [list[i], list[j]] = [list[j], list[i]];
     }
-    return out;
+    return list;
   }
 
   /** `count` different items, in their original order. */

@@ -22,11 +22,11 @@ export interface SamplerState {
 export class TaskSampler {
   private random: Random;
   private readonly choices: [weight: number, task: TaskType][];
-  private readonly cursors = new Map<TaskType, TaskCursor & { order: number[] }>();
+  private readonly cursors = new Map<TaskType, TaskCursor & { order: Uint32Array }>();
 
   /**
    * @param sizes rows of each task
-   * @throws IBertError `unknown_task`, `task_weights` (negative, not a number, all 0), `task_empty` (weight, no rows)
+   * @throws IBertError `task-unknown`, `task-weights` (negative, not a number, all 0), `task-empty` (weight, no rows)
    */
   constructor(
     private readonly seed: number,
@@ -37,13 +37,13 @@ export class TaskSampler {
       const task = parseTaskType(name, "task weights");
       if (!Number.isFinite(weight) || weight < 0) {
         throw new IBertError(
-          "task_weights",
+          "task-weights",
           `task weights: ${name} is ${weight}, not a number of at least 0`,
         );
       }
       if (weight > 0 && (sizes[task] ?? 0) === 0) {
         throw new IBertError(
-          "task_empty",
+          "task-empty",
           `task weights: ${name} has weight ${weight} but the corpus has no row of it`,
           {
             hint: `Set its weight to 0 or build a corpus with rows of ${name}.`,
@@ -56,7 +56,7 @@ export class TaskSampler {
       task,
     ]);
     if (this.choices.length === 0) {
-      throw new IBertError("task_weights", "task weights: every weight is 0", {
+      throw new IBertError("task-weights", "task weights: every weight is 0", {
         hint: "Give one task a weight.",
       });
     }
@@ -67,7 +67,7 @@ export class TaskSampler {
 
   next(): { task: TaskType; index: number } {
     const task = this.random.weighted(this.choices);
-    const cursor = this.cursors.get(task) as TaskCursor & { order: number[] };
+    const cursor = this.cursors.get(task) as TaskCursor & { order: Uint32Array };
     if (cursor.next === cursor.order.length) {
       cursor.epoch++;
       cursor.next = 0;
@@ -82,12 +82,12 @@ export class TaskSampler {
     return { random: this.random.state(), cursors };
   }
 
-  /** @throws IBertError `data_state` when the state is of another corpus or other weights. */
+  /** @throws IBertError `data-state` when the state is of another corpus or other weights. */
   restore(state: SamplerState): void {
     for (const [, task] of this.choices) {
       const cursor = state.cursors[task];
       if (cursor === undefined || cursor.next > (this.sizes[task] ?? 0)) {
-        throw new IBertError("data_state", `the saved data cursor of ${task} does not fit this corpus`, {
+        throw new IBertError("data-state", `the saved data cursor of ${task} does not fit this corpus`, {
           hint: "Resume with the corpus and the task weights of the unbroken run.",
         });
       }
@@ -96,8 +96,7 @@ export class TaskSampler {
     this.random = Random.fromState(state.random);
   }
 
-  private order(task: TaskType, epoch: number): number[] {
-    const rows = Array.from({ length: this.sizes[task] ?? 0 }, (_, i) => i);
-    return Random.of(this.seed, "order", task, epoch).shuffled(rows);
+  private order(task: TaskType, epoch: number): Uint32Array {
+    return Random.of(this.seed, "order", task, epoch).permutation(this.sizes[task] ?? 0);
   }
 }

@@ -1,5 +1,5 @@
 import { IBertError } from "../errors.js";
-import type { PromptFields, Row, TaskType } from "./tasks.js";
+import type { Row, TaskFormat, TaskType } from "./tasks.js";
 
 /** What the data needs of a tokenizer. */
 export interface SegmentTokenizer {
@@ -13,6 +13,8 @@ export interface SegmentTokenizer {
 /** A row as ids. Prompt and completion are tokenised apart, so the boundary is the same as when generating. */
 export interface TokenizedRow {
   id: string;
+  /** Its place among its rows, from 0. */
+  row: number;
   task: TaskType;
   /** Prompt ids, completion ids, end of sequence. */
   ids: Int32Array;
@@ -20,23 +22,47 @@ export interface TokenizedRow {
   promptLength: number;
 }
 
-export type PromptFormatter = (task: TaskType, fields: PromptFields) => string;
+/** A row among others, for `tokenizeRow`. */
+export interface RowPlace {
+  /** From 0. */
+  row: number;
+  /** What errors name before the id: `file:line`. */
+  where?: string | undefined;
+}
+
+/** What becomes of a row when it is learned. */
+export type RowFormat = Pick<TaskFormat, "prompt" | "completion" | "stop">;
 
 /**
- * @throws IBertError `row_unsupervised` when the completion has no token, `row_no_prompt` when the prompt has none
- * (its first token would have no position to be predicted from).
+ * @throws IBertError `row-unsupervised` when the completion has no token, `row-no-prompt` when the prompt has none
+ * (its first token would have no position to be predicted from), `row-holds-stop` when an answer would end before it.
  */
-export function tokenizeRow(row: Row, tokenizer: SegmentTokenizer, format: PromptFormatter): TokenizedRow {
-  const text = tokenizer.encode(format(row.task, row.fields));
+export function tokenizeRow(
+  row: Row,
+  tokenizer: SegmentTokenizer,
+  format: RowFormat,
+  place: RowPlace = { row: 0 },
+): TokenizedRow {
+  const named = `${place.where === undefined ? "" : `${place.where}: `}row ${row.id}`;
+  const text = tokenizer.encode(format.prompt(row.task, row.fields));
   const prompt = tokenizer.bosId === undefined ? text : [tokenizer.bosId, ...Array.from(text)];
-  const completion = tokenizer.encode(row.completion);
+  const answer = format.completion(row.task, row.fields, row.completion);
+  const stop = format.stop(row.task).find((text) => answer.includes(text));
+  if (stop !== undefined) {
+    throw new IBertError(
+      "row-holds-stop",
+      `${named}: the completion holds ${JSON.stringify(stop)}, at which an answer of ${row.task} ends`,
+      { hint: "The model could never give this answer whole; take that text out of the completion." },
+    );
+  }
+  const completion = tokenizer.encode(answer);
   if (completion.length === 0) {
-    throw new IBertError("row_unsupervised", `row ${row.id}: the completion has no token to learn from`, {
+    throw new IBertError("row-unsupervised", `${named}: the completion has no token to learn from`, {
       hint: "Give the row a completion, or take it out of the corpus.",
     });
   }
   if (prompt.length === 0) {
-    throw new IBertError("row_no_prompt", `row ${row.id}: the prompt has no token`, {
+    throw new IBertError("row-no-prompt", `${named}: the prompt has no token`, {
       hint: "The template of the task must hold more than an empty input.",
     });
   }
@@ -44,5 +70,5 @@ export function tokenizeRow(row: Row, tokenizer: SegmentTokenizer, format: Promp
   ids.set(prompt, 0);
   ids.set(completion, prompt.length);
   ids[ids.length - 1] = tokenizer.eosId;
-  return { id: row.id, task: row.task, ids, promptLength: prompt.length };
+  return { id: row.id, row: place.row, task: row.task, ids, promptLength: prompt.length };
 }

@@ -28,6 +28,8 @@ export interface PromptFields {
   input: string;
   /** `error_resolution` only: `ExceptionType: message`. */
   error?: string;
+  /** `sql_to_ibis` only: the dialect of the SQL, where it is not DuckDB's. */
+  dialect?: string;
 }
 
 /** The code of an answer and the language to check it in. */
@@ -40,6 +42,8 @@ export interface CheckableText {
 export interface TaskFormat {
   /** The text that the completion follows. */
   prompt(task: TaskType, fields: PromptFields): string;
+  /** The answer that a row teaches. */
+  completion(task: TaskType, fields: PromptFields, completion: string): string;
   /** Texts that end an answer besides the end of sequence. */
   stop(task: TaskType): readonly string[];
   /** What the compiler is to check; undefined when the answer holds no code. */
@@ -63,6 +67,7 @@ export const rowShape = z.strictObject({
     schema: schemaShape.optional(),
     input: z.string().min(1),
     error: z.string().min(1).optional(),
+    dialect: z.string().min(1).optional(),
   }),
   completion: z.string(),
   /** The tables that a check of this row needs, whether or not the prompt shows them. */
@@ -87,14 +92,23 @@ export interface Row {
   licence: string;
 }
 
+/** Rows one by one, wherever they lie; an array is one such. */
+export interface Rows {
+  readonly length: number;
+  /** Row number `row`, from 0. */
+  at(row: number): Row | undefined;
+  /** `file:line` of a row. */
+  where?(row: number): string;
+}
+
 export function isTaskType(name: string): name is TaskType {
   return (TASK_TYPES as readonly string[]).includes(name);
 }
 
-/** @throws IBertError `unknown_task`, naming the place that said so. */
+/** @throws IBertError `task-unknown`, naming the place that said so. */
 export function parseTaskType(name: unknown, where: string): TaskType {
   if (typeof name === "string" && isTaskType(name)) return name;
-  throw new IBertError("unknown_task", `${where}: unknown task ${JSON.stringify(name)}`, {
+  throw new IBertError("task-unknown", `${where}: unknown task ${JSON.stringify(name)}`, {
     hint: `The tasks are ${TASK_TYPES.join(", ")}.`,
   });
 }

@@ -8,10 +8,12 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
 import { DEFAULT_DSL, dslByName } from "../dsl/registry.js";
+import { duckDbBinding } from "../dsl/duckdb/judge.js";
 import { systemIsolation } from "../dsl/sandbox/isolation.js";
 import { IBertError } from "../errors.js";
 import { loadPreset, presetNames } from "../models/presets.js";
 import { cacheDirectory } from "../runtime/cache.js";
+import { AUTO } from "../runtime/device.js";
 import { addonPath } from "../runtime/native.js";
 import { availableMemory } from "../training/plan.js";
 
@@ -33,10 +35,14 @@ export interface Diagnosis {
   memory: { totalBytes: number; availableBytes: number };
   addon: { path?: string; problem?: string };
   backends: BackendDiagnosis[];
+  /** What `auto` takes here, and why not those that it tries before. */
+  auto: { takes?: string; passedOver: { backend: string; reason: string }[] };
   /** Instruction sets that the CPU backend can run here; IBERT_CPU_ISA chooses. */
   instructionSets: string[];
   cache: { folder: string; wheels: string; models: { preset: string; path?: string; bytes?: number }[] };
   sandbox: { network: boolean; limits: boolean; layers: string[] };
+  /** What judges SQL besides sqlglot: the version of DuckDB that is installed. */
+  sqlJudge: { duckdb?: string };
 }
 
 /** Names that IBERT_CPU_ISA takes, in rising order. */
@@ -96,6 +102,17 @@ async function diagnoseBackend(addon: string, name: string): Promise<BackendDiag
   };
 }
 
+/** As `Device.open("auto")` does it. */
+function chooseAutomatically(backends: readonly BackendDiagnosis[]): Diagnosis["auto"] {
+  const passedOver: Diagnosis["auto"]["passedOver"] = [];
+  for (const name of AUTO) {
+    const found = backends.find((backend) => backend.name === name);
+    if (found?.available === true) return { takes: name, passedOver };
+    if (found !== undefined) passedOver.push({ backend: name, reason: found.reason ?? "" });
+  }
+  return { passedOver };
+}
+
 async function runnableInstructionSets(addon: string): Promise<string[]> {
   const answers = await Promise.all(
     INSTRUCTION_SETS.map((isa) => probe(addon, "cpu", { IBERT_CPU_ISA: isa })),
@@ -137,15 +154,18 @@ export async function diagnose(): Promise<Diagnosis> {
     addon = { problem: (error as Error).message };
   }
   const { path } = addon;
-  const backends = ["cpu", "reference", "cuda", "metal"];
+  const names = ["cpu", "reference", "cuda", "metal"];
+  const backends =
+    path === undefined ? [] : await Promise.all(names.map((name) => diagnoseBackend(path, name)));
   const isolation = await systemIsolation();
+  const duckDb = duckDbBinding();
   return {
     platform: { system: platform(), architecture: arch(), release: release(), node: process.versions.node },
     processor: { name: cpus()[0]?.model ?? "unknown", cores: cpus().length },
     memory: { totalBytes: totalmem(), availableBytes: availableMemory() },
     addon,
-    backends:
-      path === undefined ? [] : await Promise.all(backends.map((name) => diagnoseBackend(path, name))),
+    backends,
+    auto: chooseAutomatically(backends),
     instructionSets: path === undefined ? [] : await runnableInstructionSets(path),
     cache: { folder: cacheDirectory(), wheels: diagnoseWheels(), models: diagnoseModels() },
     sandbox: {
@@ -153,5 +173,6 @@ export async function diagnose(): Promise<Diagnosis> {
       limits: isolation.limits,
       layers: isolation.prefix.filter((word) => ["setpriv", "unshare", "prlimit"].includes(word)),
     },
+    sqlJudge: duckDb === undefined ? {} : { duckdb: duckDb.version },
   };
 }

@@ -8,6 +8,8 @@ export interface PromptRequest {
   schema?: Schema;
   /** `error_resolution`: the exception, if it is not the last line of the prompt. */
   error?: string;
+  /** `sql_to_ibis`: the dialect that the SQL is written in. */
+  dialect?: string;
 }
 
 /** One DSL, whole: its compiler, its prompts and its corpus. A second DSL is a second implementation. */
@@ -22,6 +24,11 @@ export interface Dsl {
   format(prompts?: unknown): TaskFormat;
   /** A request in the form that the model was trained on. */
   promptFields(task: TaskType, request: PromptRequest): PromptFields;
+  /**
+   * The prompt that asks for a program which the compiler refused to be mended (`error_resolution`); undefined when there
+   * is no program in the text.
+   */
+  repairFields(program: string, error: string, schema?: Schema): PromptFields | undefined;
   readonly profiles: readonly string[];
   corpusSource(engine: DslEngine, options: { seed: number; profile: string }): Promise<RowSource>;
 }

@@ -35,6 +35,11 @@ export interface Verdict {
   sql?: string;
   /** Set when no schema was given and one was inferred from the names in the text. */
   inferredSchema?: Schema;
+  /**
+   * Set when a text was refused under an inferred schema and another one might let it pass: the types that were guessed
+   * may be at fault, not the text.
+   */
+  dependsOnSchema?: true;
   /** Wall time of the check. */
   milliseconds: number;
 }
@@ -66,11 +71,21 @@ export interface Labelled extends Verdict {
   outputSchema?: Record<string, string>;
 }
 
-/** SQL parsed by the DSL's own SQL front end, for tasks whose answer is SQL. */
+/** What judged a SQL text: the database's own binder, or a parser that knows its grammar but not all of its rules. */
+export const SQL_JUDGES = ["duckdb", "sqlglot"] as const;
+export type SqlJudge = (typeof SQL_JUDGES)[number];
+
+/** SQL on the ladder: it parses, its tables, columns and functions exist, its types and groups fit. */
 export interface SqlVerdict {
   ok: boolean;
+  /** `compile` when `ok`, else the rung at which the text failed. */
+  stage: Stage;
+  judge: SqlJudge;
   error?: VerdictError;
-  /** The statement in one normal form (formatting, quoting and aliases of the dialect made canonical). */
+  /**
+   * The query in one normal form, when `ok`: queries of one form mean the same. It settles layout, comments, quotes,
+   * and with a schema stars and the aliases of tables. Absent where the judge takes what sqlglot cannot read.
+   */
   canonical?: string;
 }
 
@@ -87,7 +102,7 @@ export interface ApiEntry {
 }
 
 /** A pool of sandboxed processes that hold the live DSL. Every call may throw `IBertError` if no worker can start. */
-export interface DslEngine {
+export interface DslEngine extends AsyncDisposable {
   /** Climb the ladder with untrusted text. Never throws for what the text does. */
   check(text: string, options?: CheckOptions): Promise<Verdict>;
   /** As `check`, for many texts: verdicts in the order of the items, with little overhead for each. */
@@ -96,7 +111,10 @@ export interface DslEngine {
   label(text: string, options?: CheckOptions): Promise<Labelled>;
   /** As `checkMany`, with the plans' hashes and the results' schemas. */
   labelMany(items: readonly CheckItem[], options?: CheckOptions): Promise<Labelled[]>;
-  /** Parse untrusted SQL and normalise it. */
+  /**
+   * Judge one untrusted query, never run it, and normalise it. Without a schema any table may be there. Never throws for
+   * what the text does.
+   */
   checkSql(sql: string, options?: { dialect?: string; schema?: Schema }): Promise<SqlVerdict>;
   /** The DSL's public API with docstrings, from the installed package itself. */
   describeApi(): Promise<ApiEntry[]>;

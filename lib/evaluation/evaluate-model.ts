@@ -1,6 +1,6 @@
 /** A model against the held-out rows of a corpus. */
 import { readManifest } from "../data/corpus.js";
-import { readSplit } from "../data/reader.js";
+import { openSplit } from "../data/reader.js";
 import type { Split } from "../data/tasks.js";
 import { dslByName } from "../dsl/registry.js";
 import { InferenceEngine } from "../generation/engine.js";
@@ -39,9 +39,12 @@ const CONTEXT = 768;
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
   const { base, corpus, split = "test", sequences = 16 } = options;
-  const manifest = await readManifest(corpus);
-  const rows = rowsPerTask(await readSplit(corpus, split), options.rowsPerTask ?? 40);
-  const session = await ModelSession.open({
+  const manifest = readManifest(corpus);
+  const file = await openSplit(corpus, split);
+  const rows = rowsPerTask(file, options.rowsPerTask ?? 40);
+  file.close();
+  // The session's end frees what lies on its device, the adapter and the caches too.
+  await using session = await ModelSession.open({
     base,
     backend: options.backend ?? "auto",
     threads: options.threads ?? 0,
@@ -51,28 +54,21 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       ? undefined
       : await loadAdapter(session.device, session.config, options.adapter);
   const dsl = dslByName((loaded?.sidecar?.dsl ?? manifest.dsl).name.replace(/-framework$/, ""));
-  const engine = dsl.createEngine();
+  await using engine = dsl.createEngine();
   const inference = new InferenceEngine(session, loaded?.adapter, {
     activations: "bf16",
     maxRows: 512,
     maxSequences: sequences,
     maxPositions: sequences * CONTEXT,
   });
-  try {
-    return await evaluateByGeneration({
-      rows,
-      inference,
-      tokenizer: session.tokenizer,
-      format: dsl.format(loaded?.sidecar?.prompts),
-      engine,
-      maxTokens: options.maxTokens ?? 96,
-      signal: options.signal,
-      ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
-    });
-  } finally {
-    inference.dispose();
-    loaded?.adapter.free();
-    session.dispose();
-    await engine.close();
-  }
+  return await evaluateByGeneration({
+    rows,
+    inference,
+    tokenizer: session.tokenizer,
+    format: dsl.format(loaded?.sidecar?.prompts),
+    engine,
+    maxTokens: options.maxTokens ?? 96,
+    signal: options.signal,
+    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+  });
 }

@@ -3,6 +3,7 @@ import {
   TASK_TYPES,
   type CheckableText,
   type Row,
+  type Rows,
   type TaskFormat,
   type TaskType,
 } from "../data/tasks.js";
@@ -55,19 +56,11 @@ const allStages = (value: boolean): Record<Stage, boolean> => ({
 
 const NO_CODE: Checked = { passed: allStages(false), error: "the answer holds no code" };
 
-const oneLine = (sql: string): string => sql.replace(/\s+/g, " ").trim();
-
 async function check(engine: DslEngine, row: Row, code: CheckableText | undefined): Promise<Checked> {
   if (code === undefined) return NO_CODE;
-  if (code.language === "sql") {
-    const verdict = await engine.checkSql(code.text, { schema: row.schema });
-    const parses = verdict.ok || verdict.canonical !== undefined;
-    const checked: Checked = { passed: { ...allStages(verdict.ok), parse: parses } };
-    if (verdict.error !== undefined) checked.error = `${verdict.error.type}: ${verdict.error.message}`;
-    if (verdict.ok && verdict.canonical !== undefined) checked.sql = oneLine(verdict.canonical);
-    return checked;
-  }
-  const verdict = await engine.check(code.text, { schema: row.schema });
+  const options = { schema: row.schema };
+  const isSql = code.language === "sql";
+  const verdict = isSql ? await engine.checkSql(code.text, options) : await engine.check(code.text, options);
   const reached = STAGES.indexOf(verdict.stage);
   const passed = Object.fromEntries(STAGES.map((stage, i) => [stage, verdict.ok || i < reached])) as Record<
     Stage,
@@ -75,7 +68,12 @@ async function check(engine: DslEngine, row: Row, code: CheckableText | undefine
   >;
   const checked: Checked = { passed };
   if (verdict.error !== undefined) checked.error = `${verdict.error.type}: ${verdict.error.message}`;
-  if (verdict.ok && verdict.sql !== undefined) checked.sql = oneLine(verdict.sql);
+  if (verdict.ok) {
+    // SQL that has no normal form is compared as it stands.
+    const sql = "canonical" in verdict ? verdict.canonical : "sql" in verdict ? verdict.sql : undefined;
+    const text = sql ?? (isSql ? code.text.trim() : undefined);
+    if (text !== undefined) checked.sql = text;
+  }
   return checked;
 }
 
@@ -92,13 +90,14 @@ export async function scoreRow(
     gold === undefined ? undefined : check(engine, row, gold),
     gold === undefined ? undefined : check(engine, row, code),
   ]);
+  const taught = (text: string): string => format.completion(row.task, row.fields, text).trim();
   const score: RowScore = {
     id: row.id,
     task: row.task,
     prediction,
     holdsCode: gold !== undefined,
     passed: checked?.passed ?? allStages(false),
-    exact: prediction.trim() === row.completion.trim(),
+    exact: taught(prediction) === taught(row.completion),
     sqlEqual: checked?.sql !== undefined && checked.sql === goldChecked?.sql,
     chrF: chrF(row.completion, prediction),
     rougeL: rougeL(row.completion, prediction),
@@ -172,6 +171,12 @@ export async function evaluateRows(run: EvaluationRun): Promise<EvaluationResult
 }
 
 /** The same number of rows of each task, the first of each, in the order of the tasks. */
-export function rowsPerTask(rows: readonly Row[], perTask: number): Row[] {
-  return TASK_TYPES.flatMap((task) => rows.filter((row) => row.task === task).slice(0, perTask));
+export function rowsPerTask(rows: Rows, perTask: number): Row[] {
+  const found = new Map<TaskType, Row[]>(TASK_TYPES.map((task) => [task, []]));
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows.at(i) as Row;
+    const own = found.get(row.task);
+    if (own !== undefined && own.length < perTask) own.push(row);
+  }
+  return [...found.values()].flat();
 }

@@ -52,6 +52,31 @@ describe("writeFileAtomic", () => {
     expect(read(path)).toBe("slowly");
   });
 
+  it("writes more than 2 GiB in pieces that the system takes", async () => {
+    const [lengths, path] = [[] as number[], join(temporaryFolder(), "file")];
+    const counting = {
+      ...nodeFileSystem,
+      open: async (name: string, flags: "wx" | "r") => {
+        const file = await nodeFileSystem.open(name, flags);
+        return {
+          // As Node does: a length is a signed 32-bit number.
+          write: (_: Uint8Array, offset: number, length: number) => {
+            if (length > 2 ** 31 - 1) throw new RangeError(`length ${length} is out of range`);
+            expect(offset).toBe(lengths.reduce((sum, one) => sum + one, 0));
+            lengths.push(length);
+            return Promise.resolve({ bytesWritten: length });
+          },
+          sync: () => file.sync(),
+          close: () => file.close(),
+        };
+      },
+    };
+    // Never touched, so it takes no memory.
+    const content = new Uint8Array(2 ** 31 + 7);
+    await writeFileAtomic(path, content, { fileSystem: counting });
+    expect(lengths.reduce((sum, one) => sum + one, 0)).toBe(content.length);
+  });
+
   it("reports a disk that takes no bytes and says nothing", async () => {
     const mute = {
       ...nodeFileSystem,

@@ -42,6 +42,9 @@ async function syncFolder(fileSystem: FileSystem, path: string): Promise<void> {
   }
 }
 
+/** Most bytes of one write: Node takes lengths below 2 GiB, and so does Linux. */
+const PIECE_BYTES = 1 << 30;
+
 async function writeChunks(
   file: WritableFile,
   path: string,
@@ -50,7 +53,7 @@ async function writeChunks(
   for await (const chunk of chunks) {
     let done = 0;
     while (done < chunk.byteLength) {
-      const { bytesWritten } = await file.write(chunk, done, chunk.byteLength - done);
+      const { bytesWritten } = await file.write(chunk, done, Math.min(chunk.byteLength - done, PIECE_BYTES));
       if (bytesWritten === 0) {
         throw new IBertError("disk-full", `${path}: cannot write: the system took no more bytes`, {
           hint: "The disk is most likely full; free some space or name another place.",

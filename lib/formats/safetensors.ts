@@ -6,7 +6,7 @@ import { z } from "zod";
 import { IBertError } from "../errors.js";
 import { formatShape, isSafetensorsDType, tensorBytes, type DType } from "./dtypes.js";
 import { HeaderReader, readRange, type ByteRange } from "./file.js";
-import { readText } from "./json.js";
+import { readText } from "./text.js";
 
 /** The largest header that the format allows. */
 const MAX_HEADER_BYTES = 100_000_000;

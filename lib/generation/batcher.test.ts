@@ -14,9 +14,9 @@ const open: InferenceEngine[] = [];
 beforeAll(async () => {
   session = await openSmolLM2();
 });
-afterAll(() => {
+afterAll(async () => {
   for (const engine of open) engine.dispose();
-  session.dispose();
+  await session.dispose();
 });
 
 function engineOf(adapters?: ServedAdapters, more = {}): InferenceEngine {

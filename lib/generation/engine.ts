@@ -77,7 +77,7 @@ interface Repeated {
   views: readonly Tensor[];
 }
 
-export class InferenceEngine {
+export class InferenceEngine implements Disposable {
   readonly cache: KvCache;
   /** Outputs that one step may have. */
   readonly maxOutputs: number;
@@ -195,6 +195,10 @@ export class InferenceEngine {
     this.cache.dispose();
     this.arena.free();
     for (const tensor of [this.indices, this.logits, ...Object.values(this.drawn)]) this.device.free(tensor);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 
   /** What was recorded under this name, or is now. */

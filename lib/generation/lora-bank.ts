@@ -18,7 +18,7 @@ export interface BankedAdapter {
  * an adapter has nothing; alpha / rank is multiplied into B. In bf16 a step reads half as much; units of bf16
  * round adapters so in training too.
  */
-export class LoraBank implements ServedAdapters {
+export class LoraBank implements ServedAdapters, Disposable {
   readonly scale = 1;
   readonly count: number;
   private readonly params: Tensor;
@@ -67,6 +67,10 @@ export class LoraBank implements ServedAdapters {
 
   free(): void {
     this.device.free(this.params);
+  }
+
+  [Symbol.dispose](): void {
+    this.free();
   }
 }
 

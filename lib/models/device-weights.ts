@@ -4,7 +4,7 @@ import type { Arena } from "../runtime/arena.js";
 import type { Device } from "../runtime/device.js";
 import { withSmallYoungGeneration } from "../runtime/memory.js";
 import { addon } from "../runtime/native.js";
-import { DTYPES, type DType, type Tensor } from "../runtime/tensor.js";
+import { DTYPES, type DType, type Layout, type Tensor } from "../runtime/tensor.js";
 
 import { groupShapes, moduleName, type GroupShape, type LinearGroup } from "./linears.js";
 import type { ModelWeights, WeightTensor } from "./weights.js";
@@ -47,8 +47,12 @@ export async function loadDecoderWeights(
 ): Promise<DecoderWeights> {
   // One buffer for staging, as large as the hungriest layer: what comes and goes one by one stays with the allocator.
   const staging = device.arena("staging", await planStaging(device, model, options));
+  const loader = new Loader(device, model, options, staging);
   try {
-    return await withSmallYoungGeneration(() => load(new Loader(device, model, options, staging), model));
+    return await withSmallYoungGeneration(() => load(loader, model));
+  } catch (error) {
+    await loader.abandon();
+    throw error;
   } finally {
     staging.free();
   }
@@ -78,20 +82,9 @@ async function load(loader: Loader, { config }: ModelWeights): Promise<DecoderWe
   return { embedding, layers, finalNorm, head };
 }
 
-/** Frees what `loadDecoderWeights` made. */
-export function freeDecoderWeights(device: Device, weights: DecoderWeights): void {
-  device.free(weights.embedding);
-  if (weights.head !== weights.embedding) device.free(weights.head);
-  device.free(weights.finalNorm);
-  for (const layer of weights.layers) {
-    device.free(layer.inputNorm);
-    device.free(layer.postAttentionNorm);
-    for (const linear of Object.values(layer.linears)) device.free(linear);
-  }
-}
-
 class Loader {
   private mapped: Uint8Array[] = [];
+  private readonly made: Tensor[] = [];
   private loaded = 0;
   private readonly total: number;
 
@@ -131,7 +124,7 @@ class Loader {
     const first = parts[0];
     // Stacked parts of different formats (a common mix in K-quant files) meet in bf16.
     const common = stored.size === 1 && first !== undefined ? runtimeDType(first) : "bf16";
-    const packed = device.empty([rows, columns], wanted === "keep" ? common : wanted, "packed");
+    const packed = this.make([rows, columns], wanted === "keep" ? common : wanted, "packed");
     if (stored.size === 1) {
       const source = this.stage([rows, columns], common);
       let row = 0;
@@ -159,7 +152,7 @@ class Loader {
   /** A norm's weight in float32. */
   vector(name: string): Tensor {
     const part = this.model.tensor(name);
-    const target = this.device.empty(part.shape, "f32");
+    const target = this.make(part.shape, "f32");
     const dtype = runtimeDType(part);
     if (dtype === "f32") {
       this.write(target, part);
@@ -171,13 +164,31 @@ class Loader {
     return target;
   }
 
-  /** Waits, and gives back staging memory and the pages of the files. */
+  /** Waits, and gives back staging memory and the files. */
   async settle(): Promise<void> {
     await this.device.synchronize();
     this.staging.release(0);
-    for (const array of this.mapped) addon().forgetFile(array);
-    this.mapped = [];
+    this.unmap();
     this.options.onProgress?.(this.loaded, this.total);
+  }
+
+  /** Gives back what a load that failed has made so far. */
+  async abandon(): Promise<void> {
+    // The load's own error is the one to tell.
+    await this.device.synchronize().catch(() => undefined);
+    this.unmap();
+    for (const tensor of this.made) this.device.free(tensor);
+  }
+
+  private unmap(): void {
+    for (const array of this.mapped) addon().unmapFile(array);
+    this.mapped = [];
+  }
+
+  private make(shape: readonly number[], dtype: DType, layout?: Layout): Tensor {
+    const tensor = this.device.empty(shape, dtype, layout);
+    this.made.push(tensor);
+    return tensor;
   }
 
   private stage(shape: readonly number[], dtype: DType): Tensor {

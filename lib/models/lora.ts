@@ -183,7 +183,7 @@ export class LoraLayout {
 /**
  * A LoRA adapter on a device: float32 parameters in one flat buffer and, for training, their gradients beside them.
  */
-export class LoraAdapter {
+export class LoraAdapter implements Disposable {
   readonly count = 1;
   /** (size) float32 */
   readonly params: Tensor;
@@ -242,5 +242,9 @@ export class LoraAdapter {
   free(): void {
     this.device.free(this.params);
     if (this.grads !== undefined) this.device.free(this.grads);
+  }
+
+  [Symbol.dispose](): void {
+    this.free();
   }
 }

@@ -1,11 +1,6 @@
 import type { Random } from "../data/random.js";
 import { Device } from "../runtime/device.js";
-import {
-  freeDecoderWeights,
-  loadDecoderWeights,
-  type DecoderWeights,
-  type LoadOptions,
-} from "./device-weights.js";
+import { loadDecoderWeights, type DecoderWeights, type LoadOptions } from "./device-weights.js";
 import type { ModelConfig } from "./config.js";
 import { LoraAdapter, LoraLayout, type LoraConfig } from "./lora.js";
 import { resolveSource, type ModelSource } from "./sources.js";
@@ -26,8 +21,11 @@ export interface SessionOptions {
   onProgress?: LoadOptions["onProgress"];
 }
 
-/** A base model on a device, with its tokenizer: what training, evaluation and generation share. */
-export class ModelSession {
+/**
+ * A base model on a device of its own, with its tokenizer: what training, evaluation and generation share. It holds
+ * memory and threads until it is disposed of.
+ */
+export class ModelSession implements AsyncDisposable {
   private constructor(
     readonly device: Device,
     readonly source: ModelSource,
@@ -37,17 +35,25 @@ export class ModelSession {
 
   private loadedTokenizer: Tokenizer | undefined;
 
-  /** @throws IBertError when base or backend are not to be had, or the files are damaged. */
+  /**
+   * Opens a base model; where that fails, nothing of it is left.
+   * @throws IBertError when base or backend are not to be had, or the files are damaged.
+   */
   static async open(options: SessionOptions): Promise<ModelSession> {
     // The backend first: it fails at once, a download later.
     const device = Device.open(options.backend ?? "auto", {
       threads: options.threads ?? 0,
       planned: options.planned ?? false,
     });
-    const source = await resolveSource(options.base);
-    const model = openWeights(source);
-    const weights = await loadDecoderWeights(device, model, options);
-    return new ModelSession(device, source, model, weights);
+    try {
+      const source = await resolveSource(options.base);
+      const model = openWeights(source);
+      const weights = await loadDecoderWeights(device, model, options);
+      return new ModelSession(device, source, model, weights);
+    } catch (error) {
+      await device.close();
+      throw error;
+    }
   }
 
   /**
@@ -70,8 +76,13 @@ export class ModelSession {
     return adapter;
   }
 
-  /** Frees the weights. */
-  dispose(): void {
-    freeDecoderWeights(this.device, this.weights);
+  /** Closes the device once its work has run, with the weights and all else that lies on it. */
+  async dispose(): Promise<void> {
+    await this.device.close();
+  }
+
+  /** Disposes of the session, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import * as hub from "@huggingface/tokenizers";
@@ -6,6 +6,7 @@ import { z } from "zod";
 
 import { IBertError } from "../errors.js";
 import { readJson } from "../formats/json.js";
+import { readText } from "../formats/text.js";
 import { ChatTemplate } from "./chat-template.js";
 import { parseNamed } from "./config.js";
 import { asInRust } from "./pre-tokenizer.js";
@@ -153,9 +154,7 @@ export function tokenizerFromFolder(folder: string): Tokenizer {
     eosId,
     bosId,
     addBos: bosId !== null && (config.add_bos_token ?? templateAdds(json, config.bos_token ?? "")),
-    chatTemplate: existsSync(templatePath)
-      ? readFileSync(templatePath, "utf8")
-      : (config.chat_template ?? undefined),
+    chatTemplate: existsSync(templatePath) ? readText(templatePath) : (config.chat_template ?? undefined),
   });
 }
 

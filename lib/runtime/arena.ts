@@ -10,7 +10,7 @@ const ALIGNMENT = 64;
  *
  * On a planned device the arena has no end and no memory; its `peak` is the capacity that the real one needs.
  */
-export class Arena {
+export class Arena implements Disposable {
   private top = 0;
   private highest = 0;
 
@@ -60,8 +60,13 @@ export class Arena {
     }
   }
 
+  /** Gives the memory back; work in flight still finishes. A second call does nothing. */
   free(): void {
-    this.onFree();
-    this.buffer.free();
+    if (this.buffer.free()) this.onFree();
+  }
+
+  /** Frees the arena, for `using`. */
+  [Symbol.dispose](): void {
+    this.free();
   }
 }

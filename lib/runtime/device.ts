@@ -4,10 +4,12 @@ import { bf16ToFloat } from "./bf16.js";
 import {
   addon,
   type DeviceInfo,
+  type NativeBuffer,
   type NativeDevice,
   type NativeRecording,
   type NativeStream,
   type OpValue,
+  type PassedOver,
 } from "./native.js";
 import { OP_NAMES, type Ops } from "./ops.generated.js";
 import { DTYPES, rowMajorBytes, Tensor, type DType, type Layout } from "./tensor.js";
@@ -27,14 +29,17 @@ export interface Recording {
 }
 
 /** Backends that `auto` tries, best first. */
-const AUTO = ["cuda", "metal", "cpu"] as const;
+export const AUTO: readonly string[] = ["cuda", "metal", "cpu"];
 const PLANNED_CAPACITY = 2 ** 48;
 
 /**
  * One device of one backend with one stream. Ops are enqueued and return at once; `synchronize()` and `read()` wait,
  * and that is where errors of the work itself surface.
+ *
+ * A device holds threads and memory until it is closed, or until the collector comes by:
+ * `await using device = Device.open("cpu")` closes it at the end of its block.
  */
-export class Device {
+export class Device implements AsyncDisposable {
   readonly info: DeviceInfo;
   readonly planned: boolean;
   readonly ops: Ops;
@@ -44,12 +49,17 @@ export class Device {
   private held = 0;
   private heldPeak = 0;
   private workspace = 0;
-  /** Whose scratch space a planned twin finds out. */
-  private reportsTo: Device | undefined;
+  private closing: Promise<void> | undefined;
 
-  private constructor(native: NativeDevice, planned: boolean) {
+  private constructor(
+    native: NativeDevice,
+    planned: boolean,
+    passedOver: readonly PassedOver[],
+    /** Whose native device a planned twin uses, and whose scratch space it finds out. */
+    private readonly twinOf?: Device,
+  ) {
     this.native = native;
-    this.info = native.info();
+    this.info = { ...native.info(), passedOver };
     this.planned = planned;
     this.queue = planned ? undefined : new (addon().Stream)(native);
     this.ops = this.buildOps();
@@ -57,29 +67,73 @@ export class Device {
 
   /**
    * Opens a backend: `cpu`, `reference`, `cuda`, `metal`, the path of a backend library, or `auto` for the best one
-   * that this machine can run. A backend that is asked for by name is never replaced by another.
+   * that this machine can run. A backend that is asked for by name is never replaced by another; of those that `auto`
+   * passed over, `info.passedOver` says why, and for one that is installed there is a warning (`process.emitWarning`,
+   * code IBERT_BACKEND), once a process.
+   * @throws IBertError `backend-unavailable` with what each candidate said
    */
   static open(backend: string, options: DeviceOptions = {}): Device {
     const names = backend === "auto" ? AUTO : [backend];
-    const failures: string[] = [];
+    const passedOver: PassedOver[] = [];
+    const { Device: Native } = addon();
     for (const name of names) {
+      let native: NativeDevice | undefined;
       try {
-        const native = new (addon().Device)(name, options.threads ?? 0, options.index ?? 0);
-        return new Device(native, options.planned ?? false);
+        native = new Native(name, options.threads ?? 0, options.index ?? 0);
+        const device = new Device(native, options.planned ?? false, passedOver);
+        warnOf(passedOver, name);
+        return device;
       } catch (error) {
-        failures.push((error as Error).message);
+        native?.close();
+        const { message: reason, code } = error as NodeJS.ErrnoException;
+        passedOver.push({ backend: name, installed: code !== "backend-missing", reason });
       }
     }
-    throw new IBertError("backend-unavailable", failures.join("\n"), {
+    throw new IBertError("backend-unavailable", passedOver.map(({ reason }) => reason).join("\n"), {
       hint: "`ibert doctor` lists the backends that this machine can run.",
     });
   }
 
-  /** The same device as this one, planned: it shares nothing and allocates nothing. */
+  /** The same device as this one, planned: it shares nothing and allocates nothing, and goes with this one. */
   plan(): Device {
-    const planned = new Device(this.native, true);
-    planned.reportsTo = this;
-    return planned;
+    this.requireOpen();
+    return new Device(this.native, true, this.info.passedOver, this);
+  }
+
+  /** Whether `close` was called; nothing but `free` and `close` can be done with it any more. */
+  get closed(): boolean {
+    return this.closing !== undefined || this.twinOf?.closed === true;
+  }
+
+  /**
+   * Closes the device: waits for the work that was enqueued, and gives back its threads and all of its memory, whatever
+   * tensors and arenas are about. An error of work that nobody waited for is dropped. Further calls return the same
+   * promise; every other use of the device, except to free something of it, is an IBertError `device-closed`.
+   */
+  close(): Promise<void> {
+    return (this.closing ??= this.shut());
+  }
+
+  /** Closes the device, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private async shut(): Promise<void> {
+    this.held = 0;
+    if (this.twinOf !== undefined) return;
+    // Its error is that of whoever enqueued the work, who did not wait for it.
+    await this.queue?.synchronize().catch(() => undefined);
+    this.queue?.close();
+    this.native.close();
+  }
+
+  private requireOpen(): void {
+    if (!this.closed) return;
+    const { backend, name } = this.info;
+    throw new IBertError("device-closed", `the device ${backend} (${name}) was closed`, {
+      hint: "What holds its tensors, such as a model or a session, was disposed of; open it again.",
+    });
   }
 
   /** Bytes of the buffers made here now, at their highest, and of the largest scratch space an op asked for. */
@@ -103,36 +157,46 @@ export class Device {
     return tensor;
   }
 
-  /** Frees the buffer of a tensor made by `empty` or `from`; work in flight still finishes. */
+  /**
+   * Frees the buffer of a tensor made by `empty` or `from`; work in flight still finishes. What is free already, such as
+   * all of a closed device, stays so.
+   */
   free(tensor: Tensor): void {
-    const bytes =
+    if (this.closed || !tensor.buffer.free()) return;
+    this.held -=
       tensor.layout === "packed"
         ? this.packedBytes(tensor.dtype, tensor.shape[0] ?? 0, tensor.shape[1] ?? 0)
         : rowMajorBytes(tensor.shape, tensor.dtype);
-    this.held -= bytes;
-    tensor.buffer.free();
   }
 
   /** A stack for activations. On a planned device one without `bytes` has no end, for finding out how many it takes. */
   arena(name: string, bytes?: number): Arena {
-    if (bytes !== undefined) return new Arena(name, this.buffer(bytes), bytes, () => (this.held -= bytes));
+    if (bytes !== undefined) {
+      return new Arena(name, this.buffer(bytes), bytes, () => {
+        if (!this.closed) this.held -= bytes;
+      });
+    }
     if (!this.planned) throw new TypeError("an arena on a real device needs its size");
+    this.requireOpen();
     const endless = new (addon().Buffer)(this.native, PLANNED_CAPACITY, true);
     return new Arena(name, endless, PLANNED_CAPACITY, () => undefined);
   }
 
   /** Whether the backend can pack weights of this dtype. */
   canPack(dtype: DType, rows: number, columns: number): boolean {
+    this.requireOpen();
     return this.native.packedBytes(DTYPES.indexOf(dtype), rows, columns) >= 0;
   }
 
   /** Copies from the host in stream order; `array` must not change before the next fence. */
   write(tensor: Tensor, array: NodeJS.TypedArray): void {
+    this.requireOpen();
     if (!this.planned) this.stream.write(tensor.native, array);
   }
 
   /** Sets every byte, in stream order. */
   fill(tensor: Tensor, byte: number): void {
+    this.requireOpen();
     if (!this.planned) this.stream.fill(tensor.native, byte);
   }
 
@@ -167,6 +231,7 @@ export class Device {
 
   /** Waits for everything enqueued so far. Rejects with the first op that failed; what followed it did not run. */
   async synchronize(): Promise<void> {
+    this.requireOpen();
     if (this.planned) return;
     try {
       await this.stream.synchronize();
@@ -197,9 +262,9 @@ export class Device {
     this.stream.replay(native);
   }
 
-  /** Lets go of the memory that a recording keeps. */
+  /** Lets go of the memory that a recording keeps; a closed device has let go already. */
   freeRecording({ native }: Recording): void {
-    this.stream.freeRecording(native);
+    if (!this.closed) this.stream.freeRecording(native);
   }
 
   /** While on, an op that writes a value that is not finite fails, and is named: for finding where a NaN began. */
@@ -209,26 +274,40 @@ export class Device {
 
   /** The kernel that an op runs on here, or null where the backend lacks it. */
   kernelName(op: keyof Ops): string | null {
+    this.requireOpen();
     return this.native.kernelName(OP_NAMES.indexOf(op));
   }
 
-  private buffer(bytes: number) {
+  private buffer(bytes: number): NativeBuffer {
+    this.requireOpen();
+    let buffer: NativeBuffer;
+    try {
+      buffer = new (addon().Buffer)(this.native, bytes, this.planned);
+    } catch (cause) {
+      const { backend, name } = this.info;
+      throw new IBertError("device-memory", `the device ${backend} (${name}): ${(cause as Error).message}`, {
+        hint: `It holds ${this.held} bytes already. Ask for less: a smaller model, context, cache or batch.`,
+        cause,
+      });
+    }
     this.held += bytes;
     this.heldPeak = Math.max(this.heldPeak, this.held);
-    return new (addon().Buffer)(this.native, bytes, this.planned);
+    return buffer;
   }
 
   private get stream(): NativeStream {
+    this.requireOpen();
     if (this.queue === undefined) throw new TypeError("a planned device runs nothing");
     return this.queue;
   }
 
   private noteWorkspace(bytes: number): void {
     this.workspace = Math.max(this.workspace, bytes);
-    this.reportsTo?.noteWorkspace(bytes);
+    this.twinOf?.noteWorkspace(bytes);
   }
 
   private packedBytes(dtype: DType, rows: number, columns: number): number {
+    this.requireOpen();
     const bytes = this.native.packedBytes(DTYPES.indexOf(dtype), rows, columns);
     if (bytes >= 0) return bytes;
     throw new IBertError(
@@ -254,6 +333,7 @@ export class Device {
             return (isTensor[i] ? (value as Tensor | undefined)?.native : value) as OpValue;
           });
           if (this.planned) {
+            this.requireOpen();
             addon().checkOp(op, ...values);
             const why = this.native.whyUnsupported(op, ...values);
             if (why !== null) throw new IBertError("op-unsupported", why);
@@ -264,5 +344,19 @@ export class Device {
         };
       });
     return methods as unknown as Ops;
+  }
+}
+
+const warned = new Set<string>();
+
+/** One that is not installed is no fault; one that is and cannot be used should not go unnoticed. */
+function warnOf(passedOver: readonly PassedOver[], taken: string): void {
+  for (const { backend, installed, reason } of passedOver) {
+    if (!installed || warned.has(reason)) continue;
+    warned.add(reason);
+    process.emitWarning(`the backend ${backend} is passed over, ${taken} is used: ${reason}`, {
+      type: "IBertWarning",
+      code: "IBERT_BACKEND",
+    });
   }
 }

@@ -1,45 +1,35 @@
-import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { getHeapSpaceStatistics } from "node:v8";
 
 import { addon } from "./native.js";
 
-let collect: (() => void) | undefined;
+/** What the owner of a process may do to its JavaScript heap, and a library in somebody's process may not. */
+export interface HeapControl {
+  /** Runs work that makes many objects that stay, with a small young generation. */
+  withSmallYoungGeneration<T>(work: () => T): T;
+  /** Collects all garbage now, and gives its pages back. */
+  collect(): void;
+}
 
-let limits = 0;
+let control: HeapControl | undefined;
 
-/**
- * Runs work that makes many objects that stay, such as reading a vocabulary. V8 would let its young generation grow to
- * 32 MiB meanwhile and keep them; so objects are promoted early instead, which costs some milliseconds.
- */
+/** Lets the work of this folder tend the heap of its process: for programs of ours, which own theirs. */
+export function controlHeap(by: HeapControl): void {
+  control = by;
+}
+
+/** Runs work that makes many objects that stay, such as reading a vocabulary; it should not leave the heap large. */
 export function withSmallYoungGeneration<T>(work: () => T): T {
-  const end = (): void => {
-    if (--limits === 0) setFlagsFromString("--semi-space-growth-factor=2"); // V8's default
-  };
-  if (limits++ === 0) setFlagsFromString("--semi-space-growth-factor=1");
-  let result: T;
-  try {
-    result = work();
-  } catch (error) {
-    end();
-    throw error;
-  }
-  if (result instanceof Promise) return result.finally(end) as T;
-  end();
-  return result;
+  return control === undefined ? work() : control.withSmallYoungGeneration(work);
 }
 
 /**
- * Gives memory that is not in use back to the system: what loading left behind, in JavaScript and in the C library,
- * would otherwise stay resident beside the largest allocation of a run. Takes some tens of milliseconds.
+ * Where the process is ours, gives memory that is not in use back to the system: what loading left behind, in JavaScript
+ * and in the C library, would otherwise stay resident beside the largest allocation of a run. Takes some tens of
+ * milliseconds. In somebody else's process it does nothing.
  */
 export function releaseUnusedMemory(): void {
-  if (collect === undefined) {
-    setFlagsFromString("--expose-gc");
-    collect = runInNewContext("gc") as () => void;
-  }
-  // The first collection finds what is dead, the second gives back its pages and array buffers.
-  collect();
-  collect();
+  if (control === undefined) return;
+  control.collect();
   addon().trimHeap();
 }
 

@@ -11,7 +11,8 @@ import { packageRoot } from "./cache.js";
 
 /** A native object; the addon checks its type tag at every use. */
 export interface NativeBuffer {
-  free(): void;
+  /** Whether there was still something to free. */
+  free(): boolean;
 }
 export interface NativeTensor {
   readonly __tensor: unique symbol;
@@ -29,15 +30,27 @@ export interface DeviceInfo {
   architecture: string;
   memoryBytes: number;
   threads: number;
+  /** Backends that `auto` would have taken before this one, best first. */
+  passedOver: readonly PassedOver[];
+}
+
+/** A backend that `auto` did not take. */
+export interface PassedOver {
+  backend: string;
+  /** Whether its library is there, so that something is wrong with it or with the machine. */
+  installed: boolean;
+  reason: string;
 }
 
 export interface NativeDevice {
-  info(): DeviceInfo;
+  info(): Omit<DeviceInfo, "passedOver">;
   /** Bytes of a (rows, columns) weight in packed layout, -1 when that dtype cannot be packed. */
   packedBytes(dtype: number, rows: number, columns: number): number;
   workspaceBytes(op: number, ...values: OpValue[]): number;
   whyUnsupported(op: number, ...values: OpValue[]): string | null;
   kernelName(op: number): string | null;
+  /** Frees all that the device holds, and its threads; its streams are closed first. */
+  close(): void;
 }
 
 export interface NativeStream {
@@ -52,6 +65,8 @@ export interface NativeStream {
   endRecording(): NativeRecording;
   replay(recording: NativeRecording): void;
   freeRecording(recording: NativeRecording): void;
+  /** Ends the stream's thread. Work that has not begun is dropped, and its fences reject. */
+  close(): void;
 }
 
 export interface FieldSchema {
@@ -85,10 +100,12 @@ export interface Addon {
   describeDTypes(): { name: string; blockElements: number; blockBytes: number }[];
   checkOp(op: number, ...values: OpValue[]): void;
   mapFile(path: string, offset: number, bytes: number): Uint8Array;
-  /** Gives back the pages that reading an array of `mapFile` brought into memory. */
-  forgetFile(array: Uint8Array): void;
+  /** Lets go of an array of `mapFile`, which is empty then; work in flight that reads it still finishes. */
+  unmapFile(array: Uint8Array): void;
   /** Gives freed memory back to the system, where the C library can. */
   trimHeap(): void;
+  /** Bytes of device buffers in this process, and all outside its heap that this thread's V8 knows of, these included. */
+  deviceMemory(): { held: number; external: number };
 }
 
 const require = createRequire(import.meta.url);

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { loadPreset } from "../models/presets.js";
 import { packageRoot } from "../runtime/cache.js";
 import { trainingConfigSchema } from "./config-schema.js";
-import { readTrainingConfig } from "./config.js";
+import { readTrainingConfig } from "./config-file.js";
 
 const folder = join(packageRoot(), "configs", "training");
 

@@ -1,6 +1,3 @@
-import { readFileSync } from "node:fs";
-
-import { parseDocument } from "yaml";
 import { z } from "zod";
 
 import { TASK_TYPES } from "../data/tasks.js";
@@ -86,42 +83,48 @@ export const TrainingConfig = z.strictObject({
 export type TrainingConfig = z.infer<typeof TrainingConfig>;
 
 /**
+ * What a resumed run may change: where things lie (the contents are compared instead), where it computes, and how often
+ * it looks up. All else decides what it computes, and stays.
+ */
+export const MAY_CHANGE_ON_RESUME: readonly (keyof TrainingConfig)[] = [
+  "base",
+  "corpus",
+  "output",
+  "backend",
+  "threads",
+  "evaluation",
+  "checkpoint",
+];
+
+/** Whether a run measures its model on held-out rows. */
+export const evaluates = ({ evaluation }: TrainingConfig): boolean =>
+  evaluation.rowsPerTask > 0 || (evaluation.everySteps > 0 && evaluation.duringRowsPerTask > 0);
+
+/**
  * Checks a configuration and fills in the defaults.
  * @param where the file, for errors
+ * @param place where in the file a key stands, for errors: `line 7`
  * @throws IBertError `config-invalid` that names file and key.
  */
-export function parseTrainingConfig(value: unknown, where: string): TrainingConfig {
+export function parseTrainingConfig(
+  value: unknown,
+  where: string,
+  place: (key: readonly PropertyKey[]) => string | undefined = () => undefined,
+): TrainingConfig {
   const parsed = TrainingConfig.safeParse(value);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "(top)"}: ${issue.message}`);
+  const problems = parsed.error.issues.map((issue) => {
+    const { path } = issue;
+    const at = place(issue.code === "unrecognized_keys" ? [...path, ...issue.keys.slice(0, 1)] : path);
+    // What YAML reads where nothing follows a key.
+    const empty = issue.code === "invalid_type" && path.length > 0 && valueAt(value, path) === null;
+    const message = empty ? "it is empty; give it a value or take the line out" : issue.message;
+    return `${path.join(".") || "(top)"}: ${message}${at === undefined ? "" : ` (${at})`}`;
+  });
   throw new IBertError("config-invalid", `${where}: ${problems.join("; ")}`, {
     hint: "configs/training/schema.json lists every key; `ibert-train --help` shows an example.",
   });
 }
 
-/** Reads a YAML file and applies `key=value` settings to it, dotted keys, values in YAML. */
-export function readTrainingConfig(path: string, settings: readonly string[] = []): TrainingConfig {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new IBertError("config-missing", `${path}: cannot be read`, {
-      hint: (cause as Error).message,
-      cause,
-    });
-  }
-  const document = parseDocument(text);
-  const [problem] = document.errors;
-  if (problem !== undefined) throw new IBertError("config-invalid", `${path}: ${problem.message}`);
-  for (const setting of settings) {
-    const at = setting.indexOf("=");
-    if (at < 1) {
-      throw new IBertError("setting-invalid", `--set ${setting}: expected key=value`, {
-        hint: "For example --set optimizer.learningRate=1e-4",
-      });
-    }
-    const value: unknown = parseDocument(setting.slice(at + 1)).toJS();
-    document.setIn(setting.slice(0, at).split("."), value);
-  }
-  return parseTrainingConfig(document.toJS(), path);
-}
+const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((part, key) => (part as Record<PropertyKey, unknown> | undefined)?.[key], value);

@@ -30,6 +30,7 @@ it("has losses within 1 % of PEFT + AdamW in float32 at every one of 50 steps", 
     const packed = packRows(
       rows.map(({ ids, start }, j) => ({
         id: `${i}.${j}`,
+        row: j,
         task: "sql_to_ibis" as const,
         ids: Int32Array.from(ids),
         promptLength: start,
@@ -48,5 +49,5 @@ it("has losses within 1 % of PEFT + AdamW in float32 at every one of 50 steps", 
   );
   expect(deviations).toHaveLength(50);
   expect(Math.max(...deviations)).toBeLessThan(0.01);
-  session.dispose();
+  await session.dispose();
 });

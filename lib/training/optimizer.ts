@@ -13,7 +13,7 @@ export interface AdamWOptions {
 }
 
 /** AdamW over the flat buffer of an adapter: both moments in float32, clip and update in one pass. */
-export class AdamW {
+export class AdamW implements Disposable {
   private readonly m: Tensor;
   private readonly v: Tensor;
   private readonly norm: Tensor;
@@ -73,5 +73,9 @@ export class AdamW {
 
   free(): void {
     for (const tensor of [this.m, this.v, this.norm]) this.device.free(tensor);
+  }
+
+  [Symbol.dispose](): void {
+    this.free();
   }
 }

@@ -33,7 +33,7 @@ it("plans to the byte what a step holds on its device, and gives activations bac
   expect(session.device.memory.held).toBe(weights);
   const step = stepOf(session);
   const ids = Int32Array.from({ length: TOKENS }, (_, i) => i + 100);
-  const batch = packRows([{ id: "row", task: "qa", ids, promptLength: 1 }], TOKENS, 0);
+  const batch = packRows([{ id: "row", row: 0, task: "qa", ids, promptLength: 1 }], TOKENS, 0);
   const { loss } = await step.run([batch], 1, 1e-3);
   expect(session.device.memory.held).toBe(weights + adapter + activations);
   expect(session.device.memory.workspace).toBeLessThanOrEqual(workspace);
@@ -41,7 +41,8 @@ it("plans to the byte what a step holds on its device, and gives activations bac
   expect(session.device.memory.held).toBe(weights + adapter);
   expect((await step.run([batch], 2, 1e-3)).loss).toBeLessThan(loss);
   step.free();
-  session.dispose();
+  await session.dispose();
+  await planned.dispose();
 });
 
 it("refuses a run that does not fit, with the parts, the process counted as there already", () => {

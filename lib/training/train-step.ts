@@ -20,7 +20,7 @@ export interface StepResult {
  * One optimizer step over k micro-batches: gradients are sums over supervised tokens, divided once by their total, so
  * that k micro-batches give what one batch of their rows would.
  */
-export class TrainStep {
+export class TrainStep implements Disposable {
   readonly optimizer: AdamW;
   /** Bytes of activations and gradients at the highest point of a step. */
   readonly activationBytes: number;
@@ -84,6 +84,10 @@ export class TrainStep {
     this.freeActivations();
   }
 
+  [Symbol.dispose](): void {
+    this.free();
+  }
+
   /** The largest allocation of a run: what went before it is tidied up first. */
   private async allocate(): Promise<Arena> {
     await this.device.synchronize();
@@ -111,7 +115,7 @@ export class TrainStep {
     } finally {
       this.device.checkFinite(false);
     }
-    const rows = batches.flatMap(({ rowIds }) => rowIds);
+    const rows = batches.flatMap((batch) => batch.rows.map(({ id }) => id));
     throw new IBertError("not-finite", `step ${step}: the loss or its gradient is not finite: ${where}`, {
       hint:
         "The adapter is as it was before this step, and the last checkpoint stands. Try a lower learning rate; " +
@@ -146,7 +150,7 @@ function emptyBatch(tokenBudget: number): PackedBatch {
     sequenceOffsets: new Int32Array(Math.floor(tokenBudget / 2) + 2),
     supervisedTokens: 0,
     usedTokens: 0,
-    rowIds: [],
+    rows: [],
   };
 }
 

@@ -8,7 +8,7 @@ import type { Row } from "../data/tasks.js";
 import type { DslEngine } from "../dsl/dsl.js";
 import { fullDisk } from "../formats/testing/failing-file-system.js";
 import { loadCheckpoint, saveCheckpoint } from "./checkpoint.js";
-import { parseTrainingConfig, readTrainingConfig, type TrainingConfig } from "./config.js";
+import { parseTrainingConfig, type TrainingConfig } from "./config.js";
 import { train } from "./train.js";
 
 let folder: string;
@@ -159,39 +159,5 @@ describe("checkpoints", () => {
     );
     expect(readdirSync(root)).toEqual(before);
     expect((await loadCheckpoint(root)).step).toBe(saved.step);
-  });
-
-  it("are named when they are not there or damaged", async () => {
-    await expect(loadCheckpoint(join(folder, "nothing"))).rejects.toThrow(/nothing/);
-    const saved = await state();
-    const root = join(folder, ".adapter-checkpoints");
-    writeFileSync(join(root, readdirSync(root).at(-1)!, "trainer.json"), "{}");
-    await expect(loadCheckpoint(root)).rejects.toThrow(/trainer\.json: format/);
-    expect(saved.step).toBe(2);
-  });
-});
-
-describe("the configuration", () => {
-  const file = (text: string): string => {
-    const path = join(folder, "config.yaml");
-    writeFileSync(path, text);
-    return path;
-  };
-  const base = "base: smollm2-135m\noutput: out\ncorpus: corpus\nsteps: 3\n";
-
-  it("takes settings with dotted keys", () => {
-    const config = readTrainingConfig(file(base), ["optimizer.learningRate=1e-4", "lora.targets=[q_proj]"]);
-    expect(config.optimizer.learningRate).toBe(1e-4);
-    expect(config.lora.targets).toEqual(["q_proj"]);
-    expect(config.steps).toBe(3);
-  });
-
-  it.each([
-    ["an unknown key", `${base}learning_rate: 1\n`, /config\.yaml: .*learning_rate/],
-    ["rank 0", `${base}lora: { rank: 0 }\n`, /config\.yaml: lora\.rank/],
-    ["an unknown task", `${base}data: { taskWeights: { poetry: 1 } }\n`, /data\.taskWeights.*poetry/],
-    ["no YAML", "base: [", /config\.yaml/],
-  ])("names %s", (_, text, message) => {
-    expect(() => readTrainingConfig(file(text))).toThrow(message);
   });
 });

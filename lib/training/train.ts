@@ -1,14 +1,14 @@
 /** A training run from its configuration to the saved adapter. */
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 
 import { DataLoader, type TaskShare } from "../data/loader.js";
 import { Random } from "../data/random.js";
-import { readSplit } from "../data/reader.js";
+import { RowFile } from "../data/row-file.js";
 import type { Row, TaskType } from "../data/tasks.js";
 import type { Dsl } from "../dsl/definition.js";
 import type { DslEngine } from "../dsl/dsl.js";
 import { dslByName } from "../dsl/registry.js";
-import { IBertError } from "../errors.js";
 import { evaluateByGeneration, segmentTokenizer } from "../evaluation/evaluate.js";
 import { rowsPerTask, type EvaluationResult } from "../evaluation/metrics.js";
 import { InferenceEngine } from "../generation/engine.js";
@@ -17,9 +17,24 @@ import { Decoder } from "../models/decoder.js";
 import type { LoraAdapter } from "../models/lora.js";
 import { ModelSession } from "../models/session.js";
 import type { Tokenizer } from "../models/tokenizer.js";
-import { loadCheckpoint, saveCheckpoint, type StepRecord, type TrainerState } from "./checkpoint.js";
-import type { TrainingConfig } from "./config.js";
-import type { TrainingEvents } from "./events.js";
+import {
+  findCheckpoint,
+  listRuns,
+  newRunId,
+  readCheckpoint,
+  saveCheckpoint,
+  type StepRecord,
+  type TrainerState,
+} from "./checkpoint.js";
+import { evaluates, type TrainingConfig } from "./config.js";
+import {
+  contentsOf,
+  corpusFiles,
+  requireSameContents,
+  requireSameSettings,
+  type RunContents,
+} from "./contents.js";
+import { slowly, type TrainingEvents } from "./events.js";
 import { availableMemory, planMemory, requireMemory, type TrainingPlan } from "./plan.js";
 import { learningRate } from "./schedule.js";
 import { TrainStep } from "./train-step.js";
@@ -35,6 +50,10 @@ export interface TrainOptions {
 }
 
 export interface TrainResult {
+  /** The run's id, which it keeps when it is resumed. */
+  run: string;
+  /** SHA-256 of all that it was made of. */
+  contents: RunContents;
   /** `interrupted`: the checkpoint holds the run; the adapter is not written. */
   status: "complete" | "interrupted";
   steps: number;
@@ -43,6 +62,8 @@ export interface TrainResult {
   records: StepRecord[];
   before: EvaluationResult | undefined;
   after: EvaluationResult | undefined;
+  /** The held-out rows of the last whole measurement. */
+  measured: readonly Row[];
   /** Rows and tokens that each task really had. */
   shares: Record<TaskType, TaskShare>;
   plan: TrainingPlan;
@@ -57,43 +78,80 @@ const nameOf = (config: TrainingConfig): string =>
   config.output.split(/[\\/]/).filter(Boolean).at(-1) ?? "adapter";
 
 /** Memory of the run at its highest point, without loading weights. */
-export async function planTraining(config: TrainingConfig): Promise<TrainingPlan> {
-  return (await prepareRun(config, await readSplit(config.corpus, "train"))).plan;
+export async function planTraining(
+  config: TrainingConfig,
+  options: Pick<TrainOptions, "events"> = {},
+): Promise<{ plan: TrainingPlan; rows: number }> {
+  return withRows(config, options.events, async (rows) => ({
+    plan: (await prepareRun(config, rows, options.events)).plan,
+    rows: rows.train.length,
+  }));
+}
+
+/** A run's open files of rows. */
+interface RunRows {
+  train: RowFile;
+  /** Absent where nothing is measured. */
+  heldOut: RowFile | undefined;
+}
+
+/** Opens the rows, each file read and checked from end to end, and closes them again. */
+async function withRows<T>(
+  config: TrainingConfig,
+  events: TrainingEvents | undefined,
+  work: (rows: RunRows) => Promise<T>,
+): Promise<T> {
+  const { corpus, heldOut: measured } = corpusFiles(config);
+  const open = (path: string): Promise<RowFile> =>
+    RowFile.open(path, { onProgress: slowly(events, `reading ${path}`, "bytes") });
+  const train = await open(corpus);
+  let heldOut: RowFile | undefined;
+  try {
+    heldOut = measured === undefined ? undefined : await open(measured);
+    return await work({ train, heldOut });
+  } finally {
+    heldOut?.close();
+    train.close();
+  }
 }
 
 /** What a run needs besides weights. */
 interface Preparation {
+  rows: RunRows;
   loader: DataLoader;
   tokenizer: Tokenizer;
   plan: TrainingPlan;
+  contents: RunContents;
 }
 
-async function prepareRun(config: TrainingConfig, rows: readonly Row[]): Promise<Preparation> {
-  const session = await openSession(config, { planned: true });
+async function prepareRun(
+  config: TrainingConfig,
+  rows: RunRows,
+  events: TrainingEvents | undefined,
+): Promise<Preparation> {
+  await using session = await openSession(config, { planned: true });
   const { tokenizer } = session;
   const format = dslByName(config.dsl).format();
-  const loader = new DataLoader(
-    rows,
-    segmentTokenizer(tokenizer),
-    (task, fields) => format.prompt(task, fields),
-    {
-      seed: config.seed,
-      weights: config.data.taskWeights,
-      tokenBudget: config.data.tokensPerBatch,
-      maxRowTokens: Math.min(config.data.tokensPerBatch, session.config.contextLength),
-      onTooLong: config.data.onTooLong,
-    },
-  );
+  const loader = await DataLoader.open(rows.train, segmentTokenizer(tokenizer), format, {
+    seed: config.seed,
+    weights: config.data.taskWeights,
+    tokenBudget: config.data.tokensPerBatch,
+    maxRowTokens: Math.min(config.data.tokensPerBatch, session.config.contextLength),
+    onTooLong: config.data.onTooLong,
+    onProgress: slowly(events, "tokenising", "rows"),
+  });
+  const contents = await contentsOf(config, {
+    base: session,
+    known: new Map([rows.train, rows.heldOut].flatMap((file) => (file ? [[file.path, file.sha256]] : []))),
+    onProgress: slowly(events, "hashing the base weights", "bytes"),
+  });
   const plan = planMemory(
     session,
     () => trainable(session, config).step,
     evaluates(config) ? () => openInference(session, config, undefined) : undefined,
   );
-  return { loader, tokenizer, plan };
+  return { rows, loader, tokenizer, plan, contents: { ...contents, tokens: loader.tokensSha256 } };
 }
-
-const evaluates = ({ evaluation }: TrainingConfig): boolean =>
-  evaluation.rowsPerTask > 0 || (evaluation.everySteps > 0 && evaluation.duringRowsPerTask > 0);
 
 /** The engine of the evaluations. */
 function openInference(session: ModelSession, config: TrainingConfig, adapter: LoraAdapter | undefined) {
@@ -109,22 +167,68 @@ function openInference(session: ModelSession, config: TrainingConfig, adapter: L
 /**
  * Trains. The adapter is written at the end; an interrupted run leaves a checkpoint, and resuming it gives the bits that
  * an unbroken run gives.
+ * @throws IBertError `resume-mismatch` when the run to resume was made of other settings or contents
  */
 export async function train(config: TrainingConfig, options: TrainOptions = {}): Promise<TrainResult> {
-  const resumed = options.resume === undefined ? undefined : await loadCheckpoint(options.resume);
-  if (resumed !== undefined) requireSameRun(resumed.config, config);
-  const rows = await readSplit(config.corpus, "train");
-  const preparation = await prepareRun(config, rows);
-  requireMemory(preparation.plan, availableMemory());
-  const session = await openSession(config, { events: options.events });
-  const dsl = dslByName(config.dsl);
-  const engine = options.engine ?? dsl.createEngine();
-  try {
-    return await new Run(config, options, session, dsl, engine, preparation).execute(resumed);
-  } finally {
-    session.dispose();
-    if (options.engine === undefined) await engine.close();
+  const { events, resume } = options;
+  // What can be refused at once need not wait for the rows.
+  if (resume !== undefined)
+    await findCheckpoint(resume, (saved) => requireSameSettings(saved.config, config));
+  else await remarkOtherRuns(config, events);
+  return withRows(config, events, async (rows) => {
+    const preparation = await prepareRun(config, rows, events);
+    const resumed = resume === undefined ? undefined : await findSame(resume, config, preparation, events);
+    requireMemory(preparation.plan, availableMemory());
+    await using session = await openSession(config, { events });
+    const dsl = dslByName(config.dsl);
+    const engine = options.engine ?? dsl.createEngine();
+    try {
+      return await new Run(config, options, session, dsl, engine, preparation).execute(resumed);
+    } finally {
+      if (options.engine === undefined) await engine.close();
+    }
+  });
+}
+
+/** The checkpoint of just this run: of the same settings, and made of the same contents. */
+async function findSame(
+  place: string,
+  config: TrainingConfig,
+  { contents }: Preparation,
+  events: TrainingEvents | undefined,
+): Promise<TrainerState> {
+  const found = await findCheckpoint(
+    place,
+    (saved) => {
+      requireSameSettings(saved.config, config);
+      const { heldOut, ...others } = contents;
+      // Another split is another file.
+      const comparable = saved.config.evaluation.split === config.evaluation.split;
+      requireSameContents(saved.contents, comparable ? contents : others);
+    },
+    (text) => events?.onRemark?.(text),
+  );
+  events?.onRemark?.(`going on from ${found.folder}`);
+  return readCheckpoint(found);
+}
+
+async function remarkOtherRuns(config: TrainingConfig, events: TrainingEvents | undefined): Promise<void> {
+  for (const { folder, checkpoints } of await listRuns(checkpointRoot(config))) {
+    const last = checkpoints.at(-1)?.step;
+    events?.onRemark?.(
+      `${folder} holds another run's checkpoints, up to step ${last}; they stay as they are`,
+    );
   }
+}
+
+/** Whether the measurement before training was made as this configuration would make it. */
+function measuredAlike(saved: TrainingConfig, now: TrainingConfig): boolean {
+  const how = ({ evaluation: { split, rowsPerTask: rows, maxTokens } }: TrainingConfig) => [
+    split,
+    rows,
+    maxTokens,
+  ];
+  return isDeepStrictEqual(how(saved), how(now));
 }
 
 function openSession(
@@ -152,30 +256,11 @@ function trainable(session: ModelSession, config: TrainingConfig) {
   return { adapter, step: new TrainStep(decoder, config.optimizer, config.data.tokensPerBatch) };
 }
 
-function requireSameRun(saved: TrainingConfig, now: TrainingConfig): void {
-  // Where a run computes, how long it goes on and how often it looks up may change; what it computes may not.
-  const fixed = ({ base, corpus, dsl, seed, lora, model, data, optimizer, steps }: TrainingConfig) => ({
-    base,
-    corpus,
-    dsl,
-    seed,
-    lora,
-    model,
-    data,
-    optimizer,
-    steps,
-  });
-  const [a, b] = [fixed(saved) as Record<string, unknown>, fixed(now) as Record<string, unknown>];
-  const changed = Object.keys(a).filter((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]));
-  if (changed.length === 0) return;
-  throw new IBertError("resume-mismatch", `the checkpoint was made with another ${changed.join(", ")}`, {
-    hint: "Resume with the configuration of the unbroken run, or start anew without --resume.",
-  });
-}
-
 class Run {
   private readonly events: TrainingEvents;
   private readonly records: StepRecord[];
+  private run = newRunId();
+  private measured: readonly Row[] = [];
   private trainingSeconds = 0;
 
   constructor(
@@ -205,18 +290,19 @@ class Run {
     resumed: TrainerState | undefined,
   ): Promise<TrainResult> {
     const { config, events } = this;
-    const { loader, plan } = this.preparation;
+    const { loader, plan, contents } = this.preparation;
     events.onPlan?.(plan);
     if (resumed !== undefined) {
+      this.run = resumed.run;
       adapter.load(resumed.params);
       step.optimizer.restore(resumed);
       loader.restore(resumed.loader);
       this.records.push(...resumed.records);
     }
     const before =
-      resumed === undefined
-        ? await this.evaluate("before", 0, undefined)
-        : (resumed.before as EvaluationResult | undefined);
+      resumed !== undefined && measuredAlike(resumed.config, config)
+        ? (resumed.before as EvaluationResult | undefined)
+        : await this.evaluate("before", 0, undefined);
 
     let done = resumed?.step ?? 0;
     let checkpoint: string | undefined;
@@ -224,8 +310,10 @@ class Run {
       const { m, v } = await step.optimizer.state();
       const params = await adapter.read();
       const state = {
+        run: this.run,
         step: done,
         config,
+        contents,
         params,
         m,
         v,
@@ -237,6 +325,8 @@ class Run {
       events.onCheckpoint?.(checkpoint);
     };
     const result = (status: TrainResult["status"], after?: EvaluationResult): TrainResult => ({
+      run: this.run,
+      contents,
       status,
       steps: done,
       ...(status === "complete" ? { adapter: config.output } : {}),
@@ -244,6 +334,7 @@ class Run {
       records: this.records,
       before,
       after,
+      measured: this.measured,
       shares: loader.realisedShares(),
       plan,
       trainingSeconds: this.trainingSeconds,
@@ -304,10 +395,12 @@ class Run {
     adapter: ReturnType<ModelSession["createAdapter"]> | undefined,
   ): Promise<EvaluationResult | undefined> {
     const { config, session, events } = this;
-    const { split, rowsPerTask: whole, duringRowsPerTask, maxTokens } = config.evaluation;
+    const { rowsPerTask: whole, duringRowsPerTask, maxTokens } = config.evaluation;
     const perTask = when === "during" ? duringRowsPerTask : whole;
-    if (perTask === 0) return undefined;
-    const rows = rowsPerTask(await readSplit(config.corpus, split), perTask);
+    const { heldOut } = this.preparation.rows;
+    if (perTask === 0 || heldOut === undefined) return undefined;
+    const rows = rowsPerTask(heldOut, perTask);
+    if (when !== "during") this.measured = rows;
     const inference = openInference(session, config, adapter);
     try {
       const result = await evaluateByGeneration({
@@ -346,6 +439,8 @@ class Run {
         dsl: await this.engine.version(),
         prompts: this.dsl.defaultPrompts,
         training: {
+          run: this.run,
+          contents: this.preparation.contents,
           steps: this.records.length,
           tokens: this.records.reduce((sum, record) => sum + record.tokens, 0),
           finalLoss: last?.loss,

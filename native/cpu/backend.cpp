@@ -58,10 +58,11 @@ void registerKernels(Isa isa, host::KernelTable& table) {
   }
 }
 
-// One table a level, so that a test may change IBERT_CPU_ISA between two devices.
+// One table a level, so that a test may change IBERT_CPU_ISA between two devices. Never destroyed: a process
+// may exit while its streams still work.
 const host::KernelTable& chooseKernels() {
-  static std::mutex mutex;
-  static std::map<Isa, host::KernelTable> tables;
+  static auto& mutex = *new std::mutex;
+  static auto& tables = *new std::map<Isa, host::KernelTable>;
   const Isa isa = chooseIsa();
   const std::lock_guard<std::mutex> lock(mutex);
   auto [entry, fresh] = tables.try_emplace(isa);

@@ -79,9 +79,11 @@ void RecordedOps::add(Op op, const void* arguments, size_t bytes) {
 StreamState::StreamState(DeviceState& device) : device_(device), thread_([this] { loop(); }) {}
 
 StreamState::~StreamState() {
-  Command stop;
-  stop.what = Command::What::Stop;
-  push(std::move(stop));
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stop_.store(true, std::memory_order_relaxed);
+  }
+  wake_.notify_one();
   thread_.join();
 }
 
@@ -160,11 +162,11 @@ void StreamState::loop() {
     Command command;
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [this] { return !queue_.empty(); });
+      wake_.wait(lock, [this] { return stop_.load(std::memory_order_relaxed) || !queue_.empty(); });
+      if (stop_.load(std::memory_order_relaxed)) return;
       command = std::move(queue_.front());
       queue_.pop_front();
     }
-    if (command.what == Command::What::Stop) return;
     run(command);
   }
 }
@@ -194,6 +196,7 @@ void StreamState::run(Command& command) {
       case Command::What::Recording:
         static_cast<const RecordedOps*>(command.source)->forEach([this](Op op, const void* arguments) {
           runOp(op, arguments);
+          return !stop_.load(std::memory_order_relaxed);
         });
         break;
       case Command::What::Copy:

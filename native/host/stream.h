@@ -2,6 +2,7 @@
 // inside.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -36,10 +37,12 @@ struct DeviceState {
 class RecordedOps {
  public:
   void add(Op op, const void* arguments, size_t bytes);
-  // Calls body(op, arguments).
+  // Calls body(op, arguments) until it says false.
   template <class Body>
   void forEach(Body&& body) const {
-    for (const Entry& entry : entries_) body(entry.op, arguments_.data() + entry.offset);
+    for (const Entry& entry : entries_) {
+      if (!body(entry.op, arguments_.data() + entry.offset)) return;
+    }
   }
 
  private:
@@ -54,6 +57,7 @@ class RecordedOps {
 class StreamState {
  public:
   explicit StreamState(DeviceState& device);
+  // Waits for the op in hand and drops what has not begun.
   ~StreamState();
 
   void enqueueOp(Op op, const void* arguments, size_t bytes);
@@ -69,7 +73,7 @@ class StreamState {
 
  private:
   struct Command {
-    enum class What { Op, Recording, Copy, Fill, CheckFinite, Notify, Stop } what;
+    enum class What { Op, Recording, Copy, Fill, CheckFinite, Notify } what;
     Op op{};
     uint8_t value = 0;
     void* target = nullptr;
@@ -86,6 +90,7 @@ class StreamState {
 
   DeviceState& device_;
   Workspace workspace_;
+  std::atomic<bool> stop_{false};
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Command> queue_;

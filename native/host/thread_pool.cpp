@@ -51,12 +51,21 @@ void Gate::wait(Condition&& condition) {
 ThreadPool::ThreadPool(int threads)
     : threads_(threads < 1 ? 1 : threads), ranges_(std::make_unique<Range[]>(threads_)) {
   workers_.reserve(threads_ - 1);
-  for (int worker = 1; worker < threads_; ++worker) {
-    workers_.emplace_back([this, worker] { work(worker); });
+  try {
+    for (int worker = 1; worker < threads_; ++worker) {
+      workers_.emplace_back([this, worker] { work(worker); });
+    }
+  } catch (...) {  // the system gives no more threads
+    stop();
+    throw;
   }
 }
 
 ThreadPool::~ThreadPool() {
+  stop();
+}
+
+void ThreadPool::stop() {
   stop_.store(true, std::memory_order_seq_cst);
   opened_.signal();
   for (auto& worker : workers_) worker.join();

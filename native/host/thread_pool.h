@@ -60,6 +60,7 @@ class ThreadPool {
   using Call = void (*)(void* user, int64_t task, int worker);
   void run(int64_t tasks, Call call, void* user);
   void work(int worker);
+  void stop();
   void drain(int worker);
   bool join();
   // The next task of a worker's own range, or the last one of another's; -1 when none is left.

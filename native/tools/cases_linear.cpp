@@ -185,6 +185,13 @@ void addLinearCases(CaseList& list) {
       backwardCase(list, act, packed, {65, 576, 257}, lora, kOnlyDx);
     }
     backwardCase(list, act, packed, {65, 257, 127}, kPlain, kOnlyDx);
+    // Rows of x, and of dy, at multiples of 4096 bytes from each other: they share cache sets, so they are
+    // gathered.
+    for (const Lora& lora : {kPlain, kStacked}) {
+      forwardCase(list, act, packed, {37, 2048, 200}, lora, Residual::Own);
+      forwardCase(list, act, {DType::Q4_1, true}, {37, 2048, 200}, lora, Residual::None);
+      backwardCase(list, act, packed, {37, 200, 2048}, lora, lora.rank > 0 ? kAll : kOnlyDx);
+    }
     // A step of generation with as many rows as one may have; deep enough for blocks of the depth.
     for (const Lora& lora : {kPlain, kStacked, kMany, kMany16}) {
       for (const DType weight : {DType::F32, DType::F16, DType::BF16}) {

@@ -1,5 +1,6 @@
 import type { DslEngine, Labelled } from "../../dsl/dsl.js";
 import type { Draw, RowSource } from "../source.js";
+import type { RowFormat } from "../segments.js";
 import type { TaskFormat } from "../tasks.js";
 
 /**
@@ -24,12 +25,13 @@ export function toyEngine(): DslEngine & { asked: string[] } {
     checkSql: (sql) =>
       Promise.resolve(
         sql.includes("bad")
-          ? { ok: false, error: { type: "ParseError", message: "bad SQL" } }
-          : { ok: true, canonical: sql.toUpperCase() },
+          ? { ok: false, stage: "parse", judge: "sqlglot", error: { type: "ParseError", message: "bad SQL" } }
+          : { ok: true, stage: "compile", judge: "sqlglot", canonical: sql.toUpperCase() },
       ),
     describeApi: () => Promise.resolve([]),
     version: () => Promise.resolve({ name: "toy", version: "1" }),
     close: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 
@@ -57,8 +59,16 @@ export const toySource: RowSource = {
   },
 };
 
+/** Rows as they are, behind the prompt that is given. */
+export const plainFormat = (prompt: RowFormat["prompt"]): RowFormat => ({
+  prompt,
+  completion: (_task, _fields, completion) => completion,
+  stop: () => [],
+});
+
 export const toyFormat: TaskFormat = {
   prompt: (task, fields) => `${task}: ${fields.input}\n`,
+  completion: (_task, _fields, completion) => completion,
   stop: () => ["\n"],
   assemble: (task, _fields, completion) =>
     task === "qa"

@@ -120,12 +120,16 @@ describe("SQL", () => {
   });
 
   it.each([
-    ["select a from t where (", "ParseError"],
-    ["select nope from t", "OptimizeError"],
-    ["drop table t", "TypeError"],
-    ["select 1; select 2", "ValueError"],
-  ])("%s is an error", async (sql, type) => {
-    expect(await engine.checkSql(sql, { schema })).toMatchObject({ ok: false, error: { type } });
+    ["select a from t where (", "parse", "ParserException", { line: 1, column: 23 }],
+    ["select 'é',\n  'é', nope from t", "names", "BinderException", { line: 2, column: 8, endColumn: 12 }],
+    ["select * from nope", "names", "CatalogException", { line: 1, column: 14 }],
+    ["select a from t where sum(a) > 1", "build", "BinderException", { line: 1, column: 22 }],
+    ["drop table t", "parse", "TypeError", undefined],
+    ["select 1; select 2", "parse", "ValueError", undefined],
+  ])("%s stops at %s with %s", async (sql, stage, type, position) => {
+    const verdict = await engine.checkSql(sql, { schema });
+    expect(verdict).toMatchObject({ ok: false, stage, judge: "duckdb", error: { type } });
+    if (position !== undefined) expect(verdict.error?.position).toMatchObject(position);
   });
 });
 

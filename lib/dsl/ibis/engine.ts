@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { z } from "zod";
+import { IBertError } from "../../errors.js";
 import type {
   ApiEntry,
   CheckItem,
@@ -7,12 +8,15 @@ import type {
   DslEngine,
   Labelled,
   Schema,
+  SqlJudge,
   SqlVerdict,
   Verdict,
 } from "../dsl.js";
+import { pyodideProgram } from "../sandbox/pyodide.js";
 import { SandboxPool } from "../sandbox/sandbox-pool.js";
-import { SandboxFailure, type SandboxSpec } from "../sandbox/sandbox-process.js";
-import { apiEntriesSchema, labelledSchema, sqlVerdictSchema, versionSchema } from "./verdict-schema.js";
+import { SandboxFailure } from "../sandbox/sandbox-process.js";
+import { DEFAULT_TIMEOUT_MS, endedBy, SqlChecker } from "./sql-checker.js";
+import { apiEntriesSchema, labelledSchema, versionSchema } from "./verdict-schema.js";
 import { locateWheels } from "./wheels.js";
 
 export interface IbisEngineOptions {
@@ -20,9 +24,10 @@ export interface IbisEngineOptions {
   workers?: number;
   /** Folder of the pinned wheels, in place of the package's own and the cache. */
   wheelFolder?: string;
+  /** What judges DuckDB's SQL (default: DuckDB where its package is installed, else sqlglot). */
+  sqlJudge?: SqlJudge;
 }
 
-const DEFAULT_TIMEOUT_MS = 10_000;
 // Large enough to hide the cost of a message, small enough that a text that hangs costs its neighbours little.
 const BATCH = 32;
 const START_ALLOWANCE_MS = 60_000;
@@ -36,26 +41,19 @@ function pythonModules(): Record<string, string> {
   );
 }
 
-/** What a verdict says when the process, not the text's own exception, ended the check. */
-function failed(failure: SandboxFailure, timeoutMs: number): { type: string; message: string } {
-  return failure.kind === "timeout"
-    ? { type: "TimeoutError", message: `the check took longer than ${timeoutMs} ms and was stopped` }
-    : { type: "SandboxCrash", message: `the check was stopped: ${failure.message}` };
-}
-
 class IbisEngine implements DslEngine {
   private readonly pool: SandboxPool;
+  private readonly sql: SqlChecker;
 
-  constructor({ workers = 1, wheelFolder }: IbisEngineOptions) {
+  constructor({ workers = 1, wheelFolder, sqlJudge }: IbisEngineOptions) {
     this.pool = new SandboxPool(
       () =>
-        Promise.resolve<SandboxSpec>({
-          wheels: locateWheels(wheelFolder),
-          modules: pythonModules(),
-          entry: "main",
-        }),
+        Promise.resolve(
+          pyodideProgram({ wheels: locateWheels(wheelFolder), modules: pythonModules(), entry: "main" }),
+        ),
       workers,
     );
+    this.sql = new SqlChecker(this.pool, workers, sqlJudge);
   }
 
   async check(text: string, options: CheckOptions = {}): Promise<Verdict> {
@@ -75,25 +73,33 @@ class IbisEngine implements DslEngine {
   }
 
   async checkSql(sql: string, options: { dialect?: string; schema?: Schema } = {}): Promise<SqlVerdict> {
-    const params = { sql, schema: options.schema ?? null, dialect: options.dialect ?? "duckdb" };
-    try {
-      return sqlVerdictSchema.parse(await this.pool.request("checkSql", params, DEFAULT_TIMEOUT_MS));
-    } catch (error) {
-      if (!(error instanceof SandboxFailure)) throw error;
-      return { ok: false, error: failed(error, DEFAULT_TIMEOUT_MS) };
-    }
+    return this.sql.check(sql, options);
   }
 
   async describeApi(): Promise<ApiEntry[]> {
-    return apiEntriesSchema.parse(await this.pool.request("describeApi", {}, START_ALLOWANCE_MS));
+    return apiEntriesSchema.parse(await this.ask("describeApi"));
   }
 
   async version(): Promise<{ name: string; version: string }> {
-    return versionSchema.parse(await this.pool.request("version", {}, START_ALLOWANCE_MS));
+    return versionSchema.parse(await this.ask("version"));
   }
 
   async close(): Promise<void> {
-    await this.pool.close();
+    await Promise.all([this.pool.close(), this.sql.close()]);
+  }
+
+  /** What hangs on no text: a process that fails at it is at fault itself. */
+  private async ask(method: string): Promise<unknown> {
+    try {
+      return await this.pool.request(method, {}, START_ALLOWANCE_MS);
+    } catch (error) {
+      if (!(error instanceof SandboxFailure)) throw error;
+      throw new IBertError("sandbox-failed", `${method}: ${error.message}`, { cause: error });
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   private async one(item: CheckItem, options: CheckOptions, label: boolean): Promise<Labelled> {
@@ -108,7 +114,7 @@ class IbisEngine implements DslEngine {
       return labelledSchema.parse(await this.pool.request("check", params, timeoutMs));
     } catch (error) {
       if (!(error instanceof SandboxFailure)) throw error;
-      return { stage: "build", ok: false, error: failed(error, timeoutMs), milliseconds: timeoutMs };
+      return { stage: "build", ok: false, error: endedBy(error, timeoutMs), milliseconds: timeoutMs };
     }
   }
 

@@ -2,7 +2,8 @@ import { IBertError } from "../../errors.js";
 import type { Dsl } from "../definition.js";
 import { createIbisEngine } from "./engine.js";
 import { PROFILES, type Profile } from "./generator/programs.js";
-import { IBIS_PROMPTS, ibisTaskFormat, promptFieldsFromRequest, promptTemplatesShape } from "./prompts.js";
+import { IBIS_PROMPTS, ibisTaskFormat, promptTemplatesShape } from "./prompts.js";
+import { fieldsOfRepair, promptFieldsFromRequest } from "./request.js";
 import { createIbisRowSource } from "./source.js";
 import { locateWheels } from "./wheels.js";
 
@@ -26,6 +27,7 @@ export const ibis: Dsl = {
     );
   },
   promptFields: promptFieldsFromRequest,
+  repairFields: fieldsOfRepair,
   profiles: PROFILES,
   corpusSource(engine, { seed, profile }) {
     if (!(PROFILES as readonly string[]).includes(profile)) {

@@ -5,7 +5,7 @@ import {
   assembleProgram,
   formatPrompt,
   IBIS_PROMPTS,
-  promptFieldsFromRequest,
+  normaliseCompletion,
   promptTemplatesShape,
 } from "./prompts.js";
 
@@ -29,9 +29,63 @@ describe("formatPrompt", () => {
     expect(formatPrompt("qa", { input: "what is {schema}?" })).toContain("# Question: what is {schema}?");
   });
 
+  it("shows a corpus row's text as it would a user's: no comments, the tokens as they are", () => {
+    const program = "t = a.head()  # few\n\nt.filter(\n  t.x==1  # one\n)\n";
+    expect(formatPrompt("ibis_to_sql", { input: program })).toBe(
+      "# Ibis: t = a.head()\nt.filter(t.x==1)\n# SQL:\n",
+    );
+    expect(formatPrompt("error_resolution", { input: program })).toBe(
+      "# Broken: t = a.head()\nt.filter(t.x==1)\n# Fixed:\n",
+    );
+    expect(formatPrompt("code_completion", { input: program + "t." })).toBe(
+      "# Complete:\nt = a.head()\nt.filter(t.x==1)\nt.",
+    );
+    expect(formatPrompt("sql_to_ibis", { input: "select a -- b\nfrom t;" })).toBe(
+      "# SQL: select a from t\n# Ibis:\n",
+    );
+    const dialect = { input: "select 'it\\'s # x' # y\nfrom t", dialect: "mysql" };
+    expect(formatPrompt("sql_to_ibis", dialect)).toBe("# SQL: select 'it\\'s # x' from t\n# Ibis:\n");
+    expect(formatPrompt("qa", { input: "Why does this fail?\r\nx = 1  # one\r\ny = 2\n" })).toBe(
+      "# Question: Why does this fail?\nx = 1  # one\ny = 2\n# Answer:\n",
+    );
+  });
+
+  it("quotes names as DDL does", () => {
+    const odd = { "my table": { "unit price": "float64", größe: "int64", 'a"b': "string" } };
+    expect(formatPrompt("qa", { schema: odd, input: "?" })).toContain(
+      '# "my table"("unit price" float, größe int, "a""b" str)\n',
+    );
+  });
+
   it("gives every task a prompt of its own", () => {
     const prompts = TASK_TYPES.map((task) => formatPrompt(task, { schema, input: "x", error: "E: y" }));
     expect(new Set(prompts).size).toBe(TASK_TYPES.length);
+  });
+});
+
+describe("normaliseCompletion", () => {
+  it("teaches programs of several statements whole, without what would end an answer", () => {
+    const program = "import ibis\n\n# few\nx = t.head(\n  5\n)\nx\n";
+    for (const task of ["sql_to_ibis", "error_resolution"] as const) {
+      const taught = normaliseCompletion(task, { input: "x" }, program);
+      expect(taught).toBe("import ibis\nx = t.head(5)\nx");
+      expect(IBIS_PROMPTS.tasks[task].stop.some((stop) => taught.includes(stop))).toBe(false);
+    }
+    expect(normaliseCompletion("ibis_to_sql", { input: "t" }, "SELECT a -- b\n\nFROM t;\n")).toBe(
+      "SELECT a FROM t",
+    );
+  });
+
+  it("goes on from a prefix where the prompt ends", () => {
+    const of = (input: string, completion: string): string =>
+      normaliseCompletion("code_completion", { input }, completion);
+    expect(of("t.filter(", "t.x > 1)  # big\n")).toBe("t.x > 1)");
+    expect(of("x = t\n", "y = x.head()\n\ny")).toBe("y = x.head()\ny");
+    expect(of("(t  # all\n  .", "head(\n 5)\n)")).toBe("head(5))");
+  });
+
+  it("leaves prose as it is", () => {
+    expect(normaliseCompletion("qa", { input: "?" }, "One.\r\n\r\n# Two  \n")).toBe("One.\n\n# Two");
   });
 });
 
@@ -45,41 +99,6 @@ describe("templates", () => {
     expect(promptTemplatesShape.safeParse({ ...IBIS_PROMPTS, tasks: others }).success).toBe(false);
     const noInput = { ...IBIS_PROMPTS, tasks: { ...others, qa: { ...qa, prompt: "no place" } } };
     expect(promptTemplatesShape.safeParse(noInput).success).toBe(false);
-  });
-});
-
-describe("promptFieldsFromRequest", () => {
-  it("writes SQL on one line, strings untouched", () => {
-    const prompt = "SELECT a,\n  'x  y'\nFROM t WHERE a>=3;\n";
-    expect(promptFieldsFromRequest("sql_to_ibis", { prompt }).input).toBe(
-      "SELECT a, 'x  y' FROM t WHERE a >= 3",
-    );
-  });
-
-  it("takes the exception off the end of broken code", () => {
-    const prompt = "df.group_by(\n  'a'\n).aggg()\nAttributeError: no aggg\n";
-    expect(promptFieldsFromRequest("error_resolution", { prompt, schema })).toEqual({
-      schema,
-      input: "df.group_by('a').aggg()",
-      error: "AttributeError: no aggg",
-    });
-  });
-
-  it("prefers the error that is given, shortened to its first line", () => {
-    const error = `ValueError: ${"x".repeat(200)}\nmore`;
-    const fields = promptFieldsFromRequest("error_resolution", { prompt: "df.x()", error });
-    expect(fields.input).toBe("df.x()");
-    expect(fields.error).toMatch(/^ValueError: x+\.\.\.$/);
-    expect(fields.error).toHaveLength(120);
-  });
-
-  it("keeps a prefix as it was typed", () => {
-    const prompt = "df.group_by('category').";
-    expect(promptFieldsFromRequest("code_completion", { prompt }).input).toBe(prompt);
-  });
-
-  it("refuses an empty prompt", () => {
-    expect(() => promptFieldsFromRequest("qa", { prompt: " \n" })).toThrow(/qa: the prompt is empty/);
   });
 });
 

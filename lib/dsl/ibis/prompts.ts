@@ -4,11 +4,11 @@
  * machine pays for every token, and look like commented Python, which a pretrained code model has seen.
  */
 import { z } from "zod";
-import { IBertError } from "../../errors.js";
 import type { CheckableText, PromptFields, TaskFormat, TaskType } from "../../data/tasks.js";
-import type { PromptRequest } from "../definition.js";
 import type { Schema } from "../dsl.js";
-import { joinSql, tokenizeSql } from "./generator/sql_tokens.js";
+import { unixLines } from "../text/lines.js";
+import { normalisePython, normalisePythonPrefix } from "../text/python.js";
+import { normaliseSql } from "../text/sql.js";
 
 const taskTemplate = z.strictObject({
   /** Lines with `{schema}`, `{input}`, `{error}`; a line whose field is absent is left out. */
@@ -32,32 +32,42 @@ export const promptTemplatesShape = z.strictObject({
 });
 export type PromptTemplates = z.infer<typeof promptTemplatesShape>;
 
+/** Neither stands in a program as it is taught; a model that was not taught to end its answers goes on with them. */
+const CODE_STOPS = ["\n\n", "\n#"];
+
 export const IBIS_PROMPTS: PromptTemplates = {
   version: 1,
   typeNames: { int64: "int", float64: "float", string: "str", boolean: "bool" },
   tasks: {
-    code_completion: { prompt: "# {schema}\n# Complete:\n{input}", stop: ["\n"] },
-    ibis_to_sql: { prompt: "# {schema}\n# Ibis: {input}\n# SQL:\n", stop: ["\n"] },
-    error_resolution: { prompt: "# {schema}\n# Broken: {input}\n# {error}\n# Fixed:\n", stop: ["\n"] },
-    qa: { prompt: "# {schema}\n# Question: {input}\n# Answer:\n", stop: ["\n#", "\n\n"] },
+    code_completion: { prompt: "# {schema}\n# Complete:\n{input}", stop: CODE_STOPS },
+    ibis_to_sql: { prompt: "# {schema}\n# Ibis: {input}\n# SQL:\n", stop: CODE_STOPS },
+    error_resolution: { prompt: "# {schema}\n# Broken: {input}\n# {error}\n# Fixed:\n", stop: CODE_STOPS },
+    qa: {
+      prompt: "# {schema}\n# Question: {input}\n# Answer:\n",
+      stop: ["\n# Question:", "\n# Answer:"],
+    },
     function_documentation: {
       prompt: "# {schema}\n# Function: {input}\n# Documentation:\n",
-      stop: ["\n#", "\n\n"],
+      stop: ["\n# Function:", "\n# Documentation:"],
     },
-    sql_to_ibis: { prompt: "# {schema}\n# SQL: {input}\n# Ibis:\n", stop: ["\n"] },
+    sql_to_ibis: { prompt: "# {schema}\n# SQL: {input}\n# Ibis:\n", stop: CODE_STOPS },
   },
 };
 
 /** The first line that marks code inside prose, as in Python's own documentation. */
 export const CODE_MARK = ">>> ";
 
-/** `orders(region str, amount float), customers(id int)` */
+/** A name as DDL writes it: in quotes unless it is a plain one. */
+const quoteName = (name: string): string =>
+  /^[\p{L}\p{Nl}_][\p{L}\p{M}\p{Nl}\p{Nd}_]*$/u.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+
+/** `orders(region str, amount float), customers(id int, "full name" str)` */
 export function formatSchema(schema: Schema, templates: PromptTemplates): string {
   const shortType = (type: string): string => templates.typeNames[type] ?? type.replace(/\(.*\)$/, "");
   return Object.entries(schema)
     .map(([table, columns]) => {
-      const listed = Object.entries(columns).map(([name, type]) => `${name} ${shortType(type)}`);
-      return `${table}(${listed.join(", ")})`;
+      const listed = Object.entries(columns).map(([name, type]) => `${quoteName(name)} ${shortType(type)}`);
+      return `${quoteName(table)}(${listed.join(", ")})`;
     })
     .join(", ");
 }
@@ -69,7 +79,7 @@ export function formatPrompt(
   templates: PromptTemplates = IBIS_PROMPTS,
 ): string {
   const values: Record<string, string | undefined> = {
-    input: fields.input,
+    input: normaliseInput(task, fields.input, fields.dialect),
     error: fields.error,
     schema: fields.schema === undefined ? undefined : formatSchema(fields.schema, templates),
   };
@@ -82,51 +92,43 @@ export function formatPrompt(
     .join("\n");
 }
 
-const EXCEPTION_LINE = /^\s*(?:#\s*)?((?:\w+\.)*\w*(?:Error|Exception|Invalid)\b:?.*)$/;
-
 /**
- * What a user asked, in the form the model was trained on: SQL and programs on one line, the error apart.
- * @throws IBertError `empty_prompt`
+ * The text that a task is about as every prompt shows it, a user's and a corpus row's: programs and SQL without comments,
+ * their tokens as they were written. Normalising again changes nothing.
  */
-export function promptFieldsFromRequest(task: TaskType, request: PromptRequest): PromptFields {
-  if (request.prompt.trim() === "") {
-    throw new IBertError("empty_prompt", `${task}: the prompt is empty`, {
-      hint: "Give the text to work on.",
-    });
+export function normaliseInput(task: TaskType, input: string, dialect?: string): string {
+  switch (task) {
+    case "sql_to_ibis":
+      return normaliseSql(unixLines(input), dialect);
+    case "code_completion":
+      return normalisePythonPrefix(unixLines(input));
+    case "ibis_to_sql":
+    case "error_resolution":
+    case "function_documentation":
+      return normalisePython(unixLines(input));
+    case "qa":
+      return unixLines(input).trim();
   }
-  const fields: PromptFields = { input: request.prompt };
-  if (request.schema !== undefined) fields.schema = request.schema;
-  if (task === "sql_to_ibis") fields.input = joinSql(tokenizeSql(request.prompt.trim().replace(/;\s*$/, "")));
-  if (task === "qa" || task === "function_documentation") fields.input = oneLine(request.prompt);
-  if (task === "ibis_to_sql") fields.input = oneLineOfCode(request.prompt);
-  if (task === "error_resolution") {
-    const lines = request.prompt.trim().split("\n");
-    const last = lines.length > 1 ? EXCEPTION_LINE.exec(lines.at(-1) ?? "") : null;
-    const error = request.error ?? last?.[1];
-    if (error !== undefined) fields.error = shortError(error);
-    fields.input = oneLineOfCode(
-      (last && request.error === undefined ? lines.slice(0, -1) : lines).join("\n"),
-    );
-  }
-  return fields;
 }
 
-/** An exception as prompts show it: its first line, at most 120 characters. */
-export function shortError(error: string): string {
-  const line = (error.trim().split("\n")[0] as string).trim();
-  return line.length > 120 ? `${line.slice(0, 117)}...` : line;
-}
-
-const oneLine = (text: string): string => text.trim().replace(/\s+/g, " ");
-
-/** A program over several lines on one: line breaks go, and spaces at brackets and dots with them. */
-function oneLineOfCode(code: string): string {
-  return code
-    .trim()
-    .replace(/\s*\n\s*/g, "\n")
-    .replace(/([([{.])\n/g, "$1")
-    .replace(/\n([)\]}.])/g, "$1")
-    .replaceAll("\n", " ");
+/** The answer that a row teaches: a program or SQL in the form in which a prompt would show it. */
+export function normaliseCompletion(task: TaskType, fields: PromptFields, completion: string): string {
+  switch (task) {
+    case "ibis_to_sql":
+      return normaliseSql(unixLines(completion), fields.dialect);
+    case "sql_to_ibis":
+    case "error_resolution":
+      return normalisePython(unixLines(completion));
+    case "code_completion": {
+      // Only together with what stands before is it clear what the completion's line ends mean.
+      const before = normaliseInput(task, fields.input);
+      const whole = normalisePython(unixLines(fields.input + completion));
+      return whole.startsWith(before) ? whole.slice(before.length) : unixLines(completion).trimEnd();
+    }
+    case "qa":
+    case "function_documentation":
+      return unixLines(completion).trimEnd();
+  }
 }
 
 /** What the compiler is to check, for an answer to that prompt; undefined when the answer holds no code. */
@@ -162,6 +164,7 @@ export function codeIn(text: string): string | undefined {
 export function ibisTaskFormat(templates: PromptTemplates = IBIS_PROMPTS): TaskFormat {
   return {
     prompt: (task, fields) => formatPrompt(task, fields, templates),
+    completion: normaliseCompletion,
     stop: (task) => templates.tasks[task].stop,
     assemble: assembleProgram,
   };

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildCorpus, splitCounts } from "../../data/corpus.js";
 import { checkCorpus } from "../../data/inspect.js";
 import { Random } from "../../data/random.js";
-import { readSplit } from "../../data/reader.js";
+import { openSplit } from "../../data/reader.js";
 import { SPLITS, TASK_TYPES, type Row } from "../../data/tasks.js";
 import { evaluateRows } from "../../evaluation/metrics.js";
 import type { DslEngine } from "../dsl.js";
@@ -96,7 +96,11 @@ describe.each(PROFILES)("a corpus of the %s profile", (profile) => {
     const directory = join(folder, profile);
     const { manifest } = await buildCorpus({ directory, seed: 4, rows }, { engine, source });
     expect(manifest.counts).toEqual(rows);
-    for (const split of SPLITS) all.push(...(await readSplit(directory, split)));
+    for (const split of SPLITS) {
+      const file = await openSplit(directory, split);
+      all.push(...file);
+      file.close();
+    }
   });
 
   it("is sound: hashes, splits, and every program and statement in it", async () => {

@@ -9,10 +9,11 @@ import { mutateProgram } from "./generator/mutators.js";
 import { randomProgram, type Profile, type Program } from "./generator/programs.js";
 import { toSchema } from "./generator/schemas.js";
 import { CANONICAL, write, type Style } from "./generator/syntax.js";
-import { CODE_MARK, shortError } from "./prompts.js";
+import { CODE_MARK } from "./prompts.js";
+import { shortError } from "./request.js";
 
 /** Raise it when the same seed no longer gives the same rows. */
-const GENERATOR_VERSION = "ibis-generator-1";
+const GENERATOR_VERSION = "ibis-generator-2";
 
 const GENERATED = { source: "generator", licence: "Apache-2.0" };
 const DOCSTRINGS = { source: "ibis-framework docstrings", licence: "Apache-2.0" };
@@ -218,7 +219,7 @@ function accept(drawn: Drawn, checked: Checked, fields: PromptFields, completion
 
 /**
  * Rows of the six tasks from Ibis itself: its compiler labels random programs, its docstrings answer questions.
- * @throws IBertError `api_empty` when the engine documents none of the functions that this profile asks for.
+ * @throws IBertError `api-empty` when the engine documents none of the functions that this profile asks for.
  */
 export async function createIbisRowSource(
   engine: DslEngine,
@@ -226,7 +227,7 @@ export async function createIbisRowSource(
 ): Promise<RowSource> {
   const functions = documentedFunctions(await engine.describeApi(), options.profile);
   if (functions.length === 0) {
-    throw new IBertError("api_empty", `the engine documents no function of the ${options.profile} profile`);
+    throw new IBertError("api-empty", `the engine documents no function of the ${options.profile} profile`);
   }
   return new IbisRowSource(engine, options.seed, options.profile, functions);
 }

@@ -1,39 +1,43 @@
 import { z } from "zod";
-import { STAGES, type ApiEntry, type Labelled, type SqlVerdict } from "../dsl.js";
+import { STAGES, type ApiEntry, type Labelled } from "../dsl.js";
+import { verdictErrorSchema } from "../error-schema.js";
 
 // What the sandbox answers is checked: the process has run untrusted text.
-
-const errorSchema = z.strictObject({
-  type: z.string(),
-  message: z.string(),
-  position: z
-    .strictObject({
-      line: z.number().int(),
-      column: z.number().int(),
-      endLine: z.number().int().exactOptional(),
-      endColumn: z.number().int().exactOptional(),
-    })
-    .exactOptional(),
-});
 
 const columnsSchema = z.record(z.string(), z.string());
 
 export const labelledSchema: z.ZodType<Labelled> = z.strictObject({
   stage: z.enum(STAGES),
   ok: z.boolean(),
-  error: errorSchema.exactOptional(),
+  error: verdictErrorSchema.exactOptional(),
   sql: z.string().exactOptional(),
   inferredSchema: z.record(z.string(), columnsSchema).exactOptional(),
+  dependsOnSchema: z.literal(true).exactOptional(),
   planHash: z.string().exactOptional(),
   outputSchema: columnsSchema.exactOptional(),
   milliseconds: z.number(),
 });
 
-export const sqlVerdictSchema: z.ZodType<SqlVerdict> = z.strictObject({
+/** What sqlglot says of a text. Its normal form is there also when sqlglot finds a mistake in it. */
+export const sqlAnswerSchema = z.strictObject({
   ok: z.boolean(),
-  error: errorSchema.exactOptional(),
+  stage: z.enum(STAGES),
+  error: verdictErrorSchema.exactOptional(),
   canonical: z.string().exactOptional(),
 });
+export type SqlAnswer = z.infer<typeof sqlAnswerSchema>;
+
+/** A schema's tables as DuckDB makes them, and the columns whose types it lacks. */
+export const duckDbTablesSchema = z.strictObject({
+  tables: z.array(
+    z.strictObject({
+      path: z.array(z.string()).min(1).max(2),
+      columns: z.array(z.tuple([z.string(), z.string()])),
+    }),
+  ),
+  lacking: z.array(z.string()),
+});
+export type DuckDbTables = z.infer<typeof duckDbTablesSchema>;
 
 export const apiEntriesSchema: z.ZodType<ApiEntry[]> = z.array(
   z.strictObject({

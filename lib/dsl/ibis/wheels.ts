@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { IBertError } from "../../errors.js";
 import { cacheDirectory, packageRoot } from "../../runtime/cache.js";
-import type { WheelFile } from "../sandbox/sandbox-process.js";
+import type { WheelFile } from "../sandbox/pyodide.js";
 
 const lockSchema = z.object({
   packages: z.array(

@@ -1,5 +1,5 @@
 import { IBertError } from "../../errors.js";
-import { SandboxProcess, type SandboxSpec } from "./sandbox-process.js";
+import { SandboxProcess, type SandboxProgram } from "./sandbox-process.js";
 
 // CPython's and Ibis's caches grow with every text; a fresh process takes seconds, so this is rare.
 const REQUESTS_PER_PROCESS = 20_000;
@@ -13,12 +13,12 @@ interface Slot {
 export class SandboxPool {
   private readonly slots: Slot[];
   private readonly queue: ((slot: Slot) => void)[] = [];
-  private spec: Promise<SandboxSpec> | undefined;
+  private program: Promise<SandboxProgram> | undefined;
   private closed = false;
 
-  /** `makeSpec` is asked once, at the first request. */
+  /** `makeProgram` is asked once, at the first request. */
   constructor(
-    private readonly makeSpec: () => Promise<SandboxSpec>,
+    private readonly makeProgram: () => Promise<SandboxProgram>,
     workers: number,
   ) {
     if (!Number.isInteger(workers) || workers < 1 || workers > 64) {
@@ -54,15 +54,15 @@ export class SandboxPool {
   private async ready(current: SandboxProcess | undefined): Promise<SandboxProcess> {
     if (current?.alive === true && current.served < REQUESTS_PER_PROCESS) return current;
     await current?.close();
-    this.spec ??= this.makeSpec();
-    let spec: SandboxSpec;
+    this.program ??= this.makeProgram();
+    let program: SandboxProgram;
     try {
-      spec = await this.spec;
+      program = await this.program;
     } catch (error) {
-      this.spec = undefined; // what was missing may be there next time
+      this.program = undefined; // what was missing may be there next time
       throw error;
     }
-    const started = await SandboxProcess.start(spec);
+    const started = await SandboxProcess.start(program);
     if (!this.closed) return started;
     await started.close();
     throw new IBertError("engine-closed", "this engine was closed");

@@ -1,29 +1,24 @@
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { realpathSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { isErrorCode, type IBertErrorCode } from "../../error-codes.js";
 import { IBertError } from "../../errors.js";
 import { systemIsolation, type Isolation } from "./isolation.js";
 
-/** A Python package as the sandbox loads it. */
-export interface WheelFile {
+/** What runs in a sandbox: a script that speaks the protocol of `protocol.mjs`. */
+export interface SandboxProgram {
+  /** What it is, for messages: `Node with Pyodide`. */
+  name: string;
   /** Absolute path. */
-  path: string;
-  /** Lower-case hexadecimal digest, checked on the bytes that are loaded. */
-  sha256: string;
-}
-
-/** What runs in a sandbox: packages, and Python modules of which `entry` has `handle(method, params) -> str`. */
-export interface SandboxSpec {
-  wheels: WheelFile[];
-  /** Module name → source. */
-  modules: Record<string, string>;
-  entry: string;
-  /** Limit of the interpreter's memory (default 768). */
-  maximumMemoryMiB?: number;
+  script: string;
+  /** Files, and folders with a slash at the end, that the process may read beside its script. */
+  readable: string[];
+  /** Options of Node beside its permission model. */
+  nodeOptions: string[];
+  /** The script's first message. */
+  config: unknown;
   /** What the system puts around the process (default: all that it lets us). */
   isolation?: Isolation;
 }
@@ -43,7 +38,10 @@ const START_TIMEOUT_MS = 120_000;
 const MAXIMUM_LINE_BYTES = 64 * 2 ** 20;
 const STDERR_KEPT = 4000;
 
-const errorSchema = z.object({ code: z.string(), message: z.string() });
+const errorSchema = z.object({
+  code: z.string().transform((code): IBertErrorCode => (isErrorCode(code) ? code : "sandbox-failed")),
+  message: z.string(),
+});
 const readySchema = z.union([z.object({ ready: z.literal(true) }), z.object({ error: errorSchema })]);
 const lineSchema = z.object({ id: z.number(), answer: z.string() });
 const answerSchema = z.union([z.object({ result: z.unknown() }), z.object({ error: errorSchema })]);
@@ -53,23 +51,26 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-function pyodideDirectory(): string {
-  return realpathSync(dirname(createRequire(import.meta.url).resolve("pyodide/pyodide.mjs")));
-}
-
 /** Options of Node that leave the process nothing but reading the files named, and no code made from strings. */
-function nodeOptions(readable: string[]): string[] {
+function nodeOptions({ script, readable, nodeOptions: own }: SandboxProgram): string[] {
   const permission = process.allowedNodeEnvironmentFlags.has("--permission")
     ? "--permission"
     : "--experimental-permission";
   return [
     permission,
-    ...readable.map((path) => `--allow-fs-read=${path}`),
-    "--no-addons",
+    ...[script, sandboxFile("protocol.mjs"), sandboxFile("lockdown.mjs"), ...readable].map(
+      (path) => `--allow-fs-read=${path}`,
+    ),
     "--no-warnings",
     "--disallow-code-generation-from-strings",
     "--max-old-space-size=256",
+    ...own,
   ];
+}
+
+/** The real path of a file of this folder. */
+export function sandboxFile(name: string): string {
+  return realpathSync(fileURLToPath(new URL(name, import.meta.url)));
 }
 
 /** One locked-down child process. It serves one request at a time and does not keep the event loop alive when idle. */
@@ -97,18 +98,9 @@ export class SandboxProcess {
   }
 
   /** Starts a process and waits until it can serve. Throws IBertError when it cannot. */
-  static async start(spec: SandboxSpec): Promise<SandboxProcess> {
-    const isolation = spec.isolation ?? (await systemIsolation());
-    const here = realpathSync(fileURLToPath(new URL(".", import.meta.url)));
-    const pyodide = pyodideDirectory();
-    const wheels = spec.wheels.map(({ path, sha256 }) => ({ path: realpathSync(path), sha256 }));
-    const readable = [
-      `${pyodide}/`,
-      `${here}/worker.mjs`,
-      `${here}/lockdown.mjs`,
-      ...wheels.map((wheel) => wheel.path),
-    ];
-    const command = [...isolation.prefix, process.execPath, ...nodeOptions(readable), `${here}/worker.mjs`];
+  static async start(program: SandboxProgram): Promise<SandboxProcess> {
+    const isolation = program.isolation ?? (await systemIsolation());
+    const command = [...isolation.prefix, process.execPath, ...nodeOptions(program), program.script];
     const child = spawn(command[0] ?? process.execPath, command.slice(1), {
       cwd: "/",
       env: {},
@@ -119,14 +111,7 @@ export class SandboxProcess {
     });
     const started = new SandboxProcess(child);
     try {
-      const config = {
-        pyodide,
-        wheels,
-        modules: spec.modules,
-        entry: spec.entry,
-        maximumMemoryMiB: spec.maximumMemoryMiB ?? 768,
-      };
-      const ready = readySchema.parse(JSON.parse(await started.exchange(config, START_TIMEOUT_MS)));
+      const ready = readySchema.parse(JSON.parse(await started.exchange(program.config, START_TIMEOUT_MS)));
       if ("error" in ready) throw new IBertError(ready.error.code, ready.error.message);
       return started;
     } catch (error) {
@@ -137,7 +122,7 @@ export class SandboxProcess {
         "sandbox-start",
         `the sandbox did not start: ${reason}\n${started.stderr}`.trim(),
         {
-          hint: "it runs Node with Pyodide; `ibert doctor` shows what this machine offers it",
+          hint: `it runs ${program.name}; \`ibert doctor\` shows what this machine offers it`,
           cause: error,
         },
       );
@@ -149,8 +134,8 @@ export class SandboxProcess {
   }
 
   /**
-   * Calls `handle(method, params)` of the entry module. Throws SandboxFailure when the time is up (the process is
-   * then killed) or when the process ends, and IBertError for an error that the module itself reports.
+   * Asks the program. Throws SandboxFailure when the time is up (the process is then killed) or when the process
+   * ends, and IBertError for an error that the program itself reports.
    */
   async request(method: string, params: unknown, timeoutMs: number): Promise<unknown> {
     const id = this.nextId++;

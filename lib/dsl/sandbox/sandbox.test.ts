@@ -3,8 +3,9 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { pyodideProgram, type PyodideSpec } from "./pyodide.js";
 import { SandboxPool } from "./sandbox-pool.js";
-import { SandboxFailure, type SandboxSpec } from "./sandbox-process.js";
+import { SandboxFailure } from "./sandbox-process.js";
 
 // The second layer by itself: hostile Python runs straight in the process that the allow-list would keep it out of.
 const HOSTILE = `
@@ -19,11 +20,12 @@ def handle(method, params):
         return json.dumps({"result": {"error": str(error)}})
 `;
 
-const spec: SandboxSpec = { wheels: [], modules: { hostile: HOSTILE }, entry: "hostile" };
-const pool = new SandboxPool(() => Promise.resolve(spec), 1);
+const spec: PyodideSpec = { wheels: [], modules: { hostile: HOSTILE }, entry: "hostile" };
+const pool = new SandboxPool(() => Promise.resolve(pyodideProgram(spec)), 1);
 // As on a system that can give the process no empty network and no limits.
 const bare = new SandboxPool(
-  () => Promise.resolve({ ...spec, isolation: { prefix: [], network: false, limits: false } }),
+  () =>
+    Promise.resolve(pyodideProgram({ ...spec, isolation: { prefix: [], network: false, limits: false } })),
   1,
 );
 const folder = mkdtempSync(join(tmpdir(), "ibert-sandbox-"));

@@ -1,12 +1,15 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
+import { writeTinyCorpus } from "../../cli/testing/tiny-corpus.js";
 import { TASK_TYPES } from "../../data/tasks.js";
 import { summarise, type RowScore } from "../../evaluation/metrics.js";
 import { temporaryFolder } from "../../formats/testing/temporary.js";
 import { parseTrainingConfig } from "../config.js";
+import { contentsOf, type RunContents } from "../contents.js";
 import { drawLineChart, formatTick, runningMean, ticks } from "./chart.js";
 import { findSameRun, writeReport, type RunRecord } from "./report.js";
 
@@ -23,6 +26,14 @@ const score = (prediction: string, compiles: boolean): RowScore => ({
   rougeL: 0.5,
 });
 
+const NO_CONTENTS: RunContents = {
+  corpus: "",
+  weights: "",
+  architecture: "",
+  tokenizer: "",
+  templates: "",
+};
+
 function record(output: string, corpus: string): RunRecord {
   const [before, after] = [score("<script>alert(1)</script>", false), score("t.limit(1)", true)];
   const share = { rows: 1, tokens: 10, supervisedTokens: 4 };
@@ -35,11 +46,20 @@ function record(output: string, corpus: string): RunRecord {
     tokensPerSecond: 5,
   };
   return {
-    format: 1,
+    format: 2,
+    run: "0a1b2c3d4e5f",
     config: parseTrainingConfig({ base: "smollm2-135m", output, corpus, steps: 2 }, "test"),
-    corpusSha256: "",
+    contents: NO_CONTENTS,
+    adapterSha256: "",
     machine: { system: "s", processor: "p", cores: 2, memoryBytes: 2 ** 30, node: "20" },
-    device: { backend: "cpu", name: "n", architecture: "avx2", memoryBytes: 2 ** 30, threads: 2 },
+    device: {
+      backend: "cpu",
+      name: "n",
+      architecture: "avx2",
+      memoryBytes: 2 ** 30,
+      threads: 2,
+      passedOver: [],
+    },
     trainingSeconds: 4,
     plan: { process: 1, weights: 1, adapter: 1, activations: 1, generation: 1, workspace: 1, total: 5 },
     shares: Object.fromEntries(TASK_TYPES.map((task) => [task, share])) as RunRecord["shares"],
@@ -79,20 +99,30 @@ describe("the report", () => {
     expect(curves.match(/<path class="line" d="M/g)).toHaveLength(4);
   });
 
-  it("is found again for the same configuration and rows only", async () => {
+  it("is found again for the same configuration, contents and adapter only", async () => {
     const folder = temporaryFolder();
-    const [adapter, corpus] = [join(folder, "adapter"), folder];
-    writeFileSync(join(corpus, "train.jsonl"), "{}\n");
+    const [adapter, corpus] = [join(folder, "adapter"), writeTinyCorpus(join(folder, "corpus"))];
     const made = record(adapter, corpus);
+    const { config } = made;
     await writeReport(made);
-    writeFileSync(join(adapter, "adapter_model.safetensors"), "");
-    expect(findSameRun(made.config)).toBeUndefined();
-    const { createHash } = await import("node:crypto");
-    await writeReport({ ...made, corpusSha256: createHash("sha256").update("{}\n").digest("hex") });
-    expect(findSameRun(made.config)?.trainingSeconds).toBe(4);
-    expect(findSameRun({ ...made.config, seed: 2 })).toBeUndefined();
-    writeFileSync(join(corpus, "train.jsonl"), "{}\n{}\n");
-    expect(findSameRun(made.config)).toBeUndefined();
+    writeFileSync(join(adapter, "adapter_model.safetensors"), "weights");
+    expect(await findSameRun(config)).toBeUndefined();
+
+    const contents = await contentsOf(config);
+    const adapterSha256 = createHash("sha256").update("weights").digest("hex");
+    await writeReport({ ...made, contents: { ...contents, tokens: "0".repeat(64) }, adapterSha256 });
+    expect((await findSameRun(config))?.trainingSeconds).toBe(4);
+    expect(await findSameRun({ ...config, seed: 2 })).toBeUndefined();
+
+    for (const file of [join(corpus, "train.jsonl"), join(corpus, "test.jsonl")]) {
+      const before = readFileSync(file);
+      appendFileSync(file, "\n");
+      expect(await findSameRun(config)).toBeUndefined();
+      writeFileSync(file, before);
+      expect(await findSameRun(config)).toBeDefined();
+    }
+    writeFileSync(join(adapter, "adapter_model.safetensors"), "other weights");
+    expect(await findSameRun(config)).toBeUndefined();
   });
 });
 

@@ -1,20 +1,19 @@
 /** What a finished run leaves behind beside its adapter: `report/run.json`. */
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { arch, cpus, platform, totalmem } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
-import { splitFile } from "../../data/corpus.js";
-import { readSplit } from "../../data/reader.js";
 import { TASK_TYPES, type TaskType } from "../../data/tasks.js";
 import { dslByName } from "../../dsl/registry.js";
 import type { EvaluationResult, RowScore, TaskMetrics } from "../../evaluation/metrics.js";
+import { sha256OfFile } from "../../formats/hash.js";
 import { readJson } from "../../formats/json.js";
 import { Device } from "../../runtime/device.js";
 import type { DeviceInfo } from "../../runtime/native.js";
 import type { StepRecord } from "../checkpoint.js";
 import { TrainingConfig } from "../config.js";
+import { contentsOf, type ContentOptions, type RunContents } from "../contents.js";
 import type { TrainingPlan } from "../plan.js";
 import type { TrainResult } from "../train.js";
 
@@ -37,10 +36,14 @@ export interface Example {
 }
 
 export interface RunRecord {
-  format: 1;
+  format: 2;
   config: TrainingConfig;
-  /** SHA-256 of the corpus's training and measured rows. */
-  corpusSha256: string;
+  /** The run's id. */
+  run: string;
+  /** SHA-256 of all that the run was made of. */
+  contents: RunContents;
+  /** SHA-256 of the adapter's weights. */
+  adapterSha256: string;
   machine: { system: string; processor: string; cores: number; memoryBytes: number; node: string };
   device: DeviceInfo;
   trainingSeconds: number;
@@ -56,15 +59,7 @@ export const reportFolder = (adapter: string): string => join(adapter, "report")
 
 const EXAMPLES_PER_TASK = 3;
 
-/** Of the rows that the run learns from and is measured on. */
-function corpusSha256({ corpus, evaluation }: TrainingConfig): string {
-  const hash = createHash("sha256");
-  for (const split of ["train", evaluation.split] as const) {
-    const path = join(corpus, splitFile(split));
-    if (existsSync(path)) hash.update(readFileSync(path));
-  }
-  return hash.digest("hex");
-}
+const adapterFile = (config: TrainingConfig): string => join(config.output, "adapter_model.safetensors");
 
 /** Puts together what a finished run was. `during` are the measurements on the way. */
 export async function recordRun(
@@ -77,10 +72,13 @@ export async function recordRun(
     step: number,
     found: EvaluationResult | undefined,
   ): Measurement[] => (found === undefined ? [] : [{ when, step, tasks: found.tasks, all: found.all }]);
+  await using device = Device.open(config.backend, { threads: config.threads, planned: true });
   return {
-    format: 1,
+    format: 2,
     config,
-    corpusSha256: corpusSha256(config),
+    run: result.run,
+    contents: result.contents,
+    adapterSha256: await sha256OfFile(adapterFile(config)),
     machine: {
       system: `${platform()} ${arch()}`,
       processor: cpus()[0]?.model ?? "unknown",
@@ -88,7 +86,7 @@ export async function recordRun(
       memoryBytes: totalmem(),
       node: process.versions.node,
     },
-    device: Device.open(config.backend, { threads: config.threads, planned: true }).info,
+    device: device.info,
     // Over all steps: those of a run that was resumed too.
     trainingSeconds: result.records.reduce((sum, step) => sum + step.tokens / step.tokensPerSecond, 0),
     plan: result.plan,
@@ -99,14 +97,14 @@ export async function recordRun(
       ...during,
       ...measure("after", result.steps, result.after),
     ],
-    examples: await chooseExamples(config, result),
+    examples: chooseExamples(config, result),
   };
 }
 
 /** Of each task the first rows whose answers the training changed, then others. */
-async function chooseExamples(config: TrainingConfig, { before, after }: TrainResult): Promise<Example[]> {
+function chooseExamples(config: TrainingConfig, { before, after, measured }: TrainResult): Example[] {
   if (after === undefined) return [];
-  const rows = new Map((await readSplit(config.corpus, config.evaluation.split)).map((row) => [row.id, row]));
+  const rows = new Map(measured.map((row) => [row.id, row]));
   const earlier = new Map(before?.scores.map((score) => [score.id, score]));
   const format = dslByName(config.dsl).format();
   return TASK_TYPES.flatMap((task) => {
@@ -134,12 +132,18 @@ async function chooseExamples(config: TrainingConfig, { before, after }: TrainRe
   });
 }
 
-/** The record beside an adapter, when it is of just this configuration and corpus; else undefined. */
-export function findSameRun(config: TrainingConfig): RunRecord | undefined {
+/** The record beside an adapter, when it is of just this configuration and these contents; else undefined. */
+export async function findSameRun(
+  config: TrainingConfig,
+  options: ContentOptions = {},
+): Promise<RunRecord | undefined> {
   const path = join(reportFolder(config.output), "run.json");
-  if (!existsSync(path) || !existsSync(join(config.output, "adapter_model.safetensors"))) return undefined;
+  if (!existsSync(path) || !existsSync(adapterFile(config))) return undefined;
   const record = readJson(path) as RunRecord;
-  if (record.format !== 1 || record.corpusSha256 !== corpusSha256(config)) return undefined;
+  if (record.format !== 2) return undefined;
   const recorded = TrainingConfig.safeParse(record.config);
-  return recorded.success && isDeepStrictEqual(recorded.data, config) ? record : undefined;
+  if (!recorded.success || !isDeepStrictEqual(recorded.data, config)) return undefined;
+  if (record.adapterSha256 !== (await sha256OfFile(adapterFile(config)))) return undefined;
+  const { tokens, ...contents } = record.contents;
+  return isDeepStrictEqual(contents, await contentsOf(config, options)) ? record : undefined;
 }

@@ -48,19 +48,21 @@ struct Shape {
 template <class Unit>
 struct Plan {
   Blocking logits{}, gradient{};
-  int64_t chunk, rows, gathered, buffer, scratch, bytes;
+  static constexpr int64_t elementBytes = sizeof(typename Unit::Element);
+  int64_t chunk, strideX, rows, gathered, buffer, scratch, bytes;
 
-  Plan(const Shape& s, int threads) : chunk(chunkRows<Unit>(s.T, s.V)) {
-    logits =
-        blockingFor<Unit>(chunk, ceilDivide(s.V, kPanelRows), s.D, 0, s.bf16 != Unit::kTakesBf16, threads);
+  Plan(const Shape& s, int threads)
+      : chunk(chunkRows<Unit>(s.T, s.V)), strideX(scratchStride(s.D, s.bf16 ? 2 : 4)) {
+    const RowsOfX x{s.bf16, strideX}, dLogits{Unit::kTakesBf16, s.stride * 4 / elementBytes};
+    logits = blockingFor<Unit>(chunk, ceilDivide(s.V, kPanelRows), s.D, 0, x, threads);
     Layouter layout;
     int64_t worker = logits.workerBytes();
     if (s.dx) {
-      gradient = blockingFor<Unit>(chunk, ceilDivide(s.D, kPanelRows), s.V, 0, false, threads);
+      gradient = blockingFor<Unit>(chunk, ceilDivide(s.D, kPanelRows), s.V, 0, dLogits, threads);
       worker = larger(worker, gradient.workerBytes());
     }
     rows = layout.take(s.T * 4);
-    gathered = layout.take(chunk * s.D * (s.bf16 ? 2 : 4));
+    gathered = layout.take(chunk * strideX * (s.bf16 ? 2 : 4));
     buffer = layout.take(chunk * s.stride * 4);
     scratch = layout.take(worker * threads);
     bytes = layout.bytes();
@@ -162,9 +164,10 @@ void crossEntropy(const LinearCrossEntropy& op, Context& context) {
   for (int64_t first = 0; first < supervised; first += chunk) {
     const int64_t count = smaller(chunk, supervised - first);
     for (int64_t i = 0; i < count; ++i) {
-      std::memcpy(gathered + i * xBytes, op.x.as<std::byte>() + rows[first + i] * xBytes, xBytes);
+      std::memcpy(gathered + i * plan.strideX * (s.bf16 ? 2 : 4),
+                  op.x.as<std::byte>() + rows[first + i] * xBytes, xBytes);
     }
-    const HeadSource<Unit, false> forward{Matrix(gathered, s.bf16, s.D), s.D, weight};
+    const HeadSource<Unit, false> forward{Matrix(gathered, s.bf16, plan.strideX), s.D, weight};
     multiply<Unit>(context.pool, scratch, plan.logits, count, weight.panels(), forward,
                    [&](const float* sums, int64_t row0, int64_t n, int64_t p) {
                      storeSums(Result(buffer, false, s.stride, s.stride), nullptr, sums, row0, n, p);

@@ -23,25 +23,47 @@ struct Blocking {
   int64_t rows, rowBlocks;      // rows of a task
   int64_t panels, panelBlocks;  // panels of a task
   int64_t depth;                // of a panel in scratch
+  bool gathers;                 // x is brought to scratch, once for all panels of a task
   int64_t xBytes, panelBytes, sumBytes;
 
   int64_t workerBytes() const { return xBytes + panelBytes + sumBytes; }
 };
 
-// `widen`: the unit does not take x's dtype, so x is widened into scratch, once for all panels of a task.
+// Rows a multiple of this apart share the sets of L1 (64 lines of 64 bytes a way), and too few of L2: a tile
+// reads more of them than a set has ways, and each pass over them would fetch them anew.
+constexpr int64_t kCrowdedBytes = 4096;
+
+// The main term's x: what its rows are made of, and how far apart they lie.
+struct RowsOfX {
+  bool bf16;
+  int64_t stride;  // elements
+
+  int64_t bytes() const { return stride * (bf16 ? 2 : 4); }
+};
+
+// Elements from row to row in scratch of `columns`: an odd number of lines, so that rows share no sets.
+inline int64_t scratchStride(int64_t columns, int64_t elementBytes) {
+  const int64_t lines = ceilDivide(columns * elementBytes, 64) | 1;
+  return lines * 64 / elementBytes;
+}
+
 // `extraDepth` is that of the longest extra term.
 template <class Unit>
-Blocking blockingFor(int64_t rows, int64_t panels, int64_t mainDepth, int64_t extraDepth, bool widen,
+Blocking blockingFor(int64_t rows, int64_t panels, int64_t mainDepth, int64_t extraDepth, const RowsOfX& x,
                      int threads) {
   Blocking b{};
+  const bool widen = x.bf16 != Unit::kTakesBf16;
+  // For few panels the copy would cost what it gives.
+  const bool crowded = !widen && mainDepth > 0 && panels > 4 && x.bytes() % kCrowdedBytes == 0;
+  b.gathers = widen || crowded;
   const int64_t wholeDepth = roundUp(larger(mainDepth + 1 + extraDepth, 1), kBlock);
   // A depth that goes in blocks: a block of x and the sums of several panels share L2, so that x is fetched
   // from further out once and not once a panel.
-  const bool deep = mainDepth > Unit::kDepth;
+  const bool deep = mainDepth > (crowded ? Unit::kDeepDepth : Unit::kDepth);
   const int64_t depthBlocks = ceilDivide(mainDepth, Unit::kDeepDepth);
   b.depth = deep ? roundUp(ceilDivide(mainDepth, depthBlocks), kBlock) : smaller(Unit::kDepth, wholeDepth);
   const int64_t mostRows = deep ? Unit::kDeepRows : Unit::kBlockRows;
-  b.panelBlocks = deep || widen ? smaller(panels, roundUp(ceilDivide(panels, 8), threads)) : panels;
+  b.panelBlocks = deep || b.gathers ? smaller(panels, roundUp(ceilDivide(panels, 8), threads)) : panels;
   b.panels = ceilDivide(panels, b.panelBlocks);
   b.panelBlocks = ceilDivide(panels, b.panels);
   // Several tasks a thread, so that no thread waits long for the last.
@@ -50,26 +72,31 @@ Blocking blockingFor(int64_t rows, int64_t panels, int64_t mainDepth, int64_t ex
       larger(ceilDivide(rows, mostRows), smaller(wanted, ceilDivide(rows, 4 * Unit::kRows)));
   b.rows = roundUp(ceilDivide(rows, blocks), Unit::kRows);
   b.rowBlocks = ceilDivide(rows, b.rows);
-  b.xBytes = widen ? roundUp(b.rows * b.depth * 4, 128) : 0;
-  b.panelBytes =
-      roundUp(Unit::panelElements(b.depth) * static_cast<int64_t>(sizeof(typename Unit::Element)), 128);
+  const int64_t elementBytes = sizeof(typename Unit::Element);
+  b.xBytes = b.gathers ? roundUp(b.rows * scratchStride(b.depth, elementBytes) * elementBytes, 128) : 0;
+  b.panelBytes = roundUp(Unit::panelElements(b.depth) * elementBytes, 128);
   b.sumBytes = roundUp(b.rows, Unit::kSumRows) * kPanelRows * 4 * (mainDepth > b.depth ? b.panels : 1);
   return b;
 }
 
-// Columns [k0, k0 + depth) of `rows` rows of x as the unit takes them.
+// Columns [k0, k0 + depth) of `rows` rows of x in scratch, as the unit takes them.
 template <class Unit>
-Matrix unitRows(const Matrix& x, int64_t row0, int64_t rows, int64_t k0, int64_t depth, void* scratch) {
-  if (Unit::kTakesBf16 == x.bf16) return x.at(row0, k0);
-  float* out = static_cast<float*>(scratch);
+Matrix gatherRows(const Matrix& x, int64_t row0, int64_t rows, int64_t k0, int64_t depth, void* scratch) {
+  using Element = typename Unit::Element;
+  Element* out = static_cast<Element*>(scratch);
+  const int64_t stride = scratchStride(depth, sizeof(Element));
   for (int64_t r = 0; r < rows; ++r) {
     const Matrix row = x.at(row0 + r, k0);
+    if (Unit::kTakesBf16 == x.bf16) {
+      std::memcpy(out + r * stride, row.data, depth * sizeof(Element));
+      continue;
+    }
     for (int64_t k = 0; k < depth; k += kLanes) {
       const int64_t count = smaller(kLanes, depth - k);
-      storeElements(out + r * depth, false, k, count, loadElements(row.data, row.bf16, k, count));
+      storeElements(out + r * stride, Unit::kTakesBf16, k, count, loadElements(row.data, row.bf16, k, count));
     }
   }
-  return {out, false, depth};
+  return {out, Unit::kTakesBf16, stride};
 }
 
 // Source:
@@ -96,9 +123,9 @@ struct Product {
         // xScratch holds the main term's rows, which the panels that follow still need: these are widened
         // tile by tile.
         for (int64_t r = 0; r < count; r += Unit::kRows) {
-          alignas(64) float few[Unit::kRows * Unit::kDepth];
+          alignas(64) float few[Unit::kRows * (Unit::kDepth + 16)];
           const int64_t some = smaller(Unit::kRows, count - r);
-          const Matrix x = unitRows<Unit>(extra.x, row0 + first + r, some, k0, depth, few);
+          const Matrix x = gatherRows<Unit>(extra.x, row0 + first + r, some, k0, depth, few);
           Unit::multiply(some, x, depth, panel, sums + r * kPanelRows, accumulate);
         }
         return;
@@ -132,7 +159,8 @@ struct Product {
     const int64_t depthBlocks = larger(ceilDivide(source.depth, b.depth), 1);
     for (int64_t block = 0; block < depthBlocks; ++block) {
       const int64_t k0 = block * b.depth, depth = smaller(b.depth, source.depth - k0);
-      const Matrix x = unitRows<Unit>(source.x, row0, rows, k0, depth, xScratch);
+      const Matrix x =
+          b.gathers ? gatherRows<Unit>(source.x, row0, rows, k0, depth, xScratch) : source.x.at(row0, k0);
       for (int64_t p = p0; p < p1; ++p) {
         if (depthBlocks == 1 && oneBlock(x, p)) continue;
         float* sums = allSums + (depthBlocks > 1 ? (p - p0) * b.rows * kPanelRows : 0);

@@ -47,32 +47,34 @@ struct Plan {
   using Element = typename Unit::Element;
   static constexpr int64_t kSize = sizeof(Element);
   Blocking low{}, main{}, gradA{}, gradB{};
+  int64_t strideT;  // of the transposed ones
   int64_t dxa = 0, dxaT = 0, xaT = 0, scratch, bytes, gradBPanels = 0;
 
-  Plan(const Shape& s, const Segments& segments, int threads) {
+  Plan(const Shape& s, const Segments& segments, int threads) : strideT(scratchStride(s.T, kSize)) {
     Layouter layout;
     int64_t worker = 0;
+    const RowsOfX own{Unit::kTakesBf16, strideT};
     const auto use = [&](Blocking& slot, const Blocking& b) {
       slot = b;
       worker = larger(worker, b.workerBytes());
     };
     if (s.lora && (s.dx || s.dA)) {
-      use(low, blockingFor<Unit>(s.T, s.slots() * ceilDivide(s.r, kPanelRows), 0, s.N, false, threads));
+      use(low, blockingFor<Unit>(s.T, s.slots() * ceilDivide(s.r, kPanelRows), 0, s.N, own, threads));
       dxa = layout.take(s.T * s.R * kSize);
-      dxaT = layout.take(s.T * s.R * kSize);
+      dxaT = layout.take(strideT * s.R * kSize);
     }
     if (s.dx) {
-      use(main,
-          blockingFor<Unit>(s.T, ceilDivide(s.K, kPanelRows), s.N, s.R, s.bf16 != Unit::kTakesBf16, threads));
+      const RowsOfX dy{s.bf16, s.N};
+      use(main, blockingFor<Unit>(s.T, ceilDivide(s.K, kPanelRows), s.N, s.R, dy, threads));
     }
-    if (s.dA) use(gradA, blockingFor<Unit>(s.R, ceilDivide(s.K, kPanelRows), s.T, 0, false, threads));
+    if (s.dA) use(gradA, blockingFor<Unit>(s.R, ceilDivide(s.K, kPanelRows), s.T, 0, own, threads));
     if (s.dB) {
       for (int i = 0; i < segments.count; ++i) {
         if (segments.list[i].slot >= 0)
           gradBPanels += ceilDivide(segments.list[i].end - segments.list[i].begin, kPanelRows);
       }
-      use(gradB, blockingFor<Unit>(s.r, larger(gradBPanels, 1), 0, s.T, false, threads));
-      xaT = layout.take(s.T * s.R * kSize);
+      use(gradB, blockingFor<Unit>(s.r, larger(gradBPanels, 1), 0, s.T, own, threads));
+      xaT = layout.take(strideT * s.R * kSize);
     }
     scratch = layout.take(worker * threads);
     bytes = layout.bytes();
@@ -185,10 +187,10 @@ struct GradBSource {
   }
 };
 
-// to[column][row] = from, in the unit's dtype.
+// to[column][row] = from, in the unit's dtype, columns `stride` apart.
 template <class Unit>
 void transposeRows(Context& context, const Matrix& from, int64_t rows, int64_t columns,
-                   typename Unit::Element* to) {
+                   typename Unit::Element* to, int64_t stride) {
   context.pool.parallelFor(ceilDivide(rows, 16), [&](int64_t task, int) {
     const int64_t row0 = task * 16, count = smaller(16, rows - row0);
     for (int64_t c = 0; c < columns; c += 16) {
@@ -198,7 +200,7 @@ void transposeRows(Context& context, const Matrix& from, int64_t rows, int64_t c
         lanes[i] = loadElements(from.data, from.bf16, (row0 + i) * from.stride + c, width);
       transpose16(lanes);
       for (int64_t i = 0; i < width; ++i)
-        storeElements(to, Unit::kTakesBf16, (c + i) * rows + row0, count, lanes[i]);
+        storeElements(to, Unit::kTakesBf16, (c + i) * stride + row0, count, lanes[i]);
     }
   });
 }
@@ -224,7 +226,7 @@ void backward(const LoraLinearBackward& op, Context& context) {
                      const Result to(dxa + p / low.perSlot() * s.r, Unit::kTakesBf16, s.R, s.r);
                      storeSums(to, nullptr, sums, row0, rows, column / kPanelRows);
                    });
-    if (s.dA) transposeRows<Unit>(context, Matrix(dxa, Unit::kTakesBf16, s.R), s.T, s.R, dxaT);
+    if (s.dA) transposeRows<Unit>(context, Matrix(dxa, Unit::kTakesBf16, s.R), s.T, s.R, dxaT, plan.strideT);
   }
   if (s.dx) {
     const MainSource<Unit> main{dy,
@@ -239,7 +241,7 @@ void backward(const LoraLinearBackward& op, Context& context) {
                    });
   }
   if (s.dA) {
-    const GradASource<Unit> gradA{Matrix(dxaT, Unit::kTakesBf16, s.T), s.T, s.K, Matrix(op.x)};
+    const GradASource<Unit> gradA{Matrix(dxaT, Unit::kTakesBf16, plan.strideT), s.T, s.K, Matrix(op.x)};
     const Matrix before(op.dLoraA);
     multiply<Unit>(context.pool, scratch, plan.gradA, s.R, ceilDivide(s.K, kPanelRows), gradA,
                    [&](const float* sums, int64_t row0, int64_t rows, int64_t p) {
@@ -248,8 +250,8 @@ void backward(const LoraLinearBackward& op, Context& context) {
   }
   if (s.dB && plan.gradBPanels > 0) {
     Element* xaT = part<Element>(context.workspace, plan.xaT);
-    transposeRows<Unit>(context, Matrix(op.xa), s.T, s.R, xaT);
-    const GradBSource<Unit> gradB{Matrix(xaT, Unit::kTakesBf16, s.T), 0, s.T, s.r, segments, dy};
+    transposeRows<Unit>(context, Matrix(op.xa), s.T, s.R, xaT, plan.strideT);
+    const GradBSource<Unit> gradB{Matrix(xaT, Unit::kTakesBf16, plan.strideT), 0, s.T, s.r, segments, dy};
     float* dLoraB = op.dLoraB.as<float>();
     multiply<Unit>(context.pool, scratch, plan.gradB, s.r, plan.gradBPanels, gradB,
                    [&](const float* sums, int64_t row0, int64_t rows, int64_t p) {

@@ -51,16 +51,16 @@ struct Plan {
 
   Plan(const Shape& s, int threads) {
     Layouter layout;
-    const bool widen = s.bf16 != Unit::kTakesBf16;
+    const RowsOfX x{s.bf16, s.K};
     if (s.byRow) rows = layout.take(RowLora::bytes(s.T, s.R));
     if (s.direct) {
       directX =
           layout.take(s.bf16 ? directBytes<DirectUnitForBf16>(s.T, s.K) : directBytes<UnitForF32>(s.T, s.K));
     } else {
-      main = blockingFor<Unit>(s.T, ceilDivide(s.N, kPanelRows), s.K, s.r, widen, threads);
+      main = blockingFor<Unit>(s.T, ceilDivide(s.N, kPanelRows), s.K, s.r, x, threads);
       int64_t worker = main.workerBytes();
       if (s.lora) {
-        low = blockingFor<Unit>(s.T, ceilDivide(s.R, kPanelRows), s.K, 0, widen, threads);
+        low = blockingFor<Unit>(s.T, ceilDivide(s.R, kPanelRows), s.K, 0, x, threads);
         worker = larger(worker, low.workerBytes());
         xa = layout.take(s.T * s.R * static_cast<int64_t>(sizeof(typename Unit::Element)));
       }

@@ -4,7 +4,8 @@
  * result are made, and a statement of another form is left as it is, on one line.
  */
 import type { Schema } from "../../dsl.js";
-import { joinSql, splitTopLevel, tokenizeSql, type SqlToken } from "./sql_tokens.js";
+import { lexSql, type SqlToken } from "../../text/sql-lexer.js";
+import { splitTopLevel, writeSql } from "../../text/sql.js";
 
 /** Names that must stay quoted in common dialects. */
 const RESERVED = new Set(
@@ -20,7 +21,9 @@ const isWord = (token: SqlToken | undefined, word: string): boolean =>
 function unquote(token: SqlToken): SqlToken {
   if (token.kind !== "quoted") return token;
   const name = token.text.slice(1, -1);
-  return /^[a-z_][a-z0-9_]*$/.test(name) && !RESERVED.has(name) ? { kind: "word", text: name } : token;
+  return /^[a-z_][a-z0-9_]*$/.test(name) && !RESERVED.has(name)
+    ? { ...token, kind: "word", text: name }
+    : token;
 }
 
 /** Drops `t0.` and `AS t0`; only sound where each scope has one source. */
@@ -105,7 +108,7 @@ function parseSelect(tokens: readonly SqlToken[]): Select | undefined {
 }
 
 const isStar = (select: Select): boolean =>
-  select.items.length === 1 && joinSql(select.items[0] ?? []) === "*";
+  select.items.length === 1 && writeSql(select.items[0] ?? []) === "*";
 
 /** The expression and the name of one item: `SUM(x) AS total`, or a plain column. */
 function item(tokens: readonly SqlToken[]): { expression: SqlToken[]; name: string | undefined } {
@@ -159,7 +162,7 @@ function toHaving(condition: readonly SqlToken[], grouped: Select): SqlToken[] |
   for (const token of condition) {
     const expression = byName.get(token.text);
     const isCall =
-      /^[A-Z_]+\(.*\)$/.test(joinSql(expression ?? [])) &&
+      /^[A-Z_]+\(.*\)$/.test(writeSql(expression ?? [])) &&
       splitTopLevel(expression ?? [], (t) => t.kind === "symbol" && /^[-+*/]$/.test(t.text)).length === 1;
     if (expression !== undefined && expression.length > 1 && !isCall) return undefined;
     out.push(...(expression ?? [token]));
@@ -210,9 +213,9 @@ const isInWindow = (tokens: readonly SqlToken[], at: number): boolean =>
 
 /** `sql` as Ibis printed it for tables of `schema`, on one line and without what a reader does not need. */
 export function compactSql(sql: string, schema: Schema): string {
-  const tokens = dropComputedNames(tokenizeSql(sql).map(unquote));
-  if (tokens.some((token) => isWord(token, "JOIN"))) return joinSql(tokens);
+  const tokens = dropComputedNames(lexSql(sql).map(unquote));
+  if (tokens.some((token) => isWord(token, "JOIN"))) return writeSql(tokens);
   const plain = dropAliases(tokens);
   const select = parseSelect(plain);
-  return joinSql(select === undefined ? plain : writeSelect(fold(select, schema)));
+  return writeSql(select === undefined ? plain : writeSelect(fold(select, schema)));
 }

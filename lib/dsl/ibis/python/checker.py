@@ -8,12 +8,14 @@ import ibis
 import ibis.backends.sql.compilers as compilers
 import ibis.common.exceptions as exc
 import inference
+import names
 import plan
 from ibis.common.deferred import Deferred
 from ibis.expr.types import Table, Value
 from ibis.expr.types.groupby import GroupedTable
 from interpreter import Interpreter, parse
 from policy import Policy, Refused, disarm
+from tables import namespace, variables
 
 disarm()
 POLICY = Policy()
@@ -52,7 +54,7 @@ def make_tables(schema):
                 raise RequestError(
                     f"table `{name}`, column `{column}`: {dtype!r} is not an Ibis type ({reason[0] if reason else type(error).__name__})"
                 )
-        tables[name] = ibis.table(types, name=name)
+        tables[name] = ibis.table(types, **namespace(name))
     return tables
 
 
@@ -73,9 +75,9 @@ def parse_text(text):
         raise Failure("parse", error, getattr(error, "node", None))
 
 
-def build(tree, tables):
+def build(tree, tables, make_interpreter=Interpreter):
     """The Ibis expression that the tree makes over `tables`."""
-    interpreter = Interpreter(POLICY, tables)
+    interpreter = make_interpreter(POLICY, variables(tables))
     try:
         value = interpreter.run(tree)
     except Exception as error:
@@ -109,7 +111,7 @@ def compile_sql(expr, dialect):
     if not hasattr(getattr(compilers, dialect, None), "compiler"):
         raise RequestError(f"{dialect!r} is not a dialect that Ibis compiles to", "dialect-unknown")
     try:
-        return str(ibis.to_sql(expr, dialect=dialect))
+        return names.settle(str(ibis.to_sql(expr, dialect=dialect)))
     except Exception as error:
         raise Failure("compile", error)
 
@@ -134,7 +136,7 @@ def describe_error(error, node):
             where |= {"endLine": error.end_lineno, "endColumn": error.end_offset - 1}
     else:
         message, where = str(error), position(node)
-    message = ADDRESS.sub("", message)
+    message = names.settle(ADDRESS.sub("", message))
     result = {"type": name, "message": message if len(message) <= 4000 else message[:4000] + " …"}
     if where is not None:
         result["position"] = where
@@ -157,6 +159,8 @@ def check(text, schema=None, dialect="duckdb", label=False):
     except Failure as failure:
         verdict = {"stage": failure.stage, "ok": False, "error": describe_error(failure.error, failure.node)}
         inferred = getattr(failure, "schema", inferred)
+        if getattr(failure, "depends", False):
+            verdict["dependsOnSchema"] = True
     if inferred is not None:
         verdict["inferredSchema"] = inferred
     verdict["milliseconds"] = round((time.perf_counter() - start) * 1000, 3)

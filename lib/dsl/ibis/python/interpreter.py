@@ -214,7 +214,10 @@ class Interpreter:
                     self.keyword(kwargs, key, value[key])
             else:
                 self.keyword(kwargs, keyword.arg, value)
-        return self.policy.admit(function(*args, **kwargs))
+        return self.policy.admit(self.invoke(function, args, kwargs))
+
+    def invoke(self, function, args, kwargs):
+        return function(*args, **kwargs)
 
     def keyword(self, kwargs, key, value):
         if key in kwargs:

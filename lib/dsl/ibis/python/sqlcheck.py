@@ -1,70 +1,226 @@
-"""Parses untrusted SQL with sqlglot, which Ibis compiles through, and brings a query to one normal form."""
+"""Judges untrusted SQL with sqlglot, which Ibis compiles through, and brings a query to one normal form.
+
+sqlglot knows the grammar of a dialect but not its binder, so it refuses only what is certain: text that does not
+parse, tables and columns that the schema lacks, and the mistakes of `sqlrules`. Unknown functions pass.
+"""
+
+import re
 
 import ibis
 import ibis.backends.sql.compilers as compilers
 import sqlglot
+import sqlrules
 from checker import RequestError, make_tables
 from sqlglot import exp
-from sqlglot.errors import ParseError, SqlglotError
-from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
-from sqlglot.optimizer.qualify import qualify
-from sqlglot.optimizer.simplify import simplify
+from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.optimizer.qualify_columns import qualify_columns
+from sqlglot.optimizer.qualify_tables import qualify_tables
+from sqlglot.schema import MappingSchema
+from tables import table_parts
 
 MAX_SQL = 100_000
+# Types that DuckDB has only with an extension, or not at all: their columns may be bound to anything.
+NO_DUCKDB_TYPE = '"NULL"'
+# The aliases that the normal form gives to tables.
+CANONICAL_ALIAS = re.compile(r"_\d+")
+# What gives rows.
+QUERIES = (exp.Query, exp.Values, exp.Pivot)
 
 
 def check_sql(sql, schema=None, dialect="duckdb"):
-    """`{"ok", "canonical"}` or `{"ok", "error"}`. With a schema the columns are resolved and must exist."""
-    try:
-        return {"ok": True, "canonical": canonical(sql, schema, dialect)}
-    except ParseError as error:
-        return {"ok": False, "error": describe_parse_error(error)}
-    except (SqlglotError, ValueError, TypeError, RecursionError) as error:
-        return {"ok": False, "error": {"type": type(error).__name__, "message": str(error)[:4000]}}
-
-
-def canonical(sql, schema, dialect):
-    if len(sql) > MAX_SQL:
-        raise ValueError(f"the SQL has {len(sql)} characters; the limit is {MAX_SQL}")
+    """`{"stage", "ok"}` with `error`, and with `canonical` when the text is one query."""
     compiler = compiler_of(dialect)
-    sql_dialect = compiler.dialect
-    statements = [s for s in sqlglot.parse(sql, read=sql_dialect) if s is not None]
-    if len(statements) != 1:
-        raise ValueError(f"the SQL holds {len(statements)} statements, not one")
-    query = statements[0]
-    if not isinstance(query, exp.Query):
-        raise TypeError(f"the statement is a {query.key.upper()}, not a query")
-    query = normalize_identifiers(query, dialect=sql_dialect)
     if schema is not None:
         make_tables(schema)  # raises RequestError where it is the schema that is wrong
-        types = {
-            table: {column: compiler.type_mapper.to_string(ibis.dtype(t)) for column, t in columns.items()}
-            for table, columns in schema.items()
-        }
-        query = qualify(query, schema=types, dialect=sql_dialect, canonicalize_table_aliases=True)
-    query = simplify(query, dialect=sql_dialect)
-    return query.sql(dialect=sql_dialect, pretty=True, identify=True, comments=False)
+    try:
+        query = parse_query(sql, compiler.dialect)
+    except (ParseError, TokenError, ValueError, TypeError, RecursionError) as error:
+        return {"stage": "parse", "ok": False, "error": describe_parse_error(sql, error)}
+    tables = None if schema is None else Tables(schema, compiler, query)
+    try:
+        qualified, failure = resolve(query, tables, compiler.dialect)
+    except RecursionError:  # parsed, but too deep to walk
+        return {"stage": "compile", "ok": True}
+    answer = {"stage": "compile", "ok": True}
+    if tables is not None:
+        try:
+            sqlrules.judge(query, qualified, failure, tables, compiler.dialect)
+        except sqlrules.Mistake as mistake:
+            answer = {"stage": mistake.stage, "ok": False, "error": describe_mistake(sql, mistake)}
+        except RecursionError:
+            pass
+    text = canonical(query, qualified, compiler.dialect)
+    return answer if text is None else answer | {"canonical": text}
+
+
+def duckdb_tables(schema):
+    """The tables of `schema` as DuckDB makes them, and the columns whose types it lacks."""
+    make_tables(schema)
+    mapper = compiler_of("duckdb").type_mapper
+    tables, lacking = [], []
+    for table, columns in schema.items():
+        listed = []
+        for column, text in columns.items():
+            dtype = ibis.dtype(text)
+            try:
+                kind = mapper.to_string(dtype)
+            except Exception:
+                kind = NO_DUCKDB_TYPE
+            if dtype.is_geospatial() or dtype.is_inet() or dtype.is_macaddr() or dtype.is_unknown():
+                kind = NO_DUCKDB_TYPE
+            if kind == NO_DUCKDB_TYPE:
+                lacking.append(column)
+            listed.append([column, kind])
+        tables.append({"path": table_parts(table), "columns": listed})
+    return {"tables": tables, "lacking": lacking}
 
 
 def compiler_of(dialect):
-    provider = getattr(compilers, dialect, None)
+    provider = getattr(compilers, dialect, None) if isinstance(dialect, str) else None
     if not hasattr(provider, "compiler"):
         raise RequestError(f"{dialect!r} is not a dialect that Ibis compiles to", "dialect-unknown")
     return provider.compiler
 
 
-def describe_parse_error(error):
+def parse_query(sql, dialect):
+    if len(sql) > MAX_SQL:
+        raise ValueError(f"the SQL has {len(sql)} characters; the limit is {MAX_SQL}")
+    statements = [
+        s for s in sqlglot.parse(sql, read=dialect) if s is not None and not isinstance(s, exp.Semicolon)
+    ]
+    if len(statements) != 1:
+        raise ValueError(f"the SQL holds {len(statements)} statements, not one")
+    if not isinstance(statements[0], QUERIES):
+        raise TypeError(f"a query is asked for, not {statements[0].key.upper()}")
+    return statements[0]
+
+
+class Tables:
+    """The schema as sqlglot takes it, spelled as the schema spells it, and the query's identifiers brought to that."""
+
+    def __init__(self, schema, compiler, query):
+        self.columns = {}
+        for table, columns in schema.items():
+            types = {name: self.type_of(compiler, text) for name, text in columns.items()}
+            self.columns[table] = types
+        self.spelling = {}
+        for name in {*schema, *(c for columns in schema.values() for c in columns)}:
+            self.spelling.setdefault(name.casefold(), set()).add(name)
+        self.mapping = MappingSchema(self.columns, dialect=compiler.dialect, normalize=False)
+        self.respell(query, Dialect.get_or_raise(compiler.dialect))
+
+    @staticmethod
+    def type_of(compiler, text):
+        try:
+            return compiler.type_mapper.from_ibis(ibis.dtype(text))
+        except Exception:  # the dialect lacks the type; the column may still be there unread
+            return exp.DataType.build("unknown")
+
+    def respell(self, query, dialect):
+        loose = dialect.normalization_strategy is NormalizationStrategy.CASE_INSENSITIVE
+        for identifier in query.find_all(exp.Identifier):
+            spellings = self.spelling.get(identifier.this.casefold(), ())
+            if (loose or not identifier.quoted) and len(spellings) == 1:
+                identifier.set("this", next(iter(spellings)))
+            else:
+                dialect.normalize_identifier(identifier)
+            identifier.set("quoted", True)
+
+
+def resolve(query, tables, dialect):
+    """The query with its tables and columns qualified, or None and the reason why sqlglot cannot."""
+    if tables is None:
+        return None, None
+    try:
+        # As `qualify` does it, but for the case of identifiers, which the schema has settled.
+        qualified = qualify_tables(query.copy(), dialect=dialect)
+        return qualify_columns(qualified, tables.mapping, dialect=dialect), None
+    except RecursionError:
+        raise
+    except Exception as error:
+        return None, error
+
+
+def canonical(query, qualified, dialect):
+    """
+    The normal form, or None. Queries of one form mean the same: it settles layout, comments, quotes, some needless brackets,
+    the case of identifiers that have none, and with a schema stars, qualification and the aliases of tables.
+    """
+    try:
+        form = query.copy() if qualified is None else qualified.copy()
+        if qualified is not None and not any(CANONICAL_ALIAS.fullmatch(i.name) for i in form.find_all(exp.Identifier)):
+            try:
+                form = qualify_tables(form, dialect=dialect, canonicalize_table_aliases=True)
+            except Exception:
+                form = qualified.copy()
+        if qualified is None:
+            known = Dialect.get_or_raise(dialect)
+            for identifier in form.find_all(exp.Identifier):
+                known.normalize_identifier(identifier)
+        return unwrap(form, dialect).sql(dialect=dialect, pretty=True, identify=True, comments=False)
+    except Exception:
+        return None
+
+
+def unwrap(query, dialect):
+    """Without the brackets that say nothing: the text without them parses to the same tree."""
+
+    def bare(tree):
+        tree = tree.copy()
+        for paren in list(tree.find_all(exp.Paren)):
+            if paren is tree:
+                return tree
+            paren.replace(paren.this)
+        return tree
+
+    wanted = bare(query)
+    text = wanted.sql(dialect=dialect, identify=True, comments=False)
+    if text == query.sql(dialect=dialect, identify=True, comments=False):
+        return query
+    try:
+        again = sqlglot.parse_one(text, read=dialect)
+        if again.sql(dialect=dialect, identify=True, comments=False) == text and bare(again) == again == wanted:
+            return wanted
+    except Exception:
+        pass
+    return query
+
+
+def describe_parse_error(sql, error):
     result = {"type": type(error).__name__, "message": str(error)[:4000]}
-    first = error.errors[0] if error.errors else {}
+    first = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
     if first.get("description"):
         result["message"] = first["description"]
-    if first.get("line"):
+    line = first.get("line")
+    if line and line <= sql.count("\n") + 1:
         # sqlglot gives the column of the last character of the token at fault, counted from 1.
-        column = max(first["col"] - len(first.get("highlight") or " "), 0)
+        text = sql.split("\n")[line - 1]
+        end = first["col"]
+        start = max(end - len(first.get("highlight") or " "), 0)
         result["position"] = {
-            "line": first["line"],
-            "column": column,
-            "endLine": first["line"],
-            "endColumn": first["col"],
+            "line": line,
+            "column": width(text[:start]),
+            "endLine": line,
+            "endColumn": width(text[:end]),
         }
     return result
+
+
+def describe_mistake(sql, mistake):
+    result = {"type": type(mistake.error).__name__, "message": str(mistake.error)[:4000]}
+    start, end = mistake.place or (None, None)
+    if start is not None and end < len(sql):
+        before, within = sql[:start], sql[: end + 1]
+        result["position"] = {
+            "line": before.count("\n") + 1,
+            "column": width(before[before.rfind("\n") + 1 :]),
+            "endLine": within.count("\n") + 1,
+            "endColumn": width(within[within.rfind("\n") + 1 :]),
+        }
+    return result
+
+
+def width(text):
+    """Columns count bytes of UTF-8."""
+    return len(text.encode("utf-8", "surrogatepass"))

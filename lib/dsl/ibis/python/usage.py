@@ -1,319 +1,334 @@
-"""Reads from a syntax tree which tables and columns a text speaks of, and what it does with each column."""
+"""What a syntax tree tells of columns by the way it uses their names, whichever tables they belong to: of what types
+they can be, the likeliest first. And which names it reads but never binds: its tables."""
 
 import ast
 import re
 
 import ibis
-import ibis.expr.types as ir
+import ibis.expr.datatypes as dt
 from policy import BUILTINS, is_builtin
 
+NUMERIC = (dt.float64, dt.int64)
+TEMPORAL = (dt.timestamp, dt.date)
+ARRAY = dt.Array(dt.string)
+MAP = dt.Map(dt.string, dt.string)
 # In order of preference where the uses leave a choice.
-CANDIDATES = [
-    "string",
-    "float64",
-    "int64",
-    "timestamp",
-    "boolean",
-    "date",
-    "array<string>",
-    "struct<field: string>",
-]
-NUMERIC = {"float64", "int64"}
+CANDIDATES = (
+    dt.string, *NUMERIC, *TEMPORAL, dt.boolean, ARRAY, MAP, dt.json, dt.Struct({"field": dt.string}),
+    dt.Array(dt.float64), dt.Array(dt.int64), dt.Array(dt.Array(dt.string)), dt.time, dt.Interval("s"), dt.binary, dt.uuid, dt.inet, dt.Decimal(18, 3),
+)  # fmt: skip
 METHODS = {
     t: frozenset(n for n in dir(type(ibis.table({"c": t}, name="t")["c"])) if not n.startswith("_"))
     for t in CANDIDATES
 }
-TABLE_API = frozenset(n for n in dir(ir.Table) if not n.startswith("_"))
-JOINS = frozenset(n for n in TABLE_API if n.endswith("join"))
-SET_OPERATIONS = frozenset(["union", "intersect", "difference"])
-# Methods whose plain string arguments name columns of the receiver.
-BY_NAME = frozenset(
-    "select group_by order_by drop distinct relocate aggregate agg nunique value_counts topk "
-    "drop_null dropna unnest unpack pivot_longer over rename".split()
-)
-NAMING_KEYWORDS = frozenset(
-    ["names_from", "values_from", "on", "by", "group_by", "order_by", "subset", "id_cols"]
-)
+# A field of a struct is told from a method that somebody forgot to call by its name.
+ANY_METHOD = frozenset().union(*METHODS.values())
+# Those that are read, not called.
+PROPERTIES = {
+    t: frozenset(n for n in names if isinstance(getattr(type(ibis.table({"c": t}, name="t")["c"]), n), property))
+    for t, names in METHODS.items()
+}
+# What these return is of the type that they are called on.
+PRESERVING = frozenset("""
+    abs arbitrary asc clip coalesce desc fill_null first ffill bfill lag last lead max min mode name nullif over quantile
+    substitute topk truncate
+    """.split())
+# Arguments of these are of the type that they are called on.
+ALIKE = frozenset("isin notin between fill_null nullif coalesce clip identical_to max min".split())
+COLUMN_OF = {"unpack": dt.Struct({"field": dt.string}), "unnest": ARRAY, "window_by": dt.timestamp}
 DATE = re.compile(r"^\d{4}-\d{2}-\d{2}")
+# What a name alone suggests, where nothing else tells.
+HINTS = [
+    (re.compile(pattern, re.IGNORECASE), dtype)
+    for pattern, dtype in [
+        (r"(^|_)(is|has|was|can|should)_|^(active|enabled|deleted|flag|valid)$", dt.boolean),
+        (r"(_at|(^|_)(ts|timestamp|datetime|time))$", dt.timestamp),
+        (r"(^|_)(date|day|dob|birthday)$|^date_", dt.date),
+        (r"(^|_)(id|key|n|num|count|qty|quantity|age|year|month|rank|number|size)$|^(n|num)_", dt.int64),
+        (
+            r"(^|_)(price|amount|total|value|score|rate|cost|revenue|salary|balance|weight|height|width|length|"
+            r"lat|lon|latitude|longitude|temperature|ratio|pct|percent|discount|tax|sales|profit|x|y|z)$",
+            dt.float64,
+        ),
+    ]
+]
 
 
 class Column:
-    """What the uses allow a column to be."""
+    """What the uses of one name allow it to be."""
 
-    def __init__(self):
+    def __init__(self, name):
         self.types = list(CANDIDATES)
+        self.fields = {}  # of a struct, in order of their mention
+        self.certain = False  # a use has told something
+        self.hint = next((t for pattern, t in HINTS if pattern.search(name)), None)
 
     def restrict(self, allowed, preferred=None):
         kept = [t for t in self.types if t in allowed]
-        if kept:
-            self.types = kept
-        if preferred in self.types:
-            self.types.remove(preferred)
-            self.types.insert(0, preferred)
+        if not kept:
+            return
+        self.certain = True
+        self.types = kept
+        if preferred in kept:
+            kept.remove(preferred)
+            kept.insert(0, preferred)
 
 
-class Usage(ast.NodeVisitor):
-    """`tables`: table → column → Column. `references`: (table, column, node), one for each mention."""
+class Usage:
+    def __init__(self, tree, known):
+        self.columns, self.equal = {}, []
+        self.nodes = list(ast.walk(tree))
+        self.called = {id(n.func) for n in self.nodes if isinstance(n, ast.Call)}
+        self.known = set(known)
+        for node in self.nodes:
+            visit = getattr(self, "on_" + type(node).__name__, None)
+            if visit is not None:
+                visit(node)
+        for left, right in self.equal:
+            self.unify(self.column(left), self.column(right))
+        self.tables = self.free_names()
 
-    def __init__(self, tree, names):
-        self.tables, self.references, self.equal = {}, [], []
-        self.known = set(names)
-        self.assigned, self.scope, self.derived = {}, [], {}
-        self.collect_derived(tree)
-        self.visit(tree)
-        self.unify()
-
-    def collect_derived(self, tree):
-        """Names that the text itself gives to columns, with the end of the call that gives them."""
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-                continue
-            names = [k.arg for k in node.keywords if k.arg is not None]
-            if node.func.attr in ("name", "names_to", "values_to"):
-                names += [
-                    a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
-                ]
-            for k in node.keywords:
-                if k.arg in ("names_to", "values_to") and isinstance(k.value, ast.Constant):
-                    names.append(k.value.value)
-            for argument in node.args:
-                if isinstance(argument, ast.Dict):
-                    names += [k.value for k in argument.keys if isinstance(k, ast.Constant)]
-            for name in names:
-                end = (node.end_lineno, node.end_col_offset)
-                self.derived[name] = min(self.derived.get(name, end), end)
-
-    def mention(self, table, column, node):
-        if table is None or not isinstance(column, str) or not column.isidentifier() and not column.strip():
-            return None
-        place = (node.end_lineno, node.end_col_offset)
-        if (
-            column in self.derived
-            and self.derived[column] < place
-            and column not in self.tables.get(table, ())
-        ):
-            return None
-        found = self.tables.setdefault(table, {}).setdefault(column, Column())
-        self.references.append((table, column, node))
-        return found
-
-    # Which table an expression is rooted in.
-
-    def root(self, node):
-        while isinstance(node, (ast.Call, ast.Attribute, ast.Subscript)):
-            node = node.func if isinstance(node, ast.Call) else node.value
-        if not isinstance(node, ast.Name):
-            return None
-        if node.id == "_" or any(node.id in names for names, _ in self.scope):
-            return self.row_table(node.id)
-        if node.id in self.assigned:
-            return self.assigned[node.id]
-        return node.id if node.id in self.tables else None
-
-    def row_table(self, name):
-        for names, table in reversed(self.scope):
-            if name in names:
-                return table
-        return None
-
-    def is_table(self, node):
-        """Whether `node` stands for a table: a table's name, `_`, a lambda's row, or a chain of table methods."""
-        if isinstance(node, ast.Name):
-            return (
-                node.id in self.tables
-                or node.id in self.assigned
-                or any(node.id in names for names, _ in self.scope)
+    def free_names(self):
+        """Names that the text reads and nowhere binds, in the order of their first mention."""
+        bound, read = set(self.known), []
+        for node in self.nodes:
+            if isinstance(node, ast.Name):
+                if isinstance(node.ctx, ast.Load):
+                    read += [node] if id(node) not in self.called else []
+                else:
+                    bound.add(node.id)
+            elif isinstance(node, ast.arg):
+                bound.add(node.arg)
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                bound |= {a.asname or a.name.split(".")[0] for a in node.names}
+            elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                bound.add(node.name)
+        read.sort(key=lambda n: (n.lineno, n.col_offset))
+        return list(
+            dict.fromkeys(
+                n.id for n in read if n.id not in bound and n.id not in BUILTINS and not is_builtin(n.id)
             )
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            return node.func.attr in TABLE_API and self.is_table(node.func.value)
+        )
+
+    def column(self, name):
+        if name not in self.columns:
+            self.columns[name] = Column(name)
+        return self.columns[name]
+
+    def candidates(self, name):
+        """The types that `name` may have, the likeliest first; never empty."""
+        column = self.columns.get(name) or Column(name)
+        types = list(column.types)
+        hint = column.hint
+        if hint in types and (
+            not column.certain or any(hint in kin and types[0] in kin for kin in (NUMERIC, TEMPORAL))
+        ):
+            types.remove(hint)
+            types.insert(0, hint)
+        return [self.struct(name) if isinstance(t, dt.Struct) else t for t in types]
+
+    def struct(self, name):
+        fields = self.columns[name].fields if name in self.columns else {}
+        return dt.Struct({f: self.candidates(f)[0] for f in fields if f != name} or {"field": dt.string})
+
+    def is_called_name(self, name):
+        return any(isinstance(n, ast.Name) and n.id == name and id(n) in self.called for n in self.nodes)
+
+    def is_only_called(self, name, within=None):
+        """Whether `name` stands in the text, and first in the node `within`, as a method that is called and no other way."""
+        for nodes in (list(ast.walk(within)) if within is not None else [], self.nodes):
+            uses = [n for n in nodes if isinstance(n, ast.Attribute) and n.attr == name]
+            if uses:
+                return all(id(n) in self.called for n in uses)
         return False
 
-    # The walk.
+    # What a node says of the columns in it.
 
-    def visit_Assign(self, node):
-        self.visit(node.value)
-        for target in node.targets:
-            if isinstance(target, ast.Name):
-                self.assigned[target.id] = self.root(node.value)
-
-    def visit_Import(self, node):
-        self.known |= {a.asname or a.name for a in node.names}
-
-    visit_ImportFrom = visit_Import
-
-    def visit_Name(self, node):
-        bound = any(node.id in names for names, _ in self.scope)
-        if not (
-            bound
-            or node.id in self.known
-            or node.id in self.assigned
-            or node.id in BUILTINS
-            or is_builtin(node.id)
-        ):
-            self.tables.setdefault(node.id, {})
-
-    def visit_comprehensions(self, node):
-        for generator in node.generators:
-            self.known |= {n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)}
-        self.generic_visit(node)
-
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_comprehensions
-
-    def visit_Lambda(self, node):
-        table = self.row_table("_")
-        self.scope.append(({a.arg for a in node.args.args}, table))
-        self.visit(node.body)
-        self.scope.pop()
-
-    def visit_Call(self, node):
-        function = node.func
-        if not isinstance(function, ast.Name):
-            self.visit(function.value if isinstance(function, ast.Attribute) else function)
-        is_method = isinstance(function, ast.Attribute)
-        receiver = self.root(function.value) if is_method else None
-        on_table = is_method and (self.is_table(function.value) or function.attr in BY_NAME)
-        if on_table and receiver is not None:
-            self.scope.append(({"_"}, receiver))
-        if is_method and isinstance(function.value, (ast.Attribute, ast.Subscript)):
-            self.learn_method(function.value, function.attr, node)
-        for argument in node.args:
-            self.visit(argument)
-        for keyword in node.keywords:
-            self.visit(keyword.value)
-        if is_method:
-            self.named_columns(node, function.attr, receiver)
-        if on_table and receiver is not None:
-            self.scope.pop()
-
-    def named_columns(self, node, method, receiver):
-        table = receiver or self.row_table("_")
-        if method in JOINS and node.args:
-            self.join(node, receiver)
-        elif method in SET_OPERATIONS:
-            for other in node.args:
-                self.equal.append((receiver, None, self.root(other), None))
-        elif method in BY_NAME:
-            for argument in node.args:
-                self.strings(argument, table, of_values=method == "rename")
-        if method in ("desc", "asc", "cols", "c"):
-            for argument in node.args:
-                self.strings(argument, self.row_table("_"))
-        for keyword in node.keywords:
-            if keyword.arg in NAMING_KEYWORDS or method == "rename":
-                self.strings(keyword.value, table)
-        if method in ("filter", "ifelse"):
-            for argument in node.args if method == "filter" else node.args[:1]:
-                self.learn(argument, {"boolean"})
-
-    def strings(self, node, table, of_values=False):
-        if isinstance(node, ast.Constant):
-            self.mention(table, node.value, node)
-        elif isinstance(node, (ast.List, ast.Tuple)):
-            for item in node.elts:
-                self.strings(item, table)
-        elif isinstance(node, ast.Dict) and of_values:
-            for value in node.values:
-                self.strings(value, table)
-
-    def join(self, node, left):
-        right = self.root(node.args[0])
-        positional = node.args[1:] if node.func.attr == "asof_join" else node.args[1:2]
-        keys = [*positional, *(k.value for k in node.keywords if k.arg == "predicates")]
-        for key in keys:
-            for item in key.elts if isinstance(key, (ast.List, ast.Tuple)) else [key]:
-                pair = (
-                    item.elts
-                    if isinstance(item, (ast.Tuple, ast.List)) and len(item.elts) == 2
-                    else [item, item]
-                )
-                names = [p.value for p in pair if isinstance(p, ast.Constant) and isinstance(p.value, str)]
-                if len(names) == 2:
-                    for table, name in ((left, names[0]), (right, names[1])):
-                        self.mention(table, name, item)
-                    self.equal.append((left, names[0], right, names[1]))
-
-    def visit_Attribute(self, node):
-        self.generic_visit(node)
-        if self.is_table(node.value) and node.attr not in TABLE_API:
-            self.mention(self.root(node.value), node.attr, node)
-
-    def visit_Subscript(self, node):
-        self.generic_visit(node)
-        if self.is_table(node.value):
-            self.strings(node.slice, self.root(node.value))
-
-    def visit_Compare(self, node):
-        self.generic_visit(node)
-        self.pairs([node.left, *node.comparators])
-
-    def visit_BinOp(self, node):
-        self.generic_visit(node)
-        if isinstance(node.op, (ast.BitAnd, ast.BitOr)):
-            self.learn(node.left, {"boolean"})
-            self.learn(node.right, {"boolean"})
-        elif isinstance(node.op, (ast.Add, ast.Sub)):
-            self.pairs([node.left, node.right])
-            self.learn(node.left, NUMERIC | {"string", "timestamp", "date"}, "float64")
-            self.learn(node.right, NUMERIC | {"string", "timestamp", "date"}, "float64")
-        else:
-            self.learn(node.left, NUMERIC)
-            self.learn(node.right, NUMERIC)
-
-    def visit_UnaryOp(self, node):
-        self.generic_visit(node)
-        self.learn(node.operand, {"boolean"} if isinstance(node.op, ast.Invert) else NUMERIC)
-
-    # What the uses tell.
-
-    def column(self, node):
-        """The Column that `node` denotes by itself, if it does."""
-        for table, name, place in reversed(self.references):
-            if place is node or isinstance(node, ast.Subscript) and place is node.slice:
-                return self.tables[table][name]
+    def name_of(self, node):
+        """The column that `node` denotes, itself or through methods that keep its type."""
+        while True:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                if node.func.attr not in PRESERVING:
+                    return None
+                node = node.func.value
+            elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+                node = node.operand
+            else:
+                break
+        if isinstance(node, ast.Attribute) and id(node) not in self.called:
+            return node.attr
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            return node.slice.value if isinstance(node.slice.value, str) else None
         return None
 
     def learn(self, node, allowed, preferred=None):
-        column = self.column(node)
-        if column is not None:
-            column.restrict(allowed, preferred)
+        name = self.name_of(node)
+        if name is not None:
+            self.column(name).restrict(allowed, preferred)
 
-    def learn_method(self, node, method, call):
-        self.learn(
-            node,
-            {t for t in CANDIDATES if method in METHODS[t]},
-            "float64" if method in METHODS["int64"] and method not in METHODS["string"] else None,
-        )
-        for argument in call.args:
-            for item in argument.elts if isinstance(argument, (ast.List, ast.Tuple)) else [argument]:
-                if method in ("isin", "notin", "between", "fill_null", "nullif", "coalesce"):
-                    self.pairs([node, item])
-
-    def pairs(self, nodes):
+    def alike(self, nodes):
+        """These nodes are of one type."""
         for left, right in zip(nodes, nodes[1:]):
             for a, b in ((left, right), (right, left)):
-                if isinstance(b, ast.Constant):
-                    self.learn_constant(a, b.value)
-            places = {id(place): (table, name) for table, name, place in self.references}
-            if id(left) in places and id(right) in places:
-                self.equal.append((*places[id(left)], *places[id(right)]))
+                allowed = self.kind(b)
+                if allowed:
+                    self.learn(a, allowed, allowed[0])
+            a, b = self.name_of(left), self.name_of(right)
+            if a is not None and b is not None and a != b:
+                self.equal.append((a, b))
 
-    def learn_constant(self, node, value):
-        if isinstance(value, bool):
-            self.learn(node, {"boolean"})
-        elif isinstance(value, (int, float)):
-            self.learn(node, NUMERIC, "int64" if isinstance(value, int) else "float64")
-        elif isinstance(value, str):
-            self.learn(node, {"string", "timestamp", "date"}, "timestamp" if DATE.match(value) else "string")
+    def kind(self, node):
+        """What may be compared with a constant, the likeliest first."""
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            node = node.operand
+        if isinstance(node, ast.Constant):
+            value = node.value
+            if isinstance(value, bool):
+                return (dt.boolean,)
+            if isinstance(value, int):
+                return (dt.int64, dt.float64)
+            if isinstance(value, float):
+                return NUMERIC
+            if isinstance(value, bytes):
+                return (dt.binary,)
+            if isinstance(value, str):
+                return (dt.timestamp, dt.date, dt.string) if DATE.match(value) else (dt.string, *TEMPORAL)
+        if isinstance(node, ast.Call):
+            function = node.func
+            name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
+            if name in ("now", "timestamp", "datetime"):
+                return TEMPORAL
+            if name in ("date", "today") and not self.name_of(getattr(function, "value", function)):
+                return (dt.date, dt.timestamp)
+            if name == "Decimal":
+                return (dt.Decimal(18, 3), *NUMERIC)
+            if name == "literal" and node.args:
+                return self.kind(node.args[0])
+        return ()
 
-    def unify(self):
-        """Columns that are compared or joined take one type; tables of a set operation take one set of columns."""
-        for left, a, right, b in self.equal:
-            if left is None or right is None or left not in self.tables or right not in self.tables:
-                continue
-            if a is None:
-                merged = {**self.tables[left], **self.tables[right]}
-                self.tables[left], self.tables[right] = dict(merged), dict(merged)
-            elif a in self.tables[left] and b in self.tables[right]:
-                one, other = self.tables[left][a], self.tables[right][b]
-                one.restrict(other.types, other.types[0] if len(other.types) < len(one.types) else None)
-                self.tables[right][b] = one
+    def on_Attribute(self, node):
+        inner = self.name_of(node.value)
+        if id(node) in self.called or isinstance(node.value, ast.Name) or inner is None:
+            return
+        having = [t for t in CANDIDATES if node.attr in PROPERTIES[t]]
+        if having == [dt.json]:
+            self.learn_item(node.value, having)
+        elif having:
+            self.column(inner).restrict(having)
+        elif node.attr in ANY_METHOD:
+            self.learn(node.value, [t for t in CANDIDATES if node.attr in METHODS[t]])
+        else:
+            self.column(inner).fields.setdefault(node.attr)
+            self.column(inner).restrict([t for t in CANDIDATES if isinstance(t, dt.Struct)])
+
+    def on_Subscript(self, node):
+        inner = node.value
+        if isinstance(inner, ast.Name) or self.name_of(inner) is None:
+            return
+        if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+            column = self.column(self.name_of(inner))
+            column.fields.setdefault(node.slice.value)
+            column.restrict([t for t in CANDIDATES if t == dt.json or isinstance(t, (dt.Map, dt.Struct))], MAP)
+        elif isinstance(node.slice, ast.Constant):
+            self.learn(inner, [t for t in CANDIDATES if isinstance(t, dt.Array) or t in (dt.json, dt.string)], ARRAY)
+        elif isinstance(node.slice, ast.Slice):
+            self.learn(inner, [t for t in CANDIDATES if isinstance(t, dt.Array) or t == dt.string], dt.string)
+
+    def learn_item(self, node, allowed):
+        """`node` reads an item of a column (an item of an item, …) that is one of `allowed`."""
+        while isinstance(node, ast.Subscript) and not isinstance(node.value, ast.Name):
+            node = node.value
+        self.learn(node, allowed)
+
+    def on_Call(self, node):
+        function, args = node.func, node.args
+        method = function.attr if isinstance(function, ast.Attribute) else None
+        if method is None:
+            return
+        if self.name_of(function.value) is not None and not isinstance(function.value, ast.Call):
+            fitting = [t for t in CANDIDATES if method in METHODS[t]]
+            is_number = method in METHODS[dt.int64] and method not in METHODS[dt.string]
+            self.learn(function.value, fitting, dt.float64 if is_number else None)
+        if method in ALIKE:
+            items = [e for a in args for e in (a.elts if isinstance(a, (ast.List, ast.Tuple)) else [a])]
+            for item in items:
+                self.alike([function.value, item])
+        if method in ("coalesce", "greatest", "least"):
+            self.alike(args)
+        if method in ("filter", "having", "and_", "or_"):
+            for argument in args:
+                self.learn(argument, (dt.boolean,))
+        if method == "ifelse" and len(args) == 3:
+            self.learn(args[0], (dt.boolean,))
+        if method == "ifelse" and len(args) == 2:
+            self.learn(function.value, (dt.boolean,))
+        if method == "fill_null" and args and isinstance(args[0], ast.Dict):
+            for key, value in zip(args[0].keys, args[0].values):
+                if isinstance(key, ast.Constant) and self.kind(value):
+                    self.column(key.value).restrict(self.kind(value), self.kind(value)[0])
+        if method in COLUMN_OF and args and isinstance(args[0], ast.Constant):
+            self.column(args[0].value).restrict(
+                [t for t in CANDIDATES if isinstance(t, type(COLUMN_OF[method]))], COLUMN_OF[method]
+            )
+        if method.endswith("join"):
+            self.keys(node)
+
+    def keys(self, node):
+        positional = node.args[1:2]
+        by_keyword = {k.arg: k.value for k in node.keywords}
+        if node.func.attr == "asof_join":
+            on = by_keyword.get("on", positional[0] if positional else None)
+            for name in self.constants(on):
+                self.column(name).restrict((*TEMPORAL, *NUMERIC), dt.timestamp)
+        for keys in (*positional, by_keyword.get("predicates")):
+            for item in keys.elts if isinstance(keys, ast.List) else [keys]:
+                names = self.constants(item)
+                if isinstance(item, ast.Tuple) and len(names) == 2:
+                    self.equal.append((names[0], names[1]))
+
+    def constants(self, node):
+        items = node.elts if isinstance(node, (ast.Tuple, ast.List)) else [node]
+        return [i.value for i in items if isinstance(i, ast.Constant) and isinstance(i.value, str)]
+
+    def on_Compare(self, node):
+        self.alike([node.left, *node.comparators])
+
+    def on_BinOp(self, node):
+        left, right = node.left, node.right
+        if isinstance(node.op, (ast.BitAnd, ast.BitOr)):
+            for side in (left, right):
+                self.learn(side, (dt.boolean, dt.int64), dt.boolean)
+        elif isinstance(node.op, (ast.Add, ast.Sub)):
+            if self.is_interval(left) or self.is_interval(right):
+                for side in (left, right):
+                    self.learn(side, (*TEMPORAL, dt.time, dt.Interval("s")), dt.timestamp)
+                return
+            self.alike([left, right])
+            for side in (left, right):
+                texts = (dt.string,) if isinstance(node.op, ast.Add) else ()
+                self.learn(side, (*NUMERIC, *TEMPORAL, *texts, dt.Decimal(18, 3), ARRAY), dt.float64)
+        elif isinstance(node.op, (ast.Mult, ast.Div, ast.Mod, ast.Pow, ast.FloorDiv)):
+            for side in (left, right):
+                self.learn(side, (*NUMERIC, dt.Decimal(18, 3), dt.Interval("s")), dt.float64)
+
+    def is_interval(self, node):
+        function = node.func if isinstance(node, ast.Call) else None
+        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
+        return name in ("interval", "timedelta", "as_interval")
+
+    def on_UnaryOp(self, node):
+        if isinstance(node.op, ast.Invert):
+            self.learn(node.operand, (dt.boolean, dt.int64), dt.boolean)
+
+    def unify(self, one, other):
+        """Two columns that are compared or joined take one type."""
+        shared = [t for t in one.types if t in other.types]
+        if not shared:
+            return
+        if other.certain and not one.certain:
+            shared = [t for t in other.types if t in shared]
+        if not one.certain and not other.certain:
+            first = one.hint or other.hint
+            shared.sort(key=lambda t: t is not first)
+        one.types, other.types = list(shared), list(shared)
+        one.certain = other.certain = True

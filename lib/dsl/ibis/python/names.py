@@ -1,0 +1,59 @@
+"""The names that Ibis makes up at random, brought to ones that are the same each time.
+
+Ibis draws them with 128 random bits, so a name that was handed out stands for itself wherever it is met in a text, and
+a column of the user's that only looks like one is left as it is.
+"""
+
+import re
+import sys
+
+import ibis.util
+
+handed = set()
+RANDOM = re.compile(r"ibis_\w+?_[a-z2-7]{26}|[0-9a-f]{32}")
+
+_gen_name, _guid = ibis.util.gen_name, ibis.util.guid
+
+
+def gen_name(namespace):
+    name = _gen_name(namespace)
+    handed.add(name)
+    return name
+
+
+def guid():
+    name = _guid()
+    handed.add(name)
+    return name
+
+
+def install():
+    """Puts the two functions in the place of Ibis's own, also where a module has imported them by name."""
+    for module in [m for n, m in sys.modules.items() if n == "ibis" or n.startswith("ibis.")]:
+        for name, original, ours in (("gen_name", _gen_name, gen_name), ("guid", _guid, guid)):
+            if vars(module).get(name) is original:
+                setattr(module, name, ours)
+
+
+def forget():
+    handed.clear()
+
+
+def settle(text):
+    """`text` with the names that were handed out numbered in the order in which they appear in it."""
+    if not handed:
+        return text
+    given, count = {}, 0
+    words = set(re.findall(r"\w+", text))
+    for match in RANDOM.finditer(text):
+        name = match[0]
+        if name not in handed or name in given:
+            continue
+        while True:
+            count += 1
+            stem = name[: -26 - 1] if name.startswith("ibis_") else None
+            candidate = f"{count:032x}" if stem is None else f"{stem}_{count}"
+            if candidate not in words:
+                break
+        given[name] = candidate
+    return RANDOM.sub(lambda match: given.get(match[0], match[0]), text)

@@ -1,0 +1,23 @@
+/**
+ * Names of tables as schemas have them: `orders`, `my table`, `sales.orders`, `lake.sales.orders`. A dot parts catalog,
+ * database and table; a part in double quotes may hold a dot itself: `sales."orders.old"`.
+ */
+
+/** The parts of a schema's table name, the table last. */
+export function tableParts(name: string): string[] {
+  const parts: string[] = [];
+  let rest = name;
+  for (;;) {
+    const quoted = /^"((?:[^"]|"")+)"(?=\.|$)/.exec(rest);
+    const part = quoted?.[0] ?? rest.slice(0, rest.includes(".") ? rest.indexOf(".") : undefined);
+    if (part === "") return [name]; // `a..b` is no path: it is what it is called
+    parts.push(quoted?.[1]?.replaceAll('""', '"') ?? part);
+    if (part.length === rest.length) return parts;
+    rest = rest.slice(part.length + 1);
+  }
+}
+
+/** The name of which `parts` are the parts. */
+export function tableName(parts: readonly string[]): string {
+  return parts.map((part) => (/[."]/.test(part) ? `"${part.replaceAll('"', '""')}"` : part)).join(".");
+}

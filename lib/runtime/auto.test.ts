@@ -1,0 +1,89 @@
+/** What `auto` says of the backends that it passes over. */
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { afterEach, describe, expect, it, vi } from "vitest";
+
+import { ibert } from "../cli/testing/run-program.js";
+import type { Diagnosis } from "../diagnosis/diagnose.js";
+import { temporaryFolder } from "../formats/testing/temporary.js";
+import { addonPath } from "./native.js";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+/** The runtime on a build of its own, beside which some library lies. */
+async function runtimeBeside(library: (path: string) => void) {
+  const built = addonPath();
+  const folder = join(temporaryFolder(), "build");
+  mkdirSync(folder);
+  cpSync(built, join(folder, "ibert.node"));
+  library(join(folder, "libibert-cuda.so"));
+  vi.stubEnv("IBERT_ADDON", join(folder, "ibert.node"));
+  vi.resetModules();
+  return import("./device.js");
+}
+
+const garbage = (path: string): void => writeFileSync(path, "no library at all");
+const elsewhere = (name: string) => (path: string) => cpSync(join(dirname(addonPath()), name), path);
+
+describe("auto", () => {
+  it("says which backends are not installed, and warns of none of them", async () => {
+    const warning = vi.spyOn(process, "emitWarning");
+    const { Device } = await runtimeBeside(() => undefined);
+    await using device = Device.open("auto");
+    expect(device.info).toMatchObject({
+      backend: "cpu",
+      passedOver: [
+        { backend: "cuda", installed: false, reason: expect.stringContaining("looked for") as string },
+        { backend: "metal", installed: false },
+      ],
+    });
+    expect(device.plan().info.passedOver).toEqual(device.info.passedOver);
+    expect(warning).not.toHaveBeenCalled();
+    await using named = Device.open("cpu");
+    expect(named.info.passedOver).toEqual([]);
+  });
+
+  it.each([
+    ["is no library", garbage, /cannot open backend library .*libibert-cuda.so/],
+    ["is another's", elsewhere("ibert.node"), /libibert-cuda.so is no backend library/],
+  ])("takes the CPU where CUDA's library %s, and says so once", async (_, library, reason) => {
+    const warning = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
+    const { Device } = await runtimeBeside(library);
+    for (let i = 0; i < 2; i++) {
+      await using device = Device.open("auto");
+      expect(device.info.backend).toBe("cpu");
+      expect(device.info.passedOver[0]).toMatchObject({ backend: "cuda", installed: true });
+      expect(device.info.passedOver[0]?.reason).toMatch(reason);
+    }
+    expect(warning).toHaveBeenCalledTimes(1);
+    expect(warning.mock.calls[0]?.[0]).toMatch(/the backend cuda is passed over, cpu is used: /);
+    // One that is asked for is never replaced.
+    expect(() => Device.open("cuda")).toThrow(reason);
+  });
+
+  it("tells what every candidate said where none can be taken", async () => {
+    const { Device } = await runtimeBeside(garbage);
+    expect(() => Device.open("auto", { threads: -1 })).toThrow(
+      /cannot open backend library(.|\n)*metal is not installed(.|\n)*threads must be in 0..1024/,
+    );
+  });
+
+  it("is explained by the doctor", async () => {
+    await runtimeBeside(garbage);
+    const { stdout } = await ibert(["doctor", "--json"]);
+    expect((JSON.parse(stdout) as Diagnosis).auto).toEqual({
+      takes: "cpu",
+      passedOver: [
+        { backend: "cuda", reason: expect.stringContaining("cannot open backend library") as string },
+        { backend: "metal", reason: expect.stringContaining("is not installed") as string },
+      ],
+    });
+    expect((await ibert(["doctor"])).stdout).toMatch(
+      /^auto: cpu\n {2}not cuda: cannot open backend library/m,
+    );
+  });
+});
