@@ -110,7 +110,11 @@ export async function readPeftAdapter(
   if (expected !== undefined) checkExpected(weights.path, expected(config), weights.tensors);
   const tensors = new Map<string, PeftTensor>();
   for (const { name, dtype, shape } of weights.tensors.values()) {
-    tensors.set(name, { dtype, shape, data: dequantize(dtype, await weights.read(name)) });
+    tensors.set(name, {
+      dtype,
+      shape,
+      data: dequantize(dtype, await weights.read(name), `${weights.path}: tensor ${name}`),
+    });
   }
   const ibertPath = join(home, IBERT);
   return {

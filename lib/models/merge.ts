@@ -129,7 +129,7 @@ async function* mergedRows(weight: WeightTensor, update: Update | undefined): As
         byteOffset: weight.byteOffset + row * rowBytes,
         byteLength: count * rowBytes,
       }));
-    const values = dequantize(weight.dtype, bytes);
+    const values = dequantize(weight.dtype, bytes, `${weight.path}: tensor ${weight.name}`);
     if (update !== undefined) addUpdate(values, row, columns, update);
     yield values;
   }

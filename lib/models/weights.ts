@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
 
 import { IBertError } from "../errors.js";
-import { DTYPES, formatShape, type DType } from "../formats/dtypes.js";
+import { BLOCK_DTYPES, formatShape, type DType } from "../formats/dtypes.js";
 import { readRange, readRangeSync, type ByteRange } from "../formats/file.js";
 import { openGguf } from "../formats/gguf.js";
 import { llamaRowPermutation } from "../formats/llama-permutation.js";
@@ -32,12 +32,7 @@ export interface ModelWeights {
   tensor(name: string): WeightTensor;
 }
 
-const WEIGHT_DTYPES: ReadonlySet<DType> = new Set<DType>([
-  "F32",
-  "F16",
-  "BF16",
-  ...(Object.keys(DTYPES) as DType[]).filter((dtype) => DTYPES[dtype].blockElements > 1),
-]);
+const WEIGHT_DTYPES: ReadonlySet<DType> = new Set<DType>(["F32", "F16", "BF16", ...BLOCK_DTYPES]);
 
 /** Name and shape of every weight that a model of this configuration has; a tied head has no tensor of its own. */
 export function expectedTensors(config: ModelConfig): Map<string, readonly number[]> {

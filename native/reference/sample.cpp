@@ -26,9 +26,9 @@ std::vector<Candidate> candidates(const Sample& args, int64_t row) {
   for (int64_t id = 0; id < V; ++id) {
     if (!allowed(args.mask, row, id)) continue;
     const double logit = readAt(args.logits, row * V + id);
-    if (std::isnan(logit)) {
-      throw std::runtime_error("sample: logits[" + std::to_string(row) + "][" + std::to_string(id) +
-                               "] is not a number");
+    if (std::isnan(logit) || logit == HUGE_VAL) {
+      throw std::runtime_error("sample: logits[" + std::to_string(row) + "][" + std::to_string(id) + "] is " +
+                               (std::isnan(logit) ? "not a number" : "infinite"));
     }
     list.push_back({static_cast<int32_t>(id), logit});
   }

@@ -56,6 +56,39 @@ void addSampleCases(CaseList& list) {
     for (const int64_t V : {1, 31, 33, 257}) sampleCase(list, 9, V, setting);
     sampleCase(list, 3, 49152, setting);
   }
+  // Near 0 only the highest is left, far above 1 all are alike; a bin may hold nearly the whole vocabulary.
+  const Setting extremes[] = {
+      {"temperature 1e-320", 1e-320, 1, 0, 0},
+      {"temperature 1e-45, top-p 0.9", 1e-45, 0.9, 0, 0},
+      {"temperature 1e-39, mask", 1e-39, 1, 0, 0.3},
+      {"temperature 1e-6, top-k 3", 1e-6, 1, 3, 0},
+      {"temperature 0.2", 0.2, 1, 0, 0},
+      {"temperature 0.2, top-p 0.95", 0.2, 0.95, 0, 0},
+      {"temperature 50, top-k 1000", 50, 1, 1000, 0},
+      {"temperature 1e30, top-p 0.5", 1e30, 0.5, 0, 0},
+      {"temperature 1e300", 1e300, 1, 0, 0},
+      {"top-k above the vocabulary", 1, 1, 1 << 20, 0},
+  };
+  for (const Setting& setting : extremes) {
+    for (const int64_t V : {1, 33, 257}) sampleCase(list, 9, V, setting);
+    sampleCase(list, 2, 131072, setting);
+  }
+  list.push_back({Op::sample, "equal logits at every temperature", [](Maker& make) {
+                    Sample args{};
+                    args.logits = make.values(DType::F32, {2, 4}, {-3, -3, -3, -3, 5, 5, 5, 5});
+                    args.uniform = make.values(DType::F32, {2}, {0.6, 0.1});
+                    args.ids = make.empty(DType::I32, {2});
+                    args.logprob = make.empty(DType::F32, {2});
+                    args.temperature = 1e-40;
+                    make.arguments(args);
+                  }});
+  list.push_back({Op::sample, "an infinite logit", [](Maker& make) {
+                    Sample args{};
+                    args.logits = make.values(DType::F32, {1, 3}, {1, HUGE_VAL, 2});
+                    args.ids = make.empty(DType::I32, {1});
+                    make.arguments(args);
+                    make.mustFail("infinite");
+                  }});
   list.push_back({Op::sample, "ties go to the lowest id, -inf is never drawn", [](Maker& make) {
                     const double low = -HUGE_VAL;
                     Sample args{};

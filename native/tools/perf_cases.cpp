@@ -222,16 +222,15 @@ class Table {
     });
   }
 
-  void sample(int64_t V) {
-    add(Op::sample, std::to_string(V) + " ids, top-k 40, top-p 0.9", 4.0 * V, 4.0 * V, false,
-        [=](Maker& make) {
-          Sample args{};
-          args.logits = make.normal(kF32, {1, V}, 3);
-          args.uniform = make.uniform(kF32, {1});
-          args.ids = make.empty(DType::I32, {1});
-          args.temperature = 0.7, args.topP = 0.9, args.topK = 40;
-          make.arguments(args);
-        });
+  void sample(int64_t V, const char* label, double temperature, double topP, int64_t topK) {
+    add(Op::sample, std::to_string(V) + " ids, " + label, 4.0 * V, 4.0 * V, false, [=](Maker& make) {
+      Sample args{};
+      args.logits = make.normal(kF32, {1, V}, 3);
+      args.uniform = make.uniform(kF32, {1});
+      args.ids = make.empty(DType::I32, {1});
+      args.temperature = temperature, args.topP = topP, args.topK = topK;
+      make.arguments(args);
+    });
   }
 };
 
@@ -258,7 +257,13 @@ std::vector<PerfCase> perfCases() {
     table.paged(kDevstral, 1, 4096, 8, cache);
   }
   table.optimizer(16 << 20);
-  table.sample(kSmol.vocabulary);
+  table.sample(kSmol.vocabulary, "temperature 0.7, top-k 40, top-p 0.9", 0.7, 0.9, 40);
+  table.sample(kDevstral.vocabulary, "greedy", 0, 1, 0);
+  table.sample(kDevstral.vocabulary, "temperature 0.2", 0.2, 1, 0);
+  table.sample(kDevstral.vocabulary, "temperature 0.2, top-p 0.95", 0.2, 0.95, 0);
+  table.sample(kDevstral.vocabulary, "temperature 1", 1, 1, 0);
+  table.sample(kDevstral.vocabulary, "temperature 1, top-p 0.5", 1, 0.5, 0);
+  table.sample(kDevstral.vocabulary, "temperature 2, top-k 1000", 2, 1, 1000);
   for (const DType weight : {DType::BF16, DType::Q4_K, DType::Q8_0}) {
     table.linear(kDevstral.name, "qkv", 256, kDevstral.hidden, kDevstral.qkv(), weight, 32);
     table.linear(kDevstral.name, "down", 256, kDevstral.intermediate, kDevstral.hidden, weight, 0);

@@ -2,9 +2,10 @@
 //
 // Nothing here sorts the vocabulary. Candidates in descending order fall into bins by their distance from the
 // highest logit; the sums of whole bins say in which one a prefix (top-k, top-p or the drawn point) ends, and
-// only that bin's few members are sorted.
+// that bin's members are halved around their median until one is left: linear work, however many they are.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "../fail.h"
@@ -38,6 +39,12 @@ struct Member {
   float logit, weight;
 };
 
+// As float32, at most its largest number: times a distance of 0 that is 0, where infinity gives no number. So
+// a temperature near 0 draws the highest logit.
+float finite(double x) {
+  return static_cast<float>(std::min<double>(x, std::numeric_limits<float>::max()));
+}
+
 // Where a walk down the candidates ended.
 struct Place {
   int32_t id;
@@ -53,7 +60,7 @@ class Candidates {
         weights_(weights),
         V_(V),
         highest_(highest),
-        perNat_(static_cast<float>(kBinsPerNat / temperature)),
+        perNat_(finite(kBinsPerNat / temperature)),
         scratch_(scratch) {
     std::memset(&scratch_, 0, sizeof scratch_);
     for (int64_t id = 0; id < V; ++id) {
@@ -65,7 +72,12 @@ class Candidates {
     }
   }
 
-  int64_t count() const { return count_; }
+  // All of them; `id` is of none.
+  Place all() const {
+    Place place{-1, count_, 0};
+    for (const double mass : scratch_.masses) place.mass += mass;
+    return place;
+  }
 
   // Goes down until the mass reaches `target` (or exceeds it, when `beyond`) or `limit` candidates are taken.
   Place walk(double target, bool beyond, int64_t limit) const {
@@ -78,15 +90,36 @@ class Candidates {
         place.mass = after;
         continue;
       }
-      for (const Member& member : members(bin)) {
-        place = {member.id, place.count + 1, place.mass + member.weight};
-        if (place.count == limit || reached(place.mass)) return place;
-      }
+      return within(members(bin), place, limit, reached);
     }
     return place;
   }
 
  private:
+  // Goes on from `place`, which ends before the members of one bin, to the one at which the walk ends.
+  template <typename Reached>
+  static Place within(std::vector<Member> list, Place place, int64_t limit, const Reached& reached) {
+    auto first = list.begin(), last = list.end();
+    while (last - first > 1) {
+      const auto middle = first + (last - first) / 2;
+      std::nth_element(first, middle, last, [](const Member& a, const Member& b) {
+        return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+      });
+      Place upper = place;
+      for (auto member = first; member != middle; ++member) {
+        ++upper.count;
+        upper.mass += member->weight;
+      }
+      if (upper.count >= limit || reached(upper.mass)) {
+        last = middle;
+      } else {
+        place = upper;
+        first = middle;
+      }
+    }
+    return {first->id, place.count + 1, place.mass + first->weight};
+  }
+
   int binOf(float logit) const {
     if (logit == kForbidden) return -1;
     const float distance = (highest_ - logit) * perNat_;
@@ -99,9 +132,6 @@ class Candidates {
     for (int64_t id = 0; id < V_; ++id) {
       if (binOf(logits_[id]) == bin) list.push_back({static_cast<int32_t>(id), logits_[id], weights_[id]});
     }
-    std::sort(list.begin(), list.end(), [](const Member& a, const Member& b) {
-      return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-    });
     return list;
   }
 
@@ -129,11 +159,11 @@ float highestOf(const float* logits, int64_t V, int64_t row) {
   int64_t id = 0;
   for (; id + kWidth <= V; id += kWidth) look(load(logits + id));
   for (; id < V; ++id) look(broadcast(logits[id]));
-  if (sum(unordered) > 0) {
+  if (sum(unordered) > 0 || highest(best) == -kForbidden) {
     for (id = 0; id < V; ++id) {
-      if (std::isnan(logits[id])) {
-        fail("sample: logits[%lld][%lld] is not a number", static_cast<long long>(row),
-             static_cast<long long>(id));
+      if (std::isnan(logits[id]) || logits[id] == -kForbidden) {
+        fail("sample: logits[%lld][%lld] is %s", static_cast<long long>(row), static_cast<long long>(id),
+             std::isnan(logits[id]) ? "not a number" : "infinite");
       }
     }
   }
@@ -142,7 +172,7 @@ float highestOf(const float* logits, int64_t V, int64_t row) {
 
 // weights[i] = exp((logits[i] - highest) / temperature); returns their sum.
 double weigh(const float* logits, int64_t V, float highest, double temperature, float* weights) {
-  const Vec inverse = broadcast(static_cast<float>(1 / temperature));
+  const Vec inverse = broadcast(finite(1 / temperature));
   constexpr int64_t kBlock = 4096;
   double total = 0;
   for (int64_t begin = 0; begin < V; begin += kBlock) {
@@ -159,9 +189,9 @@ double weigh(const float* logits, int64_t V, float highest, double temperature, 
 }
 
 int32_t draw(const Sample& args, const Candidates& candidates, double uniform) {
-  const int64_t limit = args.topK > 0 && args.topK < candidates.count() ? args.topK : candidates.count();
-  const Place kept = candidates.walk(HUGE_VAL, false, limit);
-  const Place nucleus = args.topP < 1 ? candidates.walk(args.topP * kept.mass, false, limit) : kept;
+  Place kept = candidates.all();
+  if (args.topK > 0 && args.topK < kept.count) kept = candidates.walk(HUGE_VAL, false, args.topK);
+  const Place nucleus = args.topP < 1 ? candidates.walk(args.topP * kept.mass, false, kept.count) : kept;
   return candidates.walk(uniform * nucleus.mass, true, nucleus.count).id;
 }
 
