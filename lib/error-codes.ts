@@ -90,6 +90,7 @@ export const ERROR_CODES = {
   "text-encoding": "a text is no UTF-8",
   "text-missing": "there is no text to work on",
   "token-budget": "a batch's number of tokens cannot be used",
+  "token-without-row": "a token's id lies beyond the embedding's rows",
   "tokenizer-invalid": "a tokenizer's file is damaged",
   "tokenizer-missing": "a model comes without its tokenizer",
   "tokenizer-unsupported": "a tokenizer does what ours does not",

@@ -5,6 +5,7 @@ import { formatShape } from "../formats/dtypes.js";
 import { stopIds } from "../models/ends.js";
 import { resolveSource } from "../models/sources.js";
 import { loadTokenizer } from "../models/load-tokenizer.js";
+import { requireRows } from "../models/vocabulary.js";
 import { openWeights } from "../models/weights.js";
 import { formatBytes, formatCount, formatTable } from "./format.js";
 import { withExample } from "./help.js";
@@ -58,6 +59,7 @@ async function inspect(base: string, run: Run) {
   const counts = new Map<string, number>();
   for (const { dtype } of tensors) counts.set(dtype, (counts.get(dtype) ?? 0) + 1);
   const tokenizer = loadTokenizer(source);
+  requireRows(tokenizer, weights.config, source.path);
   const { vocabSize, bosId, eosId, addBos } = tokenizer;
   return {
     base,

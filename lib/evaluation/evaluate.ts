@@ -5,6 +5,7 @@ import type { DslEngine } from "../dsl/dsl.js";
 import type { SamplingOptions } from "../generation/batcher.js";
 import type { InferenceEngine } from "../generation/engine.js";
 import { generate } from "../generation/generate.js";
+import type { ModelConfig } from "../models/config.js";
 import type { Tokenizer } from "../models/tokenizer.js";
 import { scoreRow, summariseByTask, type EvaluationResult, type RowScore } from "./metrics.js";
 
@@ -23,10 +24,15 @@ export interface GenerativeEvaluation {
 }
 
 /** User and corpus text as ids: it can never become a special token. */
-export function segmentTokenizer(tokenizer: Tokenizer): SegmentTokenizer {
+export function segmentTokenizer(
+  tokenizer: Tokenizer,
+  model?: Pick<ModelConfig, "vocabSize">,
+): SegmentTokenizer {
   return {
     encode: (text) => tokenizer.encode(text, { allowSpecial: false }),
     eosId: tokenizer.eosId,
+    textOf: (id) => tokenizer.decode([id]),
+    ...(model === undefined ? {} : { rows: model.vocabSize }),
     ...(tokenizer.addBos && tokenizer.bosId !== null ? { bosId: tokenizer.bosId } : {}),
   };
 }

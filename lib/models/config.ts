@@ -66,7 +66,7 @@ const HuggingFaceConfig = z.looseObject({
   tie_word_embeddings: z.boolean().default(false),
   bos_token_id: z.int().nullish(),
   eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
-  text_config: z.looseObject({ eos_token_id: z.unknown() }).nullish().catch(undefined),
+  text_config: z.looseObject({ eos_token_id: z.unknown().optional() }).nullish().catch(undefined),
 });
 
 /**

@@ -1,16 +1,26 @@
 /** Model folders and GGUFs as people have them: what each answers, or by what name it is refused. */
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
+import { tokenizeRow } from "../data/segments.js";
 import type { TensorToWrite } from "../formats/safetensors-writer.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { InferenceEngine } from "../generation/engine.js";
 import { generate } from "../generation/generate.js";
+import { loadTokenizer } from "./load-tokenizer.js";
 import { mergeAdapter } from "./merge.js";
 import { ModelSession } from "./session.js";
 import { resolveSource } from "./sources.js";
-import { FIRST_END, LAST_END, writeChainModel, type ChainModel } from "./testing/chain-model.js";
+import {
+  CHAIN_CONFIG,
+  chainHead,
+  FIRST_END,
+  LAST_END,
+  writeChainModel,
+  type ChainModel,
+} from "./testing/chain-model.js";
 import { writeSmallAdapter } from "./testing/small-model.js";
 import { openWeights } from "./weights.js";
 
@@ -45,7 +55,11 @@ async function check(model: ChainModel, expected: string | Refusal): Promise<voi
     expect(await answer(folder)).toBe(expected);
     return;
   }
-  const error = await answer(folder).then(
+  await refuses(folder, expected);
+}
+
+async function refuses(base: string, expected: Refusal): Promise<void> {
+  const error = await answer(base).then(
     (text) => expect.unreachable(`it answered ${JSON.stringify(text)}`),
     (error: unknown) => error as Error & { code: string },
   );
@@ -231,5 +245,101 @@ describe("tensors", () => {
 
   it("names a missing head", async () => {
     await check({ tensors: wrongHead }, { code: "weights-invalid", names: ["lm_head.weight", "missing"] });
+  });
+});
+
+describe("token ids and the embedding", () => {
+  const added =
+    (id: number, content: string) =>
+    (json: Record<string, unknown>): void => {
+      (json.added_tokens as object[]).push({ ...(json.added_tokens as object[])[0], id, content });
+    };
+
+  it("refuses a token without a row, by token, id and rows", async () => {
+    const refusal = { code: "token-without-row", names: ['"<col>"', "400", "320 rows"] };
+    await check({ tokenizer: added(400, "<col>") }, refusal);
+    await check({ tokenizer: added(320, "<col>") }, { ...refusal, names: ['"<col>"', "320"] });
+  });
+
+  it("takes rows without tokens, which decode to nothing", async () => {
+    await check({ tokenizer: added(319, "<col>") }, "ab");
+    const head = chainHead(["x", "a", 300, "b", FIRST_END]);
+    await check(
+      {
+        tensors: (tensors) => tensors.set("lm_head.weight", { dtype: "F32", shape: [320, 320], data: head }),
+      },
+      "ab",
+    );
+  });
+
+  it("names the row of a corpus that holds one", () => {
+    const tokenizer = { encode: () => [5, 400], eosId: 1, rows: 320, textOf: () => "<col>" };
+    const format = { prompt: () => "p", completion: () => "c", stop: () => [] };
+    const row = { id: "r7", task: "complete", fields: {}, completion: "c" } as never;
+    expect(() => tokenizeRow(row, tokenizer, format, { row: 0, where: "train.jsonl:3" })).toThrow(
+      /train\.jsonl:3: row r7: token "<col>" has the id 400, but the embedding has 320 rows/,
+    );
+  });
+});
+
+describe("what nothing needs refuses nothing", () => {
+  it.each<[string, ChainModel]>([
+    [
+      "a list of chat templates",
+      { tokenizerConfig: { chat_template: [{ name: "default", template: "x" }] } },
+    ],
+    ["a mapping of chat templates", { tokenizerConfig: { chat_template: { default: "x" } } }],
+    ["an odd chat template", { tokenizerConfig: { chat_template: [1, null] } }],
+    ["a broken chat template", { tokenizerConfig: { chat_template: "{% if %}{{" } }],
+    ["a byte order mark before JSON", { files: { "config.json": `\ufeff${JSON.stringify(CHAIN_CONFIG)}` } }],
+    [
+      "one before tokenizer_config.json",
+      { files: { "tokenizer_config.json": '\ufeff{"eos_token": "<s>"}' } },
+    ],
+    [
+      "an index left over of another save",
+      {
+        files: {
+          "model.safetensors.index.json":
+            '{"weight_map": {"lm_head.weight": "model-00001-of-00002.safetensors"}}',
+        },
+      },
+    ],
+  ])("%s", async (_, model) => {
+    await check(model, "ab");
+  });
+
+  it("uses the template named default", async () => {
+    const folder = temporaryFolder();
+    const chat_template = [
+      { name: "tool_use", template: "tools" },
+      { name: "default", template: "{{ messages[0].content }}!" },
+    ];
+    await writeChainModel(folder, { tokenizerConfig: { chat_template } });
+    const tokenizer = loadTokenizer({ format: "huggingface", path: folder });
+    expect(tokenizer.decode(tokenizer.applyChatTemplate([{ role: "user", content: "hi" }]))).toBe("hi!");
+  });
+});
+
+describe("weights that are elsewhere", () => {
+  const index = '{"weight_map": {"lm_head.weight": "model-00001-of-00002.safetensors"}}';
+  it.each<[string, Record<string, string>, Refusal]>([
+    [
+      "shards of an index",
+      { "model.safetensors.index.json": index },
+      { code: "file-missing", names: ["model.safetensors.index.json", "model-00001-of-00002.safetensors"] },
+    ],
+    [
+      "a pickle",
+      { "pytorch_model.bin": "x" },
+      { code: "weights-missing", names: ["pytorch_model.bin", "pickle"] },
+    ],
+    ["another pickle", { "model.pt": "x" }, { code: "weights-missing", names: ["model.pt", "pickle"] }],
+    ["none", {}, { code: "weights-missing", names: ["no weights"] }],
+  ])("%s", async (_, files, expected) => {
+    const folder = temporaryFolder();
+    await writeChainModel(folder, { files });
+    rmSync(join(folder, "model.safetensors"));
+    await refuses(folder, expected);
   });
 });

@@ -7,6 +7,7 @@ import { LoraAdapter, LoraLayout, type LoraConfig } from "./lora.js";
 import { resolveSource, type ModelSource } from "./sources.js";
 import { loadTokenizer } from "./load-tokenizer.js";
 import type { Tokenizer } from "./tokenizer.js";
+import { requireRows } from "./vocabulary.js";
 import { openWeights, type ModelWeights } from "./weights.js";
 
 export interface SessionOptions {
@@ -59,10 +60,15 @@ export class ModelSession implements AsyncDisposable {
 
   /**
    * The base's tokenizer, loaded when it is first asked for: work on ids alone does without its memory.
-   * @throws IBertError when its file is damaged
+   * @throws IBertError when its file is damaged, or a token has no row in the embedding
    */
   get tokenizer(): Tokenizer {
-    return (this.loadedTokenizer ??= loadTokenizer(this.source));
+    if (this.loadedTokenizer === undefined) {
+      const tokenizer = loadTokenizer(this.source);
+      requireRows(tokenizer, this.config, this.source.path);
+      this.loadedTokenizer = tokenizer;
+    }
+    return this.loadedTokenizer;
   }
 
   /** Ids at which a text ends, as configuration and tokenizer declare them. */

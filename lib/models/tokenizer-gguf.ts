@@ -64,12 +64,13 @@ export function tokenizerJsonFromGguf(gguf: Gguf): { json: TokenizerJson; settin
     },
   };
   const bosId = metadata.number("tokenizer.ggml.bos_token_id") ?? null;
+  const template = gguf.metadata.get("tokenizer.chat_template");
   const settings: TokenizerSettings = {
     path: gguf.path,
     bosId,
     eosId: metadata.requireNumber("tokenizer.ggml.eos_token_id"),
     addBos: bosId !== null && (metadata.boolean("tokenizer.ggml.add_bos_token") ?? false),
-    chatTemplate: metadata.string("tokenizer.chat_template"),
+    chatTemplate: typeof template === "string" ? template : undefined,
   };
   return { json, settings };
 }

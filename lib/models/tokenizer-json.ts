@@ -38,8 +38,9 @@ const TokenName = z.union([z.string(), z.looseObject({ content: z.string() }).tr
 const TokenizerConfig = z.looseObject({
   bos_token: TokenName.nullish(),
   eos_token: TokenName.nullish(),
-  add_bos_token: z.boolean().nullish(),
-  chat_template: z.string().nullish(),
+  add_bos_token: z.boolean().nullish().catch(undefined),
+  // Training and generation need none, so that nothing in its place refuses a model.
+  chat_template: z.unknown().optional(),
 });
 
 export interface TokenizerSettings {
@@ -61,6 +62,8 @@ export class JsonTokenizer implements Tokenizer {
   readonly endIds: readonly number[];
   readonly addBos: boolean;
   readonly specialIds: ReadonlySet<number>;
+  /** Which ids are tokens: embeddings may have more rows. */
+  readonly #known: Uint8Array;
   readonly #json: TokenizerJson;
   readonly #settings: TokenizerSettings;
   #withSpecials: HubTokenizer | undefined;
@@ -79,6 +82,9 @@ export class JsonTokenizer implements Tokenizer {
     for (const id of Object.values(json.model.vocab)) largest = Math.max(largest, id);
     for (const { id } of json.added_tokens) largest = Math.max(largest, id);
     this.vocabSize = largest + 1;
+    this.#known = new Uint8Array(this.vocabSize);
+    for (const id of Object.values(json.model.vocab)) this.#known[id] = 1;
+    for (const { id } of json.added_tokens) this.#known[id] = 1;
   }
 
   #make(json: TokenizerJson): HubTokenizer {
@@ -114,9 +120,10 @@ export class JsonTokenizer implements Tokenizer {
   }
 
   decode(ids: ArrayLike<number>, { skipSpecial = false }: DecodeOptions = {}): string {
+    const tokens = Array.from(ids).filter((id) => this.#known[id] === 1);
     // The library takes no empty list.
-    if (ids.length === 0) return "";
-    return this.#full().decode(Array.from(ids), {
+    if (tokens.length === 0) return "";
+    return this.#full().decode(tokens, {
       skip_special_tokens: skipSpecial,
       clean_up_tokenization_spaces: false,
     });
@@ -161,8 +168,17 @@ export function tokenizerFromFolder(folder: string): Tokenizer {
     ends,
     bosId,
     addBos: bosId !== null && (config.add_bos_token ?? templateAdds(json, config.bos_token ?? "")),
-    chatTemplate: existsSync(templatePath) ? readText(templatePath) : (config.chat_template ?? undefined),
+    chatTemplate: existsSync(templatePath) ? readText(templatePath) : defaultTemplate(config.chat_template),
   });
+}
+
+/** The template for plain chats: alone, or by the name `default` in a list or a mapping of several. */
+function defaultTemplate(value: unknown): string | undefined {
+  const Named = z.array(z.looseObject({ name: z.string(), template: z.string() }));
+  const list = Named.safeParse(value).data;
+  const named = list === undefined ? value : Object.fromEntries(list.map((one) => [one.name, one.template]));
+  return z.string().safeParse(z.looseObject({ default: z.string() }).safeParse(named).data?.default ?? named)
+    .data;
 }
 
 /** `special_tokens_map.json`, which repeats `tokenizer_config.json` and now and then says otherwise. */

@@ -132,7 +132,7 @@ async function prepareRun(
   await using session = await openSession(config, { planned: true });
   const { tokenizer } = session;
   const format = dslByName(config.dsl).format();
-  const loader = await DataLoader.open(rows.train, segmentTokenizer(tokenizer), format, {
+  const loader = await DataLoader.open(rows.train, segmentTokenizer(tokenizer, session.config), format, {
     seed: config.seed,
     weights: config.data.taskWeights,
     tokenBudget: config.data.tokensPerBatch,
