@@ -1,14 +1,17 @@
 /** Model folders and GGUFs as people have them: what each answers, or by what name it is refused. */
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
 import { tokenizeRow } from "../data/segments.js";
+import { currentDirectory } from "../formats/atomic.js";
+import { readJson } from "../formats/json.js";
 import type { TensorToWrite } from "../formats/safetensors-writer.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { InferenceEngine } from "../generation/engine.js";
 import { generate } from "../generation/generate.js";
+import { readAdapter } from "./adapter-file.js";
 import { loadTokenizer } from "./load-tokenizer.js";
 import { mergeAdapter } from "./merge.js";
 import { ModelSession } from "./session.js";
@@ -341,5 +344,42 @@ describe("weights that are elsewhere", () => {
     await writeChainModel(folder, { files });
     rmSync(join(folder, "model.safetensors"));
     await refuses(folder, expected);
+  });
+});
+
+describe("adapters", () => {
+  const layer = "model.layers.0.self_attn";
+  it.each<[string, unknown]>([
+    ["a regular expression", "model\\.layers\\.\\d+\\.self_attn\\.(q_proj|v_proj)"],
+    ["whole names", [`${layer}.q_proj`, `${layer}.v_proj`]],
+    ["endings of names", ["self_attn.q_proj", "self_attn.v_proj"]],
+  ])("target_modules as %s loads like plain names", async (_, target_modules) => {
+    const folder = temporaryFolder();
+    await writeChainModel(join(folder, "base"));
+    const { config } = openWeights(await resolveSource(join(folder, "base")));
+    const adapter = join(folder, "adapter");
+    await writeSmallAdapter(adapter, config);
+    const plain = await readAdapter(config, adapter);
+    const home = await currentDirectory(adapter);
+    const path = join(home, "adapter_config.json");
+    writeFileSync(path, JSON.stringify({ ...(readJson(path) as object), target_modules }));
+    const read = await readAdapter(config, adapter);
+    expect(read.config).toEqual(plain.config);
+    expect(read.values).toEqual(plain.values);
+  });
+
+  it.each<[unknown, RegExp]>([
+    [["q_proj", "lm_head"], /target_modules: "lm_head" is none of q_proj/],
+    [["q_proj", "v_proj", "mlp.up_proj"], /no tensor adapts up_proj/],
+    [["model.layers.0.self_attn.q_proj"], /v_proj\.lora_A\.weight is unexpected/],
+    ["", /target_modules/],
+  ])("refuses target_modules %j", async (target_modules, message) => {
+    const folder = temporaryFolder();
+    await writeChainModel(join(folder, "base"));
+    const { config } = openWeights(await resolveSource(join(folder, "base")));
+    await writeSmallAdapter(join(folder, "adapter"), config);
+    const path = join(await currentDirectory(join(folder, "adapter")), "adapter_config.json");
+    writeFileSync(path, JSON.stringify({ ...(readJson(path) as object), target_modules }));
+    await expect(readAdapter(config, join(folder, "adapter"))).rejects.toThrow(message);
   });
 });
