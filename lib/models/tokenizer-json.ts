@@ -10,6 +10,7 @@ import { readText } from "../formats/text.js";
 import { ChatTemplate } from "./chat-template.js";
 import { parseNamed } from "./config.js";
 import { asInRust } from "./pre-tokenizer.js";
+import { requireKnownFlags } from "./tokenizer-flags.js";
 import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, Tokenizer } from "./tokenizer.js";
 
 /** The library's type declarations lack the extensions that Node's resolution wants, so this says what is used of it. */
@@ -150,6 +151,7 @@ export class JsonTokenizer implements Tokenizer {
 export function tokenizerFromFolder(folder: string): Tokenizer {
   const path = join(folder, "tokenizer.json");
   const json = parseNamed(TokenizerJson, readJson(path), path);
+  requireKnownFlags(json, path);
   const configPath = join(folder, "tokenizer_config.json");
   const config = parseNamed(TokenizerConfig, readJson(configPath), configPath);
   const idOf = (content: string): number | undefined =>
