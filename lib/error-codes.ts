@@ -44,6 +44,7 @@ export const ERROR_CODES = {
   "file-truncated": "a file ends too early",
   "gguf-invalid": "a GGUF file is damaged",
   "gguf-metadata": "a GGUF file lacks or contradicts what a model needs",
+  "gguf-split": "a GGUF file is one part of several",
   "gguf-type": "a tensor of a GGUF file has a type that is not read",
   "hash-mismatch": "a file is not the one that is pinned",
   "json-invalid": "a text is no JSON",

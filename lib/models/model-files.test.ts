@@ -8,6 +8,7 @@ import { tokenizeRow } from "../data/segments.js";
 import { currentDirectory } from "../formats/atomic.js";
 import { readJson } from "../formats/json.js";
 import type { TensorToWrite } from "../formats/safetensors-writer.js";
+import { encodeGguf, type TensorToStore, type TypedValue } from "../formats/testing/gguf-writer.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { InferenceEngine } from "../generation/engine.js";
 import { generate } from "../generation/generate.js";
@@ -19,12 +20,13 @@ import { resolveSource } from "./sources.js";
 import {
   CHAIN_CONFIG,
   chainHead,
+  chainTensors,
   FIRST_END,
   LAST_END,
   writeChainModel,
   type ChainModel,
 } from "./testing/chain-model.js";
-import { writeSmallAdapter } from "./testing/small-model.js";
+import { byteTokenizer, writeSmallAdapter } from "./testing/small-model.js";
 import { openWeights } from "./weights.js";
 
 /** What the model says after `x`, special tokens in it. */
@@ -426,5 +428,118 @@ describe("flags of tokenizer.json", () => {
     const folder = temporaryFolder();
     await writeChainModel(folder, { tokenizer });
     expect(loadTokenizer({ format: "huggingface", path: folder }).encode(text)).toEqual(ids);
+  });
+});
+
+describe("GGUF", () => {
+  const u32 = (value: number): TypedValue => ({ type: "u32", value });
+  const text = (value: string): TypedValue => ({ type: "string", value });
+  const list = (value: string[]): TypedValue => ({ type: "array", of: "string", value });
+  const NAMES: [RegExp, string][] = [
+    [/^model\.embed_tokens/, "token_embd"],
+    [/^model\.norm/, "output_norm"],
+    [/^lm_head/, "output"],
+    [/^model\.layers/, "blk"],
+    [/self_attn\.o_proj/, "attn_output"],
+    [/self_attn\.([qkv])_proj/, "attn_$1"],
+    [/input_layernorm/, "attn_norm"],
+    [/post_attention_layernorm/, "ffn_norm"],
+    [/mlp\.(gate|up|down)_proj/, "ffn_$1"],
+  ];
+
+  /** The chain model as a GGUF; undefined takes a key out. */
+  function write(change: Record<string, TypedValue | undefined>, more: TensorToStore[] = []): string {
+    const { vocab } = byteTokenizer().model as { vocab: Record<string, number> };
+    const metadata: Record<string, TypedValue | undefined> = {
+      "general.architecture": text("llama"),
+      "llama.block_count": u32(1),
+      "llama.context_length": u32(512),
+      "llama.embedding_length": u32(320),
+      "llama.feed_forward_length": u32(64),
+      "llama.attention.head_count": u32(5),
+      "llama.attention.head_count_kv": u32(5),
+      "llama.attention.layer_norm_rms_epsilon": { type: "f32", value: 1e-5 },
+      "tokenizer.ggml.model": text("gpt2"),
+      "tokenizer.ggml.pre": text("gpt-2"),
+      "tokenizer.ggml.tokens": list([...Object.keys(vocab), "<s>", "</s>"]),
+      "tokenizer.ggml.token_type": { type: "array", of: "i32", value: [...Array<number>(256).fill(1), 3, 3] },
+      "tokenizer.ggml.merges": list([]),
+      "tokenizer.ggml.eos_token_id": u32(LAST_END),
+      ...change,
+    };
+    const entries = Object.entries(metadata).filter(([, value]) => value !== undefined);
+    const tensors = [...chainTensors()].map(([name, { shape, data }]) => ({
+      name: NAMES.reduce((result, [from, to]) => result.replace(from, to), name),
+      dtype: "F32" as const,
+      shape,
+      data: new Uint8Array((data as Float32Array).buffer),
+    }));
+    const path = join(temporaryFolder(), "model.gguf");
+    writeFileSync(
+      path,
+      encodeGguf({ metadata: entries as [string, TypedValue][], tensors: [...tensors, ...more] }),
+    );
+    return path;
+  }
+  const frequencies = (value: number): TensorToStore => ({
+    name: "rope_freqs.weight",
+    dtype: "F32",
+    shape: [32],
+    data: new Uint8Array(new Float32Array(32).fill(value).buffer),
+  });
+
+  it.each<[string, Record<string, TypedValue | undefined>, string, TensorToStore[]?]>([
+    ["eos alone", {}, WHOLE],
+    ["eot", { "tokenizer.ggml.eot_token_id": u32(FIRST_END) }, "ab"],
+    ["eom", { "tokenizer.ggml.eom_token_id": u32(FIRST_END) }, "ab"],
+    ["one part of one", { "split.count": { type: "u16", value: 1 } }, WHOLE],
+    ["an odd chat template", { "tokenizer.chat_template": u32(1) }, WHOLE],
+    ["frequencies divided by 1", {}, WHOLE, [frequencies(1)]],
+    ["no scaling", { "llama.rope.scaling.type": text("none") }, WHOLE],
+  ])("answers with %s", async (_, change, expected, more) => {
+    expect(await answer(write(change, more))).toBe(expected);
+  });
+
+  it.each<[string, Record<string, TypedValue>, Refusal, TensorToStore[]?]>([
+    [
+      "a part of two",
+      { "split.count": { type: "u16", value: 2 }, "split.no": { type: "u16", value: 0 } },
+      { code: "gguf-split", names: ["part 1 of 2", "llama-gguf-split --merge"] },
+    ],
+    [
+      "Tekken",
+      { "tokenizer.ggml.pre": text("tekken") },
+      { code: "tokenizer-unsupported", names: ['"tekken"', "tekken.json"] },
+    ],
+    ["yarn", { "llama.rope.scaling.type": text("yarn") }, { code: "model-config-invalid", names: ["yarn"] }],
+    [
+      "a factor without a type",
+      { "llama.rope.scaling.factor": { type: "f32", value: 4 } },
+      { code: "model-config-invalid", names: ["llama.rope.scaling.factor 4"] },
+    ],
+    [
+      "an older spelling",
+      { "llama.rope.scale_linear": { type: "f32", value: 4 } },
+      { code: "model-config-invalid", names: ["llama.rope.scale_linear 4"] },
+    ],
+    [
+      "scaled frequencies",
+      {},
+      { code: "model-config-invalid", names: ["rope_freqs.weight"] },
+      [frequencies(8)],
+    ],
+    [
+      "a bias",
+      {},
+      { code: "weights-invalid", names: ["blk.0.attn_q.bias", "unexpected"] },
+      [{ name: "blk.0.attn_q.bias", dtype: "F32", shape: [320], data: new Uint8Array(1280) }],
+    ],
+    [
+      "a softcap",
+      { "llama.final_logit_softcapping": { type: "f32", value: 30 } },
+      { code: "model-config-invalid", names: ["llama.final_logit_softcapping 30"] },
+    ],
+  ])("refuses %s", async (_, change, expected, more) => {
+    await refuses(write(change, more), expected);
   });
 });

@@ -37,7 +37,10 @@ export function tokenizerJsonFromGguf(gguf: Gguf): { json: TokenizerJson; settin
       "tokenizer-unsupported",
       `${gguf.path}: the tokenizer ${JSON.stringify(model)} with pre-tokenizer ${JSON.stringify(pre)} is not supported`,
       {
-        hint: `Supported here are gpt2 with ${Object.keys(PRE_TOKENIZERS).join(" or ")}; use the model's Hugging Face folder.`,
+        hint:
+          pre === "tekken"
+            ? "This is Mistral's Tekken (Nemo, Devstral and others), which is read from tekken.json alone: name the model's Hugging Face folder with that file, as safetensors."
+            : `Supported here are gpt2 with ${Object.keys(PRE_TOKENIZERS).join(" or ")}; use the model's Hugging Face folder.`,
       },
     );
   }
