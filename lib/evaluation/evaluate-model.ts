@@ -48,6 +48,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
     base,
     backend: options.backend ?? "auto",
     threads: options.threads ?? 0,
+    tokenizer: true,
   });
   const loaded =
     options.adapter === undefined

@@ -18,6 +18,8 @@ export interface SessionOptions {
   /** CPU threads; 0 for one a core. */
   threads?: number;
   weights?: LoadOptions["weights"];
+  /** Opens the tokenizer before the weights are loaded, so that one that does not fit is told of at once. */
+  tokenizer?: boolean;
   /** Load nothing: check every call and count the memory. */
   planned?: boolean;
   onProgress?: LoadOptions["onProgress"];
@@ -33,9 +35,8 @@ export class ModelSession implements AsyncDisposable {
     readonly source: ModelSource,
     readonly model: ModelWeights,
     readonly weights: DecoderWeights,
+    private loadedTokenizer: Tokenizer | undefined,
   ) {}
-
-  private loadedTokenizer: Tokenizer | undefined;
 
   /**
    * Opens a base model; where that fails, nothing of it is left.
@@ -50,8 +51,9 @@ export class ModelSession implements AsyncDisposable {
     try {
       const source = await resolveSource(options.base);
       const model = openWeights(source);
+      const tokenizer = options.tokenizer === true ? openTokenizer(source, model) : undefined;
       const weights = await loadDecoderWeights(device, model, options);
-      return new ModelSession(device, source, model, weights);
+      return new ModelSession(device, source, model, weights, tokenizer);
     } catch (error) {
       await device.close();
       throw error;
@@ -63,12 +65,7 @@ export class ModelSession implements AsyncDisposable {
    * @throws IBertError when its file is damaged, or a token has no row in the embedding
    */
   get tokenizer(): Tokenizer {
-    if (this.loadedTokenizer === undefined) {
-      const tokenizer = loadTokenizer(this.source);
-      requireRows(tokenizer, this.config, this.source.path);
-      this.loadedTokenizer = tokenizer;
-    }
-    return this.loadedTokenizer;
+    return (this.loadedTokenizer ??= openTokenizer(this.source, this.model));
   }
 
   /** Ids at which a text ends, as configuration and tokenizer declare them. */
@@ -97,4 +94,10 @@ export class ModelSession implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+}
+
+function openTokenizer(source: ModelSource, { config }: ModelWeights): Tokenizer {
+  const tokenizer = loadTokenizer(source);
+  requireRows(tokenizer, config, source.path);
+  return tokenizer;
 }

@@ -242,6 +242,7 @@ function openSession(
     threads,
     weights: model.weights,
     planned: options.planned ?? false,
+    tokenizer: true,
     onProgress: (loaded, total) => options.events?.onLoading?.(loaded, total),
   });
 }
