@@ -159,7 +159,7 @@ export class IBertModel implements AsyncDisposable {
     }
     const folders = new Map(Object.entries(adapters));
     if (settings.adapter !== undefined) folders.set("", settings.adapter);
-    const session = await ModelSession.open({ base, backend, threads });
+    const session = await ModelSession.open({ base, backend, threads, tokenizer: true });
     try {
       return await IBertModel.answering(session, settings, folders);
     } catch (error) {
@@ -175,7 +175,6 @@ export class IBertModel implements AsyncDisposable {
   ): Promise<IBertModel> {
     const stored: StoredAdapter[] = [];
     const voices = new Map<string, Voice>([[BASE, voiceOf(undefined, -1)]]);
-    void session.tokenizer; // a damaged one is told of now
     for (const [name, folder] of folders) {
       const adapter = await readAdapter(session.config, folder);
       voices.set(name, voiceOf(adapter, stored.length));
@@ -349,7 +348,7 @@ export class IBertModel implements AsyncDisposable {
       topK,
       seed,
       adapter,
-      stopIds: [tokenizer.eosId],
+      stopIds: this.session.stopIds,
       signal,
       onToken: (_, ids) => {
         const end = stopped(ids);

@@ -2,8 +2,10 @@
 import type { Command } from "commander";
 
 import { formatShape } from "../formats/dtypes.js";
+import { stopIds } from "../models/ends.js";
 import { resolveSource } from "../models/sources.js";
 import { loadTokenizer } from "../models/load-tokenizer.js";
+import { requireRows } from "../models/vocabulary.js";
 import { openWeights } from "../models/weights.js";
 import { formatBytes, formatCount, formatTable } from "./format.js";
 import { withExample } from "./help.js";
@@ -30,12 +32,16 @@ export function addModelCommands(program: Command, run: Run): void {
             ["parameters", formatCount(facts.parameters)],
             ["bytes", formatBytes(facts.bytes)],
             ["types", dtypes.map(({ dtype, tensors }) => `${dtype} × ${tensors}`).join(", ")],
-            ["tokenizer", `${formatCount(facts.tokenizer.vocabSize)} tokens, end ${facts.tokenizer.eosId}`],
+            [
+              "tokenizer",
+              `${formatCount(facts.tokenizer.vocabSize)} tokens, ends ${facts.stopIds.join(", ")}`,
+            ],
             ...Object.entries(config).map(([key, value]) => [key, JSON.stringify(value)]),
           ],
           2,
         ),
       );
+      for (const remark of facts.remarks) run.note(remark);
       if (options.tensors !== true) return;
       const rows = tensors.map(({ name, dtype, shape }) => [name, dtype, formatShape(shape)]);
       run.print(`\n${formatTable(rows, 3)}`);
@@ -52,7 +58,9 @@ async function inspect(base: string, run: Run) {
   });
   const counts = new Map<string, number>();
   for (const { dtype } of tensors) counts.set(dtype, (counts.get(dtype) ?? 0) + 1);
-  const { vocabSize, bosId, eosId, addBos } = loadTokenizer(source);
+  const tokenizer = loadTokenizer(source);
+  requireRows(tokenizer, weights.config, source.path);
+  const { vocabSize, bosId, eosId, addBos } = tokenizer;
   return {
     base,
     baseModel: source.baseModel,
@@ -65,7 +73,9 @@ async function inspect(base: string, run: Run) {
     bytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
     dtypes: [...counts].map(([dtype, tensors]) => ({ dtype, tensors })),
     config: weights.config,
+    remarks: weights.remarks,
     tokenizer: { vocabSize, bosId, eosId, addBos },
+    stopIds: stopIds(weights.config, tokenizer),
     tensors,
   };
 }

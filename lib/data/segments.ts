@@ -8,6 +8,10 @@ export interface SegmentTokenizer {
   readonly eosId: number;
   /** Stands before every prompt, where the model was trained with it. */
   readonly bosId?: number;
+  /** Rows of the model's embedding, where a model is at hand. */
+  readonly rows?: number;
+  /** The text of one id, for errors. */
+  readonly textOf?: (id: number) => string;
 }
 
 /** A row as ids. Prompt and completion are tokenised apart, so the boundary is the same as when generating. */
@@ -35,7 +39,8 @@ export type RowFormat = Pick<TaskFormat, "prompt" | "completion" | "stop">;
 
 /**
  * @throws IBertError `row-unsupervised` when the completion has no token, `row-no-prompt` when the prompt has none
- * (its first token would have no position to be predicted from), `row-holds-stop` when an answer would end before it.
+ * (its first token would have no position to be predicted from), `row-holds-stop` when an answer would end before it,
+ * `token-without-row` when the embedding has no row for a token.
  */
 export function tokenizeRow(
   row: Row,
@@ -70,5 +75,15 @@ export function tokenizeRow(
   ids.set(prompt, 0);
   ids.set(completion, prompt.length);
   ids[ids.length - 1] = tokenizer.eosId;
+  const { rows = Infinity, textOf } = tokenizer;
+  const beyond = ids.find((id) => id >= rows);
+  if (beyond !== undefined) {
+    const token = textOf === undefined ? "a token" : `token ${JSON.stringify(textOf(beyond))}`;
+    throw new IBertError(
+      "token-without-row",
+      `${named}: ${token} has the id ${beyond}, but the embedding has ${rows} rows`,
+      { hint: "Use the tokenizer that the model was saved with." },
+    );
+  }
   return { id: row.id, row: place.row, task: row.task, ids, promptLength: prompt.length };
 }

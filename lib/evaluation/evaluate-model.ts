@@ -48,6 +48,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
     base,
     backend: options.backend ?? "auto",
     threads: options.threads ?? 0,
+    tokenizer: true,
   });
   const loaded =
     options.adapter === undefined
@@ -65,6 +66,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
     rows,
     inference,
     tokenizer: session.tokenizer,
+    stopIds: session.stopIds,
     format: dsl.format(loaded?.sidecar?.prompts),
     engine,
     maxTokens: options.maxTokens ?? 96,

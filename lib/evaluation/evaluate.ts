@@ -5,6 +5,7 @@ import type { DslEngine } from "../dsl/dsl.js";
 import type { SamplingOptions } from "../generation/batcher.js";
 import type { InferenceEngine } from "../generation/engine.js";
 import { generate } from "../generation/generate.js";
+import type { ModelConfig } from "../models/config.js";
 import type { Tokenizer } from "../models/tokenizer.js";
 import { scoreRow, summariseByTask, type EvaluationResult, type RowScore } from "./metrics.js";
 
@@ -12,6 +13,8 @@ export interface GenerativeEvaluation {
   rows: readonly Row[];
   inference: InferenceEngine;
   tokenizer: Tokenizer;
+  /** Ids at which an answer ends, as a session has them. */
+  stopIds: readonly number[];
   format: TaskFormat;
   engine: DslEngine;
   maxTokens: number;
@@ -21,10 +24,15 @@ export interface GenerativeEvaluation {
 }
 
 /** User and corpus text as ids: it can never become a special token. */
-export function segmentTokenizer(tokenizer: Tokenizer): SegmentTokenizer {
+export function segmentTokenizer(
+  tokenizer: Tokenizer,
+  model?: Pick<ModelConfig, "vocabSize">,
+): SegmentTokenizer {
   return {
     encode: (text) => tokenizer.encode(text, { allowSpecial: false }),
     eosId: tokenizer.eosId,
+    textOf: (id) => tokenizer.decode([id]),
+    ...(model === undefined ? {} : { rows: model.vocabSize }),
     ...(tokenizer.addBos && tokenizer.bosId !== null ? { bosId: tokenizer.bosId } : {}),
   };
 }
@@ -61,7 +69,7 @@ export async function evaluateByGeneration(run: GenerativeEvaluation): Promise<E
     {
       ...run.sampling,
       maxTokens: run.maxTokens,
-      stopIds: [tokenizer.eosId],
+      stopIds: run.stopIds,
       onToken: (index, _, ids) => watchers[index]?.(ids) === true,
       onFinish: () => run.onProgress?.(++finished, rows.length),
       signal: run.signal,

@@ -38,6 +38,22 @@ function nibbles(
   }
 }
 
+/** Q5_0 and Q5_1: nibbles whose fifth bits are the bits of a 32-bit word before them. */
+function fiveBits(
+  bytes: DataView,
+  at: number,
+  out: Float32Array,
+  to: number,
+  value: (q: number) => number,
+): void {
+  const high = bytes.getUint32(at, true);
+  for (let i = 0; i < 16; i++) {
+    const pair = bytes.getUint8(at + 4 + i);
+    out[to + i] = value((pair & 15) | (((high >>> i) & 1) << 4));
+    out[to + 16 + i] = value((pair >> 4) | (((high >>> (i + 16)) & 1) << 4));
+  }
+}
+
 /** The 6-bit scale and minimum of sub-block `j` (of 8) in the 12 bytes that Q4_K and Q5_K pack them into. */
 function scaleAndMinimum(bytes: DataView, at: number, j: number): [scale: number, minimum: number] {
   const byte = (i: number): number => bytes.getUint8(at + i);
@@ -110,6 +126,15 @@ const READERS: Partial<Record<DType, BlockReader>> = {
     const minimum = half(bytes, at + 2);
     nibbles(bytes, at + 4, out, to, (q) => fround(d * q) + minimum);
   },
+  Q5_0: (bytes, at, out, to) => {
+    const d = half(bytes, at);
+    fiveBits(bytes, at + 2, out, to, (q) => d * (q - 16));
+  },
+  Q5_1: (bytes, at, out, to) => {
+    const d = half(bytes, at);
+    const minimum = half(bytes, at + 2);
+    fiveBits(bytes, at + 4, out, to, (q) => fround(d * q) + minimum);
+  },
   Q4_K: (bytes, at, out, to) => subBlocks(bytes, at, out, to, { nibbles: 16 }),
   Q5_K: (bytes, at, out, to) => subBlocks(bytes, at, out, to, { nibbles: 48, highBits: 16 }),
   Q6_K: readQ6K,
@@ -118,12 +143,14 @@ const READERS: Partial<Record<DType, BlockReader>> = {
 /**
  * The elements that `bytes` hold, in their order.
  * @param bytes whole blocks of `dtype`
+ * @param what file and tensor, which errors name
  * @throws IBertError `dtype-unsupported`, `tensor-size`.
  */
-export function dequantize(dtype: DType, bytes: Uint8Array): Float32Array {
+export function dequantize(dtype: DType, bytes: Uint8Array, what?: string): Float32Array {
+  const prefix = what === undefined ? "" : `${what}: `;
   const reader = READERS[dtype];
   if (reader === undefined) {
-    throw new IBertError("dtype-unsupported", `${dtype} is not converted to float32`, {
+    throw new IBertError("dtype-unsupported", `${prefix}${dtype} is not converted to float32`, {
       hint: `Converted are ${Object.keys(READERS).join(", ")}.`,
     });
   }
@@ -131,7 +158,7 @@ export function dequantize(dtype: DType, bytes: Uint8Array): Float32Array {
   if (bytes.byteLength % blockBytes !== 0) {
     throw new IBertError(
       "tensor-size",
-      `${bytes.byteLength} bytes are no whole number of ${dtype} blocks (${blockBytes} bytes each)`,
+      `${prefix}${bytes.byteLength} bytes are no whole number of ${dtype} blocks (${blockBytes} bytes each)`,
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

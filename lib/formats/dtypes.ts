@@ -20,10 +20,20 @@ export const DTYPES = {
   I32: plain(4),
   I16: plain(2),
   I8: plain(1),
+  U64: plain(8),
+  U32: plain(4),
+  U16: plain(2),
   U8: plain(1),
   BOOL: plain(1),
+  C64: plain(8),
   F8_E4M3: plain(1),
   F8_E5M2: plain(1),
+  F8_E8M0: plain(1),
+  F8_E4M3FNUZ: plain(1),
+  F8_E5M2FNUZ: plain(1),
+  F6_E2M3: quantised(4, 3),
+  F6_E3M2: quantised(4, 3),
+  F4: quantised(2, 1),
   Q8_0: quantised(32, 34),
   Q4_0: quantised(32, 18),
   Q4_1: quantised(32, 20),
@@ -38,9 +48,14 @@ export const DTYPES = {
 
 export type DType = keyof typeof DTYPES;
 
-/** Whether a name is that of a type whose elements stand alone: those that safetensors knows. */
-export function isPlainDType(name: string): name is DType {
-  return Object.hasOwn(DTYPES, name) && DTYPES[name as DType].blockElements === 1;
+/** The types that store a row in blocks with scales of their own: those that only GGUF knows. */
+export const BLOCK_DTYPES: ReadonlySet<DType> = new Set<DType>(
+  (Object.keys(DTYPES) as DType[]).filter((dtype) => /^Q\d/.test(dtype)),
+);
+
+/** Whether a name is that of a type that safetensors knows. */
+export function isSafetensorsDType(name: string): name is DType {
+  return Object.hasOwn(DTYPES, name) && !BLOCK_DTYPES.has(name as DType);
 }
 
 /** Number of elements of a shape; NaN where a dimension is no whole number or the product leaves 2^53. */

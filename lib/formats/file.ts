@@ -124,3 +124,16 @@ export class HeaderReader {
     return this.bytes(8).readBigUInt64LE();
   }
 }
+
+/** The bytes of a small range at once, for what decides how a file is read. */
+export function readRangeSync({ path, byteOffset, byteLength }: ByteRange): Buffer {
+  const descriptor = openSync(path, "r");
+  try {
+    const bytes = Buffer.alloc(byteLength);
+    const read = readSync(descriptor, bytes, 0, byteLength, byteOffset);
+    if (read < byteLength) throw truncated(path, byteOffset + byteLength, byteOffset + read);
+    return bytes;
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -191,6 +191,21 @@ function readTensorInfo(reader: HeaderReader, alignment: number): TensorInfo {
   return { name, dtype, shape, offset, byteLength };
 }
 
+/** Large models come in parts, each a GGUF of its own that holds some of the tensors. */
+function requireWhole(path: string, metadata: ReadonlyMap<string, GgufValue>): void {
+  const count = metadata.get("split.count");
+  if (typeof count !== "number" || count <= 1) return;
+  const number = metadata.get("split.no");
+  const part = typeof number === "number" ? `part ${number + 1} of ${count}` : `one of ${count} parts`;
+  throw new IBertError(
+    "gguf-split",
+    `${path}: this is ${part} of a split model (split.count), and parts are not read`,
+    {
+      hint: "Join them with llama.cpp: llama-gguf-split --merge FIRST_PART WHOLE.gguf",
+    },
+  );
+}
+
 function readAlignment(path: string, metadata: ReadonlyMap<string, GgufValue>): number {
   const value = metadata.get("general.alignment") ?? DEFAULT_ALIGNMENT;
   if (typeof value !== "number" || !Number.isInteger(value) || value < 8 || value % 8 !== 0) {
@@ -229,7 +244,7 @@ let latest: { path: string; size: number; changed: number; file: WeakRef<Gguf> }
  * Opens a GGUF file (version 2 or 3, little-endian). The file that was opened last is not read again while its header is
  * still in use and the file has not changed: weights and tokenizer stand in one.
  * Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
- * @throws IBertError `file-missing`, `file-truncated`, `gguf-invalid`, `gguf-type` naming the file and the key or tensor.
+ * @throws IBertError `file-missing`, `file-truncated`, `gguf-invalid`, `gguf-split`, `gguf-type` naming the file and the key or tensor.
  */
 export function openGguf(path: string): Gguf {
   const stat = statSync(path, { throwIfNoEntry: false });
@@ -257,6 +272,7 @@ function readHeader(path: string): Gguf {
     // A tensor's entry takes at least 24 bytes (empty name, no dimensions), a metadata entry at least 13.
     const tensorCount = readCount(reader, 24);
     const metadata = readMetadata(reader, readCount(reader, 13));
+    requireWhole(path, metadata);
     const alignment = readAlignment(path, metadata);
     const infos = Array.from({ length: tensorCount }, () => readTensorInfo(reader, alignment));
     const dataStart = Math.ceil(reader.position / alignment) * alignment;

@@ -36,10 +36,8 @@ const Config = z.looseObject({
   r: z.int().min(1, "a rank is at least 1"),
   lora_alpha: z.number().positive(),
   lora_dropout: z.number().min(0).max(1).default(0),
-  target_modules: z.union([
-    z.array(z.enum(LINEAR_MODULES)).min(1),
-    z.literal("all-linear").transform(() => [...LINEAR_MODULES]),
-  ]),
+  // Names, endings of names, whole names, or a regular expression.
+  target_modules: z.union([z.array(z.string()).min(1), z.string().min(1)]),
   base_model_name_or_path: z.string().nullish(),
   bias: z.literal("none").default("none"),
   use_rslora: z.boolean().default(false),
@@ -75,11 +73,36 @@ function invalid(path: string, message: string): IBertError {
   });
 }
 
+/** The last part of a module's name: `q_proj` of `model.layers.0.self_attn.q_proj`. */
+export const lastName = (module: string): string => module.slice(module.lastIndexOf(".") + 1);
+
+const isLinearModule = (name: string): name is LinearModule =>
+  (LINEAR_MODULES as readonly string[]).includes(name);
+
+/** The linear modules that `target_modules` means; a regular expression means what the tensors adapt. */
+function targetsOf(value: string | string[], adapted: readonly string[], path: string): LinearModule[] {
+  if (value === "all-linear") return [...LINEAR_MODULES];
+  const names =
+    typeof value === "string" ? adapted.map(lastName).filter(isLinearModule) : value.map(lastName);
+  const other = names.findIndex((name) => !isLinearModule(name));
+  if (other >= 0) {
+    throw invalid(
+      path,
+      `target_modules: ${JSON.stringify(value[other])} is none of ${LINEAR_MODULES.join(", ")}`,
+    );
+  }
+  if (names.length === 0) {
+    throw invalid(path, `target_modules is ${JSON.stringify(value)}, and no tensor adapts a linear module`);
+  }
+  return [...new Set(names.filter(isLinearModule))].sort();
+}
+
 /**
  * Checks the content of an `adapter_config.json`.
+ * @param adapted names of the modules that the adapter's tensors adapt
  * @throws IBertError `adapter-unsupported` naming the file and the key: also where a key that ibert does not know is on.
  */
-export function parsePeftConfig(value: unknown, path: string): PeftConfig {
+export function parsePeftConfig(value: unknown, path: string, adapted: readonly string[] = []): PeftConfig {
   const result = Config.safeParse(value);
   if (!result.success) {
     const issue = result.error.issues[0];
@@ -95,7 +118,7 @@ export function parsePeftConfig(value: unknown, path: string): PeftConfig {
     rank: config.r,
     alpha: config.use_rslora ? config.lora_alpha * Math.sqrt(config.r) : config.lora_alpha,
     dropout: config.lora_dropout,
-    targets: [...new Set(config.target_modules)].sort(),
+    targets: targetsOf(config.target_modules, adapted, path),
     baseModel: config.base_model_name_or_path ?? null,
   };
 }

@@ -6,7 +6,7 @@ import { currentDirectory, replaceDirectoryAtomic, writeFileAtomic, type AtomicO
 import { dequantize } from "./dequantize.js";
 import { formatShape, type DType } from "./dtypes.js";
 import { readJson } from "./json.js";
-import { formatPeftConfig, parsePeftConfig, type PeftConfig } from "./peft-config.js";
+import { formatPeftConfig, lastName, parsePeftConfig, type PeftConfig } from "./peft-config.js";
 import { writeSafetensors } from "./safetensors-writer.js";
 import { openSafetensors, type Safetensors } from "./safetensors.js";
 
@@ -50,7 +50,7 @@ function checkPairs(path: string, config: PeftConfig, tensors: Safetensors["tens
   const untouched = new Set<string>(config.targets);
   for (const { name, shape, dtype } of tensors.values()) {
     const [, module, part] = NAME.exec(name) ?? [];
-    const target = module?.split(".").at(-1);
+    const target = module === undefined ? undefined : lastName(module);
     if (module === undefined || target === undefined || !config.targets.some((name) => name === target)) {
       throw mismatch(path, `tensor ${name} is unexpected: target_modules are ${config.targets.join(", ")}`);
     }
@@ -104,13 +104,19 @@ export async function readPeftAdapter(
 ): Promise<PeftAdapterOnDisk> {
   const home = await currentDirectory(folder);
   const configPath = join(home, CONFIG);
-  const config = parsePeftConfig(readJson(configPath), configPath);
+  const json = readJson(configPath);
   const weights = openSafetensors(join(home, WEIGHTS));
+  const adapted = [...weights.tensors.keys()].flatMap((name) => NAME.exec(name)?.[1] ?? []);
+  const config = parsePeftConfig(json, configPath, adapted);
   checkPairs(weights.path, config, weights.tensors);
   if (expected !== undefined) checkExpected(weights.path, expected(config), weights.tensors);
   const tensors = new Map<string, PeftTensor>();
   for (const { name, dtype, shape } of weights.tensors.values()) {
-    tensors.set(name, { dtype, shape, data: dequantize(dtype, await weights.read(name)) });
+    tensors.set(name, {
+      dtype,
+      shape,
+      data: dequantize(dtype, await weights.read(name), `${weights.path}: tensor ${name}`),
+    });
   }
   const ibertPath = join(home, IBERT);
   return {

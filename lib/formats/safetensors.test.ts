@@ -116,8 +116,13 @@ describe("safetensors", () => {
   it.each<[string, unknown, number, RegExp]>([
     ["a header that is no object", "[1]", 0, /does not start with '\{'/],
     ["broken JSON", '{"w":', 0, /the header is no valid JSON/],
-    ["an unknown dtype", { w: { ...w, dtype: "F12" } }, 8, /tensor w has the unknown dtype "F12"/],
-    ["a block type", { w: { ...w, dtype: "Q4_0" } }, 8, /unknown dtype "Q4_0"/],
+    [
+      "an unknown dtype",
+      { w: { ...w, dtype: "F12" } },
+      8,
+      /tensor w has the dtype "F12", which is not known here/,
+    ],
+    ["a block type", { w: { ...w, dtype: "Q4_0" } }, 8, /dtype "Q4_0", which is not known here/],
     ["a negative dimension", { w: { ...w, shape: [-2] } }, 8, /w\.shape\.0/],
     ["an unknown key", { w: { ...w, stride: 1 } }, 8, /w: Unrecognized key/],
     ["a shape of another size", { w: { ...w, shape: [3] } }, 8, /tensor w is F32 \(3\), 12 bytes.*span 8/],
@@ -170,9 +175,60 @@ describe("a model in shards", () => {
     const folder = await shards({ w1: "model-2.safetensors" });
     expect(() => openSafetensorsFolder(folder)).toThrow(/tensor w1 is not in model-2\.safetensors/);
     const missing = await shards({ w1: "model-3.safetensors" });
-    expect(() => openSafetensorsFolder(missing)).toThrow(/model-3\.safetensors: cannot read: no such file/);
+    expect(() => openSafetensorsFolder(missing)).toThrow(
+      /index\.json: the index names model-3\.safetensors, which is not here/,
+    );
     const outside = await shards({ w1: "../model-1.safetensors" });
     expect(() => openSafetensorsFolder(outside)).toThrow(/outside of the folder/);
     expect(() => openSafetensorsFolder(temporaryFolder())).toThrow(/neither model\.safetensors nor/);
+    const unnamed = await shards({ w1: "model-1.safetensors" });
+    await writeSafetensors(
+      join(unnamed, "model-1.safetensors"),
+      new Map(["w1", "w9"].map((name) => [name, { dtype: "F32", shape: [1], data: new Float32Array(1) }])),
+    );
+    expect(() => openSafetensorsFolder(unnamed)).toThrow(
+      /tensor w9 stands in model-1\.safetensors, but the index does not name it/,
+    );
+  });
+
+  it("counts less than a whole file beside it", async () => {
+    const folder = await shards({ w1: "model-1.safetensors" });
+    const data = new Float32Array([7]);
+    await writeSafetensors(
+      join(folder, "model.safetensors"),
+      new Map([["w1", { dtype: "F32", shape: [1], data }]]),
+    );
+    expect(openSafetensorsFolder(folder).path).toBe(join(folder, "model.safetensors"));
+  });
+
+  it("needs no index where the set is complete", async () => {
+    const folder = temporaryFolder();
+    const write = (file: string, name: string): Promise<void> =>
+      writeSafetensors(
+        join(folder, file),
+        new Map([[name, { dtype: "F32", shape: [1], data: new Float32Array(1) }]]),
+      );
+    await write("model-00001-of-00002.safetensors", "w1");
+    expect(() => openSafetensorsFolder(folder)).toThrow(/of 2 shards number 2 is missing/);
+    await write("model-00002-of-00002.safetensors", "w1");
+    expect(() => openSafetensorsFolder(folder)).toThrow(
+      /tensor w1 stands in model-00001.* and in model-00002/,
+    );
+    await write("model-00002-of-00002.safetensors", "w2");
+    expect([...openSafetensorsFolder(folder).tensors.keys()].sort()).toEqual(["w1", "w2"]);
+    await write("model-00001-of-00003.safetensors", "w3");
+    expect(() => openSafetensorsFolder(folder)).toThrow(/shards of several saves lie here/);
+  });
+
+  it.each([
+    ["pytorch_model.bin", /PyTorch's pickle format/],
+    ["consolidated.safetensors", /Mistral's own names/],
+    ["m.Q4_K_M.gguf", /The folder holds m\.Q4_K_M\.gguf/],
+    ["adapter_model.safetensors", /This is a PEFT adapter/],
+    ["weights.npz", /weights\.npz is not read/],
+  ])("says what %s is", (file, message) => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, file), "");
+    expect(() => openSafetensorsFolder(folder)).toThrow(message);
   });
 });

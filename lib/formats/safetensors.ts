@@ -1,10 +1,10 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 import { z } from "zod";
 
 import { IBertError } from "../errors.js";
-import { formatShape, isPlainDType, tensorBytes, type DType } from "./dtypes.js";
+import { formatShape, isSafetensorsDType, tensorBytes, type DType } from "./dtypes.js";
 import { HeaderReader, readRange, type ByteRange } from "./file.js";
 import { readText } from "./text.js";
 
@@ -99,8 +99,12 @@ function checkTensor(
   entry: z.infer<typeof TensorEntry>,
   dataStart: number,
 ): SafetensorsTensor {
-  if (!isPlainDType(entry.dtype)) {
-    throw invalid(path, `tensor ${name} has the unknown dtype ${JSON.stringify(entry.dtype)}`);
+  if (!isSafetensorsDType(entry.dtype)) {
+    throw new IBertError(
+      "dtype-unsupported",
+      `${path}: tensor ${name} has the dtype ${JSON.stringify(entry.dtype)}, which is not known here`,
+      { hint: "A newer release of the format may have it; save the model as BF16, F16 or F32." },
+    );
   }
   const { dtype } = entry;
   const [begin, end] = entry.data_offsets;
@@ -172,28 +176,80 @@ function safetensorsView(
   };
 }
 
+const WHOLE = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
+const SHARD = /^model-(\d+)-of-(\d+)\.safetensors$/;
+
 /**
- * Opens the weights of a Hugging Face model folder: `model.safetensors.index.json` with its shards, or
- * `model.safetensors`.
+ * Opens the weights of a Hugging Face model folder: `model.safetensors`, which counts before an index of shards as it
+ * does in transformers (an index beside it is left over of another save); else the shards that
+ * `model.safetensors.index.json` names, or a complete set of shards without index.
+ * @throws IBertError `weights-missing` saying what is there instead, and what opening the files throws.
  */
 export function openSafetensorsFolder(folder: string): Safetensors {
-  const index = join(folder, "model.safetensors.index.json");
+  const whole = join(folder, WHOLE);
+  if (existsSync(whole)) return openSafetensors(whole);
+  const index = join(folder, INDEX);
   if (existsSync(index)) return openSafetensorsIndex(index);
-  const single = join(folder, "model.safetensors");
-  if (existsSync(single)) return openSafetensors(single);
-  throw new IBertError(
-    "weights-missing",
-    `${folder}: neither model.safetensors nor model.safetensors.index.json is here`,
-    {
-      hint:
-        existsSync(folder) && statSync(folder).isDirectory()
-          ? "Other formats are not read."
-          : "Check the path.",
-    },
-  );
+  const names = existsSync(folder) && statSync(folder).isDirectory() ? readdirSync(folder) : undefined;
+  const shards = names?.filter((name) => SHARD.test(name)) ?? [];
+  if (shards.length > 0) return openShards(folder, shards);
+  throw new IBertError("weights-missing", `${folder}: neither ${WHOLE} nor ${INDEX} is here`, {
+    hint: names === undefined ? "Check the path." : otherWeights(names),
+  });
 }
 
-/** Opens the shards that an index names; each tensor must be in the shard that the index says. */
+/** What a folder without safetensors holds in their place, and what helps. */
+function otherWeights(names: readonly string[]): string {
+  const find = (pattern: RegExp): string | undefined => names.find((name) => pattern.test(name));
+  const pickle = find(/^pytorch_model.*\.bin$|\.(pth|pt|ckpt)$/);
+  if (pickle !== undefined) {
+    return `${pickle} is PyTorch's pickle format, which is not read; save the model with transformers' save_pretrained, which writes safetensors.`;
+  }
+  const consolidated = find(/^consolidated.*\.safetensors$/);
+  if (consolidated !== undefined) {
+    return `${consolidated} has Mistral's own names of tensors, which are not read; fetch the repository's model-*.safetensors with their index.`;
+  }
+  const gguf = find(/\.gguf$/);
+  if (gguf !== undefined) return `The folder holds ${gguf}; name that file as the base.`;
+  if (find(/^adapter_model\./) !== undefined) {
+    return "This is a PEFT adapter; name its base model here, and the folder as the adapter.";
+  }
+  const other = find(/\.(safetensors|h5|msgpack|onnx|npz)$/);
+  return other === undefined
+    ? "The folder holds no weights; fetch them beside config.json."
+    : `${other} is not read; the weights must be ${WHOLE} or shards with ${INDEX}.`;
+}
+
+/** Shards without their index: all of one set, each tensor in one of them. */
+function openShards(folder: string, names: readonly string[]): Safetensors {
+  const sets = new Set(names.map((name) => Number(SHARD.exec(name)?.[2])));
+  const count = Math.max(...sets);
+  const here = new Set(names.map((name) => Number(SHARD.exec(name)?.[1])));
+  const missing = Array.from({ length: count }, (_, i) => i + 1).find((number) => !here.has(number));
+  if (sets.size > 1 || missing !== undefined || names.length !== count) {
+    throw new IBertError(
+      "weights-missing",
+      sets.size > 1
+        ? `${folder}: there is no ${INDEX}, and shards of several saves lie here (of ${[...sets].join(" and of ")})`
+        : `${folder}: there is no ${INDEX}, and of ${count} shards number ${missing} is missing`,
+      { hint: `Fetch ${INDEX} and the shards that it names.` },
+    );
+  }
+  const tensors = new Map<string, SafetensorsTensor>();
+  for (const name of names) {
+    for (const tensor of openSafetensors(join(folder, name)).tensors.values()) {
+      const other = tensors.get(tensor.name);
+      if (other !== undefined) {
+        throw invalid(folder, `tensor ${tensor.name} stands in ${basename(other.path)} and in ${name}`);
+      }
+      tensors.set(tensor.name, tensor);
+    }
+  }
+  return safetensorsView(folder, {}, tensors);
+}
+
+/** Opens the shards that an index names; each tensor must be in the shard that the index says, and in no other. */
 export function openSafetensorsIndex(path: string): Safetensors {
   const { weight_map: weightMap } = parseJson(Index, readText(path), path, "the index");
   const shards = new Map<string, Safetensors>();
@@ -204,13 +260,29 @@ export function openSafetensorsIndex(path: string): Safetensors {
     }
     let shard = shards.get(file);
     if (shard === undefined) {
-      shard = openSafetensors(join(dirname(path), file));
+      const shardPath = join(dirname(path), file);
+      if (!existsSync(shardPath)) {
+        throw new IBertError("file-missing", `${path}: the index names ${file}, which is not here`, {
+          hint: "Fetch the shard beside its index.",
+        });
+      }
+      shard = openSafetensors(shardPath);
       shards.set(file, shard);
     }
     const tensor = shard.tensors.get(name);
     if (tensor === undefined)
       throw invalid(path, `tensor ${name} is not in ${file}, where the index puts it`);
     tensors.set(name, tensor);
+  }
+  for (const [file, shard] of shards) {
+    for (const name of shard.tensors.keys()) {
+      const put = weightMap[name];
+      if (put === file) continue;
+      throw invalid(
+        path,
+        `tensor ${name} stands in ${file}, but the index ${put === undefined ? "does not name it" : `puts it into ${put}`}`,
+      );
+    }
   }
   return safetensorsView(path, {}, tensors);
 }

@@ -2,8 +2,11 @@ import { z } from "zod";
 
 import { IBertError } from "../errors.js";
 import { GgufMetadata } from "../formats/gguf-metadata.js";
+import { readRangeSync } from "../formats/file.js";
 import type { Gguf } from "../formats/gguf.js";
 import { readJson } from "../formats/json.js";
+import { refuseGgufKeys, refuseHuggingFaceKeys, ropeTheta } from "./config-keys.js";
+import { generationEnds, idsIn } from "./ends.js";
 
 const Size = z.int().positive();
 
@@ -23,7 +26,8 @@ export const ModelConfig = z
     tieWordEmbeddings: z.boolean(),
     contextLength: Size,
     bosId: z.int().nonnegative().nullable(),
-    eosIds: z.array(z.int().nonnegative()).min(1),
+    /** Ids at which a text ends; the tokenizer may know more (`stopIds` of a session has all). */
+    eosIds: z.array(z.int().nonnegative()),
   })
   .refine((config) => config.heads % config.kvHeads === 0, {
     message: "heads must be a multiple of kvHeads",
@@ -46,8 +50,8 @@ export function parseNamed<T>(schema: z.ZodType<T>, value: unknown, path: string
   throw invalid(path, `${issue?.path.join(".") || "the top"}: ${issue?.message ?? "invalid"}`);
 }
 
-/** The keys of a Hugging Face config.json that matter here; others are ignored. */
-const HuggingFaceConfig = z.object({
+/** The keys of a Hugging Face config.json that are read here; `config-keys.ts` looks at the others. */
+const HuggingFaceConfig = z.looseObject({
   model_type: z.string(),
   vocab_size: Size,
   hidden_size: Size,
@@ -56,21 +60,13 @@ const HuggingFaceConfig = z.object({
   num_attention_heads: Size,
   num_key_value_heads: Size.nullish(),
   head_dim: Size.nullish(),
-  hidden_act: z.string().default("silu"),
   rms_norm_eps: z.number().default(1e-6),
-  rope_theta: z.number().nullish(),
-  // transformers 5 writes theta and the scaling together.
-  rope_parameters: z
-    .looseObject({ rope_theta: z.number().optional(), rope_type: z.string().optional() })
-    .nullish(),
-  rope_scaling: z.looseObject({ rope_type: z.string().optional(), type: z.string().optional() }).nullish(),
   max_position_embeddings: Size,
   sliding_window: z.number().nullish(),
   tie_word_embeddings: z.boolean().default(false),
-  attention_bias: z.boolean().nullish(),
-  mlp_bias: z.boolean().nullish(),
   bos_token_id: z.int().nullish(),
-  eos_token_id: z.union([z.int(), z.array(z.int()).min(1)]),
+  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
+  text_config: z.looseObject({ eos_token_id: z.unknown().optional() }).nullish().catch(undefined),
 });
 
 /**
@@ -82,14 +78,9 @@ export function configFromHuggingFace(path: string): ModelConfig {
   if (hf.model_type !== "llama" && hf.model_type !== "mistral") {
     throw invalid(path, `model_type ${JSON.stringify(hf.model_type)} is not supported`);
   }
-  if (hf.hidden_act !== "silu")
-    throw invalid(path, `hidden_act ${JSON.stringify(hf.hidden_act)} is not supported`);
-  if (hf.attention_bias === true) throw invalid(path, "attention_bias is not supported");
-  if (hf.mlp_bias === true) throw invalid(path, "mlp_bias is not supported");
-  const scaling =
-    hf.rope_scaling?.rope_type ?? hf.rope_scaling?.type ?? hf.rope_parameters?.rope_type ?? "default";
-  if (scaling !== "default")
-    throw invalid(path, `rope_scaling of type ${JSON.stringify(scaling)} is not supported`);
+  const headDim = hf.head_dim ?? hf.hidden_size / hf.num_attention_heads;
+  refuseHuggingFaceKeys(hf, { headDim }, path);
+  const theta = ropeTheta(hf, path);
   return parseNamed(
     ModelConfig,
     {
@@ -100,14 +91,20 @@ export function configFromHuggingFace(path: string): ModelConfig {
       layers: hf.num_hidden_layers,
       heads: hf.num_attention_heads,
       kvHeads: hf.num_key_value_heads ?? hf.num_attention_heads,
-      headDim: hf.head_dim ?? hf.hidden_size / hf.num_attention_heads,
-      ropeTheta: hf.rope_theta ?? hf.rope_parameters?.rope_theta ?? 10_000,
+      headDim,
+      ropeTheta: theta ?? 10_000,
       rmsNormEps: hf.rms_norm_eps,
       tieWordEmbeddings: hf.tie_word_embeddings,
       // Attention is never windowed here, so that a model trained with a window stays within it.
       contextLength: Math.min(hf.max_position_embeddings, hf.sliding_window ?? Infinity),
       bosId: hf.bos_token_id ?? null,
-      eosIds: [hf.eos_token_id].flat(),
+      eosIds: [
+        ...new Set([
+          ...idsIn(hf.eos_token_id),
+          ...idsIn(hf.text_config?.eos_token_id),
+          ...generationEnds(path),
+        ]),
+      ],
     },
     path,
   );
@@ -124,23 +121,17 @@ export function configFromGguf(gguf: Gguf): ModelConfig {
   if (architecture !== "llama")
     throw invalid(path, `general.architecture ${JSON.stringify(architecture)} is not supported`);
   const scaling = metadata.string("llama.rope.scaling.type") ?? "none";
-  if (scaling !== "none" || gguf.tensors.has("rope_freqs.weight")) {
-    throw invalid(
-      path,
-      `RoPE scaling (${scaling === "none" ? "rope_freqs.weight" : scaling}) is not supported`,
-    );
-  }
-  if ((metadata.number("llama.expert_count") ?? 0) > 0)
-    throw invalid(path, "mixtures of experts are not supported");
+  const linearByOne = scaling === "linear" && (metadata.number("llama.rope.scaling.factor") ?? 1) === 1;
+  if (scaling !== "none" && !linearByOne) throw invalid(path, `RoPE scaling (${scaling}) is not supported`);
+  if (!scalesByOne(gguf)) throw invalid(path, "RoPE scaling (rope_freqs.weight) is not supported");
   const hiddenSize = metadata.requireNumber("llama.embedding_length");
   const heads = metadata.requireNumber("llama.attention.head_count");
   const headDim = metadata.number("llama.attention.key_length") ?? hiddenSize / heads;
-  const rotated = metadata.number("llama.rope.dimension_count") ?? headDim;
-  if (rotated !== headDim)
-    throw invalid(path, `RoPE over ${rotated} of ${headDim} dimensions is not supported`);
+  refuseGgufKeys(gguf.metadata, architecture, { headDim }, path);
   const eos = [
     metadata.requireNumber("tokenizer.ggml.eos_token_id"),
     metadata.number("tokenizer.ggml.eot_token_id"),
+    metadata.number("tokenizer.ggml.eom_token_id"),
   ];
   return parseNamed(
     ModelConfig,
@@ -157,12 +148,25 @@ export function configFromGguf(gguf: Gguf): ModelConfig {
       ropeTheta: metadata.number("llama.rope.freq_base") ?? 10_000,
       rmsNormEps: shortestDecimal(metadata.requireNumber("llama.attention.layer_norm_rms_epsilon")),
       tieWordEmbeddings: !gguf.tensors.has("output.weight"),
-      contextLength: metadata.requireNumber("llama.context_length"),
+      contextLength: Math.min(
+        metadata.requireNumber("llama.context_length"),
+        metadata.number("llama.attention.sliding_window") || Infinity,
+      ),
       bosId: metadata.number("tokenizer.ggml.bos_token_id") ?? null,
       eosIds: [...new Set(eos.filter((id) => id !== undefined))],
     },
     path,
   );
+}
+
+/** Whether the divisors of RoPE's frequencies that some converters write are all 1, or absent. */
+function scalesByOne(gguf: Gguf): boolean {
+  const tensor = gguf.tensors.get("rope_freqs.weight");
+  if (tensor === undefined) return true;
+  if (tensor.dtype !== "F32") return false;
+  const bytes = readRangeSync(tensor);
+  for (let at = 0; at < bytes.length; at += 4) if (bytes.readFloatLE(at) !== 1) return false;
+  return true;
 }
 
 /** 1e-5 for the float32 9.999999747378752e-6: the shortest decimal that rounds to the same float32. */

@@ -129,7 +129,7 @@ async function* mergedRows(weight: WeightTensor, update: Update | undefined): As
         byteOffset: weight.byteOffset + row * rowBytes,
         byteLength: count * rowBytes,
       }));
-    const values = dequantize(weight.dtype, bytes);
+    const values = dequantize(weight.dtype, bytes, `${weight.path}: tensor ${weight.name}`);
     if (update !== undefined) addUpdate(values, row, columns, update);
     yield values;
   }
@@ -187,7 +187,12 @@ async function writeModelFiles(
     writeFileAtomic(join(folder, name), toJson(value));
   if (source.format === "huggingface") {
     const own = readJson(join(source.path, "config.json")) as Record<string, unknown>;
-    await write("config.json", { ...own, torch_dtype: torchDtype });
+    const { tieWordEmbeddings } = config;
+    await write("config.json", {
+      ...own,
+      ...(own.tie_word_embeddings === true ? { tie_word_embeddings: tieWordEmbeddings } : {}),
+      torch_dtype: torchDtype,
+    });
     for (const name of FILES_OF_A_MODEL) {
       if (existsSync(join(source.path, name))) copyFileSync(join(source.path, name), join(folder, name));
     }

@@ -2,10 +2,12 @@ import type { Random } from "../data/random.js";
 import { Device } from "../runtime/device.js";
 import { loadDecoderWeights, type DecoderWeights, type LoadOptions } from "./device-weights.js";
 import type { ModelConfig } from "./config.js";
+import { stopIds } from "./ends.js";
 import { LoraAdapter, LoraLayout, type LoraConfig } from "./lora.js";
 import { resolveSource, type ModelSource } from "./sources.js";
 import { loadTokenizer } from "./load-tokenizer.js";
 import type { Tokenizer } from "./tokenizer.js";
+import { requireRows } from "./vocabulary.js";
 import { openWeights, type ModelWeights } from "./weights.js";
 
 export interface SessionOptions {
@@ -16,6 +18,8 @@ export interface SessionOptions {
   /** CPU threads; 0 for one a core. */
   threads?: number;
   weights?: LoadOptions["weights"];
+  /** Opens the tokenizer before the weights are loaded, so that one that does not fit is told of at once. */
+  tokenizer?: boolean;
   /** Load nothing: check every call and count the memory. */
   planned?: boolean;
   onProgress?: LoadOptions["onProgress"];
@@ -31,9 +35,8 @@ export class ModelSession implements AsyncDisposable {
     readonly source: ModelSource,
     readonly model: ModelWeights,
     readonly weights: DecoderWeights,
+    private loadedTokenizer: Tokenizer | undefined,
   ) {}
-
-  private loadedTokenizer: Tokenizer | undefined;
 
   /**
    * Opens a base model; where that fails, nothing of it is left.
@@ -48,8 +51,9 @@ export class ModelSession implements AsyncDisposable {
     try {
       const source = await resolveSource(options.base);
       const model = openWeights(source);
+      const tokenizer = options.tokenizer === true ? openTokenizer(source, model) : undefined;
       const weights = await loadDecoderWeights(device, model, options);
-      return new ModelSession(device, source, model, weights);
+      return new ModelSession(device, source, model, weights, tokenizer);
     } catch (error) {
       await device.close();
       throw error;
@@ -58,10 +62,15 @@ export class ModelSession implements AsyncDisposable {
 
   /**
    * The base's tokenizer, loaded when it is first asked for: work on ids alone does without its memory.
-   * @throws IBertError when its file is damaged
+   * @throws IBertError when its file is damaged, or a token has no row in the embedding
    */
   get tokenizer(): Tokenizer {
-    return (this.loadedTokenizer ??= loadTokenizer(this.source));
+    return (this.loadedTokenizer ??= openTokenizer(this.source, this.model));
+  }
+
+  /** Ids at which a text ends, as configuration and tokenizer declare them. */
+  get stopIds(): readonly number[] {
+    return stopIds(this.config, this.tokenizer);
   }
 
   get config(): ModelConfig {
@@ -85,4 +94,10 @@ export class ModelSession implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+}
+
+function openTokenizer(source: ModelSource, { config }: ModelWeights): Tokenizer {
+  const tokenizer = loadTokenizer(source);
+  requireRows(tokenizer, config, source.path);
+  return tokenizer;
 }

@@ -50,6 +50,7 @@ class TekkenTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly bosId: number;
   readonly eosId: number;
+  readonly endIds: readonly number[];
   readonly addBos = true;
   readonly specialIds: ReadonlySet<number>;
   readonly #path: string;
@@ -78,6 +79,7 @@ class TekkenTokenizer implements Tokenizer {
     );
     this.bosId = this.#special("<s>");
     this.eosId = this.#special("</s>");
+    this.endIds = [this.eosId];
     for (const { rank, token_bytes } of vocab) {
       if (rank >= this.vocabSize - specialCount) continue;
       const bytes = Buffer.from(token_bytes, "base64").toString("latin1");

@@ -37,7 +37,10 @@ export function tokenizerJsonFromGguf(gguf: Gguf): { json: TokenizerJson; settin
       "tokenizer-unsupported",
       `${gguf.path}: the tokenizer ${JSON.stringify(model)} with pre-tokenizer ${JSON.stringify(pre)} is not supported`,
       {
-        hint: `Supported here are gpt2 with ${Object.keys(PRE_TOKENIZERS).join(" or ")}; use the model's Hugging Face folder.`,
+        hint:
+          pre === "tekken"
+            ? "This is Mistral's Tekken (Nemo, Devstral and others), which is read from tekken.json alone: name the model's Hugging Face folder with that file, as safetensors."
+            : `Supported here are gpt2 with ${Object.keys(PRE_TOKENIZERS).join(" or ")}; use the model's Hugging Face folder.`,
       },
     );
   }
@@ -64,12 +67,13 @@ export function tokenizerJsonFromGguf(gguf: Gguf): { json: TokenizerJson; settin
     },
   };
   const bosId = metadata.number("tokenizer.ggml.bos_token_id") ?? null;
+  const template = gguf.metadata.get("tokenizer.chat_template");
   const settings: TokenizerSettings = {
     path: gguf.path,
     bosId,
     eosId: metadata.requireNumber("tokenizer.ggml.eos_token_id"),
     addBos: bosId !== null && (metadata.boolean("tokenizer.ggml.add_bos_token") ?? false),
-    chatTemplate: metadata.string("tokenizer.chat_template"),
+    chatTemplate: typeof template === "string" ? template : undefined,
   };
   return { json, settings };
 }

@@ -10,6 +10,7 @@ import { readText } from "../formats/text.js";
 import { ChatTemplate } from "./chat-template.js";
 import { parseNamed } from "./config.js";
 import { asInRust } from "./pre-tokenizer.js";
+import { requireKnownFlags } from "./tokenizer-flags.js";
 import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, Tokenizer } from "./tokenizer.js";
 
 /** The library's type declarations lack the extensions that Node's resolution wants, so this says what is used of it. */
@@ -38,8 +39,9 @@ const TokenName = z.union([z.string(), z.looseObject({ content: z.string() }).tr
 const TokenizerConfig = z.looseObject({
   bos_token: TokenName.nullish(),
   eos_token: TokenName.nullish(),
-  add_bos_token: z.boolean().nullish(),
-  chat_template: z.string().nullish(),
+  add_bos_token: z.boolean().nullish().catch(undefined),
+  // Training and generation need none, so that nothing in its place refuses a model.
+  chat_template: z.unknown().optional(),
 });
 
 export interface TokenizerSettings {
@@ -47,6 +49,8 @@ export interface TokenizerSettings {
   path: string;
   bosId: number | null;
   eosId: number;
+  /** More ids at which a text ends. */
+  ends?: readonly number[];
   addBos: boolean;
   chatTemplate: string | undefined;
 }
@@ -56,8 +60,11 @@ export class JsonTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly bosId: number | null;
   readonly eosId: number;
+  readonly endIds: readonly number[];
   readonly addBos: boolean;
   readonly specialIds: ReadonlySet<number>;
+  /** Which ids are tokens: embeddings may have more rows. */
+  readonly #known: Uint8Array;
   readonly #json: TokenizerJson;
   readonly #settings: TokenizerSettings;
   #withSpecials: HubTokenizer | undefined;
@@ -69,12 +76,16 @@ export class JsonTokenizer implements Tokenizer {
     this.#settings = settings;
     this.bosId = settings.bosId;
     this.eosId = settings.eosId;
+    this.endIds = [...new Set([settings.eosId, ...(settings.ends ?? [])])];
     this.addBos = settings.addBos;
     this.specialIds = new Set(json.added_tokens.filter(({ special }) => special).map(({ id }) => id));
     let largest = 0;
     for (const id of Object.values(json.model.vocab)) largest = Math.max(largest, id);
     for (const { id } of json.added_tokens) largest = Math.max(largest, id);
     this.vocabSize = largest + 1;
+    this.#known = new Uint8Array(this.vocabSize);
+    for (const id of Object.values(json.model.vocab)) this.#known[id] = 1;
+    for (const { id } of json.added_tokens) this.#known[id] = 1;
   }
 
   #make(json: TokenizerJson): HubTokenizer {
@@ -110,9 +121,10 @@ export class JsonTokenizer implements Tokenizer {
   }
 
   decode(ids: ArrayLike<number>, { skipSpecial = false }: DecodeOptions = {}): string {
+    const tokens = Array.from(ids).filter((id) => this.#known[id] === 1);
     // The library takes no empty list.
-    if (ids.length === 0) return "";
-    return this.#full().decode(Array.from(ids), {
+    if (tokens.length === 0) return "";
+    return this.#full().decode(tokens, {
       skip_special_tokens: skipSpecial,
       clean_up_tokenization_spaces: false,
     });
@@ -139,11 +151,14 @@ export class JsonTokenizer implements Tokenizer {
 export function tokenizerFromFolder(folder: string): Tokenizer {
   const path = join(folder, "tokenizer.json");
   const json = parseNamed(TokenizerJson, readJson(path), path);
+  requireKnownFlags(json, path);
   const configPath = join(folder, "tokenizer_config.json");
   const config = parseNamed(TokenizerConfig, readJson(configPath), configPath);
   const idOf = (content: string): number | undefined =>
     json.added_tokens.find((token) => token.content === content)?.id ?? json.model.vocab[content];
-  const eosId = idOf(config.eos_token ?? "");
+  const mapped = specialTokensMap(folder);
+  const ends = [config.eos_token, mapped.eos_token].flatMap((token) => idOf(token ?? "") ?? []);
+  const [eosId] = ends;
   if (eosId === undefined) {
     throw new IBertError("tokenizer-invalid", `${configPath}: eos_token is missing or no token of ${path}`);
   }
@@ -152,10 +167,27 @@ export function tokenizerFromFolder(folder: string): Tokenizer {
   return new JsonTokenizer(json, {
     path,
     eosId,
+    ends,
     bosId,
     addBos: bosId !== null && (config.add_bos_token ?? templateAdds(json, config.bos_token ?? "")),
-    chatTemplate: existsSync(templatePath) ? readText(templatePath) : (config.chat_template ?? undefined),
+    chatTemplate: existsSync(templatePath) ? readText(templatePath) : defaultTemplate(config.chat_template),
   });
+}
+
+/** The template for plain chats: alone, or by the name `default` in a list or a mapping of several. */
+function defaultTemplate(value: unknown): string | undefined {
+  const Named = z.array(z.looseObject({ name: z.string(), template: z.string() }));
+  const list = Named.safeParse(value).data;
+  const named = list === undefined ? value : Object.fromEntries(list.map((one) => [one.name, one.template]));
+  return z.string().safeParse(z.looseObject({ default: z.string() }).safeParse(named).data?.default ?? named)
+    .data;
+}
+
+/** `special_tokens_map.json`, which repeats `tokenizer_config.json` and now and then says otherwise. */
+function specialTokensMap(folder: string): { eos_token?: string | null | undefined } {
+  const path = join(folder, "special_tokens_map.json");
+  if (!existsSync(path)) return {};
+  return z.looseObject({ eos_token: TokenName.nullish() }).safeParse(readJson(path)).data ?? {};
 }
 
 /** Whether the post-processor puts the token before a single sequence. */

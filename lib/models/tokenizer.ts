@@ -28,6 +28,8 @@ export interface Tokenizer {
   readonly vocabSize: number;
   readonly bosId: number | null;
   readonly eosId: number;
+  /** Every id that the tokenizer's files declare to end a text, `eosId` first. */
+  readonly endIds: readonly number[];
   /** Whether the model was trained with `bosId` at the start of every sequence. */
   readonly addBos: boolean;
   readonly specialIds: ReadonlySet<number>;

@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
 
 import { IBertError } from "../errors.js";
-import { DTYPES, formatShape, type DType } from "../formats/dtypes.js";
-import { readRange, type ByteRange } from "../formats/file.js";
+import { BLOCK_DTYPES, formatShape, type DType } from "../formats/dtypes.js";
+import { readRange, readRangeSync, type ByteRange } from "../formats/file.js";
 import { openGguf } from "../formats/gguf.js";
 import { llamaRowPermutation } from "../formats/llama-permutation.js";
 import { openSafetensorsFolder } from "../formats/safetensors.js";
@@ -26,16 +26,13 @@ export interface WeightTensor extends ByteRange {
 export interface ModelWeights {
   readonly config: ModelConfig;
   readonly names: readonly string[];
+  /** What a user should know of the files, a line each. */
+  readonly remarks: readonly string[];
   /** With a tied head, `lm_head.weight` is the embedding. */
   tensor(name: string): WeightTensor;
 }
 
-const WEIGHT_DTYPES: ReadonlySet<DType> = new Set<DType>([
-  "F32",
-  "F16",
-  "BF16",
-  ...(Object.keys(DTYPES) as DType[]).filter((dtype) => DTYPES[dtype].blockElements > 1),
-]);
+const WEIGHT_DTYPES: ReadonlySet<DType> = new Set<DType>(["F32", "F16", "BF16", ...BLOCK_DTYPES]);
 
 /** Name and shape of every weight that a model of this configuration has; a tied head has no tensor of its own. */
 export function expectedTensors(config: ModelConfig): Map<string, readonly number[]> {
@@ -120,8 +117,10 @@ function checkWeights(
     checked.set(name, tensor);
   }
   for (const name of stored.keys()) {
-    // A head beside tied embeddings repeats them; old exports carry RoPE's frequencies, which follow from the config.
-    const redundant = name === "lm_head.weight" || name.endsWith(".rotary_emb.inv_freq");
+    // A head that is not needed here repeats the embedding (`hasOwnHead`); old exports carry RoPE's frequencies, which
+    // follow from the config.
+    const redundant =
+      name === "lm_head.weight" || name === "rope_freqs.weight" || name.endsWith(".rotary_emb.inv_freq");
     if (!checked.has(name) && !redundant) {
       throw invalid(path, `tensor ${name} is unexpected: no model of this configuration has it`);
     }
@@ -145,6 +144,8 @@ function checkPreset({ path, base, expectedConfig }: ModelSource, config: ModelC
   if (expectedConfig === undefined) return;
   // A GGUF says `llama` for both architectures, which differ in name only.
   for (const key of Object.keys(expectedConfig) as (keyof ModelConfig)[]) {
+    // Files may declare more ends of text than a preset names.
+    if (key === "eosIds" && expectedConfig.eosIds.every((id) => config.eosIds.includes(id))) continue;
     if (key !== "architecture" && !isDeepStrictEqual(config[key], expectedConfig[key])) {
       throw invalid(
         path,
@@ -154,13 +155,35 @@ function checkPreset({ path, base, expectedConfig }: ModelSource, config: ModelC
   }
 }
 
+/** Bytes of two tensors that are compared at a time. */
+const COMPARED_BYTES = 1 << 22;
+
+/** Whether a head that the configuration calls tied is stored with values of its own. */
+function hasOwnHead(config: ModelConfig, stored: ReadonlyMap<string, StoredTensor>): boolean {
+  const head = stored.get("lm_head.weight");
+  const embedding = stored.get("model.embed_tokens.weight");
+  if (!config.tieWordEmbeddings || head === undefined || embedding === undefined) return false;
+  if (head.dtype !== embedding.dtype || head.byteLength !== embedding.byteLength) return true;
+  for (let at = 0; at < head.byteLength; at += COMPARED_BYTES) {
+    const byteLength = Math.min(COMPARED_BYTES, head.byteLength - at);
+    const part = ({ path, byteOffset }: ByteRange): Buffer =>
+      readRangeSync({ path, byteOffset: byteOffset + at, byteLength });
+    if (!part(head).equals(part(embedding))) return true;
+  }
+  return false;
+}
+
 /**
  * Opens a model's weights and checks them against its configuration, tensor by tensor.
  * @throws IBertError naming the file, the tensor and, for a wrong shape, both shapes.
  */
 export function openWeights(source: ModelSource): ModelWeights {
-  const { config, stored } = source.format === "gguf" ? readGguf(source.path) : readFolder(source.path);
-  checkPreset(source, config);
+  const read = source.format === "gguf" ? readGguf(source.path) : readFolder(source.path);
+  checkPreset(source, read.config);
+  const { stored } = read;
+  const ownHead = hasOwnHead(read.config, stored);
+  // A stored head is what was trained, whatever the configuration says of it.
+  const config = ownHead ? { ...read.config, tieWordEmbeddings: false } : read.config;
   const checked = checkWeights(source.path, config, stored);
   const queryRows = llamaRowPermutation(config.heads, config.headDim);
   const keyRows = llamaRowPermutation(config.kvHeads, config.headDim);
@@ -181,6 +204,11 @@ export function openWeights(source: ModelSource): ModelWeights {
   return {
     config,
     names: [...tensors.keys()],
+    remarks: ownHead
+      ? [
+          `${source.path}: the configuration ties the head to the embedding, but lm_head.weight is stored and differs; it is used`,
+        ]
+      : [],
     tensor(name) {
       const stored =
         config.tieWordEmbeddings && name === "lm_head.weight" ? "model.embed_tokens.weight" : name;

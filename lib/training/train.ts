@@ -132,7 +132,7 @@ async function prepareRun(
   await using session = await openSession(config, { planned: true });
   const { tokenizer } = session;
   const format = dslByName(config.dsl).format();
-  const loader = await DataLoader.open(rows.train, segmentTokenizer(tokenizer), format, {
+  const loader = await DataLoader.open(rows.train, segmentTokenizer(tokenizer, session.config), format, {
     seed: config.seed,
     weights: config.data.taskWeights,
     tokenBudget: config.data.tokensPerBatch,
@@ -242,6 +242,7 @@ function openSession(
     threads,
     weights: model.weights,
     planned: options.planned ?? false,
+    tokenizer: true,
     onProgress: (loaded, total) => options.events?.onLoading?.(loaded, total),
   });
 }
@@ -407,6 +408,7 @@ class Run {
         rows,
         inference,
         tokenizer: this.preparation.tokenizer,
+        stopIds: session.stopIds,
         format: this.dsl.format(),
         engine: this.engine,
         maxTokens,

@@ -19,7 +19,7 @@ from common import REPOSITORY, write_json
 
 BLOCKS = 4
 # Where the half-precision numbers of a block lie, in bytes.
-HALVES = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}
+HALVES = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}
 SCALES = [0.0371, -1.25, 3e-6, 713.0, 1e-3, -2.2e-5, 0.5, 60000.0]
 
 

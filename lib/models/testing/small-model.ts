@@ -37,7 +37,7 @@ function byteCharacters(): string[] {
   return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(printable(byte) ? byte : next++));
 }
 
-function tokenizer(): unknown {
+export function byteTokenizer(): Record<string, unknown> {
   const special = (id: number, content: string) => ({
     id,
     content,
@@ -80,7 +80,7 @@ export async function writeSmallModel(
   mkdirSync(folder, { recursive: true });
   const path = join(folder, "config.json");
   writeFileSync(path, JSON.stringify({ ...CONFIG, ...config }));
-  writeFileSync(join(folder, "tokenizer.json"), JSON.stringify(tokenizer()));
+  writeFileSync(join(folder, "tokenizer.json"), JSON.stringify(byteTokenizer()));
   writeFileSync(
     join(folder, "tokenizer_config.json"),
     JSON.stringify({ bos_token: "<s>", eos_token: "</s>", add_bos_token: true }),

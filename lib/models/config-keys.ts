@@ -1,0 +1,210 @@
+/**
+ * Keys of a model's configuration that change its numbers and that ibert's graph does not follow. A model that sets one
+ * is refused by that key's name: it would load and answer nonsense. Null, and what leaves the numbers alone, passes.
+ */
+import { IBertError } from "../errors.js";
+
+type Value = unknown;
+type Keys = Readonly<Record<string, Value>>;
+
+/** What a value is held against: the model's other keys. */
+interface Context {
+  headDim: number;
+}
+
+/** Whether a value leaves the numbers as they are. */
+type Neutral = (value: Value, context: Context) => boolean;
+
+const isObject = (value: Value): value is Keys =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isClose = (value: Value, wanted: number): boolean =>
+  typeof value === "number" && Math.abs(value - wanted) <= 1e-6 * Math.abs(wanted);
+
+const off: Neutral = (value) => value === false || value === 0;
+const one: Neutral = (value) => value === 1;
+const none: Neutral = (value) => value === false || (isObject(value) && Object.keys(value).length === 0);
+const every =
+  (wanted: (element: Value) => boolean): Neutral =>
+  (value) =>
+    Array.isArray(value) && value.every(wanted);
+const among =
+  (...words: string[]): Neutral =>
+  (value) =>
+    words.includes(value as string);
+const wholeHead: Neutral = (value, { headDim }) => value === headDim;
+const headScale: Neutral = (value, { headDim }) => isClose(value, 1 / Math.sqrt(headDim));
+
+/** `config.json`, in the spellings of transformers' models and of MLX. */
+const HUGGING_FACE: Readonly<Record<string, Neutral>> = {
+  // Layers of other kinds
+  hidden_act: among("silu", "swish"),
+  hidden_activation: among("silu", "swish"),
+  num_experts: off,
+  num_local_experts: off,
+  n_routed_experts: off,
+  num_experts_per_tok: (value) => value === 0 || value === 1,
+  num_kv_shared_layers: off,
+  use_qk_norm: off,
+  qk_norm: off,
+  qk_layernorm: off,
+  use_parallel_residual: off,
+  parallel_attn: off,
+  rms_norm_add_unit_offset: off,
+  // Biases
+  attention_bias: off,
+  attention_out_bias: off,
+  qkv_bias: off,
+  mlp_bias: off,
+  use_bias: off,
+  lm_head_bias: off,
+  // Attention
+  layer_types: every((type) => type === "full_attention"),
+  attention_chunk_size: off,
+  attention_multiplier: headScale,
+  attn_logit_softcapping: off,
+  attn_temperature_tuning: off,
+  clip_qkv: off,
+  query_pre_attn_scalar: wholeHead,
+  use_bidirectional_attention: off,
+  // Positions
+  alibi: off,
+  no_rope_layers: every((rotates) => rotates === 1 || rotates === true),
+  no_rope_layer_interval: off,
+  partial_rotary_factor: one,
+  position_embedding_type: among("rope", "rotary"),
+  rope_interleaved: off,
+  rope_traditional: off,
+  rope_local_base_freq: () => false,
+  rotary_dim: wholeHead,
+  rotary_pct: one,
+  use_mrope: off,
+  // Factors
+  embedding_multiplier: one,
+  final_logit_softcapping: off,
+  logit_scale: one,
+  logits_scaling: one,
+  residual_multiplier: one,
+  scale_depth: one,
+  scale_emb: one,
+  pretraining_tp: (value) => value === 0 || value === 1,
+  // Weights that are not what they look like
+  compression_config: none,
+  quantization: none,
+  quantization_config: none,
+};
+
+/** GGUF metadata, below the architecture's name. */
+const GGUF: Readonly<Record<string, Neutral>> = {
+  "attention.causal": (value) => value === true,
+  "attention.clamp_kqv": off,
+  "attention.key_length": wholeHead,
+  "attention.max_alibi_bias": off,
+  "attention.scale": headScale,
+  "attention.value_length": wholeHead,
+  attn_logit_softcapping: off,
+  embedding_scale: one,
+  expert_count: off,
+  expert_used_count: off,
+  final_logit_softcapping: off,
+  logit_scale: one,
+  residual_scale: one,
+  "rope.dimension_count": wholeHead,
+  "rope.scale_linear": one,
+  "rope.scaling.attn_factor": one,
+  "rope.scaling.factor": one,
+  use_parallel_residual: off,
+};
+
+const HINTS: Readonly<Record<string, string>> = {
+  quantization:
+    "This is a quantised model of MLX, whose weights are not read: name the original model's folder, or a .gguf file.",
+  quantization_config:
+    "Quantised safetensors are not read: name the original model's folder, or a .gguf file.",
+};
+const OTHERWISE =
+  "The model would load and answer wrongly: ibert runs plain decoders of the Llama and Mistral architectures.";
+
+function unsupported(path: string, key: string, value: Value): IBertError {
+  const text = JSON.stringify(value) ?? "";
+  const shown = text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  return new IBertError("model-config-invalid", `${path}: ${key} ${shown} is not supported`, {
+    hint: HINTS[key] ?? OTHERWISE,
+  });
+}
+
+/**
+ * Refuses the first key that changes the numbers.
+ * @throws IBertError `model-config-invalid` naming the key and its value
+ */
+export function refuseHuggingFaceKeys(keys: Keys, context: Context, path: string): void {
+  for (const [key, neutral] of Object.entries(HUGGING_FACE)) {
+    const value = keys[key];
+    if (value !== undefined && value !== null && !neutral(value, context))
+      throw unsupported(path, key, value);
+  }
+}
+
+/** As `refuseHuggingFaceKeys`, for the metadata of a GGUF. */
+export function refuseGgufKeys(
+  metadata: ReadonlyMap<string, Value>,
+  architecture: string,
+  context: Context,
+  path: string,
+): void {
+  for (const [name, neutral] of Object.entries(GGUF)) {
+    const key = `${architecture}.${name}`;
+    const value = metadata.get(key);
+    if (value !== undefined && !neutral(value, context)) throw unsupported(path, key, value);
+  }
+}
+
+/**
+ * RoPE's base in any of the spellings: `rope_theta` beside `rope_scaling`, or both in `rope_parameters`, which may hold
+ * one set for each kind of layer.
+ * @throws IBertError `model-config-invalid` where RoPE is scaled or covers a part of the head, or two bases are named
+ */
+export function ropeTheta(keys: Keys, path: string): number | undefined {
+  const thetas = new Map<string, number>();
+  const theta = (at: string, value: Value): void => {
+    if (typeof value === "number") thetas.set(at, value);
+    else if (value !== undefined && value !== null) throw unsupported(path, at, value);
+  };
+  const visit = (at: string, value: Value): void => {
+    if (value === undefined || value === null) return;
+    if (!isObject(value)) throw unsupported(path, at, value);
+    const type = value.rope_type ?? value.type ?? "default";
+    const scaled = type !== "default" && !(type === "linear" && value.factor === 1);
+    // Without a type, a factor still says that positions are stretched.
+    const stretched = type === "default" && (value.factor ?? 1) !== 1;
+    if (scaled || stretched) {
+      const kind = scaled ? `type ${JSON.stringify(type)}` : `factor ${JSON.stringify(value.factor)}`;
+      throw new IBertError(
+        "model-config-invalid",
+        `${path}: ${at}: rope_scaling of ${kind} is not supported`,
+        {
+          hint: OTHERWISE,
+        },
+      );
+    }
+    theta(`${at}.rope_theta`, value.rope_theta);
+    for (const key of ["partial_rotary_factor", "llama_4_scaling_beta", "mrope_section"]) {
+      const setting = value[key];
+      if (setting !== undefined && setting !== null && setting !== 1)
+        throw unsupported(path, `${at}.${key}`, setting);
+    }
+    for (const [key, inner] of Object.entries(value)) if (isObject(inner)) visit(`${at}.${key}`, inner);
+  };
+  theta("rope_theta", keys.rope_theta);
+  visit("rope_scaling", keys.rope_scaling);
+  visit("rope_parameters", keys.rope_parameters);
+  const [first, ...others] = thetas;
+  const other = others.find(([, value]) => value !== first?.[1]);
+  if (first !== undefined && other !== undefined) {
+    throw new IBertError(
+      "model-config-invalid",
+      `${path}: ${first[0]} is ${first[1]}, but ${other[0]} is ${other[1]}`,
+      { hint: "Keep the one that the model was trained with." },
+    );
+  }
+  return first?.[1];
+}

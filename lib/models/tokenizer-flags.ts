@@ -1,0 +1,85 @@
+/** What a `tokenizer.json` may ask for and the JavaScript library would pass over, giving other ids than the model knows. */
+import { IBertError } from "../errors.js";
+import type { TokenizerJson } from "./tokenizer-json.js";
+
+type Part = Readonly<Record<string, unknown>>;
+
+const NORMALIZERS = [
+  "BertNormalizer",
+  "Lowercase",
+  "NFC",
+  "NFD",
+  "NFKC",
+  "NFKD",
+  "Prepend",
+  "Replace",
+  "Strip",
+  "StripAccents",
+];
+const PRE_TOKENIZERS = [
+  "BertPreTokenizer",
+  "ByteLevel",
+  "Digits",
+  "FixedLength",
+  "Metaspace",
+  "Punctuation",
+  "Replace",
+  "Split",
+  "Whitespace",
+  "WhitespaceSplit",
+];
+const MODELS = ["BPE", "Unigram", "WordPiece"];
+
+const isPart = (value: unknown): value is Part => typeof value === "object" && value !== null;
+
+/** A part and, of a sequence, the parts of it. */
+function parts(value: unknown, list: string): Part[] {
+  if (!isPart(value)) return [];
+  if (value.type !== "Sequence") return [value];
+  return (Array.isArray(value[list]) ? value[list] : []).flatMap((part) => parts(part, list));
+}
+
+/** Whether byte tokens stand in for every character that the vocabulary lacks, so that none is unknown. */
+function fallsBack({ model }: TokenizerJson): boolean {
+  const name = (byte: number): string => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
+  return (
+    model.byte_fallback === true &&
+    Array.from({ length: 256 }, (_, byte) => name(byte)).every((token) => Object.hasOwn(model.vocab, token))
+  );
+}
+
+/** The first thing in the file that would not be followed, as a place in it. */
+function unfollowed(json: TokenizerJson): string | undefined {
+  const { model } = json;
+  const quoted = (value: unknown): string => JSON.stringify(value);
+  if (!MODELS.includes(model.type)) return `model.type ${quoted(model.type)}`;
+  for (const part of parts(json.normalizer, "normalizers")) {
+    if (!NORMALIZERS.includes(part.type as string)) return `normalizer ${quoted(part.type)}`;
+  }
+  for (const part of parts(json.pre_tokenizer, "pretokenizers")) {
+    if (!PRE_TOKENIZERS.includes(part.type as string)) return `pre_tokenizer ${quoted(part.type)}`;
+    if (part.type === "Metaspace" && part.split !== false) return "pre_tokenizer Metaspace with split";
+  }
+  const single = json.added_tokens.find((token) => token.single_word === true);
+  if (single !== undefined) return `single_word of the added token ${quoted(single.content)}`;
+  if (model.dropout !== undefined && model.dropout !== null && model.dropout !== 0) {
+    return `model.dropout ${quoted(model.dropout)}`;
+  }
+  if (model.type === "BPE") {
+    const prefix = model.continuing_subword_prefix ?? "";
+    if (prefix !== "") return `model.continuing_subword_prefix ${quoted(prefix)}`;
+    const unknown = (model.unk_token ?? null) !== null && !fallsBack(json);
+    if (model.fuse_unk === true && unknown && json.pre_tokenizer !== null) return "model.fuse_unk";
+  }
+  if (model.type === "Unigram" && model.byte_fallback === true) return "model.byte_fallback of Unigram";
+  return undefined;
+}
+
+/** @throws IBertError `tokenizer-unsupported` naming the file and the flag */
+export function requireKnownFlags(json: TokenizerJson, path: string): void {
+  const flag = unfollowed(json);
+  if (flag === undefined) return;
+  throw new IBertError("tokenizer-unsupported", `${path}: ${flag} is not supported`, {
+    hint: "The model would be fed other tokens than it was trained on; take a model with a byte-level BPE tokenizer.",
+  });
+}
