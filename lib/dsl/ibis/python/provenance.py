@@ -92,6 +92,8 @@ class Provenance:
             value = list(value.values())
         if isinstance(value, (list, tuple)):
             return [slot for item in value for slot in self.columns(item)]
+        if isinstance(value, ops.Field) and not hasattr(value, "rel"):
+            return []  # one that the exception left half made
         return self.exact(value) if isinstance(value, (ir.Value, ops.Field)) else []
 
     def _of_node(self, node):
