@@ -543,3 +543,24 @@ describe("GGUF", () => {
     await refuses(write(change, more), expected);
   });
 });
+
+describe("the start of text", () => {
+  const template = (id: string) => (json: Record<string, unknown>) =>
+    void (json.post_processor = {
+      type: "TemplateProcessing",
+      single: [{ SpecialToken: { id, type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
+    });
+  it("is the post-processor's where bos_token is not named", async () => {
+    const folder = temporaryFolder();
+    await writeChainModel(folder, { tokenizer: template("</s>") });
+    const tokenizer = loadTokenizer({ format: "huggingface", path: folder });
+    expect([tokenizer.bosId, tokenizer.addBos]).toEqual([257, true]);
+  });
+
+  it("is refused where post-processor and bos_token disagree", async () => {
+    await check(
+      { tokenizer: template("</s>"), tokenizerConfig: { bos_token: "<s>" } },
+      { code: "tokenizer-unsupported", names: ["post_processor", '"</s>"', '"<s>"'] },
+    );
+  });
+});

@@ -162,14 +162,23 @@ export function tokenizerFromFolder(folder: string): Tokenizer {
   if (eosId === undefined) {
     throw new IBertError("tokenizer-invalid", `${configPath}: eos_token is missing or no token of ${path}`);
   }
-  const bosId = idOf(config.bos_token ?? "") ?? null;
+  const start = startOf(json);
+  const bosToken = config.bos_token ?? start;
+  const bosId = idOf(bosToken ?? "") ?? null;
+  if (start !== undefined && start !== bosToken && config.add_bos_token !== false) {
+    throw new IBertError(
+      "tokenizer-unsupported",
+      `${path}: post_processor puts ${JSON.stringify(start)} before a text, but bos_token is ${JSON.stringify(bosToken)}`,
+      { hint: "Set bos_token in tokenizer_config.json to the token that texts start with." },
+    );
+  }
   const templatePath = join(folder, "chat_template.jinja");
   return new JsonTokenizer(json, {
     path,
     eosId,
     ends,
     bosId,
-    addBos: bosId !== null && (config.add_bos_token ?? templateAdds(json, config.bos_token ?? "")),
+    addBos: bosId !== null && (config.add_bos_token ?? start !== undefined),
     chatTemplate: existsSync(templatePath) ? readText(templatePath) : defaultTemplate(config.chat_template),
   });
 }
@@ -190,15 +199,17 @@ function specialTokensMap(folder: string): { eos_token?: string | null | undefin
   return z.looseObject({ eos_token: TokenName.nullish() }).safeParse(readJson(path)).data ?? {};
 }
 
-/** Whether the post-processor puts the token before a single sequence. */
-function templateAdds(json: TokenizerJson, token: string): boolean {
+/** The token that the post-processor puts before a single sequence. */
+function startOf(json: TokenizerJson): string | undefined {
   const PostProcessor = z.looseObject({
     single: z.array(z.looseObject({ SpecialToken: z.looseObject({ id: z.string() }).optional() })).optional(),
+    cls: z.tuple([z.string(), z.int()]).optional(),
     processors: z.array(z.unknown()).optional(),
   });
-  const adds = (value: unknown): boolean => {
+  const start = (value: unknown): string | undefined => {
     const { data } = PostProcessor.safeParse(value);
-    return data?.single?.[0]?.SpecialToken?.id === token || (data?.processors ?? []).some(adds);
+    const own = data?.single?.[0]?.SpecialToken?.id ?? data?.cls?.[0];
+    return own ?? data?.processors?.map(start).find((token) => token !== undefined);
   };
-  return adds(json.post_processor);
+  return start(json.post_processor);
 }
