@@ -63,10 +63,7 @@ async function check(engine: DslEngine, row: Row, code: CheckableText | undefine
   const isSql = code.language === "sql";
   const verdict = isSql ? await engine.checkSql(code.text, options) : await engine.check(code.text, options);
   const reached = rungsPassed(verdict);
-  const passed = Object.fromEntries(STAGES.map((stage, i) => [stage, i < reached])) as Record<
-    Stage,
-    boolean
-  >;
+  const passed = Object.fromEntries(STAGES.map((stage, i) => [stage, i < reached])) as Record<Stage, boolean>;
   const checked: Checked = { passed };
   if (verdict.error !== undefined) checked.error = `${verdict.error.type}: ${verdict.error.message}`;
   if (verdict.ok) {

@@ -230,7 +230,6 @@ const REACH: Record<string, string[]> = {
     `ibis.duckdb.connect().read_csv("@/secret.csv")`,
     `ibis.memtable(open("@/secret.csv"))`,
     `ibis.memtable("@/secret.csv")`,
-    `t.to_csv("@/out.csv")\nt.to_parquet("@/out.parquet")\nt`,
     `con = ibis.duckdb.connect("@/out.ddb")\ncon.raw_sql("create table x (a int)")\nt`,
     `con = ibis.duckdb.connect()\ncon.sql("select * from '@/secret.csv'")`,
     `con = ibis.duckdb.connect()\ncon.create_table("x", t)\nx = con.con\nt`,
@@ -240,15 +239,12 @@ const REACH: Record<string, string[]> = {
     `con = ibis.duckdb.connect()\nx = con.tables.__dict__\nt`,
     `con = ibis.duckdb.connect()\nx = con.table("__class__")\nt`,
     `print(t, file=open("@/out.txt", "w"))\nt`,
-    `print("x", file="@/out.txt")\nt`,
     `ibis.examples.penguins.fetch()`,
     `ibis.parse_sql("select * from t", {"t": t.schema()})`,
     `t.sql("select * from read_csv('@/secret.csv')")`,
     `t.alias("x").sql("select 1 as a")`,
     `t.visualize()\nt`,
-    `t.cache()\nt`,
     `t.get_backend()\nt`,
-    `ibis.set_backend("duckdb")\nt`,
     `ibis.decompile(t)\nt`,
   ],
 };
@@ -406,6 +402,19 @@ function breaches(texts: readonly string[], verdicts: Verdict[]): string[] {
 describe("texts that reach for what is outside", () => {
   it.each(Object.entries(REACH))("through %s", async (_, texts) => {
     expect(breaches(texts, await attack(texts))).toEqual([]);
+  });
+});
+
+describe("texts that only say what a program would do", () => {
+  it("pass, and nothing of it is done", async () => {
+    const texts = [
+      't.to_csv("@/out.csv")\nt.to_parquet("@/out.parquet")\nt',
+      'print("x", file="@/out.txt")\nt',
+      "t.cache()\nt",
+      'ibis.set_backend("duckdb")\nt',
+    ];
+    const verdicts = await attack(texts);
+    expect(verdicts.map(({ ok }) => ok)).toEqual(texts.map(() => true));
   });
 });
 

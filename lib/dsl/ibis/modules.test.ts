@@ -201,7 +201,7 @@ const ATTACKS: [string, RegExp][] = [
   ["t.mutate(z=t.a.execute() + 1)", /not checked: nothing is executed/],
   ["t.mutate(z=_.a.execute())", /`execute` is not available/],
   ["x = [1]\nx.append(x)\nstr(x)", /at most/],
-  ["x = [1]\nsorted([3, 2, 1], key=lambda v: [x.append(i) for i in range(9000)])", /limit/],
+  ["x = [1]\nsorted([3, 2, 1], key=lambda v: [x.append(i) for i in range(9000)])", /over 100000 steps/],
 ];
 
 describe("modules, built-ins and connections", () => {

@@ -8,7 +8,7 @@ from values import RECEIVERS
 class GuardedAttr(Attr):
     """Reads an attribute as the text itself would: by the policy, and with the real exception where there is none."""
 
-    __slots__ = ()
+    __slots__ = ("name", "obj")  # what Ibis compares
     attribute = None  # Policy.attribute
     refused = frozenset()
 

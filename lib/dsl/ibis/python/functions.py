@@ -3,6 +3,7 @@
 import ast
 import inspect
 
+from limits import Refused
 from scopes import Scope, names_of
 
 
@@ -133,7 +134,7 @@ class Functions:
             try:
                 found[name] = self.evaluate(annotation, scope)
             except Exception as error:
-                if isinstance(error, NameError) and not self.lazy_annotations:
+                if isinstance(error, (NameError, Refused)) and not self.lazy_annotations:
                     raise
                 self.failure = kept
         return found

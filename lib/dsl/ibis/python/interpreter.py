@@ -10,7 +10,7 @@ from expressions import Expressions
 from functions import Functions
 from limits import Refused
 from policy import Policy
-from statements import Statements, new_module
+from statements import Statements, is_docstring, new_module
 from syntax import parse
 
 __all__ = ["Interpreter", "parse"]
@@ -30,11 +30,14 @@ class Interpreter(Statements, Functions, Expressions):
         self.nesting = 0
         self.value = None  # of the last statement that has one
         self.shown = None  # what a function of the text printed last
+        self.docstring = None  # the statement that is the text's own documentation
         self.lazy_annotations = False  # from __future__ import annotations
         self.failure = None  # (exception, node): the innermost node at which the latest exception passed
 
     def run(self, tree):
         """The value that `tree` computes."""
+        first = tree.body[0]
+        self.docstring = first if isinstance(first, ast.Expr) and is_docstring(first) else None
         self.block(tree.body, self.globals)
         return self.value
 

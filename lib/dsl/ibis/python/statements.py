@@ -56,7 +56,7 @@ class Statements:
             self.shown = value
         if value is None and self.shown is not None:
             value = self.shown  # a function that prints what it made
-        if not is_docstring(node):
+        if node is not self.docstring:
             self.outcome(scope, value)
 
     def do_Pass(self, node, scope):
