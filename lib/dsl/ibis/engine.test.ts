@@ -146,4 +146,12 @@ describe("the API", () => {
     expect(api.length).toBeGreaterThan(400);
     expect(await engine.version()).toEqual({ name: "ibis-framework", version: "12.0.0" });
   });
+
+  it("names what has no name alike, whatever was checked before", async () => {
+    const text = 'ibis.table({"a": "int64"}).unnest("a") if False else ibis.table({"a": "int64"})';
+    const sql = async (): Promise<string | undefined> => (await engine.check(text, { schema: {} })).sql;
+    const first = await sql();
+    expect(first).toContain("unbound_table_0");
+    expect(await sql()).toBe(first);
+  });
 });

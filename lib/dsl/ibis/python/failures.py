@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 from ibis.expr.types.groupby import GroupedTable
 from provenance import ITEM
 from scopes import Scope
-from usage import ANY_METHOD
+from usage import ANY_METHOD, PLACEHOLDER_FIELD
 
 QUOTED = re.compile(r"'([^']*)'")
 # Messages about columns that a table lacks, beside that of `ops.Field` itself.
@@ -80,12 +80,15 @@ def suspects(origin, error):
 def struct_and_field(error):
     """The struct that lacks a field, and the field's name, if that is what happened; else None and None."""
     value, name = getattr(error, "obj", None), getattr(error, "name", None)
-    if name in ANY_METHOD:
-        return None, None
     if isinstance(error, KeyError) and error.args:
         name = error.args[0]
         value = next((v for _, local in frames(error) if isinstance(v := local.get("self"), ir.StructValue)), None)
-    return (value, name) if isinstance(value, ir.StructValue) and isinstance(name, str) else (None, None)
+    if not isinstance(value, ir.StructValue) or not isinstance(name, str):
+        return None, None
+    # A method's name is that of a field only where the text itself speaks of other fields.
+    if name in ANY_METHOD and tuple(value.names) == (PLACEHOLDER_FIELD,):
+        return None, None
+    return value, name
 
 
 def operand(value):

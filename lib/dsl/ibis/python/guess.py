@@ -10,7 +10,7 @@ from failures import causes, frames, items_of_array, missing_column, struct_and_
 from policy import Refused
 from provenance import Provenance, Slot, added, name_of, part, replaced
 from tables import table_name
-from usage import ANY_METHOD, CANDIDATES, METHODS, PROPERTIES, Usage
+from usage import ANY_METHOD, CANDIDATES, METHODS, MODULES, PROPERTIES, Usage
 from wants import PLACEHOLDER, Wanted
 
 
@@ -69,7 +69,7 @@ class Guess:
             yield {**self.schema, table_name(error.name): {}}
             return
         if isinstance(error, NameError):
-            if not self.usage.is_called_name(error.name):
+            if error.name not in MODULES and not self.usage.is_called_name(error.name):
                 yield {**self.schema, error.name: {}}
             return
         if isinstance(error, Wanted):
@@ -82,6 +82,7 @@ class Guess:
                 if not self.is_method(name, failure):
                     yield from self.additions(origin, rel, {name: None})
                 return
+        yield from self.of_selection(error)
         if isinstance(error, exc.IntegrityError):
             return  # columns of a table that has no part in the operation, whatever their types
         if isinstance(error, AttributeError) and self.is_method(error.name, failure) and error.name not in ANY_METHOD:
@@ -106,6 +107,21 @@ class Guess:
     def is_method(self, name, failure):
         """Whether `name`, which an object lacks, is called as a method of it."""
         return isinstance(failure.error, AttributeError) and self.usage.is_only_called(name, failure.node)
+
+    def of_selection(self, error):
+        """A table may hold more than the columns that the text names: those that it looks for among `columns` by a part
+        of their names, and others at its ends."""
+        named = [n for n in self.usage.name_parts if all(n not in columns for columns in self.schema.values())]
+        if named:
+            for table, columns in self.schema.items():
+                # One beside them, for a text that leaves out what it finds.
+                wider = {**columns, **{n: self.dtype(n) for n in named}, PLACEHOLDER: dt.string}
+                yield {**self.schema, table: wider}
+        if str(error).startswith("Duplicate column name"):
+            for table, columns in self.schema.items():
+                last = f"{PLACEHOLDER}_last"
+                if last not in columns:
+                    yield {**self.schema, table: {PLACEHOLDER: dt.string, **columns, last: dt.string}}
 
     def of_set_operation(self, origin, error):
         """Tables of a set operation have the same columns of the same types."""

@@ -4,9 +4,11 @@ Ibis draws them with 128 random bits, so a name that was handed out stands for i
 a column of the user's that only looks like one is left as it is.
 """
 
+import itertools
 import re
 import sys
 
+import ibis.expr.api
 import ibis.util
 
 handed = set()
@@ -36,7 +38,10 @@ def install():
 
 
 def forget():
+    """Begins anew for a text: what another one was given has no part in it."""
     handed.clear()
+    # Ibis numbers tables without a name over the life of the process.
+    ibis.expr.api._table_names = (f"unbound_table_{i}" for i in itertools.count())
 
 
 def settle(text):

@@ -8,13 +8,16 @@ import ibis
 import ibis.expr.datatypes as dt
 from policy import BUILTINS, is_builtin
 
+# What other packages go by in programs: a text that imports none of them has forgotten to, it names no table.
+MODULES = frozenset("np numpy pd pandas pl polars pa pyarrow plt sa sqlalchemy duckdb func F spark os sys re".split())
+PLACEHOLDER_FIELD = "field"  # of a struct of which no field is known
 NUMERIC = (dt.float64, dt.int64)
 TEMPORAL = (dt.timestamp, dt.date)
 ARRAY = dt.Array(dt.string)
 MAP = dt.Map(dt.string, dt.string)
 # In order of preference where the uses leave a choice.
 CANDIDATES = (
-    dt.string, *NUMERIC, *TEMPORAL, dt.boolean, ARRAY, MAP, dt.json, dt.Struct({"field": dt.string}),
+    dt.string, *NUMERIC, *TEMPORAL, dt.boolean, ARRAY, MAP, dt.json, dt.Struct({PLACEHOLDER_FIELD: dt.string}),
     dt.Array(dt.float64), dt.Array(dt.int64), dt.Array(dt.Array(dt.string)), dt.time, dt.Interval("s"), dt.binary, dt.uuid, dt.inet, dt.Decimal(18, 3),
 )  # fmt: skip
 METHODS = {
@@ -35,7 +38,7 @@ PRESERVING = frozenset("""
     """.split())
 # Arguments of these are of the type that they are called on.
 ALIKE = frozenset("isin notin between fill_null nullif coalesce clip identical_to max min".split())
-COLUMN_OF = {"unpack": dt.Struct({"field": dt.string}), "unnest": ARRAY, "window_by": dt.timestamp}
+COLUMN_OF = {"unpack": dt.Struct({PLACEHOLDER_FIELD: dt.string}), "unnest": ARRAY, "window_by": dt.timestamp}
 DATE = re.compile(r"^\d{4}-\d{2}-\d{2}")
 # What a name alone suggests, where nothing else tells.
 HINTS = [
@@ -87,6 +90,22 @@ class Usage:
         for left, right in self.equal:
             self.unify(self.column(left), self.column(right))
         self.tables = self.free_names()
+        self.name_parts = self.parts_of_names()
+
+    def parts_of_names(self):
+        """What a text that looks through `columns` looks for in their names: `"sales" in c`, `c.startswith("x_")`."""
+        if not any(isinstance(n, ast.Attribute) and n.attr in ("columns", "schema") for n in self.nodes):
+            return []
+        found = []
+        for node in self.nodes:
+            if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+                found.append(node.left)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                if node.func.attr in ("startswith", "endswith", "removeprefix", "removesuffix"):
+                    found += node.args[:1]
+        found = [item for n in found for item in (n.elts if isinstance(n, ast.Tuple) else [n])]
+        texts = [n.value for n in found if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        return list(dict.fromkeys(text for text in texts if text))
 
     def free_names(self):
         """Names that the text reads and nowhere binds, in the order of their first mention."""
@@ -106,7 +125,9 @@ class Usage:
         read.sort(key=lambda n: (n.lineno, n.col_offset))
         return list(
             dict.fromkeys(
-                n.id for n in read if n.id not in bound and n.id not in BUILTINS and not is_builtin(n.id)
+                n.id
+                for n in read
+                if n.id not in bound | MODULES and n.id not in BUILTINS and not is_builtin(n.id)
             )
         )
 
@@ -129,7 +150,7 @@ class Usage:
 
     def struct(self, name):
         fields = self.columns[name].fields if name in self.columns else {}
-        return dt.Struct({f: self.candidates(f)[0] for f in fields if f != name} or {"field": dt.string})
+        return dt.Struct({f: self.candidates(f)[0] for f in fields if f != name} or {PLACEHOLDER_FIELD: dt.string})
 
     def is_called_name(self, name):
         return any(isinstance(n, ast.Name) and n.id == name and id(n) in self.called for n in self.nodes)
