@@ -1,11 +1,12 @@
 import { z } from "zod";
 
-import { cutAtStop, parseTaskType, type TaskFormat, type TaskType } from "./data/tasks.js";
+import { parseTaskType, type TaskFormat, type TaskType } from "./data/tasks.js";
 import type { Dsl, PromptRequest } from "./dsl/definition.js";
 import type { DslEngine, Schema, SqlJudge, SqlVerdict, Verdict } from "./dsl/dsl.js";
 import { DEFAULT_DSL, dslByName } from "./dsl/registry.js";
 import { IBertError } from "./errors.js";
-import { promptIds, stopWatcher } from "./evaluation/evaluate.js";
+import { promptIds } from "./evaluation/evaluate.js";
+import { AnswerText } from "./generation/answer-text.js";
 import { Batcher } from "./generation/batcher.js";
 import { InferenceEngine } from "./generation/engine.js";
 import { LoraBank } from "./generation/lora-bank.js";
@@ -339,7 +340,7 @@ export class IBertModel implements AsyncDisposable {
     onText: ((text: string) => void) | undefined,
   ): Promise<{ text: string; count: number }> {
     const { tokenizer } = this.session;
-    const stopped = stopWatcher(tokenizer, stops);
+    const answer = new AnswerText(tokenizer, stops);
     const { temperature, topP, topK, seed } = settings;
     const { ids } = await this.batcher.complete(prompt, {
       maxTokens: Math.min(settings.maxTokens, this.config.maxContext - prompt.length),
@@ -350,13 +351,16 @@ export class IBertModel implements AsyncDisposable {
       adapter,
       stopIds: this.session.stopIds,
       signal,
-      onToken: (_, ids) => {
-        const end = stopped(ids);
-        if (onText !== undefined) onText(wholeCharacters(cutAtStop(tokenizer.decode(ids), stops)));
+      onToken: (id) => {
+        const end = answer.push(id);
+        onText?.(answer.text);
         return end;
       },
     });
-    return { text: wholeCharacters(cutAtStop(tokenizer.decode(ids), stops)), count: ids.length };
+    const shown = answer.text;
+    const text = answer.end();
+    if (text !== shown) onText?.(text);
+    return { text, count: ids.length };
   }
 
   private async check(
@@ -383,11 +387,6 @@ export class IBertModel implements AsyncDisposable {
 function voiceOf(stored: StoredAdapter | undefined, adapter: number): Voice {
   const dsl = dslByName(stored?.sidecar?.dsl.name.replace(/-framework$/, "") ?? DEFAULT_DSL);
   return { adapter, dsl, format: dsl.format(stored?.sidecar?.prompts) };
-}
-
-/** Text without a character at its end of which bytes are still to come. */
-function wholeCharacters(text: string): string {
-  return text.replace(/\ufffd+$/u, "");
 }
 
 /** SQL stands on the same ladder. */

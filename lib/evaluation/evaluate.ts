@@ -1,7 +1,8 @@
 /** Evaluation by generation: the engine that users get answers held-out rows, and the compiler judges the answers. */
 import type { SegmentTokenizer } from "../data/segments.js";
-import { cutAtStop, type Row, type TaskFormat } from "../data/tasks.js";
+import type { Row, TaskFormat } from "../data/tasks.js";
 import type { DslEngine } from "../dsl/dsl.js";
+import { AnswerText } from "../generation/answer-text.js";
 import type { SamplingOptions } from "../generation/batcher.js";
 import type { InferenceEngine } from "../generation/engine.js";
 import { generate } from "../generation/generate.js";
@@ -43,41 +44,25 @@ export function promptIds(tokenizer: Tokenizer, prompt: string): number[] {
   return tokenizer.addBos && tokenizer.bosId !== null ? [tokenizer.bosId, ...ids] : ids;
 }
 
-/** Ends a text as soon as it holds one of the stop texts. Looks at the tail only. */
-export function stopWatcher(
-  tokenizer: Tokenizer,
-  stops: readonly string[],
-): (ids: readonly number[]) => boolean {
-  if (stops.length === 0) return () => false;
-  // A stop text of n characters spans at most n tokens.
-  const window = Math.max(...stops.map((stop) => stop.length)) + 1;
-  return (ids) => {
-    const tail = tokenizer.decode(ids.slice(-window));
-    return stops.some((stop) => tail.includes(stop));
-  };
-}
-
 /** Answers all rows in batches, and scores each. */
 export async function evaluateByGeneration(run: GenerativeEvaluation): Promise<EvaluationResult> {
   const { rows, tokenizer, format, engine } = run;
-  const stops = rows.map((row) => format.stop(row.task));
-  const watchers = stops.map((texts) => stopWatcher(tokenizer, texts));
+  const answers = rows.map((row) => new AnswerText(tokenizer, format.stop(row.task)));
   let finished = 0;
-  const completions = await generate(
+  await generate(
     run.inference,
     rows.map((row) => promptIds(tokenizer, format.prompt(row.task, row.fields))),
     {
       ...run.sampling,
       maxTokens: run.maxTokens,
       stopIds: run.stopIds,
-      onToken: (index, _, ids) => watchers[index]?.(ids) === true,
+      onToken: (index, id) => answers[index]?.push(id) === true,
       onFinish: () => run.onProgress?.(++finished, rows.length),
       signal: run.signal,
     },
   );
-  const scores = completions.map(({ ids }, i): Promise<RowScore> => {
-    const text = cutAtStop(tokenizer.decode(ids), stops[i] ?? []);
-    return scoreRow(rows[i] as Row, text, engine, format);
-  });
+  const scores = answers.map((answer, i): Promise<RowScore> =>
+    scoreRow(rows[i] as Row, answer.end(), engine, format),
+  );
   return summariseByTask(await Promise.all(scores));
 }
