@@ -19,15 +19,29 @@ function split(pattern: string): PreTokenizer {
   return { type: "Split", pattern: { Regex: pattern }, behavior: "Isolated", invert: false };
 }
 
+/** Keeps what the pattern matches and drops the rest. */
+function keep(pattern: string): PreTokenizer {
+  return { type: "Split", pattern: { Regex: pattern }, behavior: "Removed", invert: true };
+}
+
+/** Unicode's punctuation, and all of ASCII's signs. */
+const PUNCTUATION = "[\\p{P}!-/:-@\\[-`{-~]";
+
 /**
  * Says in Unicode's classes what the JavaScript library would read with JavaScript's, unlike the Rust library whose ids
- * count: `Digits` are all numbers (`char::is_numeric`), not ASCII digits, and the white space of `ByteLevel` has U+0085
- * but not U+FEFF.
+ * count: `Digits` are all numbers (`char::is_numeric`), not ASCII digits, words have letters of every script, and white
+ * space has U+0085 but not U+FEFF. `Punctuation` is cut sign by sign, unless it says `Contiguous`.
  */
 function inUnicodeClasses(preTokenizer: PreTokenizer): PreTokenizer {
   switch (preTokenizer.type) {
     case "Digits":
       return split(preTokenizer.individual_digits === true ? "\\p{N}" : "\\p{N}+");
+    case "Punctuation":
+      return split(preTokenizer.behavior === "Contiguous" ? `${PUNCTUATION}+` : PUNCTUATION);
+    case "Whitespace":
+      return keep("\\w+|[^\\w\\s]+");
+    case "WhitespaceSplit":
+      return keep("\\S+");
     case "ByteLevel":
       // A space that is put before the text must be there before the split.
       if (preTokenizer.use_regex === false || preTokenizer.add_prefix_space === true) return preTokenizer;

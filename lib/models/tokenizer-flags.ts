@@ -4,31 +4,19 @@ import type { TokenizerJson } from "./tokenizer-json.js";
 
 type Part = Readonly<Record<string, unknown>>;
 
-const NORMALIZERS = [
-  "BertNormalizer",
-  "Lowercase",
-  "NFC",
-  "NFD",
-  "NFKC",
-  "NFKD",
-  "Prepend",
-  "Replace",
-  "Strip",
-  "StripAccents",
-];
+/** What the two libraries do alike, `pre-tokenizer.ts` helping: held to the Rust library in tokenizer-parts.test.ts. */
+const NORMALIZERS = ["NFC", "NFD", "NFKC", "NFKD", "Prepend", "Replace", "Strip", "StripAccents"];
 const PRE_TOKENIZERS = [
-  "BertPreTokenizer",
   "ByteLevel",
   "Digits",
-  "FixedLength",
   "Metaspace",
   "Punctuation",
-  "Replace",
   "Split",
   "Whitespace",
   "WhitespaceSplit",
 ];
-const MODELS = ["BPE", "Unigram", "WordPiece"];
+const DECODERS = ["ByteFallback", "ByteLevel", "Fuse", "Metaspace", "Replace", "Strip"];
+const MODELS = ["BPE"];
 
 const isPart = (value: unknown): value is Part => typeof value === "object" && value !== null;
 
@@ -48,6 +36,33 @@ function fallsBack({ model }: TokenizerJson): boolean {
   );
 }
 
+/** What of a pre-tokenizer that is known would not be followed. */
+function unfollowedCut(part: Part): string | undefined {
+  const name = `pre_tokenizer ${part.type as string}`;
+  const behavior = part.behavior ?? (part.type === "Punctuation" ? "Isolated" : undefined);
+  switch (part.type) {
+    case "Metaspace":
+      return part.split === false ? undefined : `${name} with split`;
+    case "Punctuation":
+      return behavior === "Isolated" || behavior === "Contiguous"
+        ? undefined
+        : `${name} with behavior ${JSON.stringify(behavior)}`;
+    case "Split": {
+      // Either pieces stay with what lies between them, or the pattern says what stays.
+      const followed = part.invert === true ? behavior === "Removed" : behavior === "Isolated";
+      return followed
+        ? undefined
+        : `${name} with behavior ${JSON.stringify(behavior)}${part.invert === true ? " and invert" : ""}`;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** The library puts a replacement's text where JavaScript reads `$` as a reference. */
+const refersBack = (part: Part): boolean =>
+  part.type === "Replace" && typeof part.content === "string" && part.content.includes("$");
+
 /** The first thing in the file that would not be followed, as a place in it. */
 function unfollowed(json: TokenizerJson): string | undefined {
   const { model } = json;
@@ -55,23 +70,29 @@ function unfollowed(json: TokenizerJson): string | undefined {
   if (!MODELS.includes(model.type)) return `model.type ${quoted(model.type)}`;
   for (const part of parts(json.normalizer, "normalizers")) {
     if (!NORMALIZERS.includes(part.type as string)) return `normalizer ${quoted(part.type)}`;
+    if (refersBack(part)) return `normalizer Replace with content ${quoted(part.content)}`;
   }
   for (const part of parts(json.pre_tokenizer, "pretokenizers")) {
     if (!PRE_TOKENIZERS.includes(part.type as string)) return `pre_tokenizer ${quoted(part.type)}`;
-    if (part.type === "Metaspace" && part.split !== false) return "pre_tokenizer Metaspace with split";
+    const cut = unfollowedCut(part);
+    if (cut !== undefined) return cut;
+  }
+  for (const part of parts(json.decoder, "decoders")) {
+    if (!DECODERS.includes(part.type as string)) return `decoder ${quoted(part.type)}`;
+    if (refersBack(part)) return `decoder Replace with content ${quoted(part.content)}`;
+    if (part.type === "Metaspace" && part.prepend_scheme === "never") {
+      return 'decoder Metaspace with prepend_scheme "never"';
+    }
   }
   const single = json.added_tokens.find((token) => token.single_word === true);
   if (single !== undefined) return `single_word of the added token ${quoted(single.content)}`;
   if (model.dropout !== undefined && model.dropout !== null && model.dropout !== 0) {
     return `model.dropout ${quoted(model.dropout)}`;
   }
-  if (model.type === "BPE") {
-    const prefix = model.continuing_subword_prefix ?? "";
-    if (prefix !== "") return `model.continuing_subword_prefix ${quoted(prefix)}`;
-    const unknown = (model.unk_token ?? null) !== null && !fallsBack(json);
-    if (model.fuse_unk === true && unknown && json.pre_tokenizer !== null) return "model.fuse_unk";
-  }
-  if (model.type === "Unigram" && model.byte_fallback === true) return "model.byte_fallback of Unigram";
+  const prefix = model.continuing_subword_prefix ?? "";
+  if (prefix !== "") return `model.continuing_subword_prefix ${quoted(prefix)}`;
+  const unknown = (model.unk_token ?? null) !== null && !fallsBack(json);
+  if (model.fuse_unk === true && unknown && json.pre_tokenizer !== null) return "model.fuse_unk";
   return undefined;
 }
 
