@@ -63,9 +63,11 @@ const WORDS = [
   `'/* x */'`,
   "''",
 ];
+// "/" and "*" together would begin a comment that nothing ends.
+const SLASHES_APART = WORDS.map((text) => (text === "/" ? "/ " : text));
 const SPACES = [" ", "  ", "\n", "\t", " -- c\n", "\n-- it's \"\n", " /* c */ ", "/* -- */", "/* a\n'b */ "];
 const statements = fc
-  .array(fc.tuple(fc.constantFrom(...WORDS), fc.oneof(fc.constant(""), fc.constantFrom(...SPACES))), {
+  .array(fc.tuple(fc.constantFrom(...SLASHES_APART), fc.oneof(fc.constant(""), fc.constantFrom(...SPACES))), {
     maxLength: 14,
   })
   // sqlglot does not take an operator that ends a text, and reads `||/` in `||/* … */`, `//` in `//* … */`.
@@ -107,7 +109,7 @@ describe("any statement", () => {
           expect(found?.map(([, text]) => text)).toEqual(withoutEnd(tokens.map(([, text]) => text)));
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: 3000, seed: 1 },
     );
     expect(lexed).toBeGreaterThan(1500);
   }, 60_000);
@@ -121,7 +123,7 @@ describe("any statement", () => {
           expect(lexSql(written).map(({ text }) => text)).toEqual(tokens.map(({ text }) => text));
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: 3000, seed: 1 },
     );
   });
 });
