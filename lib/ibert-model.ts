@@ -40,7 +40,9 @@ export const IBertConfig = z.strictObject({
     .positive()
     .max(256)
     .default(8)
-    .describe("Requests that are answered at the same time."),
+    .describe(
+      "Requests that are answered at the same time. Up to 16 do not feel each other; with more, the last bits of a score may.",
+    ),
   cacheTokens: z
     .int()
     .positive()

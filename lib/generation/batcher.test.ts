@@ -1,4 +1,5 @@
 /** SmolLM2 on the CPU: what is computed together, guessed or kept must not show in any text. */
+import { getEventListeners } from "node:events";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { Random } from "../data/random.js";
@@ -272,7 +273,6 @@ describe("a text that goes wrong", () => {
     const engine = engineOf(undefined, { maxSequences: 1 });
     const batcher = new Batcher(engine);
     const abort = new AbortController();
-    const removed = vi.spyOn(abort.signal, "removeEventListener");
     const prompt = prompts()[3] as number[];
     const options = { maxTokens: 10, stopIds: [] };
     const order: string[] = [];
@@ -289,7 +289,7 @@ describe("a text that goes wrong", () => {
       .then(() => order.push("third"));
     await Promise.all([first.then(() => order.push("first")), second, heard]);
     expect(order).toEqual(["third", "first", "second"]);
-    expect(removed).toHaveBeenCalled();
+    expect(getEventListeners(abort.signal, "abort")).toHaveLength(0);
   });
 
   it("hears of an exception between steps, and the batcher goes on", async () => {

@@ -1,6 +1,7 @@
 /** Continuous batching: texts join the running batch when there is room, and leave it when they end. */
 import { Random } from "../data/random.js";
 import { IBertError } from "../errors.js";
+import { AbortListeners } from "./abort-listeners.js";
 import { EXACT_ROWS, type Drawn, type InferenceEngine } from "./engine.js";
 import { KvCache, type CachedSequence } from "./kv-cache.js";
 import { promptLookup } from "./prompt-lookup.js";
@@ -75,13 +76,15 @@ interface Part {
 }
 
 /**
- * Runs texts on one engine. A text's tokens depend on its prompt, its adapter and its sampling alone: prompts are
- * computed apart from next tokens, and up to EXACT_ROWS rows of a step have the bits that each would have by itself.
+ * Runs texts on one engine. While at most EXACT_ROWS texts run at a time, a text's tokens depend on its prompt, its adapter
+ * and its sampling alone: prompts are computed apart from next tokens, and up to EXACT_ROWS rows of a step have the bits
+ * that each would have by itself. Of more texts the rows agree with that up to rounding.
  */
 export class Batcher {
   private readonly waiting: Text[] = [];
   private readonly running: Text[] = [];
   private reserved = 0;
+  private readonly aborts = new AbortListeners();
   private working = false;
   private readonly draftTokens: number;
   private readonly promptCache: boolean;
@@ -109,6 +112,7 @@ export class Batcher {
     const { signal } = options;
     signal?.throwIfAborted();
     return new Promise((resolve, reject) => {
+      let forget: (() => void) | undefined;
       const text: Text = {
         prompt,
         options: { ...options, temperature, topP, topK, adapter },
@@ -121,11 +125,11 @@ export class Batcher {
         sequence: { blocks: [], length: 0 },
         guesses: Math.min(3, this.draftTokens),
         resolve: (completion) => {
-          signal?.removeEventListener("abort", leave);
+          forget?.();
           resolve(completion);
         },
         reject: (reason) => {
-          signal?.removeEventListener("abort", leave);
+          forget?.();
           // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason may be anything
           reject(reason);
         },
@@ -137,7 +141,7 @@ export class Batcher {
         this.waiting.splice(place, 1);
         text.reject(signal?.reason);
       };
-      signal?.addEventListener("abort", leave, { once: true });
+      if (signal !== undefined) forget = this.aborts.add(signal, leave);
       this.waiting.push(text);
       if (!this.working) void this.work();
     });
