@@ -100,6 +100,14 @@ describe("labels", () => {
     expect(labels[69]?.sql).toContain("LIMIT 70");
   });
 
+  it("survive the collector where Ibis calls a method by name", async () => {
+    // Many guesses of the schema leave many callers of `total` behind, in cycles with what they raised.
+    const text =
+      "t.pivot_wider(id_cols='r', names_from='g', values_from='x', values_agg='total', names=['a'])";
+    const verdict = await engine.check(text);
+    expect(verdict).toMatchObject({ ok: false, error: { type: "AttributeError" } });
+  });
+
   it("lose only the item that hangs", async () => {
     const doubling = "x = t.a\n" + "x = x + x\n".repeat(60) + "x";
     const items = ["t.limit(1)", doubling, "t.limit(2)"].map((text) => ({ text, schema }));

@@ -4,6 +4,7 @@ import json
 import time
 import traceback
 
+import collectable  # noqa: F401 before anything makes what it replaces
 import ibis
 import names
 from api import describe_api
