@@ -2,7 +2,8 @@
 
 The programs stand in ibis_programs/*.txt, each below a line `=== name | schema: NAME`, the schemas in
 ibis_programs/schemas.json. A program that is meant to fail says `always: true` if it does so whatever the tables hold,
-`always: false` if it needs the schema to be wrong; the script fails where a program is not as it is meant.
+`always: false` if it needs the schema to be wrong; the script fails where a program is not as it is meant. One that is
+compiled for another dialect than DuckDB's says `dialect: NAME`.
 
     python -m venv .venv-ibis && .venv-ibis/bin/pip install "ibis-framework[duckdb]==12.0.0" sqlglot==30.30.0 pandas pyarrow
     .venv-ibis/bin/python scripts/goldens/ibis_programs.py
@@ -32,6 +33,7 @@ import ibis
 import ibis.common.exceptions as exc
 from ibis import _
 from ibis.expr.types import Expr, Table, Value
+from ibis.expr.types.joins import Join
 
 HERE = Path(__file__).parent / "ibis_programs"
 OUT = Path(__file__).parents[2] / "lib/dsl/ibis/goldens/programs.json"
@@ -117,7 +119,7 @@ def stubs(tables):
 
     for name in ("execute", "to_pandas", "to_polars", "to_pyarrow", "to_sql", "compile"):
         put(Expr, name, itself)
-        for kind in (Table, Value):
+        for kind in (Table, Join, Value):
             if name in vars(kind):
                 put(kind, name, itself)
     put(ibis, "to_sql", itself)
@@ -190,14 +192,14 @@ def run(text, tables):
     return last
 
 
-def judge(text, schema):
+def judge(text, schema, dialect):
     tables = {name: ibis.table(columns, name=name) for name, columns in schema.items()}
     try:
         with stubs(tables):
             value = run(text, tables)
         if not isinstance(value, (Table, Value)):
             raise TypeError(f"the program ends in a {type(value).__name__}, not in an Ibis table or value")
-        return {"ok": True, "sql": settle(str(ibis.to_sql(value, dialect="duckdb")))}
+        return {"ok": True, "sql": settle(str(ibis.to_sql(value, dialect=dialect)))}
     except Exception as error:
         message = settle(ADDRESS.sub("", str(error))).strip().split("\n")[0]
         return {"ok": False, "error": {"type": type(error).__name__, "message": message}}
@@ -217,7 +219,11 @@ def main():
     schemas = json.loads((HERE / "schemas.json").read_text())
     rows, unmeant = [], []
     for name, text, options in programs():
-        row = {"name": name, "schema": options["schema"], "text": text, **judge(text, schemas[options["schema"]])}
+        dialect = options.get("dialect", "duckdb")
+        row = {"name": name, "schema": options["schema"], "text": text}
+        if dialect != "duckdb":
+            row["dialect"] = dialect
+        row |= judge(text, schemas[options["schema"]], dialect)
         if "always" in options:
             row["always"] = options["always"] == "true"
         if row["ok"] == ("always" in options):
