@@ -10,12 +10,9 @@ import { readJson } from "../formats/json.js";
 import type { TensorToWrite } from "../formats/safetensors-writer.js";
 import { encodeGguf, type TensorToStore, type TypedValue } from "../formats/testing/gguf-writer.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
-import { InferenceEngine } from "../generation/engine.js";
-import { generate } from "../generation/generate.js";
 import { readAdapter } from "./adapter-file.js";
 import { loadTokenizer } from "./load-tokenizer.js";
 import { mergeAdapter } from "./merge.js";
-import { ModelSession } from "./session.js";
 import { resolveSource } from "./sources.js";
 import {
   CHAIN_CONFIG,
@@ -26,51 +23,9 @@ import {
   writeChainModel,
   type ChainModel,
 } from "./testing/chain-model.js";
+import { answer, check, refuses, type Refusal } from "./testing/chain-checks.js";
 import { byteTokenizer, writeSmallAdapter } from "./testing/small-model.js";
 import { openWeights } from "./weights.js";
-
-/** What the model says after `x`, special tokens in it. */
-async function answer(base: string): Promise<string> {
-  await using session = await ModelSession.open({ base, backend: "cpu", threads: 1 });
-  const { tokenizer, stopIds } = session;
-  const engine = new InferenceEngine(session, undefined, {
-    activations: "f32",
-    maxRows: 16,
-    maxSequences: 1,
-    maxPositions: 64,
-  });
-  const [completion] = await generate(engine, [tokenizer.encode("x")], {
-    stopIds,
-    maxTokens: 6,
-    temperature: 0,
-  });
-  return tokenizer.decode(completion?.ids ?? []);
-}
-
-interface Refusal {
-  code: string;
-  /** All stand in the message. */
-  names: string[];
-}
-
-async function check(model: ChainModel, expected: string | Refusal): Promise<void> {
-  const folder = temporaryFolder();
-  await writeChainModel(folder, model);
-  if (typeof expected === "string") {
-    expect(await answer(folder)).toBe(expected);
-    return;
-  }
-  await refuses(folder, expected);
-}
-
-async function refuses(base: string, expected: Refusal): Promise<void> {
-  const error = await answer(base).then(
-    (text) => expect.unreachable(`it answered ${JSON.stringify(text)}`),
-    (error: unknown) => error as Error & { code: string },
-  );
-  expect([error.code, error.message]).toEqual([expected.code, expect.any(String)]);
-  for (const name of expected.names) expect(error.message).toContain(name);
-}
 
 const WHOLE = `ab</s>cd`;
 
@@ -386,51 +341,6 @@ describe("adapters", () => {
   });
 });
 
-describe("flags of tokenizer.json", () => {
-  type Json = Record<string, unknown>;
-  const model = (change: Json) => (json: Json) => void Object.assign(json.model as Json, change);
-  const part = (change: Json) => (json: Json) => void Object.assign(json, change);
-  const added = (change: Json) => (json: Json) =>
-    void (json.added_tokens as Json[]).push({ ...(json.added_tokens as Json[])[0], id: 300, ...change });
-
-  it.each<[string, (json: Json) => void]>([
-    ["model.dropout 0.1", model({ dropout: 0.1 })],
-    ['model.continuing_subword_prefix "##"', model({ continuing_subword_prefix: "##" })],
-    ["model.fuse_unk", model({ fuse_unk: true, unk_token: "<s>" })],
-    ['model.type "WordLevel"', model({ type: "WordLevel" })],
-    ['normalizer "Nmt"', part({ normalizer: { type: "Nmt" } })],
-    [
-      'normalizer "Precompiled"',
-      part({ normalizer: { type: "Sequence", normalizers: [{ type: "Precompiled" }] } }),
-    ],
-    ['pre_tokenizer "UnicodeScripts"', part({ pre_tokenizer: { type: "UnicodeScripts" } })],
-    ["Metaspace with split", part({ pre_tokenizer: { type: "Metaspace", replacement: "\u2581" } })],
-    ['single_word of the added token "<w>"', added({ content: "<w>", single_word: true })],
-  ])("refuses %s", async (name, tokenizer) => {
-    await check({ tokenizer }, { code: "tokenizer-unsupported", names: ["tokenizer.json", name] });
-  });
-
-  it.each<[string, (json: Json) => void]>([
-    ["truncation and padding", part({ truncation: { max_length: 1 }, padding: { length: 9 } })],
-    ["dropout 0", model({ dropout: 0 })],
-    ["fuse_unk without an unknown token", model({ fuse_unk: true })],
-  ])("takes %s", async (_, tokenizer) => {
-    await check({ tokenizer }, "ab");
-  });
-
-  it.each<[string, (json: Json) => void, string, number[]]>([
-    ["lstrip", added({ content: "<m>", lstrip: true }), "a  <m>", [97, 300]],
-    ["rstrip", added({ content: "<m>", rstrip: true }), "<m>  a", [300, 97]],
-    ["neither", added({ content: "<m>" }), "<m>a", [300, 97]],
-    ["a normalizer", part({ normalizer: { type: "NFKC" } }), "\uff41\uff42", [97, 98]],
-    ["ignore_merges", model({ ignore_merges: true }), "ab", [97, 98]],
-  ])("honours %s", async (_, tokenizer, text, ids) => {
-    const folder = temporaryFolder();
-    await writeChainModel(folder, { tokenizer });
-    expect(loadTokenizer({ format: "huggingface", path: folder }).encode(text)).toEqual(ids);
-  });
-});
-
 describe("GGUF", () => {
   const u32 = (value: number): TypedValue => ({ type: "u32", value });
   const text = (value: string): TypedValue => ({ type: "string", value });
@@ -541,26 +451,5 @@ describe("GGUF", () => {
     ],
   ])("refuses %s", async (_, change, expected, more) => {
     await refuses(write(change, more), expected);
-  });
-});
-
-describe("the start of text", () => {
-  const template = (id: string) => (json: Record<string, unknown>) =>
-    void (json.post_processor = {
-      type: "TemplateProcessing",
-      single: [{ SpecialToken: { id, type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
-    });
-  it("is the post-processor's where bos_token is not named", async () => {
-    const folder = temporaryFolder();
-    await writeChainModel(folder, { tokenizer: template("</s>") });
-    const tokenizer = loadTokenizer({ format: "huggingface", path: folder });
-    expect([tokenizer.bosId, tokenizer.addBos]).toEqual([257, true]);
-  });
-
-  it("is refused where post-processor and bos_token disagree", async () => {
-    await check(
-      { tokenizer: template("</s>"), tokenizerConfig: { bos_token: "<s>" } },
-      { code: "tokenizer-unsupported", names: ["post_processor", '"</s>"', '"<s>"'] },
-    );
   });
 });

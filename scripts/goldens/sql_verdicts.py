@@ -245,8 +245,8 @@ update orders set a = 1
 delete from orders
 drop table orders
 create table t2 as select * from orders
-copy orders to '/tmp/out.csv'
-attach '/tmp/x.db'
+copy orders to 'out.csv'
+attach 'x.db'
 pragma show_tables
 set threads = 4
 explain select a from orders

@@ -63,7 +63,7 @@ describe("SQL that reaches for the host", () => {
     `attach '${file}'`,
     "install httpfs",
     "load httpfs",
-    "load '/tmp/x.duckdb_extension'",
+    "load 'x.duckdb_extension'",
     "set threads = 8",
     "set lock_configuration = false",
     "reset all",
