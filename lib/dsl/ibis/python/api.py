@@ -6,10 +6,11 @@ import types
 import ibis
 import ibis.expr.api as ibis_api
 import ibis.expr.types as ir
+from disarm import ORIGINALS
 from ibis import selectors
 from ibis.expr.types.core import Expr
 from ibis.expr.types.groupby import GroupedTable
-from policy import ORIGINALS, SELECTOR_FUNCTIONS
+from policy import SELECTOR_FUNCTIONS
 
 
 def describe_api():

@@ -10,11 +10,13 @@ import ibis.common.exceptions as exc
 import inference
 import names
 import plan
+from disarm import disarm
 from ibis.common.deferred import Deferred
 from ibis.expr.types import Table, Value
 from ibis.expr.types.groupby import GroupedTable
 from interpreter import Interpreter, parse
-from policy import Policy, Refused, disarm
+from limits import Refused
+from policy import Policy
 from tables import namespace, variables
 
 disarm()

@@ -7,11 +7,10 @@ import operator
 
 import methods
 import values
-from functions import Return
-from guarded import format_value
+from guarded import BUILTINS, TYPES, format_value
 from ibis.common.deferred import Deferred
 from limits import Refused, bound_bits, bound_items, bound_power
-from policy import BUILTINS, TYPES, is_builtin
+from policy import is_builtin
 from scopes import Scope, undefined
 
 BINARY = {

@@ -7,7 +7,7 @@ import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 from failures import causes, frames, items_of_array, missing_column, struct_and_field, suspects
-from policy import Refused
+from limits import Refused
 from provenance import Provenance, Slot, added, name_of, part, replaced
 from tables import table_name
 from usage import ANY_METHOD, CANDIDATES, METHODS, MODULES, PROPERTIES, Usage
@@ -51,7 +51,7 @@ class Guess:
     def is_certain(self, failure):
         """Whether `failure` stands under every schema: no guess is at fault."""
         error = failure.error
-        value, name = getattr(error, "obj", None), getattr(error, "name", None)
+        name = getattr(error, "name", None)
         if isinstance(error, (exc.IntegrityError, exc.TableNotFound, NameError, Refused)) or failure.stage not in ("names", "build"):
             return True
         if isinstance(error, AttributeError) and self.is_method(name, failure) and name not in ANY_METHOD:

@@ -11,7 +11,7 @@ from failures import causes, missing_column, relation_of, struct_and_field, susp
 from guess import Guess
 from ibis.expr.types.groupby import GroupedTable
 from interpreter import Interpreter
-from policy import Refused
+from limits import Refused
 from provenance import Provenance, Slot
 from wants import PLACEHOLDER, Wanted, example, matches, names_wanted, selectors_in
 

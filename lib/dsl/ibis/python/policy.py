@@ -21,20 +21,15 @@ import udf
 import values
 from computed import TERMINAL, Computed, of_expression, pipe, print_, result, terminal
 from deferral import GuardedAttr, attribute_of
-from disarm import ORIGINALS, REFUSED_METHODS, disarm
-from guarded import BUILTINS, TYPES, Constructor, Printed
+from disarm import ORIGINALS, REFUSED_METHODS
+from guarded import BUILTINS, Constructor, Printed
 from ibis import selectors
 from ibis.common.deferred import Deferred
 from ibis.expr.types.core import Expr
 from ibis.expr.types.groupby import GroupedTable
-from limits import MAX_INTEGER_BITS, MAX_ITEMS, MAX_TEXT, Refused, refusal
+from limits import Refused, refusal
 from memtable import memtable
-from values import CONTAINERS, RECEIVERS, VIEWS, Function, Namespace, Stub, is_class
-
-__all__ = """
-    BUILTINS CONTAINERS MAX_INTEGER_BITS MAX_ITEMS MAX_TEXT ORIGINALS SELECTOR_FUNCTIONS TYPES VIEWS Namespace Policy
-    Refused disarm is_builtin is_plain_type refusal
-    """.split()
+from values import RECEIVERS, Function, Namespace, Stub, is_class
 
 # Fields of Ibis's own records: raw nodes, not expressions.
 RECORD_FIELDS = frozenset("""
@@ -239,10 +234,6 @@ def original(cls, name):
     """A method of `cls` as Ibis has it, whether or not it was replaced."""
     owner = next(c for c in cls.__mro__ if name in vars(c))
     return ORIGINALS.get((owner, name), vars(owner)[name])
-
-
-def is_plain_type(value):
-    return is_class(value) and value in TYPES.values() and value.__name__ in BUILTINS
 
 
 def has_field(obj, name):

@@ -4,6 +4,7 @@ import ast
 import operator
 
 from functions import Return
+from guarded import Printed
 from limits import Refused, bound_items
 from scopes import Scope
 from values import CONTAINERS
@@ -49,9 +50,8 @@ class Statements:
 
     def do_Expr(self, node, scope):
         value = self.evaluate(node.value, scope)
-        if type(value).__name__ == "Printed":
-            shown = self.policy.result(value)
-            if shown is None:
+        if isinstance(value, Printed):
+            if self.policy.result(value) is None:
                 return  # a remark of the program's
             self.shown = value
         if value is None and self.shown is not None:

@@ -6,7 +6,8 @@ import re
 
 import ibis
 import ibis.expr.datatypes as dt
-from policy import BUILTINS, is_builtin
+from guarded import BUILTINS
+from policy import is_builtin
 
 # What other packages go by in programs: a text that imports none of them has forgotten to, it names no table.
 MODULES = frozenset("np numpy pd pandas pl polars pa pyarrow plt sa sqlalchemy duckdb func F spark os sys re".split())
