@@ -115,6 +115,22 @@ const GGUF: Readonly<Record<string, Neutral>> = {
   use_parallel_residual: off,
 };
 
+/** Keys that say how the model came to be, or how others run it, though their names sound otherwise. */
+const HARMLESS = new Set(
+  `attention_dropout attn_dropout attn_implementation _attn_implementation _attn_implementation_autoset attention_probs_dropout_prob
+  attn_pdrop classifier_dropout embd_pdrop hidden_dropout hidden_dropout_prob initializer_range max_position_embeddings
+  max_window_layers num_attention_heads num_key_value_heads output_attentions original_max_position_embeddings
+  resid_pdrop residual_dropout rms_norm_eps rope_parameters rope_scaling rope_theta router_aux_loss_coef output_router_logits
+  sliding_window tie_word_embeddings tie_encoder_decoder use_flash_attention use_flash_attn use_sliding_window
+  word_embed_proj_dim embedding_dropout use_cache cross_attention_hidden_size add_cross_attention layernorm_epsilon norm_eps
+  norm_type bias_init token_type_embeddings`.split(/\s+/),
+);
+/** Words of names that stand for parts of a decoder's arithmetic. */
+const ARITHMETIC =
+  /(multiplier|scal(e|ing)|softcap|clip|clamp|rope|rotary|alibi|attn|attention|window|expert|moe|bias|norm|activation|embedding|residual|temperature)/;
+/** … and of names that speak of how it is computed or was trained, not of what. */
+const HOW = /(fused?|flash|fp32|kernel|backend|implementation|dropout|loss|init|cache|output_)/;
+
 const HINTS: Readonly<Record<string, string>> = {
   quantization:
     "This is a quantised model of MLX, whose weights are not read: name the original model's folder, or a .gguf file.",
@@ -142,7 +158,22 @@ export function refuseHuggingFaceKeys(keys: Keys, context: Context, path: string
     if (value !== undefined && value !== null && !neutral(value, context))
       throw unsupported(path, key, value);
   }
+  // A key that nobody here knows, of a name that speaks of the arithmetic, is not passed over.
+  for (const [key, value] of Object.entries(keys)) {
+    if (key in HUGGING_FACE || HARMLESS.has(key) || !ARITHMETIC.test(key) || HOW.test(key)) continue;
+    if (isOff(value) || isObject(value) || Array.isArray(value)) continue;
+    throw unsupported(path, key, value);
+  }
 }
+
+/** Null, false, 0 and 1 switch nothing on or multiply by nothing. A text names a choice that is judged elsewhere. */
+const isOff = (value: Value): boolean =>
+  value === undefined ||
+  value === null ||
+  value === false ||
+  value === 0 ||
+  value === 1 ||
+  typeof value === "string";
 
 /** As `refuseHuggingFaceKeys`, for the metadata of a GGUF. */
 export function refuseGgufKeys(

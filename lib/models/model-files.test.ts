@@ -114,6 +114,10 @@ describe("keys that change the numbers", () => {
     [{ no_rope_layers: [0] }, ["no_rope_layers"]],
     [{ use_qk_norm: true }, ["use_qk_norm"]],
     [{ pretraining_tp: 2 }, ["pretraining_tp 2"]],
+    // Names that no model known here has.
+    [{ attention_scale: 0.5 }, ["attention_scale 0.5"]],
+    [{ mup_width_multiplier: 4 }, ["mup_width_multiplier 4"]],
+    [{ use_scaled_rope: true }, ["use_scaled_rope true"]],
   ])("refuses %j", async (config, names) => {
     await check({ config }, { code: "model-config-invalid", names: ["config.json", ...names] });
   });
@@ -134,6 +138,11 @@ describe("keys that change the numbers", () => {
       pretraining_tp: 1,
       quantization_config: null,
       sliding_window: 128,
+      attention_dropout: 0.1,
+      attention_softmax_in_fp32: true,
+      use_fused_rms_norm: true,
+      mup_scale: 1,
+      norm_topk_prob: false,
     };
     await check({ config }, "ab");
   });

@@ -1,4 +1,7 @@
 /** What a tokenizer.json asks for is honoured, or refused by name. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
 import { describe, expect, it } from "vitest";
 
 import { temporaryFolder } from "../formats/testing/temporary.js";
@@ -68,6 +71,40 @@ describe("the start of text", () => {
     await check(
       { tokenizer: template("</s>"), tokenizerConfig: { bos_token: "<s>" } },
       { code: "tokenizer-unsupported", names: ["post_processor", '"</s>"', '"<s>"'] },
+    );
+  });
+});
+
+describe("tokens that were added beside tokenizer.json", () => {
+  const token = {
+    content: "<col>",
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    single_word: false,
+    special: false,
+  };
+
+  it("are tokens, from either file", async () => {
+    const folder = temporaryFolder();
+    await writeChainModel(folder, { tokenizerConfig: { added_tokens_decoder: { "300": token } } });
+    writeFileSync(join(folder, "added_tokens.json"), JSON.stringify({ "<row>": 301, "<col>": 300 }));
+    const tokenizer = loadTokenizer({ format: "huggingface", path: folder });
+    expect(tokenizer.encode("a<col>b<row>")).toEqual([97, 300, 98, 301]);
+    expect(tokenizer.decode([300, 301])).toBe("<col><row>");
+  });
+
+  it("need a row of the embedding like all others", async () => {
+    await check(
+      { tokenizerConfig: { added_tokens_decoder: { "4000": token } } },
+      { code: "token-without-row", names: ['"<col>"', "4000"] },
+    );
+  });
+
+  it("are refused where they contradict it", async () => {
+    await check(
+      { tokenizerConfig: { added_tokens_decoder: { "257": token } } },
+      { code: "tokenizer-invalid", names: ["tokenizer_config.json", "257", '"<col>"'] },
     );
   });
 });

@@ -150,10 +150,10 @@ export class JsonTokenizer implements Tokenizer {
 /** The tokenizer of a model folder: `tokenizer.json`, `tokenizer_config.json` and, where present, `chat_template.jinja`. */
 export function tokenizerFromFolder(folder: string): Tokenizer {
   const path = join(folder, "tokenizer.json");
-  const json = parseNamed(TokenizerJson, readJson(path), path);
-  requireKnownFlags(json, path);
   const configPath = join(folder, "tokenizer_config.json");
   const config = parseNamed(TokenizerConfig, readJson(configPath), configPath);
+  const json = withAddedTokens(parseNamed(TokenizerJson, readJson(path), path), folder);
+  requireKnownFlags(json, path);
   const idOf = (content: string): number | undefined =>
     json.added_tokens.find((token) => token.content === content)?.id ?? json.model.vocab[content];
   const mapped = specialTokensMap(folder);
@@ -181,6 +181,47 @@ export function tokenizerFromFolder(folder: string): Tokenizer {
     addBos: bosId !== null && (config.add_bos_token ?? start !== undefined),
     chatTemplate: existsSync(templatePath) ? readText(templatePath) : defaultTemplate(config.chat_template),
   });
+}
+
+const NO_FLAGS = { single_word: false, lstrip: false, rstrip: false, normalized: true, special: false };
+
+/**
+ * The tokenizer with the tokens that were added beside `tokenizer.json`: in `added_tokens_decoder` of
+ * `tokenizer_config.json` (id → token), and in `added_tokens.json` (token → id), as transformers reads them.
+ * @throws IBertError `tokenizer-invalid` where one of them gives an id another token than `tokenizer.json` does
+ */
+function withAddedTokens(json: TokenizerJson, folder: string): TokenizerJson {
+  const Decoder = z.looseObject({
+    added_tokens_decoder: z.record(z.string(), z.looseObject({ content: z.string() })).nullish(),
+  });
+  const found: { id: number; content: string; from: string }[] = [];
+  const configPath = join(folder, "tokenizer_config.json");
+  const { added_tokens_decoder: decoder } = Decoder.safeParse(readJson(configPath)).data ?? {};
+  for (const [id, token] of Object.entries(decoder ?? {})) {
+    found.push({ ...NO_FLAGS, ...token, id: Number(id), from: configPath });
+  }
+  const addedPath = join(folder, "added_tokens.json");
+  if (existsSync(addedPath)) {
+    const ids = parseNamed(z.record(z.string(), z.int().nonnegative()), readJson(addedPath), addedPath);
+    for (const [content, id] of Object.entries(ids))
+      found.push({ ...NO_FLAGS, content, id, from: addedPath });
+  }
+  const known = new Map(json.added_tokens.map(({ id, content }) => [id, content]));
+  const added = found.flatMap(({ from, ...token }) => {
+    const there = known.get(token.id);
+    if (there === token.content) return [];
+    if (there !== undefined) {
+      throw new IBertError(
+        "tokenizer-invalid",
+        `${from}: the id ${token.id} is ${JSON.stringify(token.content)}, but ${JSON.stringify(there)} in tokenizer.json`,
+        { hint: "The two files belong to different tokenizers; fetch the model's files again." },
+      );
+    }
+    known.set(token.id, token.content);
+    return [token];
+  });
+  if (added.length === 0) return json;
+  return { ...json, added_tokens: z.array(AddedToken).parse([...json.added_tokens, ...added]) };
 }
 
 /** The template for plain chats: alone, or by the name `default` in a list or a mapping of several. */
