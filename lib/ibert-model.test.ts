@@ -147,7 +147,7 @@ describe("IBertModel", () => {
   });
 
   it("gives the same text for the same seed, alone or beside other requests", async () => {
-    const ask = (seed: number) =>
+    const ask = (seed: number, stream = 0) =>
       model.generate({
         prompt: "SELECT price FROM df",
         taskType: "sql_to_ibis",
@@ -156,10 +156,33 @@ describe("IBertModel", () => {
         temperature: 0.9,
         maxTokens: 16,
         seed,
+        stream,
       });
-    const [a, b, c] = await Promise.all([ask(1), ask(2), ask(1)]);
+    const [a, b, c, d] = await Promise.all([ask(1), ask(2), ask(1), ask(1, 1)]);
     expect(c.text).toBe(a.text);
     expect(b.text).not.toBe(a.text);
+    expect(d.text).not.toBe(a.text);
+    expect((await ask(1, 1)).text).toBe(d.text);
+  });
+
+  it("hears of an abort while the compiler is asked", async () => {
+    const abort = new AbortController();
+    const check = vi.spyOn(model as unknown as { check: () => Promise<unknown> }, "check");
+    check.mockImplementation(() => {
+      abort.abort(new Error("enough"));
+      return new Promise(() => undefined);
+    });
+    try {
+      const asked = {
+        prompt: "SELECT price FROM df",
+        taskType: "sql_to_ibis",
+        schema,
+        maxTokens: 4,
+      } as const;
+      await expect(model.generate({ ...asked, signal: abort.signal })).rejects.toThrow("enough");
+    } finally {
+      check.mockRestore();
+    }
   });
 
   it("answers with the adapter that a request names", async () => {

@@ -6,6 +6,7 @@ import type { DslEngine, Schema, SqlJudge, SqlVerdict, Verdict } from "./dsl/dsl
 import { DEFAULT_DSL, dslByName } from "./dsl/registry.js";
 import { IBertError } from "./errors.js";
 import { promptIds } from "./evaluation/evaluate.js";
+import { untilAborted } from "./generation/abort-listeners.js";
 import { AnswerText } from "./generation/answer-text.js";
 import { Batcher } from "./generation/batcher.js";
 import { InferenceEngine } from "./generation/engine.js";
@@ -78,11 +79,17 @@ const GenerateRequest = z.strictObject({
   topP: z.number().positive().max(1).default(1),
   topK: z.int().nonnegative().default(0),
   seed: z.int().default(0),
+  stream: z.int().nonnegative().default(0),
 });
 
 /** One question to the model. */
-export interface GenerateRequest extends Omit<z.input<typeof GenerateRequest>, "taskType"> {
+export interface GenerateRequest extends Omit<z.input<typeof GenerateRequest>, "taskType" | "stream"> {
   taskType: TaskType;
+  /**
+   * Number of the stream of random numbers under `seed` (default 0). The same request in streams 0 … n - 1 gives n
+   * independent samples, each the same every time it is asked for.
+   */
+  stream?: number;
   /** One of `IBertConfig.adapters`, or "base" for none; default `IBertConfig.adapter`. */
   adapter?: string;
   signal?: AbortSignal;
@@ -295,7 +302,9 @@ export class IBertModel implements AsyncDisposable {
     let text = start + (await ask(task, fields, onText && ((sofar) => onText(start + sofar))));
     let attempts = 1;
     if (!settings.validateWithCompiler) return { text, attempts, tokens };
-    let verdict = await this.check(voice, task, fields, text, settings);
+    const check = (answer: string) =>
+      untilAborted(this.check(voice, task, fields, answer, settings), live.signal);
+    let verdict = await check(text);
     let best = { text, verdict };
     const repairs = this.config.useCompilerFeedback ? this.config.maxRepairs : 0;
     while (verdict?.error !== undefined && !verdict.ok && attempts <= repairs) {
@@ -308,7 +317,7 @@ export class IBertModel implements AsyncDisposable {
       const fixed = await ask("error_resolution", repair);
       const repaired = task === "code_completion" ? dsl.continuation(fields.input, fixed) : fixed;
       if (repaired === undefined || repaired === text) break;
-      const second = await this.check(voice, task, fields, repaired, settings);
+      const second = await check(repaired);
       if (second === undefined) break;
       text = repaired;
       verdict = second;
@@ -343,13 +352,14 @@ export class IBertModel implements AsyncDisposable {
   ): Promise<{ text: string; count: number }> {
     const { tokenizer } = this.session;
     const answer = new AnswerText(tokenizer, stops);
-    const { temperature, topP, topK, seed } = settings;
+    const { temperature, topP, topK, seed, stream } = settings;
     const { ids } = await this.batcher.complete(prompt, {
       maxTokens: Math.min(settings.maxTokens, this.config.maxContext - prompt.length),
       temperature,
       topP,
       topK,
       seed,
+      stream,
       adapter,
       stopIds: this.session.stopIds,
       signal,

@@ -21,6 +21,7 @@ interface GenerateOptions extends ModelOptions, SchemaOptions {
   topP: number;
   topK: number;
   seed: number;
+  stream: number;
   whole?: boolean;
   json?: boolean;
 }
@@ -100,7 +101,8 @@ function addGenerateOptions(command: Command, run: Run, task: TaskType | undefin
     .option("--temperature <t>", "0 is greedy", numberBetween(0, Infinity), 0)
     .option("--top-p <p>", "sample from the likeliest tokens of this probability", numberBetween(0.001, 1), 1)
     .option("--top-k <k>", "sample from so many tokens; 0 for all", wholeNumber(0), 0)
-    .option("--seed <n>", "of the sampling", wholeNumber(0), 0);
+    .option("--seed <n>", "of the sampling", wholeNumber(0), 0)
+    .option("--stream <n>", "another number: another sample under the same seed", wholeNumber(0), 0);
   if (task === undefined || task === "code_completion") {
     command.addOption(new Option("--whole", "print the prompt before its completion"));
   }
@@ -124,6 +126,7 @@ async function answer(words: string[], options: GenerateOptions, run: Run): Prom
     topP: options.topP,
     topK: options.topK,
     seed: options.seed,
+    stream: options.stream,
   };
   if (schema !== undefined) request.schema = schema;
   if (options.error !== undefined) request.error = options.error;

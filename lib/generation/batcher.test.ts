@@ -196,6 +196,37 @@ describe("a cache in q8_0", () => {
   });
 });
 
+describe("samples of one prompt", () => {
+  it("are independent from stream to stream, as likely as the model says, and the same again", async () => {
+    const batcher = new Batcher(engineOf());
+    const prompt = text("orders.group_by(");
+    const sampling = { maxTokens: 1, stopIds: [], temperature: 1, topK: 4, seed: 5 };
+    const draw = (stream: number) => batcher.complete(prompt, { ...sampling, stream });
+    const samples = await Promise.all(Array.from({ length: 2000 }, (_, stream) => draw(stream)));
+    const counts = new Map<number, { seen: number; probability: number }>();
+    for (const { ids, logprobs } of samples) {
+      const id = ids[0] as number;
+      const entry = counts.get(id) ?? { seen: 0, probability: Math.exp(logprobs[0] as number) };
+      counts.set(id, { ...entry, seen: entry.seen + 1 });
+    }
+    const all = [...counts.values()];
+    expect(all).toHaveLength(4);
+    const total = all.reduce((sum, { probability }) => sum + probability, 0);
+    const chiSquare = all.reduce((sum, { seen, probability }) => {
+      const expected = (samples.length * probability) / total;
+      return sum + (seen - expected) ** 2 / expected;
+    }, 0);
+    // Three degrees of freedom: beyond 16.3 by chance once in a thousand.
+    expect(chiSquare).toBeLessThan(16.3);
+    // Neighbouring streams agree as often as two independent draws would.
+    const agree = samples.filter(({ ids }, i) => i > 0 && ids[0] === samples[i - 1]?.ids[0]).length;
+    const likely = all.reduce((sum, { probability }) => sum + (probability / total) ** 2, 0);
+    const spread = Math.sqrt(samples.length * likely * (1 - likely));
+    expect(Math.abs(agree - samples.length * likely)).toBeLessThan(4 * spread);
+    for (const stream of [1999, 7, 0]) expect((await draw(stream)).ids).toEqual(samples[stream]?.ids);
+  }, 120_000);
+});
+
 describe("a text that goes wrong", () => {
   it("ends alone when its caller aborts or throws", async () => {
     const engine = engineOf();
