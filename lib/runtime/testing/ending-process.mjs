@@ -9,8 +9,10 @@ const addon = createRequire(import.meta.url)(addonPath);
 const device = new addon.Device("cpu", 2, 0);
 const stream = new addon.Stream(device);
 const bytes = 1 << 24;
-const flat = new addon.Tensor(new addon.Buffer(device, bytes, false), 0, [bytes / 4], 1, 0);
-const norm = new addon.Tensor(new addon.Buffer(device, 4, false), 0, [1], 1, 0);
+// Exported, so that the collector leaves them: a tensor keeps no memory.
+export const buffers = [new addon.Buffer(device, bytes, false), new addon.Buffer(device, 4, false)];
+const flat = new addon.Tensor(buffers[0], 0, [bytes / 4], 1, 0);
+const norm = new addon.Tensor(buffers[1], 0, [1], 1, 0);
 const gradNorm = addon.describeOps().findIndex(({ name }) => name === "gradNorm");
 let pending = false;
 
