@@ -14,12 +14,17 @@ Napi::Function DeviceWrap::define(Napi::Env env) {
        InstanceMethod<&DeviceWrap::kernelName>("kernelName"), InstanceMethod<&DeviceWrap::close>("close")});
 }
 
-// new Device(backend, threads, index)
+// new Device(backend, threads, index, architecture): with an architecture a planned device of it
 DeviceWrap::DeviceWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const std::string name = info[0].As<Napi::String>();
   DeviceOptions options{};
   options.threads = info[1].As<Napi::Number>().Int32Value();
   options.index = info[2].As<Napi::Number>().Int32Value();
+  std::string architecture;
+  if (info[3].IsString()) {
+    architecture = info[3].As<Napi::String>();
+    options.planned = architecture.c_str();
+  }
   const Backend* backend = nullptr;
   try {
     backend = openBackend(name);
@@ -32,7 +37,8 @@ DeviceWrap::DeviceWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   }
   Message message{};
   Device* device = nullptr;
-  if (backend->probe(&message) != 0 || backend->openDevice(&options, &device, &message) != 0) {
+  const bool runs = options.planned != nullptr || backend->probe(&message) == 0;
+  if (!runs || backend->openDevice(&options, &device, &message) != 0) {
     fail(info.Env(), "the backend " + name + " cannot run here: " + message.text);
   }
   handle_ = std::make_shared<DeviceHandle>(info.Env(), backend, device);
@@ -54,6 +60,9 @@ Napi::Value DeviceWrap::info(const Napi::CallbackInfo& info) {
   result["name"] = static_cast<const char*>(device.name);
   result["architecture"] = static_cast<const char*>(device.architecture);
   result["memoryBytes"] = static_cast<double>(device.memoryBytes);
+  result["availableBytes"] = static_cast<double>(device.availableBytes);
+  result["maxBufferBytes"] = static_cast<double>(device.maxBufferBytes);
+  result["sharesHostMemory"] = device.sharesHostMemory != 0;
   result["threads"] = device.threads;
   return result;
 }
@@ -96,9 +105,15 @@ Napi::Value DeviceWrap::whyUnsupported(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), message.text);
 }
 
+// kernelName(op, ...values): without values that of the op in general.
 Napi::Value DeviceWrap::kernelName(const Napi::CallbackInfo& info) {
   handle_->requireOpen();
-  const char* name = handle_->backend->kernelName(handle_->device, schemaOf(info[0]).op);
+  const OpSchema& schema = schemaOf(info[0]);
+  Marshalled arguments;
+  const bool given = info.Length() > 1;
+  if (given) marshalRest(info, schema, arguments);
+  const char* name =
+      handle_->backend->kernelName(handle_->device, schema.op, given ? arguments.bytes : nullptr);
   return name == nullptr ? info.Env().Null() : Napi::String::New(info.Env(), name);
 }
 

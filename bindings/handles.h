@@ -63,11 +63,12 @@ class Memory : public Resource {
   ~Memory() override { release(); }
   void release() noexcept override;
   bool released() const { return released_; }
-  void* data() const { return data_; }
+  // Null when it is only planned.
+  Buffer* buffer() const { return buffer_; }
   int64_t bytes() const { return bytes_; }
 
  private:
-  void* data_ = nullptr;
+  Buffer* buffer_ = nullptr;
   int64_t bytes_;
   bool released_ = false;
 };

@@ -58,7 +58,7 @@ Memory::Memory(std::shared_ptr<DeviceHandle> owner, int64_t size, bool planned)
     : Resource(std::move(owner)), bytes_(size) {
   if (planned) return;
   Message message{};
-  if (device->backend->allocate(device->device, bytes_, &data_, &message) != 0)
+  if (device->backend->allocate(device->device, bytes_, &buffer_, &message) != 0)
     fail(device->env, message.text);
   count(device->env, bytes_);
 }
@@ -66,9 +66,9 @@ Memory::Memory(std::shared_ptr<DeviceHandle> owner, int64_t size, bool planned)
 void Memory::release() noexcept {
   if (released_) return;
   released_ = true;
-  if (data_ == nullptr) return;
-  device->backend->release(device->device, data_);
-  data_ = nullptr;
+  if (buffer_ == nullptr) return;
+  device->backend->release(device->device, buffer_);
+  buffer_ = nullptr;
   count(device->env, -bytes_);
 }
 

@@ -156,7 +156,7 @@ Napi::TypedArray hostArray(const Napi::CallbackInfo& info, const TensorWrap& ten
     fail(info.Env(), "the array has " + std::to_string(array.ByteLength()) + " bytes, the tensor " +
                          std::to_string(tensor.bytes()));
   }
-  if (tensor.tensor().data == nullptr) fail(info.Env(), "a planned tensor has no memory");
+  if (tensor.tensor().buffer == nullptr) fail(info.Env(), "a planned tensor has no memory");
   return array;
 }
 
@@ -174,8 +174,8 @@ Napi::Value StreamWrap::write(const Napi::CallbackInfo& info) {
   keep(memoryOf(info.Env(), tensor));
   keepHost(array);
   Message message{};
-  if (device_->backend->copyToDevice(stream_, tensor.tensor().data, hostData(array), tensor.bytes(),
-                                     &message) != 0) {
+  if (device_->backend->copyToDevice(stream_, tensor.tensor().buffer, tensor.tensor().offset, hostData(array),
+                                     tensor.bytes(), &message) != 0) {
     fail(info.Env(), message.text);
   }
   return info.Env().Undefined();
@@ -190,8 +190,8 @@ Napi::Value StreamWrap::read(const Napi::CallbackInfo& info) {
   keep(memoryOf(info.Env(), tensor));
   keepHost(array);
   Message message{};
-  if (device_->backend->copyToHost(stream_, hostData(array), tensor.tensor().data, tensor.bytes(),
-                                   &message) != 0) {
+  if (device_->backend->copyToHost(stream_, hostData(array), tensor.tensor().buffer, tensor.tensor().offset,
+                                   tensor.bytes(), &message) != 0) {
     fail(info.Env(), message.text);
   }
   return info.Env().Undefined();
@@ -202,11 +202,12 @@ Napi::Value StreamWrap::fill(const Napi::CallbackInfo& info) {
   requireOpen(info.Env());
   requireNoRecording(info.Env(), "fill");
   const TensorWrap& tensor = TensorWrap::from(info[0]);
-  if (tensor.tensor().data == nullptr) fail(info.Env(), "a planned tensor has no memory");
+  if (tensor.tensor().buffer == nullptr) fail(info.Env(), "a planned tensor has no memory");
   keep(memoryOf(info.Env(), tensor));
   Message message{};
   const auto value = static_cast<uint8_t>(info[1].As<Napi::Number>().Uint32Value());
-  if (device_->backend->fill(stream_, tensor.tensor().data, value, tensor.bytes(), &message) != 0) {
+  if (device_->backend->fill(stream_, tensor.tensor().buffer, tensor.tensor().offset, value, tensor.bytes(),
+                             &message) != 0) {
     fail(info.Env(), message.text);
   }
   return info.Env().Undefined();

@@ -66,7 +66,8 @@ TensorWrap::TensorWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     fail(env, "the tensor (" + std::to_string(bytes_) + " bytes at " + std::to_string(offset) +
                   ") does not lie in its buffer of " + std::to_string(memory->bytes()) + " bytes");
   }
-  if (memory->data() != nullptr) tensor_.data = static_cast<char*>(memory->data()) + offset;
+  tensor_.buffer = memory->buffer();
+  tensor_.offset = offset;
   Value().TypeTag(&kTensorTag);
 }
 

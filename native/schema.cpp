@@ -213,6 +213,10 @@ void requireSame(const OpSchema& schema, const char* names, int64_t a, int64_t b
   if (a != b) fail(schema, std::string(names) + " differ in size");
 }
 
+void checkHeads(const OpSchema& schema, int64_t heads, int64_t kvHeads) {
+  if (kvHeads < 1 || heads % kvHeads != 0) fail(schema, "heads must be a multiple of kvHeads");
+}
+
 void checkCache(const OpSchema& schema, const Tensor& kCache, const Tensor& vCache) {
   if (kCache.dtype != DType::Q8_0 && vCache.dtype != DType::Q8_0) return;
   if (kCache.dtype != vCache.dtype) fail(schema, "kCache and vCache are q8_0 both or neither");
@@ -243,12 +247,14 @@ void checkSpecial(const OpSchema& schema, const void* arguments) {
     }
     case Op::attentionForward: {
       const auto& a = *static_cast<const AttentionForward*>(arguments);
-      if (a.kvHeads < 1 || a.heads % a.kvHeads != 0) fail(schema, "heads must be a multiple of kvHeads");
+      checkHeads(schema, a.heads, a.kvHeads);
+      if (a.offsets.shape[0] < 1) fail(schema, "offsets is empty");
       break;
     }
     case Op::attentionBackward: {
       const auto& a = *static_cast<const AttentionBackward*>(arguments);
-      if (a.kvHeads < 1 || a.heads % a.kvHeads != 0) fail(schema, "heads must be a multiple of kvHeads");
+      checkHeads(schema, a.heads, a.kvHeads);
+      if (a.offsets.shape[0] < 1) fail(schema, "offsets is empty");
       break;
     }
     case Op::kvCacheWrite: {
@@ -259,7 +265,7 @@ void checkSpecial(const OpSchema& schema, const void* arguments) {
     case Op::pagedAttention: {
       const auto& a = *static_cast<const PagedAttention*>(arguments);
       checkCache(schema, a.kCache, a.vCache);
-      if (a.kvHeads < 1 || a.heads % a.kvHeads != 0) fail(schema, "heads must be a multiple of kvHeads");
+      checkHeads(schema, a.heads, a.kvHeads);
       break;
     }
     case Op::rope: {
@@ -361,7 +367,7 @@ void checkArguments(Op op, const void* arguments, bool planned) {
         continue;
       }
       if (pass == 0) {
-        if (!planned && tensor.data == nullptr && tensor.elements() > 0) {
+        if (!planned && tensor.buffer == nullptr && tensor.data == nullptr && tensor.elements() > 0) {
           fail(schema, std::string(field.name) + " has no memory");
         }
         if (dtypeInfo(tensor.dtype) == nullptr)

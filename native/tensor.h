@@ -1,4 +1,4 @@
-// The tensor that crosses the backend ABI: a plain view of device memory. Whoever made the memory owns it.
+// The tensor that crosses the backend ABI: a plain view of a buffer. Whoever made the buffer owns it.
 #pragma once
 
 #include <cstddef>
@@ -31,15 +31,21 @@ enum class Layout : int32_t { RowMajor = 0, Packed = 1 };
 constexpr int kMaxRank = 4;
 constexpr int kMaxInts = 8;
 
+struct Buffer;  // device memory; opaque, the backend's own
+
 struct Tensor {
-  void* data;               // null: the optional operand is absent
+  // Where the kernels of a backend find it. Nobody outside sets it: a backend's frame fills it in from buffer
+  // and offset (frame/operands.h), so that kernels know nothing of buffers.
+  void* data;
   int64_t shape[kMaxRank];  // unused dimensions are 1
-  int32_t rank;
+  int32_t rank;             // 0: the optional operand is absent
   DType dtype;
   Layout layout;
   int32_t reserved;
+  Buffer* buffer;  // null where the op is only planned
+  int64_t offset;  // bytes from the buffer's start; a multiple of the size of an element
 
-  explicit operator bool() const { return data != nullptr; }
+  explicit operator bool() const { return rank != 0; }
   int64_t elements() const { return shape[0] * shape[1] * shape[2] * shape[3]; }
   template <class T>
   T* as() const {

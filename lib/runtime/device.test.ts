@@ -17,6 +17,29 @@ describe.each(["cpu", "reference"])("the %s backend", (backend) => {
     for (const op of OP_NAMES) expect(device.kernelName(op), op).toEqual(expect.any(String));
   });
 
+  it("says what memory it has, and whose that is", () => {
+    const { memoryBytes, availableBytes, maxBufferBytes, sharesHostMemory } = Device.open(backend).info;
+    expect(availableBytes).toBeGreaterThan(0);
+    expect(availableBytes).toBeLessThanOrEqual(memoryBytes);
+    expect(maxBufferBytes).toBeLessThanOrEqual(memoryBytes);
+    expect(sharesHostMemory).toBe(true);
+  });
+
+  it("plans for another machine's architecture only where it can", () => {
+    const { architecture } = Device.open(backend).info;
+    expect(Device.open(backend, { planned: architecture }).planned).toBe(true);
+    expect(() => Device.open(backend, { planned: "sm_90" })).toThrow(
+      new RegExp(`plans for this machine alone, which is ${architecture}, not for sm_90`),
+    );
+  });
+
+  it("names the kernel that some operands take", () => {
+    const device = Device.open(backend);
+    const gateUp = device.empty([3, 8], "f32");
+    const y = device.empty([3, 4], "f32");
+    expect(device.kernelName("swigluForward", { gateUp, y })).toBe(device.kernelName("swigluForward"));
+  });
+
   it("runs ops in order and reads results back", async () => {
     const device = Device.open(backend);
     const x = device.from(Float32Array.of(3, 4, 0, 0), [1, 4], "f32");

@@ -4,10 +4,12 @@ import { bf16ToFloat } from "./bf16.js";
 import {
   addon,
   type DeviceInfo,
+  type FieldSchema,
   type NativeBuffer,
   type NativeDevice,
   type NativeRecording,
   type NativeStream,
+  type OpSchema,
   type OpValue,
   type PassedOver,
 } from "./native.js";
@@ -19,8 +21,11 @@ export interface DeviceOptions {
   threads?: number;
   /** Which device of the backend. */
   index?: number;
-  /** Allocate and run nothing: check every call and count the memory. */
-  planned?: boolean;
+  /**
+   * Allocate and run nothing: check every call and count the memory. The name of an architecture ("sm_90") plans for a
+   * device that this machine need not have.
+   */
+  planned?: boolean | string;
 }
 
 /** Ops that were recorded on a device (`Device.record`). */
@@ -76,11 +81,17 @@ export class Device implements AsyncDisposable {
     const names = backend === "auto" ? AUTO : [backend];
     const passedOver: PassedOver[] = [];
     const { Device: Native } = addon();
+    const { planned = false } = options;
     for (const name of names) {
       let native: NativeDevice | undefined;
       try {
-        native = new Native(name, options.threads ?? 0, options.index ?? 0);
-        const device = new Device(native, options.planned ?? false, passedOver);
+        native = new Native(
+          name,
+          options.threads ?? 0,
+          options.index ?? 0,
+          typeof planned === "string" ? planned : undefined,
+        );
+        const device = new Device(native, planned !== false, passedOver);
         warnOf(passedOver, name);
         return device;
       } catch (error) {
@@ -272,10 +283,12 @@ export class Device implements AsyncDisposable {
     if (!this.planned) this.stream.checkFinite(on);
   }
 
-  /** The kernel that an op runs on here, or null where the backend lacks it. */
-  kernelName(op: keyof Ops): string | null {
+  /** The kernel that an op runs on here, with these operands or in general; null where the backend lacks it. */
+  kernelName<Name extends keyof Ops>(op: Name, args?: Parameters<Ops[Name]>[0]): string | null {
     this.requireOpen();
-    return this.native.kernelName(OP_NAMES.indexOf(op));
+    const number = OP_NAMES.indexOf(op);
+    const { fields } = addon().describeOps()[number] as OpSchema;
+    return this.native.kernelName(number, ...(args === undefined ? [] : valuesOf(fields, args)));
   }
 
   private buffer(bytes: number): NativeBuffer {
@@ -321,17 +334,12 @@ export class Device implements AsyncDisposable {
     addon()
       .describeOps()
       .forEach((schema, op) => {
-        const names = schema.fields.map((field) => field.name);
-        const known = new Set(names);
-        const isTensor = schema.fields.map((field) => field.type === "tensor");
+        const known = new Set(schema.fields.map((field) => field.name));
         methods[schema.name] = (args) => {
           for (const key in args) {
             if (!known.has(key)) throw new TypeError(`${schema.name}: there is no argument ${key}`);
           }
-          const values = names.map((name, i) => {
-            const value = args[name];
-            return (isTensor[i] ? (value as Tensor | undefined)?.native : value) as OpValue;
-          });
+          const values = valuesOf(schema.fields, args);
           if (this.planned) {
             this.requireOpen();
             addon().checkOp(op, ...values);
@@ -345,6 +353,14 @@ export class Device implements AsyncDisposable {
       });
     return methods as unknown as Ops;
   }
+}
+
+/** The arguments of an op as the addon takes them, in the order of its fields. */
+function valuesOf(fields: readonly FieldSchema[], args: object): OpValue[] {
+  return fields.map(({ name, type }) => {
+    const value = (args as Record<string, unknown>)[name];
+    return (type === "tensor" ? (value as Tensor | undefined)?.native : value) as OpValue;
+  });
 }
 
 const warned = new Set<string>();

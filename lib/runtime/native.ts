@@ -28,7 +28,14 @@ export interface DeviceInfo {
   name: string;
   /** Chosen instruction set or compute capability. */
   architecture: string;
+  /** All that the device has. */
   memoryBytes: number;
+  /** What of it nobody uses now. */
+  availableBytes: number;
+  /** The most that one buffer may have. */
+  maxBufferBytes: number;
+  /** Whether its memory is the host's: what the device holds, the host lacks. */
+  sharesHostMemory: boolean;
   threads: number;
   /** Backends that `auto` would have taken before this one, best first. */
   passedOver: readonly PassedOver[];
@@ -48,7 +55,8 @@ export interface NativeDevice {
   packedBytes(dtype: number, rows: number, columns: number): number;
   workspaceBytes(op: number, ...values: OpValue[]): number;
   whyUnsupported(op: number, ...values: OpValue[]): string | null;
-  kernelName(op: number): string | null;
+  /** The kernel that these values take; without values that of the op in general. */
+  kernelName(op: number, ...values: OpValue[]): string | null;
   /** Frees all that the device holds, and its threads; its streams are closed first. */
   close(): void;
 }
@@ -86,7 +94,7 @@ export interface OpSchema {
 }
 
 export interface Addon {
-  Device: new (backend: string, threads: number, index: number) => NativeDevice;
+  Device: new (backend: string, threads: number, index: number, architecture?: string) => NativeDevice;
   Buffer: new (device: NativeDevice, bytes: number, planned: boolean) => NativeBuffer;
   Tensor: new (
     buffer: NativeBuffer,

@@ -4,8 +4,7 @@ option(IBERT_AMX_EMULATOR "Also build the AMX kernels over emulated tiles, so th
 
 file(GLOB IBERT_CPU_KERNELS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/native/cpu/kernels/*.cpp)
 
-add_library(ibert_cpu STATIC native/cpu/backend.cpp native/cpu/isa.cpp native/cpu/fail.cpp native/cpu/constraints.cpp
-  native/cpu/content.cpp native/cpu/packed.cpp)
+add_library(ibert_cpu STATIC native/cpu/backend.cpp native/cpu/isa.cpp native/cpu/fail.cpp native/cpu/constraints.cpp native/cpu/packed.cpp)
 target_include_directories(ibert_cpu PUBLIC native)
 target_link_libraries(ibert_cpu PUBLIC ibert_host)
 

@@ -1,7 +1,6 @@
 #include "backend.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -9,19 +8,19 @@
 
 #if defined(__linux__)
 #include <sched.h>
-#include <sys/mman.h>
 #endif
-#include <unistd.h>
 
-#include "../schema.h"
+#include "../frame/checks.h"
+#include "../frame/message.h"
+#include "memory.h"
 #include "stream.h"
 
 namespace ibert::host {
 
 namespace {
 
-// Training's buffers in pages of this size made a step 1 to 3 % faster.
-constexpr size_t kHugePage = size_t{2} << 20;
+using frame::failWith;
+using frame::guarded;
 
 DeviceState* state(Device* device) {
   return reinterpret_cast<DeviceState*>(device);
@@ -29,26 +28,11 @@ DeviceState* state(Device* device) {
 StreamState* state(Stream* stream) {
   return reinterpret_cast<StreamState*>(stream);
 }
-const RecordedOps* state(const Recording* recording) {
-  return reinterpret_cast<const RecordedOps*>(recording);
+const frame::OpList* state(const Recording* recording) {
+  return reinterpret_cast<const frame::OpList*>(recording);
 }
-
-int failWith(Message* message, const std::string& text) {
-  std::snprintf(message->text, sizeof(message->text), "%s", text.c_str());
-  return 1;
-}
-
-// Runs body; an exception becomes the message.
-template <class Body>
-int guarded(Message* message, Body&& body) {
-  try {
-    body();
-    return 0;
-  } catch (const std::bad_alloc&) {
-    return failWith(message, "out of memory");
-  } catch (const std::exception& error) {
-    return failWith(message, error.what());
-  }
+EventState& state(Event* event) {
+  return *reinterpret_cast<EventState*>(event);
 }
 
 int usableCores() {
@@ -67,32 +51,26 @@ std::string processorName() {
   return "CPU";
 }
 
-int64_t physicalMemory() {
-  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
+const KernelTable& tableOf(Device* device) {
+  return *state(device)->table;
 }
 
-const Kernel& kernelOf(Device* device, Op op) {
-  return state(device)->table->kernels[static_cast<int>(op)];
-}
-
-std::string whyUnsupported(Device* device, Op op, const void* arguments) {
-  const Kernel& kernel = kernelOf(device, op);
-  if (kernel.run == nullptr) {
-    return std::string(opSchema(op).name) + ": the backend " + state(device)->table->backend +
-           " lacks this op";
+// A place in a buffer that a copy or a fill covers.
+std::byte* placeIn(const char* what, Buffer* buffer, int64_t offset, int64_t bytes) {
+  const HostBuffer& extent = bufferOf(buffer);
+  if (offset < 0 || bytes < 0 || offset > extent.bytes || bytes > extent.bytes - offset) {
+    throw std::runtime_error(std::string(what) + ": " + std::to_string(bytes) + " bytes at " +
+                             std::to_string(offset) + " do not lie in a buffer of " +
+                             std::to_string(extent.bytes) + " bytes");
   }
-  if (kernel.unsupported == nullptr) return "";
-  const std::string why = kernel.unsupported(arguments);
-  return why.empty() ? ""
-                     : std::string(opSchema(op).name) + ": " + why + " (backend " +
-                           state(device)->table->backend + ")";
+  return extent.memory + offset;
 }
 
-// Throws what is wrong with the arguments of an op that is to run on this device.
-void requireRunnable(Device* device, Op op, const void* arguments) {
-  checkArguments(op, arguments);
-  const std::string why = whyUnsupported(device, op, arguments);
-  if (!why.empty()) throw std::runtime_error(why);
+// Checks the op and gives the operands of the frame's copy their addresses.
+void resolve(const KernelTable& table, Op op, std::byte* arguments) {
+  frame::requireRunnable(table, op, arguments);
+  frame::resolveOperands(op, arguments, table.packedBytes,
+                         [](Buffer* buffer) -> const HostBuffer& { return bufferOf(buffer); });
 }
 
 }  // namespace
@@ -104,11 +82,17 @@ int probeHost(const KernelTable& (*choose)(), Message* message) {
 int openHostDevice(const KernelTable& (*choose)(), const DeviceOptions* options, Device** device,
                    Message* message) {
   return guarded(message, [&] {
+    const KernelTable& table = choose();
+    if (options->planned != nullptr && std::strcmp(options->planned, table.architecture) != 0) {
+      throw std::runtime_error(std::string("the backend ") + table.backend +
+                               " plans for this machine alone, which is " + table.architecture +
+                               ", not for " + options->planned);
+    }
     if (options->index != 0) throw std::runtime_error("the host has one device, number 0");
     if (options->threads < 0 || options->threads > 1024)
       throw std::runtime_error("threads must be in 0..1024");
     auto created = std::make_unique<DeviceState>();
-    created->table = &choose();
+    created->table = &table;
     created->pool = std::make_unique<ThreadPool>(options->threads == 0 ? usableCores() : options->threads);
     *device = reinterpret_cast<Device*>(created.release());
   });
@@ -123,36 +107,41 @@ Backend hostBackendTemplate(const char* name) {
   backend.deviceInfo = [](Device* device, DeviceInfo* info) {
     *info = {};
     std::snprintf(info->name, sizeof(info->name), "%s", processorName().c_str());
-    std::snprintf(info->architecture, sizeof(info->architecture), "%s", state(device)->table->architecture);
+    std::snprintf(info->architecture, sizeof(info->architecture), "%s", tableOf(device).architecture);
     info->memoryBytes = physicalMemory();
+    info->availableBytes = availableMemory();
+    info->maxBufferBytes = info->memoryBytes;
     info->threads = state(device)->pool->threads();
+    info->sharesHostMemory = 1;
   };
-  backend.allocate = [](Device*, int64_t bytes, void** memory, Message* message) {
-    // Whole pages, so that a tensor's tail can be read by full vectors.
-    const size_t rounded = (static_cast<size_t>(std::max<int64_t>(bytes, 1)) + 64 + 4095) / 4096 * 4096;
-    const bool huge = rounded >= kHugePage;
-    *memory = std::aligned_alloc(huge ? kHugePage : 4096, rounded);
-#if defined(__linux__)
-    if (*memory != nullptr && huge) madvise(*memory, rounded, MADV_HUGEPAGE);  // only ever a hint
-#endif
-    if (*memory != nullptr) return 0;
-    return failWith(message, "out of memory: " + std::to_string(bytes) + " bytes");
+  backend.allocate = [](Device*, int64_t bytes, Buffer** buffer, Message* message) {
+    return guarded(message, [&] {
+      auto created = std::make_unique<HostBuffer>(HostBuffer{nullptr, bytes});
+      created->memory = allocatePages(bytes);
+      *buffer = reinterpret_cast<Buffer*>(created.release());
+    });
   };
-  backend.release = [](Device*, void* memory) { std::free(memory); };
+  backend.release = [](Device*, Buffer* buffer) {
+    const std::unique_ptr<HostBuffer> released(&bufferOf(buffer));
+    releasePages(released->memory);
+  };
+  backend.allocateHost = [](Device*, int64_t bytes, void** memory, Message* message) {
+    return guarded(message, [&] { *memory = allocatePages(bytes); });
+  };
+  backend.releaseHost = [](Device*, void* memory) { releasePages(static_cast<std::byte*>(memory)); };
   backend.packedBytes = [](Device* device, DType dtype, int64_t rows, int64_t columns) {
-    return state(device)->table->packedBytes(dtype, rows, columns);
+    return tableOf(device).packedBytes(dtype, rows, columns);
   };
   backend.workspaceBytes = [](Device* device, Op op, const void* arguments) -> int64_t {
-    const Kernel& kernel = kernelOf(device, op);
+    const Kernel& kernel = tableOf(device).of(op);
     return kernel.workspace == nullptr ? 0 : kernel.workspace(arguments, state(device)->pool->threads());
   };
   backend.supports = [](Device* device, Op op, const void* arguments, Message* message) {
-    const std::string why = whyUnsupported(device, op, arguments);
+    const std::string why = frame::whyUnsupported(tableOf(device), op, arguments);
     return why.empty() ? 0 : failWith(message, why);
   };
-  backend.kernelName = [](Device* device, Op op) -> const char* {
-    const Kernel& kernel = kernelOf(device, op);
-    return kernel.run == nullptr ? nullptr : kernel.path;
+  backend.kernelName = [](Device* device, Op op, const void* arguments) {
+    return frame::kernelName(tableOf(device), op, arguments);
   };
   backend.createStream = [](Device* device, Stream** stream, Message* message) {
     return guarded(message, [&] { *stream = reinterpret_cast<Stream*>(new StreamState(*state(device))); });
@@ -160,18 +149,20 @@ Backend hostBackendTemplate(const char* name) {
   backend.destroyStream = [](Stream* stream) { delete state(stream); };
   backend.enqueue = [](Stream* stream, Op op, const void* arguments, Message* message) {
     return guarded(message, [&] {
-      requireRunnable(reinterpret_cast<Device*>(&state(stream)->device()), op, arguments);
-      state(stream)->enqueueOp(op, arguments, opSchema(op).bytes);
+      const size_t bytes = opSchema(op).bytes;
+      std::unique_ptr<std::byte[]> own(new std::byte[bytes]);
+      std::memcpy(own.get(), arguments, bytes);
+      resolve(*state(stream)->device().table, op, own.get());
+      state(stream)->enqueueOp(op, std::move(own));
     });
   };
   backend.record = [](Device* device, const RecordedOp* ops, int64_t count, Recording** recording,
                       Message* message) {
     return guarded(message, [&] {
-      auto recorded = std::make_unique<RecordedOps>();
-      for (int64_t i = 0; i < count; ++i) {
-        requireRunnable(device, ops[i].op, ops[i].arguments);
-        recorded->add(ops[i].op, ops[i].arguments, opSchema(ops[i].op).bytes);
-      }
+      auto recorded = std::make_unique<frame::OpList>();
+      for (int64_t i = 0; i < count; ++i)
+        resolve(tableOf(device), ops[i].op,
+                recorded->add(ops[i].op, ops[i].arguments, opSchema(ops[i].op).bytes));
       *recording = reinterpret_cast<Recording*>(recorded.release());
     });
   };
@@ -179,13 +170,29 @@ Backend hostBackendTemplate(const char* name) {
     return guarded(message, [&] { state(stream)->enqueueRecording(*state(recording)); });
   };
   backend.releaseRecording = [](Recording* recording) { delete state(recording); };
-  const auto copy = [](Stream* stream, void* target, const void* source, int64_t bytes, Message* message) {
-    return guarded(message, [&] { state(stream)->enqueueCopy(target, source, bytes); });
+  backend.copyToDevice = [](Stream* stream, Buffer* target, int64_t offset, const void* host, int64_t bytes,
+                            Message* message) {
+    return guarded(message, [&] {
+      state(stream)->enqueueCopy(placeIn("copyToDevice", target, offset, bytes), host, bytes);
+    });
   };
-  backend.copyToDevice = copy;
-  backend.copyToHost = copy;
-  backend.fill = [](Stream* stream, void* target, uint8_t value, int64_t bytes, Message* message) {
-    return guarded(message, [&] { state(stream)->enqueueFill(target, value, bytes); });
+  backend.copyToHost = [](Stream* stream, void* host, Buffer* source, int64_t offset, int64_t bytes,
+                          Message* message) {
+    return guarded(message, [&] {
+      state(stream)->enqueueCopy(host, placeIn("copyToHost", source, offset, bytes), bytes);
+    });
+  };
+  backend.copy = [](Stream* stream, Buffer* target, int64_t targetOffset, Buffer* source,
+                    int64_t sourceOffset, int64_t bytes, Message* message) {
+    return guarded(message, [&] {
+      state(stream)->enqueueCopy(placeIn("copy", target, targetOffset, bytes),
+                                 placeIn("copy", source, sourceOffset, bytes), bytes);
+    });
+  };
+  backend.fill = [](Stream* stream, Buffer* target, int64_t offset, uint8_t value, int64_t bytes,
+                    Message* message) {
+    return guarded(message,
+                   [&] { state(stream)->enqueueFill(placeIn("fill", target, offset, bytes), value, bytes); });
   };
   backend.notify = [](Stream* stream, void (*callback)(void*, const Message*), void* user, Message* message) {
     return guarded(message, [&] { state(stream)->enqueueNotify(callback, user); });
@@ -197,6 +204,20 @@ Backend hostBackendTemplate(const char* name) {
     });
   };
   backend.checkFinite = [](Stream* stream, int on) { state(stream)->enqueueCheckFinite(on != 0); };
+  backend.createEvent = [](Device*, Event** event, Message* message) {
+    return guarded(message, [&] { *event = reinterpret_cast<Event*>(new EventState); });
+  };
+  backend.destroyEvent = [](Event* event) { delete &state(event); };
+  backend.recordEvent = [](Stream* stream, Event* event, Message* message) {
+    return guarded(message, [&] { state(stream)->enqueueRecord(state(event)); });
+  };
+  backend.waitEvent = [](Stream* stream, Event* event, Message* message) {
+    return guarded(message, [&] { state(stream)->enqueueWait(state(event)); });
+  };
+  backend.elapsed = [](Event* from, Event* to, double* seconds, Message* message) {
+    return guarded(message, [&] { *seconds = state(to).secondsSince(state(from)); });
+  };
+  backend.extension = [](const char*) -> const void* { return nullptr; };
   return backend;
 }
 

@@ -6,6 +6,7 @@
 #include <new>
 #include <stdexcept>
 
+#include "../frame/indices.h"
 #include "../schema.h"
 
 namespace ibert::host {
@@ -68,20 +69,13 @@ std::byte* Workspace::ensure(int64_t bytes) {
   return memory_;
 }
 
-void RecordedOps::add(Op op, const void* arguments, size_t bytes) {
-  constexpr size_t kAlignment = 16;
-  entries_.push_back({op, arguments_.size()});
-  const auto* begin = static_cast<const std::byte*>(arguments);
-  arguments_.insert(arguments_.end(), begin, begin + bytes);
-  arguments_.resize((arguments_.size() + kAlignment - 1) / kAlignment * kAlignment);
-}
-
 StreamState::StreamState(DeviceState& device) : device_(device), thread_([this] { loop(); }) {}
 
 StreamState::~StreamState() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stop_.store(true, std::memory_order_relaxed);
+    if (awaited_ != nullptr) awaited_->wake();
   }
   wake_.notify_one();
   thread_.join();
@@ -95,16 +89,15 @@ void StreamState::push(Command command) {
   wake_.notify_one();
 }
 
-void StreamState::enqueueOp(Op op, const void* arguments, size_t bytes) {
+void StreamState::enqueueOp(Op op, std::unique_ptr<std::byte[]> arguments) {
   Command command;
   command.what = Command::What::Op;
   command.op = op;
-  command.arguments = std::make_unique<std::byte[]>(bytes);
-  std::memcpy(command.arguments.get(), arguments, bytes);
+  command.arguments = std::move(arguments);
   push(std::move(command));
 }
 
-void StreamState::enqueueRecording(const RecordedOps& recording) {
+void StreamState::enqueueRecording(const frame::OpList& recording) {
   Command command;
   command.what = Command::What::Recording;
   command.source = &recording;
@@ -141,6 +134,22 @@ void StreamState::enqueueNotify(void (*callback)(void*, const Message*), void* u
   command.what = Command::What::Notify;
   command.callback = callback;
   command.target = user;
+  push(std::move(command));
+}
+
+void StreamState::enqueueRecord(EventState& event) {
+  Command command;
+  command.what = Command::What::Record;
+  command.target = &event;
+  command.bytes = event.record();
+  push(std::move(command));
+}
+
+void StreamState::enqueueWait(EventState& event) {
+  Command command;
+  command.what = Command::What::Wait;
+  command.target = &event;
+  command.bytes = event.last();
   push(std::move(command));
 }
 
@@ -187,6 +196,11 @@ void StreamState::run(Command& command) {
     checkFinite_ = command.value != 0;
     return;
   }
+  // Other streams may wait for the place, whether or not the work before it went well.
+  if (command.what == Command::What::Record)
+    return static_cast<EventState*>(command.target)->pass(command.bytes);
+  if (command.what == Command::What::Wait)
+    return waitFor(*static_cast<EventState*>(command.target), command.bytes);
   if (!error_.empty()) return;  // what follows a failure would compute on rubbish
   try {
     switch (command.what) {
@@ -194,13 +208,13 @@ void StreamState::run(Command& command) {
         runOp(command.op, command.arguments.get());
         break;
       case Command::What::Recording:
-        static_cast<const RecordedOps*>(command.source)->forEach([this](Op op, const void* arguments) {
+        static_cast<const frame::OpList*>(command.source)->forEach([this](Op op, const void* arguments) {
           runOp(op, arguments);
           return !stop_.load(std::memory_order_relaxed);
         });
         break;
       case Command::What::Copy:
-        std::memcpy(command.target, command.source, static_cast<size_t>(command.bytes));
+        std::memmove(command.target, command.source, static_cast<size_t>(command.bytes));
         break;
       case Command::What::Fill:
         std::memset(command.target, command.value, static_cast<size_t>(command.bytes));
@@ -216,9 +230,21 @@ void StreamState::run(Command& command) {
   }
 }
 
+void StreamState::waitFor(EventState& event, int64_t place) {
+  const auto await = [this](EventState* awaited) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    awaited_ = awaited;
+  };
+  await(&event);
+  event.wait(place, [this] { return stop_.load(std::memory_order_relaxed); });
+  await(nullptr);
+}
+
 void StreamState::runOp(Op op, const void* arguments) {
   running_ = op;
-  const Kernel& kernel = device_.table->kernels[static_cast<int>(op)];
+  if (frame::Fault fault; frame::findFault(op, arguments, &fault))
+    throw std::runtime_error(frame::faultText(op, arguments, fault));
+  const Kernel& kernel = device_.table->of(op);
   std::lock_guard<std::mutex> turn(device_.turn);
   const int64_t bytes =
       kernel.workspace == nullptr ? 0 : kernel.workspace(arguments, device_.pool->threads());

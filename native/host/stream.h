@@ -11,11 +11,13 @@
 #include <thread>
 #include <vector>
 
+#include "../frame/operands.h"
+#include "event.h"
 #include "kernel.h"
 
 namespace ibert::host {
 
-// Grows, never shrinks; 64-byte aligned.
+// Grows, never shrinks; 64-byte aligned. It may move, since recordings here hold no address of it.
 class Workspace {
  public:
   ~Workspace();
@@ -33,47 +35,30 @@ struct DeviceState {
   std::mutex turn;  // one op at a time uses the pool
 };
 
-// Ops that were checked, in order, with their arguments.
-class RecordedOps {
- public:
-  void add(Op op, const void* arguments, size_t bytes);
-  // Calls body(op, arguments) until it says false.
-  template <class Body>
-  void forEach(Body&& body) const {
-    for (const Entry& entry : entries_) {
-      if (!body(entry.op, arguments_.data() + entry.offset)) return;
-    }
-  }
-
- private:
-  struct Entry {
-    Op op;
-    size_t offset;
-  };
-  std::vector<Entry> entries_;
-  std::vector<std::byte> arguments_;
-};
-
 class StreamState {
  public:
   explicit StreamState(DeviceState& device);
   // Waits for the op in hand and drops what has not begun.
   ~StreamState();
 
-  void enqueueOp(Op op, const void* arguments, size_t bytes);
+  // The arguments' operands have their addresses.
+  void enqueueOp(Op op, std::unique_ptr<std::byte[]> arguments);
   // The recording must outlive the work.
-  void enqueueRecording(const RecordedOps& recording);
+  void enqueueRecording(const frame::OpList& recording);
   void enqueueCopy(void* target, const void* source, int64_t bytes);
   void enqueueFill(void* target, uint8_t value, int64_t bytes);
   void enqueueCheckFinite(bool on);
   void enqueueNotify(void (*callback)(void*, const Message*), void* user);
+  // The event must outlive the work.
+  void enqueueRecord(EventState& event);
+  void enqueueWait(EventState& event);
   // Waits; returns the first error since the last report, empty for none.
   std::string synchronize();
   DeviceState& device() { return device_; }
 
  private:
   struct Command {
-    enum class What { Op, Recording, Copy, Fill, CheckFinite, Notify } what;
+    enum class What { Op, Recording, Copy, Fill, CheckFinite, Notify, Record, Wait } what;
     Op op{};
     uint8_t value = 0;
     void* target = nullptr;
@@ -87,6 +72,7 @@ class StreamState {
   void loop();
   void run(Command& command);
   void runOp(Op op, const void* arguments);
+  void waitFor(EventState& event, int64_t place);
 
   DeviceState& device_;
   Workspace workspace_;
@@ -94,6 +80,7 @@ class StreamState {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Command> queue_;
+  EventState* awaited_ = nullptr;  // that the thread waits for now
   // Touched by the stream's thread only.
   std::string error_;
   Op running_{};

@@ -12,7 +12,7 @@ void linearCrossEntropy(const LinearCrossEntropy& args, Context& context) {
   const int64_t T = args.x.shape[0], D = args.x.shape[1], V = args.weight.shape[0];
   const Matrix weight = read(args.weight, context.pool), x = read(args.x, context.pool);
   context.pool.parallelFor(T, [&](int64_t t, int) {
-    const int64_t target = indexIn("linearCrossEntropy", "targets", args.targets, t, -1, V);
+    const int64_t target = indexAt(args.targets, t);
     std::vector<double> dx(D), logits(V);
     double loss = 0;
     if (target >= 0) {

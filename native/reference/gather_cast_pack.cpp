@@ -8,11 +8,10 @@ namespace ibert::reference {
 namespace {
 
 // target[i] = source[rows[i]]
-void gather(const char* op, const char* name, const Tensor& source, const Tensor& rows, const Tensor& target,
-            Context& context) {
+void gather(const Tensor& source, const Tensor& rows, const Tensor& target, Context& context) {
   const int64_t columns = source.shape[1];
   context.pool.parallelFor(rows.shape[0], [&](int64_t i, int) {
-    const int64_t row = indexIn(op, name, rows, i, 0, source.shape[0]);
+    const int64_t row = indexAt(rows, i);
     std::vector<double> values(columns);
     readRange(source, row * columns, columns, values.data());
     writeRange(target, i * columns, columns, values.data());
@@ -20,11 +19,11 @@ void gather(const char* op, const char* name, const Tensor& source, const Tensor
 }
 
 void embedding(const Embedding& args, Context& context) {
-  gather("embedding", "ids", args.table, args.ids, args.y, context);
+  gather(args.table, args.ids, args.y, context);
 }
 
 void gatherRows(const GatherRows& args, Context& context) {
-  gather("gatherRows", "rows", args.source, args.rows, args.target, context);
+  gather(args.source, args.rows, args.target, context);
 }
 
 void cast(const Cast& args, Context& context) {

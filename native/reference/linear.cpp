@@ -22,14 +22,14 @@ void loraLinearForward(const LoraLinearForward& args, Context& context) {
   std::vector<int64_t> adapter(T, 0), slotOf(N, -1);
   int64_t r = 0;
   if (args.loraA) {
-    const int64_t P = args.loraA.shape[0], R = args.loraA.shape[1];
+    const int64_t R = args.loraA.shape[1];
     r = args.loraB.shape[2];
     slotOf = slotOfRow(args.segments, args.slots, N);
     const Matrix A = read(args.loraA, context.pool);
     B = read(args.loraB, context.pool);
     xa = Matrix(T, R);
     for (int64_t t = 0; t < T && args.adapterOfRow; ++t) {
-      adapter[t] = indexIn("loraLinearForward", "adapterOfRow", args.adapterOfRow, t, -1, P);
+      adapter[t] = indexAt(args.adapterOfRow, t);
     }
     context.pool.parallelFor(T, [&](int64_t t, int) {
       if (adapter[t] < 0) return;

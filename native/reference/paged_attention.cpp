@@ -17,7 +17,7 @@ void kvCacheWrite(const KvCacheWrite& args, Context&) {
   const int64_t D = args.headDim, W = args.kCache.shape[2], columns = args.qkv.shape[1];
   std::vector<double> values(D);
   for (int64_t t = 0; t < args.qkv.shape[0]; ++t) {
-    const int64_t slot = indexIn("kvCacheWrite", "slots", args.slots, t, -1, args.kCache.shape[0] * W);
+    const int64_t slot = indexAt(args.slots, t);
     if (slot < 0) continue;
     for (int64_t kvHead = 0; kvHead < args.kvHeads; ++kvHead) {
       const int64_t k = t * columns + (args.heads + kvHead) * D;
@@ -31,16 +31,15 @@ void kvCacheWrite(const KvCacheWrite& args, Context&) {
 }
 
 void pagedAttention(const PagedAttention& args, Context& context) {
-  const char* op = "pagedAttention";
-  const int64_t D = args.headDim, B = args.kCache.shape[0], W = args.kCache.shape[2];
-  const int64_t S = args.blockTable.shape[0], M = args.blockTable.shape[1], columns = args.qkv.shape[1];
+  const int64_t D = args.headDim, W = args.kCache.shape[2];
+  const int64_t M = args.blockTable.shape[1], columns = args.qkv.shape[1];
   const int64_t group = args.heads / args.kvHeads;
   context.pool.parallelFor(args.qkv.shape[0], [&](int64_t t, int) {
-    const int64_t sequence = indexIn(op, "rowSequence", args.rowSequence, t, 0, S);
-    const int64_t length = 1 + indexIn(op, "rowPosition", args.rowPosition, t, 0, M * W);
+    const int64_t sequence = indexAt(args.rowSequence, t);
+    const int64_t length = 1 + indexAt(args.rowPosition, t);
     std::vector<double> q(D), row(D), y(D), score(length);
     const auto readCached = [&](const Tensor& cache, int64_t position, int64_t kvHead) {
-      const int64_t block = indexIn(op, "blockTable", args.blockTable, sequence * M + position / W, 0, B);
+      const int64_t block = indexAt(args.blockTable, sequence * M + position / W);
       readRange(cache, cacheIndex(cache, block, kvHead, position % W), D, row.data());
     };
     for (int64_t head = 0; head < args.heads; ++head) {

@@ -29,17 +29,9 @@ void registerSample(KernelTable& table);
 // The table with all of them. Lives for the whole process.
 const KernelTable& kernels();
 
-// The value at `index` of an i32 tensor; an error that names op, tensor, place and value unless low <= value
-// < high.
-inline int64_t indexIn(const char* op, const char* name, const Tensor& tensor, int64_t index, int64_t low,
-                       int64_t high) {
-  const int64_t value = tensor.as<const int32_t>()[index];
-  if (value < low || value >= high) {
-    throw std::runtime_error(std::string(op) + ": " + name + "[" + std::to_string(index) + "] is " +
-                             std::to_string(value) + ", outside [" + std::to_string(low) + ", " +
-                             std::to_string(high) + ")");
-  }
-  return value;
+// The value at `index` of an i32 tensor.
+inline int64_t indexAt(const Tensor& tensor, int64_t index) {
+  return tensor.as<const int32_t>()[index];
 }
 
 }  // namespace ibert::reference

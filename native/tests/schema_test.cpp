@@ -12,7 +12,7 @@ namespace {
 float memory[64];
 
 Tensor tensor(DType dtype, std::initializer_list<int64_t> shape) {
-  Tensor result{memory, {1, 1, 1, 1}, 0, dtype, Layout::RowMajor, 0};
+  Tensor result{memory, {1, 1, 1, 1}, 0, dtype, Layout::RowMajor, 0, nullptr, 0};
   for (int64_t size : shape) result.shape[result.rank++] = size;
   return result;
 }

@@ -1,5 +1,5 @@
 # C++ tests, run by ctest.
-foreach(name dtypes reference schema stream thread_pool)
+foreach(name dtypes indices reference schema stream thread_pool)
   add_executable(ibert_${name}_test native/tests/${name}_test.cpp)
   target_link_libraries(ibert_${name}_test PRIVATE ibert_cases)
   # Beside the backend libraries, where the loader looks.

@@ -11,19 +11,21 @@ namespace ibert::tests {
 namespace {
 
 constexpr int64_t kCount = 4;
+// Where a fixture has ids and y; its table is at 0.
+constexpr int64_t kIds = 1024, kY = 2048;
 
 // One device with one stream, used through the C table alone.
 class Fixture {
  public:
   Fixture() : backend(openBackend("reference")) {
-    const DeviceOptions options{0, 2};
+    const DeviceOptions options{0, 2, nullptr};
     check(backend->openDevice(&options, &device, &message));
     check(backend->createStream(device, &stream, &message));
-    check(backend->allocate(device, 4096, &memory, &message));
+    check(backend->allocate(device, 4096, &buffer, &message));
   }
   ~Fixture() {
     backend->destroyStream(stream);
-    backend->release(device, memory);
+    backend->release(device, buffer);
     backend->closeDevice(device);
   }
 
@@ -31,17 +33,16 @@ class Fixture {
     if (status != 0) throw std::runtime_error(message.text);
   }
   Tensor tensor(DType dtype, int64_t offset, std::initializer_list<int64_t> shape) {
-    Tensor result{static_cast<std::byte*>(memory) + offset, {1, 1, 1, 1}, 0, dtype, Layout::RowMajor, 0};
+    Tensor result{nullptr, {1, 1, 1, 1}, 0, dtype, Layout::RowMajor, 0, buffer, offset};
     for (int64_t size : shape) result.shape[result.rank++] = size;
     return result;
   }
-  // Table at 0, ids at 1024, y at 2048.
   Embedding embedding() {
-    return {tensor(DType::I32, 1024, {kCount}), tensor(DType::F32, 0, {8, 2}),
-            tensor(DType::F32, 2048, {kCount, 2})};
+    return {tensor(DType::I32, kIds, {kCount}), tensor(DType::F32, 0, {8, 2}),
+            tensor(DType::F32, kY, {kCount, 2})};
   }
   void setIds(const int32_t (&ids)[kCount]) {
-    check(backend->copyToDevice(stream, embedding().ids.data, ids, sizeof ids, &message));
+    check(backend->copyToDevice(stream, buffer, kIds, ids, sizeof ids, &message));
     check(backend->synchronize(stream, &message));
   }
   int enqueue(const Embedding& args) { return backend->enqueue(stream, Op::embedding, &args, &message); }
@@ -50,7 +51,7 @@ class Fixture {
   const Backend* backend;
   Device* device = nullptr;
   Stream* stream = nullptr;
-  void* memory = nullptr;
+  Buffer* buffer = nullptr;
   Message message{};
 };
 
@@ -69,19 +70,19 @@ void testErrorStays() {
   Fixture fixture;
   fixture.setIds({0, 1, 99, 2});
   const uint8_t before = 7;
-  fixture.check(
-      fixture.backend->fill(fixture.stream, fixture.embedding().y.data, before, 32, &fixture.message));
+  fixture.check(fixture.backend->fill(fixture.stream, fixture.buffer, kY, before, 32, &fixture.message));
   fixture.check(fixture.enqueue(fixture.embedding()));
   // What follows the failure must not run.
-  auto* next = static_cast<std::byte*>(fixture.memory) + 3072;
-  fixture.check(fixture.backend->fill(fixture.stream, next, 1, 8, &fixture.message));
+  constexpr int64_t next = 3072;
+  fixture.check(fixture.backend->fill(fixture.stream, fixture.buffer, next, 1, 8, &fixture.message));
   expect(fixture.synchronize() != 0, "synchronize tells of the failed op");
   const std::string text = fixture.message.text;
   expect(text.rfind("embedding: ids[2] is 99", 0) == 0, "the error names op, place and value: " + text);
   expect(fixture.synchronize() == 0, "an error is told once");
   uint8_t bytes[8];
-  fixture.check(fixture.backend->fill(fixture.stream, next, 2, 4, &fixture.message));
-  fixture.check(fixture.backend->copyToHost(fixture.stream, bytes, next, 8, &fixture.message));
+  fixture.check(fixture.backend->fill(fixture.stream, fixture.buffer, next, 2, 4, &fixture.message));
+  fixture.check(
+      fixture.backend->copyToHost(fixture.stream, bytes, fixture.buffer, next, 8, &fixture.message));
   expect(fixture.synchronize() == 0, "the stream works on after the error was told");
   expect(bytes[0] == 2 && bytes[4] != 1, "what was enqueued behind the failure did not run");
 }
@@ -112,15 +113,15 @@ void testOrder() {
   float table[16], y[8];
   for (int i = 0; i < 500; ++i) {
     for (float& value : table) value = static_cast<float>(i);
-    fixture.check(
-        fixture.backend->copyToDevice(fixture.stream, fixture.memory, table, sizeof table, &fixture.message));
-    fixture.check(fixture.backend->copyToDevice(fixture.stream, fixture.embedding().ids.data, ids, sizeof ids,
+    fixture.check(fixture.backend->copyToDevice(fixture.stream, fixture.buffer, 0, table, sizeof table,
+                                                &fixture.message));
+    fixture.check(fixture.backend->copyToDevice(fixture.stream, fixture.buffer, kIds, ids, sizeof ids,
                                                 &fixture.message));
     fixture.check(fixture.enqueue(fixture.embedding()));
     fixture.check(
-        fixture.backend->fill(fixture.stream, fixture.memory, 0xFF, sizeof table, &fixture.message));
-    fixture.check(fixture.backend->copyToHost(fixture.stream, y, fixture.embedding().y.data, sizeof y,
-                                              &fixture.message));
+        fixture.backend->fill(fixture.stream, fixture.buffer, 0, 0xFF, sizeof table, &fixture.message));
+    fixture.check(
+        fixture.backend->copyToHost(fixture.stream, y, fixture.buffer, kY, sizeof y, &fixture.message));
     expect(fixture.synchronize() == 0, "a chain of commands");
     for (float value : y) expect(value == static_cast<float>(i), "commands run in the order they came");
   }
@@ -131,8 +132,8 @@ void testCheckFinite() {
   Fixture fixture;
   float table[16] = {};
   table[5] = HUGE_VALF;
-  fixture.check(
-      fixture.backend->copyToDevice(fixture.stream, fixture.memory, table, sizeof table, &fixture.message));
+  fixture.check(fixture.backend->copyToDevice(fixture.stream, fixture.buffer, 0, table, sizeof table,
+                                              &fixture.message));
   fixture.setIds({0, 1, 2, 3});
   fixture.check(fixture.enqueue(fixture.embedding()));
   expect(fixture.synchronize() == 0, "an infinity passes where nobody asked");
@@ -147,6 +148,99 @@ void testCheckFinite() {
   expect(fixture.synchronize() == 0, "the check can be turned off");
 }
 
+// What a tensor or a copy covers must lie in its buffer.
+void testBounds() {
+  Fixture fixture;
+  const auto refused = [&](int status, const std::string& what) {
+    expect(status != 0, what + " is refused");
+    const std::string text = fixture.message.text;
+    expect(text.find("buffer of 4096 bytes") != std::string::npos, "and the error names the sizes: " + text);
+  };
+  Embedding outside = fixture.embedding();
+  outside.y.offset = 4096 - 8;
+  refused(fixture.enqueue(outside), "a tensor that ends behind its buffer");
+  outside.y.offset = -4;
+  refused(fixture.enqueue(outside), "a tensor before its buffer");
+  uint8_t bytes[8] = {};
+  refused(fixture.backend->copyToDevice(fixture.stream, fixture.buffer, 4090, bytes, 8, &fixture.message),
+          "a write");
+  refused(fixture.backend->copyToHost(fixture.stream, bytes, fixture.buffer, 4090, 8, &fixture.message),
+          "a read");
+  refused(fixture.backend->fill(fixture.stream, fixture.buffer, 4097, 0, 1, &fixture.message), "a fill");
+  refused(fixture.backend->copy(fixture.stream, fixture.buffer, 0, fixture.buffer, -1, 1, &fixture.message),
+          "a copy");
+  Embedding odd = fixture.embedding();
+  odd.y.offset = kY + 2;
+  expect(fixture.enqueue(odd) != 0, "a tensor between two elements is refused");
+}
+
+// One stream waits for a place in another; a copy goes from device to device; time passes between two events.
+void testEvents() {
+  Fixture first, second;
+  const Backend* backend = first.backend;
+  Event *ready = nullptr, *begun = nullptr;
+  first.check(backend->createEvent(first.device, &ready, &first.message));
+  first.check(backend->createEvent(first.device, &begun, &first.message));
+  void* pinned = nullptr;
+  first.check(backend->allocateHost(first.device, 64, &pinned, &first.message));
+  auto* bytes = static_cast<uint8_t*>(pinned);
+  expect(backend->waitEvent(second.stream, ready, &second.message) == 0 && second.synchronize() == 0,
+         "nobody waits for an event that was never recorded");
+  double seconds = -1;
+  expect(backend->elapsed(begun, ready, &seconds, &first.message) != 0,
+         "no time is known before an event is passed");
+  for (int round = 1; round <= 50; ++round) {
+    first.check(backend->recordEvent(first.stream, begun, &first.message));
+    for (int i = 0; i < 20; ++i)
+      first.check(
+          backend->fill(first.stream, first.buffer, 0, static_cast<uint8_t>(i), 4096, &first.message));
+    first.check(
+        backend->fill(first.stream, first.buffer, 0, static_cast<uint8_t>(round), 64, &first.message));
+    first.check(backend->recordEvent(first.stream, ready, &first.message));
+    second.check(backend->waitEvent(second.stream, ready, &second.message));
+    second.check(backend->copy(second.stream, second.buffer, 64, first.buffer, 0, 64, &second.message));
+    second.check(backend->copyToHost(second.stream, bytes, second.buffer, 64, 64, &second.message));
+    expect(second.synchronize() == 0, "a stream that waits for another");
+    expect(bytes[0] == round && bytes[63] == round, "it sees what was written before the event");
+    expect(first.synchronize() == 0 && backend->elapsed(begun, ready, &seconds, &first.message) == 0 &&
+               seconds > 0,
+           "time passes between two events");
+  }
+  // A failure does not keep others waiting.
+  first.setIds({0, 1, 99, 2});
+  first.check(first.enqueue(first.embedding()));
+  first.check(backend->recordEvent(first.stream, ready, &first.message));
+  second.check(backend->waitEvent(second.stream, ready, &second.message));
+  expect(second.synchronize() == 0, "an event behind a failure is passed");
+  expect(first.synchronize() != 0, "and its own stream tells of the failure");
+  backend->releaseHost(first.device, pinned);
+  backend->destroyEvent(ready);
+  backend->destroyEvent(begun);
+}
+
+// A stream that waits for what never comes can still be ended.
+void testEndWhileWaiting() {
+  Fixture first;
+  const Backend* backend = first.backend;
+  Event* event = nullptr;
+  Message message{};
+  first.check(backend->createEvent(first.device, &event, &message));
+  Stream *slow = nullptr, *waiting = nullptr;
+  first.check(backend->createStream(first.device, &slow, &message));
+  first.check(backend->createStream(first.device, &waiting, &message));
+  std::promise<void> go;
+  first.check(backend->notify(
+      slow, [](void* user, const Message*) { static_cast<std::promise<void>*>(user)->get_future().wait(); },
+      &go, &message));
+  first.check(backend->recordEvent(slow, event, &message));
+  first.check(backend->waitEvent(waiting, event, &message));
+  backend->destroyStream(waiting);
+  go.set_value();
+  backend->destroyStream(slow);
+  backend->destroyEvent(event);
+  expect(true, "a waiting stream ends");
+}
+
 // Devices and streams from several threads at once: each gets its own results.
 void testSideBySide() {
   std::vector<std::thread> threads;
@@ -157,12 +251,12 @@ void testSideBySide() {
         Fixture fixture;
         float table[16], y[8];
         for (float& value : table) value = static_cast<float>(100 * number + round);
-        fixture.check(fixture.backend->copyToDevice(fixture.stream, fixture.memory, table, sizeof table,
+        fixture.check(fixture.backend->copyToDevice(fixture.stream, fixture.buffer, 0, table, sizeof table,
                                                     &fixture.message));
         fixture.setIds({7, 0, 3, 1});
         fixture.check(fixture.enqueue(fixture.embedding()));
-        fixture.check(fixture.backend->copyToHost(fixture.stream, y, fixture.embedding().y.data, sizeof y,
-                                                  &fixture.message));
+        fixture.check(
+            fixture.backend->copyToHost(fixture.stream, y, fixture.buffer, kY, sizeof y, &fixture.message));
         fixture.check(fixture.synchronize());
         for (float value : y) wrong += value != static_cast<float>(100 * number + round);
       }
@@ -176,8 +270,10 @@ void testDevices() {
   const Backend* backend = openBackend("reference");
   Message message{};
   Device* device = nullptr;
-  const DeviceOptions noSuch{3, 1}, tooMany{0, 100000};
+  const DeviceOptions noSuch{3, 1, nullptr}, tooMany{0, 100000, nullptr}, other{0, 1, "sm_90"};
   expect(backend->openDevice(&noSuch, &device, &message) != 0, "a device that does not exist");
+  expect(backend->openDevice(&other, &device, &message) != 0, "a planned device of another architecture");
+  expect(std::string(message.text).find("not for sm_90") != std::string::npos, "and it is named");
   expect(backend->openDevice(&tooMany, &device, &message) != 0, "more threads than there can be");
 }
 
@@ -192,6 +288,9 @@ int main() {
   testRefusedAtOnce();
   testOrder();
   testCheckFinite();
+  testBounds();
+  testEvents();
+  testEndWhileWaiting();
   testSideBySide();
   testDevices();
   return report();

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "frame/indices.h"
 #include "quantize.h"
 #include "reference/reference.h"
 #include "schema.h"
@@ -113,6 +114,8 @@ Tensor Maker::weight(DType dtype, int64_t rows, int64_t columns) {
 
 void Maker::runReference(Op op, const void* arguments) {
   checkArguments(op, arguments);
+  if (frame::Fault fault; frame::findFault(op, arguments, &fault))
+    throw std::runtime_error(frame::faultText(op, arguments, fault));
   host::ThreadPool pool(1);
   host::Context context{pool, nullptr};
   reference::kernels().kernels[static_cast<int>(op)].run(arguments, context);

@@ -30,7 +30,7 @@ bool isInput(Role role) {
 
 Session::Session(const Backend* backend, int threads) : backend_(backend) {
   Message message{};
-  const DeviceOptions options{0, threads};
+  const DeviceOptions options{0, threads, nullptr};
   check(backend->probe(&message), message);
   check(backend->openDevice(&options, &device_, &message), message);
   if (backend->createStream(device_, &stream_, &message) != 0) {
@@ -60,27 +60,27 @@ void Session::synchronize() {
   check(backend_->synchronize(stream_, &message), message);
 }
 
-void Session::toDevice(void* device, const void* host, int64_t bytes) {
+void Session::toDevice(Buffer* target, int64_t offset, const void* host, int64_t bytes) {
   Message message{};
-  check(backend_->copyToDevice(stream_, device, host, bytes, &message), message);
+  check(backend_->copyToDevice(stream_, target, offset, host, bytes, &message), message);
   synchronize();
 }
 
-void Session::toHost(void* host, const void* device, int64_t bytes) {
+void Session::toHost(void* host, Buffer* source, int64_t offset, int64_t bytes) {
   Message message{};
-  check(backend_->copyToHost(stream_, host, device, bytes, &message), message);
+  check(backend_->copyToHost(stream_, host, source, offset, bytes, &message), message);
   synchronize();
 }
 
-void* Session::allocate(int64_t bytes) {
+Buffer* Session::allocate(int64_t bytes) {
   Message message{};
-  void* memory = nullptr;
-  check(backend_->allocate(device_, bytes, &memory, &message), message);
-  return memory;
+  Buffer* buffer = nullptr;
+  check(backend_->allocate(device_, bytes, &buffer, &message), message);
+  return buffer;
 }
 
-void Session::release(void* memory) {
-  backend_->release(device_, memory);
+void Session::release(Buffer* buffer) {
+  backend_->release(device_, buffer);
 }
 
 int64_t Session::packedBytes(DType dtype, int64_t rows, int64_t columns) const {
@@ -100,32 +100,38 @@ Operands::Operands(Session& session, const Case& test)
     if (tensor && unsupported_.empty()) upload(test, field, tensor);
   }
   if (unsupported_.empty()) unsupported_ = session_.whyUnsupported(op_, arguments());
-  for (Buffer& buffer : buffers_) {
-    if (buffer.input) buffer.before = read(buffer, 0, buffer.bytes);
+  for (Operand& operand : operands_) {
+    if (operand.input) operand.before = read(operand, 0, operand.bytes);
   }
 }
 
 Operands::~Operands() {
-  for (const Buffer& buffer : buffers_) session_.release(buffer.memory);
+  for (const Operand& operand : operands_) session_.release(operand.buffer);
 }
 
-Operands::Buffer& Operands::add(const void* host, const std::string& field, int64_t bytes) {
-  auto* memory = static_cast<std::byte*>(session_.allocate(bytes + 2 * kGuard));
+Operands::Operand& Operands::add(const void* host, const std::string& field, int64_t bytes) {
+  Buffer* buffer = session_.allocate(bytes + 2 * kGuard);
   std::vector<std::byte> content(bytes + 2 * kGuard, kGuardByte);
   std::fill_n(content.begin() + kGuard, bytes, kPoison);
-  session_.toDevice(memory, content.data(), bytes + 2 * kGuard);
-  return buffers_.emplace_back(Buffer{host, field, bytes, false, false, memory, {}});
+  session_.toDevice(buffer, 0, content.data(), bytes + 2 * kGuard);
+  return operands_.emplace_back(Operand{host, field, bytes, false, false, buffer, {}});
+}
+
+void Operands::place(const Operand& operand, Tensor& tensor) {
+  tensor.data = nullptr;
+  tensor.buffer = operand.buffer;
+  tensor.offset = kGuard;
 }
 
 void Operands::upload(const Case& test, const Field& field, Tensor& tensor) {
   const void* host = tensor.data;
-  for (Buffer& buffer : buffers_) {
-    if (buffer.host != host) continue;
+  for (Operand& operand : operands_) {
+    if (operand.host != host) continue;
     // An alias: one buffer. It keeps its content, since some field reads it, and may change if some field
     // writes it.
-    tensor.data = buffer.memory + kGuard;
-    if (!buffer.packed) session_.toDevice(tensor.data, host, buffer.bytes);
-    buffer.input = buffer.input && isInput(field.role);
+    place(operand, tensor);
+    if (!operand.packed) session_.toDevice(tensor.buffer, tensor.offset, host, operand.bytes);
+    operand.input = operand.input && isInput(field.role);
     return;
   }
   const auto target = test.packed.find(host);
@@ -134,11 +140,11 @@ void Operands::upload(const Case& test, const Field& field, Tensor& tensor) {
     pack(source, target->second, tensor);
     return;
   }
-  Buffer& buffer =
+  Operand& operand =
       add(host, field.name, rowMajorBytes(tensor.dtype, tensor.elements(), tensor.shape[tensor.rank - 1]));
-  tensor.data = buffer.memory + kGuard;
-  if (!isOutput(field.role)) session_.toDevice(tensor.data, host, buffer.bytes);
-  buffer.input = isInput(field.role);
+  place(operand, tensor);
+  if (!isOutput(field.role)) session_.toDevice(tensor.buffer, tensor.offset, host, operand.bytes);
+  operand.input = isInput(field.role);
 }
 
 void Operands::pack(const Tensor& source, DType target, Tensor& packed) {
@@ -149,50 +155,51 @@ void Operands::pack(const Tensor& source, DType target, Tensor& packed) {
     unsupported_ = std::string("packWeight: ") + dtypeInfo(target)->name + " cannot be packed";
     return;
   }
-  Buffer& buffer = add(source.data, "packed weight", bytes);
-  buffer.input = true;
-  buffer.packed = true;
-  packed.data = buffer.memory + kGuard;
+  Operand& operand = add(source.data, "packed weight", bytes);
+  operand.input = true;
+  operand.packed = true;
+  place(operand, packed);
 
   PackWeight args{source, packed};
   const int64_t sourceBytes = rowMajorBytes(source.dtype, source.elements(), source.shape[1]);
-  args.source.data = session_.allocate(sourceBytes);
-  session_.toDevice(args.source.data, source.data, sourceBytes);
+  args.source.data = nullptr;
+  args.source.buffer = session_.allocate(sourceBytes);
+  session_.toDevice(args.source.buffer, 0, source.data, sourceBytes);
   unsupported_ = session_.whyUnsupported(Op::packWeight, &args);
   if (unsupported_.empty()) {
     session_.enqueue(Op::packWeight, &args);
     session_.synchronize();
   }
-  session_.release(args.source.data);
+  session_.release(args.source.buffer);
 }
 
-std::vector<std::byte> Operands::read(const Buffer& buffer, int64_t from, int64_t count) {
+std::vector<std::byte> Operands::read(const Operand& operand, int64_t from, int64_t count) {
   std::vector<std::byte> content(count);
-  session_.toHost(content.data(), buffer.memory + kGuard + from, count);
+  session_.toHost(content.data(), operand.buffer, kGuard + from, count);
   return content;
 }
 
 std::vector<std::byte> Operands::bytes(const std::string& name) {
   for (const Field& field : opSchema(op_).fields) {
     if (name != field.name) continue;
-    const void* data = tensorOf(arguments_, field).data;
-    for (const Buffer& buffer : buffers_) {
-      if (buffer.memory + kGuard == data) return read(buffer, 0, buffer.bytes);
+    const Buffer* buffer = tensorOf(arguments_, field).buffer;
+    for (const Operand& operand : operands_) {
+      if (operand.buffer == buffer) return read(operand, 0, operand.bytes);
     }
   }
   throw std::logic_error("no operand " + name);
 }
 
 std::string Operands::damage() {
-  for (const Buffer& buffer : buffers_) {
-    for (const int64_t from : {-kGuard, buffer.bytes}) {
-      const std::vector<std::byte> guard = read(buffer, from, kGuard);
+  for (const Operand& operand : operands_) {
+    for (const int64_t from : {-kGuard, operand.bytes}) {
+      const std::vector<std::byte> guard = read(operand, from, kGuard);
       if (std::any_of(guard.begin(), guard.end(), [](std::byte b) { return b != kGuardByte; })) {
-        return std::string("wrote ") + (from < 0 ? "before" : "behind") + " the memory of " + buffer.field;
+        return std::string("wrote ") + (from < 0 ? "before" : "behind") + " the memory of " + operand.field;
       }
     }
-    if (buffer.input && read(buffer, 0, buffer.bytes) != buffer.before)
-      return "changed its input " + buffer.field;
+    if (operand.input && read(operand, 0, operand.bytes) != operand.before)
+      return "changed its input " + operand.field;
   }
   return "";
 }

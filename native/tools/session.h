@@ -21,14 +21,16 @@ class Session {
 
   const Backend* backend() const { return backend_; }
   DeviceInfo info() const;
-  const char* kernelName(Op op) const { return backend_->kernelName(device_, op); }
+  const char* kernelName(Op op, const void* arguments = nullptr) const {
+    return backend_->kernelName(device_, op, arguments);
+  }
 
   void enqueue(Op op, const void* arguments);
   void synchronize();
-  void toDevice(void* device, const void* host, int64_t bytes);  // waits
-  void toHost(void* host, const void* device, int64_t bytes);    // waits
-  void* allocate(int64_t bytes);
-  void release(void* memory);
+  void toDevice(Buffer* target, int64_t offset, const void* host, int64_t bytes);  // waits
+  void toHost(void* host, Buffer* source, int64_t offset, int64_t bytes);          // waits
+  Buffer* allocate(int64_t bytes);
+  void release(Buffer* buffer);
   int64_t packedBytes(DType dtype, int64_t rows, int64_t columns) const;
   // Empty when the op runs with these arguments, else the backend's reason.
   std::string whyUnsupported(Op op, const void* arguments) const;
@@ -60,25 +62,26 @@ class Operands {
   std::string damage();
 
  private:
-  struct Buffer {
+  struct Operand {
     const void* host;  // the case's memory: the identity of the operand
     std::string field;
     int64_t bytes;
     bool input;  // must be unchanged after the run
     bool packed;
-    std::byte* memory;
+    Buffer* buffer;
     std::vector<std::byte> before;  // of inputs
   };
 
   void upload(const Case& test, const Field& field, Tensor& tensor);
+  static void place(const Operand& operand, Tensor& tensor);
   void pack(const Tensor& source, DType target, Tensor& packed);
-  Buffer& add(const void* host, const std::string& field, int64_t bytes);
-  std::vector<std::byte> read(const Buffer& buffer, int64_t from, int64_t count);
+  Operand& add(const void* host, const std::string& field, int64_t bytes);
+  std::vector<std::byte> read(const Operand& operand, int64_t from, int64_t count);
 
   Session& session_;
   Op op_;
   std::vector<std::byte> arguments_;
-  std::vector<Buffer> buffers_;
+  std::vector<Operand> operands_;
   std::string unsupported_;
 };
 

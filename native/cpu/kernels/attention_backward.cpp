@@ -15,7 +15,6 @@
 #include <cmath>
 #include <vector>
 
-#include "../content.h"
 #include "act.h"
 #include "register.h"
 
@@ -193,7 +192,6 @@ void backwardOf(const AttentionBackward& args, host::Context& context) {
 }
 
 void backward(const AttentionBackward& args, host::Context& context) {
-  checkOffsets("attentionBackward", args.offsets, args.qkv.shape[0]);
   withTypes(args.qkv.dtype, args.dy.dtype, [&](auto* in, auto* dy) {
     withTypes(args.y.dtype, args.dqkv.dtype, [&](auto* y, auto* out) {
       backwardOf<std::remove_pointer_t<decltype(in)>, std::remove_pointer_t<decltype(dy)>,

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "../content.h"
 #include "act.h"
 #include "attention_tile.h"
 #include "register.h"
@@ -79,7 +78,6 @@ void forwardOf(const AttentionForward& args, host::Context& context) {
 }
 
 void forward(const AttentionForward& args, host::Context& context) {
-  checkOffsets("attentionForward", args.offsets, args.qkv.shape[0]);
   withTypes(args.qkv.dtype, args.y.dtype, [&](auto* in, auto* out) {
     forwardOf<std::remove_pointer_t<decltype(in)>, std::remove_pointer_t<decltype(out)>>(args, context);
   });

@@ -166,7 +166,7 @@ void forward(const LoraLinearForward& op, Context& context) {
   const Shape s(op);
   const Plan<Unit> plan(s, context.pool.threads());
   int64_t adapter = s.lora ? 0 : kNoAdapter;
-  if (op.adapterOfRow && s.lora) adapter = commonAdapter(op.adapterOfRow.as<int32_t>(), s.T, s.P);
+  if (op.adapterOfRow && s.lora) adapter = commonAdapter(op.adapterOfRow.as<int32_t>(), s.T);
   std::optional<RowLora> rows;
   if (s.byRow && (s.few || adapter == kSeveralAdapters || (adapter == kNoAdapter && op.xa))) {
     rows.emplace(op, context, part<float>(context.workspace, plan.rows));

@@ -4,8 +4,6 @@
 // (attention_tile.h).
 #include <vector>
 
-#include "../content.h"
-#include "../fail.h"
 #include "act.h"
 #include "attention_step.h"
 #include "attention_tile.h"
@@ -51,19 +49,6 @@ std::vector<RowTile> rowTiles(const PagedAttention& args, int64_t positions) {
   return tiles;
 }
 
-void checkContent(const PagedAttention& args, const std::vector<RowTile>& tiles) {
-  const int64_t B = args.kCache.shape[0], W = args.kCache.shape[2], M = args.blockTable.shape[1];
-  const int32_t* blocks = args.blockTable.as<const int32_t>();
-  for (const RowTile& tile : tiles) {
-    for (int64_t i = tile.sequence * M; i <= tile.sequence * M + tile.last / W; ++i) {
-      if (blocks[i] < 0 || blocks[i] >= B) {
-        fail("pagedAttention: blockTable[%lld] is %d, not in [0, %lld)", static_cast<long long>(i), blocks[i],
-             static_cast<long long>(B));
-      }
-    }
-  }
-}
-
 // What the products with many rows take for a row of the cache: q8_0 is widened to the dtype of the queries
 // first.
 template <class Q, class T>
@@ -88,7 +73,6 @@ class Kernel {
         own_(context.workspace + shared_.bytes()) {}
 
   void run(host::Context& context) {
-    checkContent(args_, tiles_);
     int64_t last = 0;
     for (const RowTile& rows : tiles_) last = larger(last, rows.last);
     const int64_t perTile = args_.kvHeads * smaller(split_, last / pieceKeys_ + 1);
@@ -240,9 +224,6 @@ void withKernel(const PagedAttention& args, Body&& body) {
 }
 
 void pagedAttention(const PagedAttention& args, host::Context& context) {
-  const int64_t M = args.blockTable.shape[1], W = args.kCache.shape[2];
-  checkIndices("pagedAttention", "rowSequence", args.rowSequence, 0, args.blockTable.shape[0]);
-  checkIndices("pagedAttention", "rowPosition", args.rowPosition, 0, M * W);
   withKernel(args, [&]<class Chosen>() { Chosen(args, context).run(context); });
 }
 

@@ -13,15 +13,10 @@ namespace ibert::cpu::IBERT_ISA {
 constexpr int64_t kNoAdapter = -1, kSeveralAdapters = -2;
 
 // The adapter of all rows (-1: none), or kSeveralAdapters.
-static inline int64_t commonAdapter(const int32_t* adapterOfRow, int64_t rows, int64_t adapters) {
+static inline int64_t commonAdapter(const int32_t* adapterOfRow, int64_t rows) {
   int64_t common = rows > 0 ? adapterOfRow[0] : -1;
   for (int64_t t = 0; t < rows; ++t) {
-    const int64_t p = adapterOfRow[t];
-    if (p < -1 || p >= adapters) {
-      fail("loraLinearForward: adapterOfRow[%lld] is %lld, there are %lld adapters",
-           static_cast<long long>(t), static_cast<long long>(p), static_cast<long long>(adapters));
-    }
-    if (p != common) common = kSeveralAdapters;
+    if (adapterOfRow[t] != common) common = kSeveralAdapters;
   }
   return common;
 }

@@ -3,7 +3,6 @@
 #include <cstring>
 #include <type_traits>
 
-#include "../content.h"
 #include "cache_rows.h"
 #include "register.h"
 
@@ -33,7 +32,6 @@ void prefetchRow(const T* row, int64_t count) {
 
 void gatherRows(const GatherRows& args, host::Context& context) {
   const int64_t D = args.source.shape[1];
-  checkIndices("gatherRows", "rows", args.rows, 0, args.source.shape[0]);
   const int32_t* rows = args.rows.as<const int32_t>();
   withTypes(args.source.dtype, args.target.dtype, [&](auto* fromType, auto* toType) {
     const auto* from = args.source.as<const std::remove_pointer_t<decltype(fromType)>>();
@@ -48,7 +46,6 @@ void gatherRows(const GatherRows& args, host::Context& context) {
 void kvCacheWrite(const KvCacheWrite& args, host::Context& context) {
   const int64_t D = args.headDim, W = args.kCache.shape[2], columns = args.qkv.shape[1],
                 T = args.qkv.shape[0];
-  checkIndices("kvCacheWrite", "slots", args.slots, -1, args.kCache.shape[0] * W);
   const int32_t* slots = args.slots.as<const int32_t>();
   withType(args.qkv.dtype, [&](auto* inType) {
     withCacheTypes(args.kCache.dtype, args.vCache.dtype, [&](auto* kType, auto* vType) {
