@@ -1,0 +1,27 @@
+# The emulator of an NVIDIA GPU (docs/emulator.md): the core, and how kernels are compiled for it.
+add_library(ibert_emulator STATIC
+  native/emulator/access.cpp native/emulator/atomics.cpp native/emulator/barrier.cpp native/emulator/hooks.cpp
+  native/emulator/kernel_side.cpp native/emulator/launch.cpp native/emulator/meeting.cpp native/emulator/memory.cpp
+  native/emulator/order.cpp native/emulator/settings.cpp native/emulator/stack.cpp native/emulator/symbols.cpp)
+target_include_directories(ibert_emulator PUBLIC native kernels-cuda)
+target_link_libraries(ibert_emulator PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
+
+# Kernels as C++, with a call of the emulator before each access of memory (hooks.cpp) and registers that nobody set full of
+# rubbish. The thread sanitizer's runtime is not linked. They cannot have the address sanitizer too; the emulator can.
+set(IBERT_KERNEL_FLAGS -x c++ -O2 -g1 -fno-sanitize=all -fsanitize=thread -ftrivial-auto-var-init=pattern -fno-strict-aliasing
+  -Wno-unknown-pragmas)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  list(APPEND IBERT_KERNEL_FLAGS --param=tsan-instrument-func-entry-exit=0)
+else()
+  list(APPEND IBERT_KERNEL_FLAGS -fno-vectorize -fno-slp-vectorize
+    "SHELL:-mllvm -tsan-instrument-func-entry-exit=0" "SHELL:-mllvm -tsan-instrument-read-before-write=1")
+endif()
+
+# Compiles the .cu files as C++ into `target`, an existing library or program that may hold other sources.
+function(ibert_emulated_kernels target)
+  add_library(${target}_kernels OBJECT ${ARGN})
+  set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX)
+  target_compile_options(${target}_kernels PRIVATE ${IBERT_KERNEL_FLAGS})
+  target_link_libraries(${target}_kernels PRIVATE ibert_emulator)
+  target_link_libraries(${target} PRIVATE ${target}_kernels ibert_emulator)
+endfunction()
