@@ -13,7 +13,7 @@ struct View {
   void* data;
   DType dtype;
 
-  explicit operator bool() const { return data != nullptr; }
+  __host__ __device__ explicit operator bool() const { return data != nullptr; }
 
   __device__ __forceinline__ float at(int64_t i) const {
     switch (dtype) {

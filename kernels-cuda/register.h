@@ -5,6 +5,10 @@
 
 namespace ibert::cuda {
 
+void registerCast(KernelTable& table);
+void registerOptimizer(KernelTable& table);
+void registerRmsNorm(KernelTable& table);
+void registerRows(KernelTable& table);
 void registerSwiglu(KernelTable& table);
 
 }  // namespace ibert::cuda

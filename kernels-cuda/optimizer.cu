@@ -1,0 +1,123 @@
+// gradNorm and adamW (Loshchilov & Hutter 2019) over one flat buffer of P parameters.
+#include <cmath>
+
+#include "operand.h"
+#include "register.h"
+
+namespace ibert::cuda {
+
+namespace {
+
+constexpr int kThreads = 256;
+// Elements whose squares one block sums. It is fixed, and so is the order of all sums: no size of a grid
+// shows.
+constexpr int64_t kChunk = 32768;
+
+int64_t chunks(int64_t elements) {
+  return ceilDivide(elements, kChunk);
+}
+
+// The sum of a block's values in a fixed order, in thread 0.
+__device__ __forceinline__ double blockSum64(double value, double* partial) {
+  partial[threadIdx.x] = value;
+  __syncthreads();
+  double sum = 0;
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < kThreads; ++i) sum += partial[i];
+  }
+  return sum;
+}
+
+// The twin: partial[c] = the sum of squares of chunk c, in float64.
+__global__ void __launch_bounds__(kThreads) squaresTwin(View grad, double* partial, int64_t P) {
+  DYNAMIC_SHARED(memory);
+  const int64_t begin = blockIdx.x * kChunk, end = begin + kChunk < P ? begin + kChunk : P;
+  double sum = 0;
+  for (int64_t i = begin + threadIdx.x; i < end; i += kThreads) {
+    const double g = grad.at(i);
+    sum += g * g;
+  }
+  sum = blockSum64(sum, reinterpret_cast<double*>(memory));
+  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+}
+
+__global__ void __launch_bounds__(kThreads) rootTwin(const double* partial, View norm, int64_t count) {
+  DYNAMIC_SHARED(memory);
+  double sum = 0;
+  for (int64_t i = threadIdx.x; i < count; i += kThreads) sum += partial[i];
+  sum = blockSum64(sum, reinterpret_cast<double*>(memory));
+  if (threadIdx.x == 0) norm.set(0, static_cast<float>(sqrt(sum)));
+}
+
+struct Coefficients {
+  double gradScale, maxNorm;
+  float beta1, rest1, beta2, rest2, stepSize, rootCorrection2, eps, decay;
+};
+
+// The twin: a parameter a thread. Nothing changes where the norm is not finite, or an index of an op before
+// was wrong.
+__global__ void __launch_bounds__(kThreads) adamWTwin(View param, View grad, View m, View v, View norm,
+                                                      Coefficients c, const frame::Fault* fault, int64_t P) {
+  const double size = static_cast<double>(norm.at(0)) * c.gradScale;
+  if (size - size != 0 || fault->op >= 0) return;
+  double scale = c.gradScale;
+  if (c.maxNorm > 0 && c.maxNorm < size + 1e-6) scale *= c.maxNorm / (size + 1e-6);
+  for (int64_t i = firstElement(); i < P; i += elementStride()) {
+    const float g = grad.at(i) * static_cast<float>(scale);
+    const float first = c.beta1 * m.at(i) + c.rest1 * g, second = c.beta2 * v.at(i) + c.rest2 * g * g;
+    const float update = first / (sqrtf(second) * c.rootCorrection2 + c.eps);
+    param.set(i, update * c.stepSize + param.at(i) * c.decay);
+    m.set(i, first);
+    v.set(i, second);
+  }
+}
+
+int64_t gradNormWorkspace(const GradNorm& args, Machine) {
+  return chunks(args.grad.elements()) * static_cast<int64_t>(sizeof(double));
+}
+
+void gradNorm(const GradNorm& args, Context& context) {
+  const int64_t P = args.grad.elements(), count = chunks(P);
+  auto* partial = reinterpret_cast<double*>(context.workspace);
+  if (count > 0) {
+    context.require(launch(squaresTwin, dim3(static_cast<unsigned>(count)), dim3(kThreads),
+                           kThreads * sizeof(double), context.stream, view(args.grad), partial, P));
+  }
+  context.require(launch(rootTwin, dim3(1), dim3(kThreads), kThreads * sizeof(double), context.stream,
+                         static_cast<const double*>(partial), view(args.norm), count));
+}
+
+void adamW(const AdamW& args, Context& context) {
+  const double step = static_cast<double>(args.step);
+  const double correction1 = 1 - std::pow(args.beta1, step), correction2 = 1 - std::pow(args.beta2, step);
+  const auto single = [](double value) { return static_cast<float>(value); };
+  const Coefficients coefficients{args.gradScale,
+                                  args.maxNorm,
+                                  single(args.beta1),
+                                  single(1 - args.beta1),
+                                  single(args.beta2),
+                                  single(1 - args.beta2),
+                                  single(-args.lr / correction1),
+                                  single(1 / std::sqrt(correction2)),
+                                  single(args.eps),
+                                  single(1 - args.lr * args.weightDecay)};
+  const int64_t P = args.param.elements();
+  context.require(launch(adamWTwin, blocksFor(P, kThreads, context.machine), dim3(kThreads), 0,
+                         context.stream, view(args.param), view(args.grad), view(args.m), view(args.v),
+                         view(args.norm), coefficients, context.fault, P));
+}
+
+std::string adamWUnsupported(const AdamW& args) {
+  return args.step < 1 ? "step counts from 1, but is " + std::to_string(args.step) : "";
+}
+
+}  // namespace
+
+void registerOptimizer(KernelTable& table) {
+  table.set<GradNorm, gradNorm>(kTwin);
+  table.setWorkspace<GradNorm, gradNormWorkspace>();
+  table.set<AdamW, adamW>(kTwin);
+  table.setUnsupported<AdamW, adamWUnsupported>();
+}
+
+}  // namespace ibert::cuda
