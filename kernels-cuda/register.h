@@ -5,8 +5,13 @@
 
 namespace ibert::cuda {
 
+void registerAttentionBackward(KernelTable& table);
+void registerAttentionForward(KernelTable& table);
 void registerCast(KernelTable& table);
+void registerLoraLinearBackward(KernelTable& table);
+void registerLoraLinearForward(KernelTable& table);
 void registerOptimizer(KernelTable& table);
+void registerPagedAttention(KernelTable& table);
 void registerRmsNorm(KernelTable& table);
 void registerRows(KernelTable& table);
 void registerSwiglu(KernelTable& table);

@@ -1,0 +1,97 @@
+// loraLinearForward (Hu et al. 2021): y = x W^T + scale * (x A^T) B^T + residual.
+#include "operand.h"
+#include "register.h"
+#include "segments.h"
+
+namespace ibert::cuda {
+
+namespace {
+
+constexpr int kThreads = 256;
+
+// Sizes: T rows of x, K columns; N rows of W; P adapters of R rows of A, rank r = columns of B.
+struct Sizes {
+  int64_t T, K, N, P, R, r;
+};
+
+Sizes sizesOf(const LoraLinearForward& args) {
+  return {args.x.shape[0],
+          args.x.shape[1],
+          args.weight.shape[0],
+          args.loraA ? args.loraA.shape[0] : 0,
+          args.loraA ? args.loraA.shape[1] : 0,
+          args.loraB ? args.loraB.shape[2] : 0};
+}
+
+// The adapter of row t, -1 for none.
+__device__ __forceinline__ int64_t adapterOf(const int32_t* adapterOfRow, int64_t t, int64_t P) {
+  return adapterOfRow == nullptr ? 0 : inside(adapterOfRow[t], 0, P, -1);
+}
+
+// The twin of x A^T: an element a thread. x: (T, K), A: (P, R, K), xa: (T, R); kept: the op's own output or
+// absent
+__global__ void __launch_bounds__(kThreads)
+    lowTwin(View x, View A, const int32_t* adapterOfRow, float* xa, View kept, Sizes s) {
+  for (int64_t i = firstElement(); i < s.T * s.R; i += elementStride()) {
+    const int64_t t = i / s.R, j = i % s.R, p = adapterOf(adapterOfRow, t, s.P);
+    float sum = 0;
+    for (int64_t k = 0; p >= 0 && k < s.K; ++k) sum += x.at(t * s.K + k) * A.at((p * s.R + j) * s.K + k);
+    xa[i] = sum;
+    if (kept) kept.set(i, sum);
+  }
+}
+
+// The twin: an element of y a thread, whose bits no other row shows in. W: (N, K), B: (P, N, r), y: (T, N).
+// residual may be y itself.
+__global__ void __launch_bounds__(kThreads)
+    forwardTwin(View x, View W, const float* xa, View B, const int32_t* adapterOfRow, View residual, View y,
+                Segments segments, float scale, Sizes s) {
+  for (int64_t i = firstElement(); i < s.T * s.N; i += elementStride()) {
+    const int64_t t = i / s.N, n = i % s.N, p = adapterOf(adapterOfRow, t, s.P);
+    const int slot = segments.slotOf(n);
+    float sum = 0;
+    for (int64_t k = 0; k < s.K; ++k) sum += x.at(t * s.K + k) * W.at(n * s.K + k);
+    if (slot >= 0 && p >= 0) {
+      float low = 0;
+      for (int64_t j = 0; j < s.r; ++j) low += xa[t * s.R + slot * s.r + j] * B.at((p * s.N + n) * s.r + j);
+      sum += scale * low;
+    }
+    if (residual) sum += residual.at(i);
+    y.set(i, sum);
+  }
+}
+
+int64_t workspace(const LoraLinearForward& args, Machine) {
+  const Sizes s = sizesOf(args);
+  return s.T * s.R * static_cast<int64_t>(sizeof(float));
+}
+
+void run(const LoraLinearForward& args, Context& context) {
+  const Sizes s = sizesOf(args);
+  auto* xa = reinterpret_cast<float*>(context.workspace);
+  const auto* adapterOfRow = args.adapterOfRow ? args.adapterOfRow.as<const int32_t>() : nullptr;
+  if (args.loraA) {
+    context.require(launch(lowTwin, blocksFor(s.T * s.R, kThreads, context.machine), dim3(kThreads), 0,
+                           context.stream, view(args.x), view(args.loraA), adapterOfRow, xa, view(args.xa),
+                           s));
+  }
+  context.require(launch(forwardTwin, blocksFor(s.T * s.N, kThreads, context.machine), dim3(kThreads), 0,
+                         context.stream, view(args.x), view(args.weight), static_cast<const float*>(xa),
+                         view(args.loraB), adapterOfRow, view(args.residual), view(args.y),
+                         segmentsOf(args.segments, args.slots, s.N, static_cast<bool>(args.loraA)),
+                         static_cast<float>(args.scale), s));
+}
+
+std::string unsupported(const LoraLinearForward& args) {
+  return args.xa && !args.loraA ? "xa needs loraA" : "";
+}
+
+}  // namespace
+
+void registerLoraLinearForward(KernelTable& table) {
+  table.set<LoraLinearForward, run>(kTwin);
+  table.setWorkspace<LoraLinearForward, workspace>();
+  table.setUnsupported<LoraLinearForward, unsupported>();
+}
+
+}  // namespace ibert::cuda
