@@ -3,9 +3,9 @@
  * their adapters), stores their keys and values, and draws the tokens that follow.
  */
 import type { ModelConfig } from "../models/config.js";
-import type { DecoderWeights, LayerWeights } from "../models/device-weights.js";
-import type { LinearGroup } from "../models/linears.js";
-import type { LoraOperands } from "../models/lora.js";
+import type { DecoderWeights } from "../models/device-weights.js";
+import { DecoderGraph, type GraphAdapters } from "../models/graph.js";
+import type { Pass } from "../models/layer.js";
 import type { Arena } from "../runtime/arena.js";
 import type { Device, Recording } from "../runtime/device.js";
 import type { Tensor } from "../runtime/tensor.js";
@@ -30,12 +30,8 @@ export interface EngineOptions {
 }
 
 /** The adapters that an engine can answer with; a row names one by its number. */
-export interface ServedAdapters {
+export interface ServedAdapters extends GraphAdapters {
   readonly count: number;
-  /** alpha / rank */
-  readonly scale: number;
-  /** Operands of a stacked linear, or undefined where no adapter targets it. */
-  group(layer: number, group: LinearGroup): LoraOperands | undefined;
 }
 
 /** New tokens of one sequence. */
@@ -94,6 +90,7 @@ export class InferenceEngine implements Disposable {
   readonly device: Device;
   readonly config: ModelConfig;
   private readonly weights: DecoderWeights;
+  private readonly graph: DecoderGraph;
 
   /** @param model a `ModelSession` */
   constructor(
@@ -105,6 +102,7 @@ export class InferenceEngine implements Disposable {
     this.device = device;
     this.config = config;
     this.weights = model.weights;
+    this.graph = this.graphOn(device);
     const blocks = KvCache.blocksFor(options.maxPositions) + options.maxSequences;
     this.tableWidth = Math.min(blocks, KvCache.blocksFor(config.contextLength));
     this.cache = new KvCache(device, config, { blocks, dtype: options.cache ?? options.activations });
@@ -243,83 +241,48 @@ export class InferenceEngine implements Disposable {
     return values;
   }
 
+  private graphOn(device: Device): DecoderGraph {
+    return new DecoderGraph(device, this.config, this.weights, this.adapters, this.options.activations);
+  }
+
   /** Runs the largest step on the planned device: its peak is what the arena needs. */
   private planArena(): number {
     const planned = this.device.plan();
     const arena = planned.arena("inference");
-    this.enqueue(this.options.maxRows, this.maxOutputs, planned, arena);
+    this.enqueue(this.options.maxRows, this.maxOutputs, this.graphOn(planned), arena);
     return arena.peak;
   }
 
-  private enqueue(
-    rows: number,
-    outputs: number,
-    device: Device = this.device,
-    arena: Arena = this.arena,
-  ): void {
-    const { config, weights, indices } = this;
-    const { hiddenSize, intermediateSize, heads, kvHeads, headDim, rmsNormEps: eps } = config;
-    const activation = (height: number, width: number): Tensor =>
-      arena.tensor([height, width], this.options.activations);
+  private enqueue(rows: number, outputs: number, graph = this.graph, arena = this.arena): void {
+    const { indices } = this;
     const [ids, rowPosition, cacheSlots, rowSequence, adapterOfRow] = Array.from(
       { length: ROW_INDICES },
       (_, i) => indices.view([rows], i * rows),
     ) as [Tensor, Tensor, Tensor, Tensor, Tensor];
     const afterRows = ROW_INDICES * rows;
     const blockTable = indices.view([this.options.maxSequences, this.tableWidth], afterRows + outputs);
+    const { heads, kvHeads, headDim, hiddenSize } = graph.config;
+    const shape = { heads, kvHeads, headDim };
+    const { ops } = graph.device;
 
     arena.scope(() => {
-      const cosSin = arena.tensor([rows, headDim], "f32");
-      device.ops.ropeTable({ positions: rowPosition, cosSin, headDim, theta: config.ropeTheta });
-      const h = arena.tensor([rows, hiddenSize], "f32");
-      const x = activation(rows, hiddenSize);
-      const qkv = activation(rows, (heads + 2 * kvHeads) * headDim);
-      const attention = activation(rows, heads * headDim);
-      const gateUp = activation(rows, 2 * intermediateSize);
-      const gated = activation(rows, intermediateSize);
-      const linear = (i: number, group: LinearGroup, input: Tensor, y: Tensor, residual?: Tensor): void => {
-        const weight = (weights.layers[i] as LayerWeights).linears[group];
-        const lora = this.adapters?.group(i, group);
-        if (lora === undefined) return device.ops.loraLinearForward({ x: input, weight, residual, y });
-        const { loraA, loraB, segments, slots } = lora;
-        const scale = this.adapters?.scale;
-        const operands = { loraA, loraB, adapterOfRow, segments, slots, scale };
-        device.ops.loraLinearForward({ x: input, weight, residual, y, ...operands });
+      // Keys and values go into the cache, where each row finds all those of its sequence.
+      const attend: Pass["attend"] = (layer, qkv, y) => {
+        const caches = {
+          kCache: this.cache.keys[layer] as Tensor,
+          vCache: this.cache.values[layer] as Tensor,
+        };
+        ops.kvCacheWrite({ qkv, slots: cacheSlots, ...caches, ...shape });
+        const scale = 1 / Math.sqrt(headDim);
+        ops.pagedAttention({ qkv, ...caches, blockTable, rowSequence, rowPosition, y, ...shape, scale });
       };
-
-      device.ops.embedding({ ids, table: weights.embedding, y: h });
-      weights.layers.forEach((layer, i) => {
-        const kCache = this.cache.keys[i] as Tensor;
-        const vCache = this.cache.values[i] as Tensor;
-        const shape = { heads, kvHeads, headDim };
-        device.ops.rmsNormForward({ x: h, weight: layer.inputNorm, y: x, eps });
-        linear(i, "qkv", x, qkv);
-        device.ops.rope({ x: qkv, cosSin, heads: heads + kvHeads, headDim });
-        device.ops.kvCacheWrite({ qkv, slots: cacheSlots, kCache, vCache, ...shape });
-        device.ops.pagedAttention({
-          qkv,
-          kCache,
-          vCache,
-          blockTable,
-          rowSequence,
-          rowPosition,
-          y: attention,
-          ...shape,
-          scale: 1 / Math.sqrt(headDim),
-        });
-        linear(i, "o", attention, h, h);
-        device.ops.rmsNormForward({ x: h, weight: layer.postAttentionNorm, y: x, eps });
-        linear(i, "gateUp", x, gateUp);
-        device.ops.swigluForward({ gateUp, y: gated });
-        linear(i, "down", gated, h, h);
-      });
+      const pass = { cosSin: graph.ropeTable(rowPosition, arena), adapterOfRow, attend };
+      const h = graph.embed(ids, arena);
+      for (const layer of graph.layers) layer.forward(h, pass, arena);
       if (outputs === 0) return;
-      const lastRows = indices.view([outputs], afterRows);
       const lastHidden = arena.tensor([outputs, hiddenSize], "f32");
-      const lastNormed = activation(outputs, hiddenSize);
-      device.ops.gatherRows({ source: h, rows: lastRows, target: lastHidden });
-      device.ops.rmsNormForward({ x: lastHidden, weight: weights.finalNorm, y: lastNormed, eps });
-      device.ops.loraLinearForward({ x: lastNormed, weight: weights.head, y: this.logitsOf(0, outputs) });
+      ops.gatherRows({ source: h, rows: indices.view([outputs], afterRows), target: lastHidden });
+      graph.logits(lastHidden, this.logitsOf(0, outputs), arena);
     });
   }
 }

@@ -35,15 +35,9 @@ export interface LoraOperands {
   loraB: Tensor;
   segments: readonly number[];
   slots: readonly number[];
-}
-
-/** The operands of one adapter, with its gradients. */
-export interface LoraGroup extends LoraOperands {
-  /** The same shapes without the leading 1; absent when only generating. */
+  /** The same shapes without the leading 1, of one adapter; absent when only generating. */
   dLoraA?: Tensor;
   dLoraB?: Tensor;
-  /** slots * rank */
-  columns: number;
 }
 
 interface GroupLayout {
@@ -189,7 +183,7 @@ export class LoraAdapter implements Disposable {
   readonly params: Tensor;
   /** (size), only when training */
   readonly grads: Tensor | undefined;
-  private readonly groups: readonly ReadonlyMap<LinearGroup, LoraGroup>[];
+  private readonly groups: readonly ReadonlyMap<LinearGroup, LoraOperands>[];
 
   constructor(
     readonly device: Device,
@@ -203,12 +197,11 @@ export class LoraAdapter implements Disposable {
       (groups) =>
         new Map(
           groups.map(({ group, offsetA, offsetB, inputs, rows, segments, slots, columns }) => {
-            const entry: LoraGroup = {
+            const entry: LoraOperands = {
               loraA: this.params.view([1, columns, inputs], offsetA),
               loraB: this.params.view([1, rows, rank], offsetB),
               segments,
               slots,
-              columns,
             };
             if (this.grads !== undefined) {
               entry.dLoraA = this.grads.view([columns, inputs], offsetA);
@@ -225,7 +218,7 @@ export class LoraAdapter implements Disposable {
   }
 
   /** The operands of one stacked linear, or undefined where no module of it is targeted. */
-  group(layer: number, group: LinearGroup): LoraGroup | undefined {
+  group(layer: number, group: LinearGroup): LoraOperands | undefined {
     return this.groups[layer]?.get(group);
   }
 
