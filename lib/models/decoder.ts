@@ -8,11 +8,17 @@ import { DecoderGraph } from "./graph.js";
 import type { DecoderLayer, SavedLayer, TrainingPass } from "./layer.js";
 import type { LoraAdapter } from "./lora.js";
 
+/**
+ * What the way back computes again, from the least memory saved to the most: `mlp` the inside of each MLP (gateUp, by far
+ * the widest activation), `layer` all but each layer's input. The gradients have the same bits.
+ */
+export const RECOMPUTE = ["none", "mlp", "layer"] as const;
+export type Recompute = (typeof RECOMPUTE)[number];
+
 export interface DecoderOptions {
   /** Storage of activations and of their gradients; the residual stream is float32 in both. */
   activations: "bf16" | "f32";
-  /** `layer` keeps only each layer's input and computes the rest again on the way back. */
-  recompute: "none" | "layer";
+  recompute: Recompute;
 }
 
 /** A packed batch of T tokens on the device (lib/data/packing.ts says how it is made). */
@@ -96,8 +102,9 @@ export class Decoder {
     pass: TrainingPass,
     arena: Arena,
   ): (dh: Tensor) => void {
-    if (this.options.recompute === "none") {
-      const saved = layer.save(h.shape[0] ?? 0, arena);
+    const { recompute } = this.options;
+    if (recompute !== "layer") {
+      const saved = layer.save(h.shape[0] ?? 0, arena, recompute === "mlp" ? "normed" : "gateUp");
       layer.forward(h, pass, arena, saved);
       return (dh) => layer.backward(dh, pass, saved, arena);
     }

@@ -39,8 +39,10 @@ export interface SavedLayer {
   /** (T, D) h between attention and MLP, rounded likewise */
   middle: Tensor;
   rstdMiddle: Tensor;
-  /** (T, 2F) */
-  gateUp: Tensor;
+  /** (T, 2F), or in its place `normed`, from which the way back computes it again */
+  gateUp?: Tensor;
+  /** (T, D), the very input of gate and up: that of the rounded `middle` would give other bits */
+  normed?: Tensor;
   /** x A^T of the groups that carry LoRA */
   xa: Partial<Record<LinearGroup, Tensor>>;
 }
@@ -60,7 +62,7 @@ export class DecoderLayer {
 
   /** Computes again what `backward` reads, from the layer's input h, and stops where that is complete. */
   recompute(h: Tensor, pass: TrainingPass, arena: Arena): SavedLayer {
-    const saved = this.save(h.shape[0] ?? 0, arena);
+    const saved = this.save(h.shape[0] ?? 0, arena, "gateUp");
     this.attention(h, pass, arena, saved);
     this.mlp(h, pass, arena, saved, { untilSaved: true });
     return saved;
@@ -68,12 +70,12 @@ export class DecoderLayer {
 
   /** dh, the gradient at the layer's output, becomes that at its input (not in layer 0, below which none is needed). */
   backward(dh: Tensor, pass: TrainingPass, saved: SavedLayer, arena: Arena): void {
-    this.mlpBackward(dh, saved, arena);
+    this.mlpBackward(dh, pass, saved, arena);
     this.attentionBackward(dh, pass, saved, arena);
   }
 
-  /** Room for all that the backward pass of T rows reads. */
-  save(tokens: number, arena: Arena): SavedLayer {
+  /** Room for all that the backward pass of T rows reads; of the MLP's inside gateUp or what it comes from. */
+  save(tokens: number, arena: Arena, inside: "gateUp" | "normed"): SavedLayer {
     const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = this.graph.config;
     const activation = (columns: number): Tensor => this.graph.activation(arena, tokens, columns);
     const xa: SavedLayer["xa"] = {};
@@ -89,7 +91,7 @@ export class DecoderLayer {
       lse: arena.tensor([tokens, heads], "f32"),
       middle: activation(hiddenSize),
       rstdMiddle: arena.tensor([tokens], "f32"),
-      gateUp: activation(2 * intermediateSize),
+      [inside]: activation(inside === "gateUp" ? 2 * intermediateSize : hiddenSize),
       xa,
     };
   }
@@ -146,7 +148,7 @@ export class DecoderLayer {
     const { hiddenSize, intermediateSize } = config;
     arena.scope(() => {
       const activation = this.scratch(h, arena);
-      const x = activation(hiddenSize);
+      const x = saved.normed ?? activation(hiddenSize);
       const gateUp = saved.gateUp ?? activation(2 * intermediateSize);
       if (saved.middle !== undefined) device.ops.cast({ source: h, target: saved.middle });
       this.graph.norm(h, this.weights.postAttentionNorm, x, saved.rstdMiddle);
@@ -158,12 +160,14 @@ export class DecoderLayer {
   }
 
   /** dh -> d(gated) -> d(gateUp) -> d(norm) -> dh */
-  private mlpBackward(dh: Tensor, saved: SavedLayer, arena: Arena): void {
+  private mlpBackward(dh: Tensor, pass: Pass, saved: SavedLayer, arena: Arena): void {
     const { device, config } = this.graph;
     const { hiddenSize, intermediateSize } = config;
-    const { middle, rstdMiddle, gateUp, xa } = saved;
+    const { middle, rstdMiddle, normed, xa } = saved;
     arena.scope(() => {
       const activation = this.scratch(dh, arena);
+      const gateUp = saved.gateUp ?? activation(2 * intermediateSize);
+      if (normed !== undefined) this.linear("gateUp", normed, gateUp, pass);
       const dGateUp = gateUp; // gateUp is not needed again
       arena.scope(() => {
         const dGated = activation(intermediateSize);
@@ -183,7 +187,7 @@ export class DecoderLayer {
     x: Tensor,
     y: Tensor,
     { adapterOfRow }: Pass,
-    { xa, residual }: { xa?: Tensor | undefined; residual?: Tensor },
+    { xa, residual }: { xa?: Tensor | undefined; residual?: Tensor } = {},
   ): void {
     const { device, adapters } = this.graph;
     const weight = this.weights.linears[group];
