@@ -7,7 +7,8 @@ import type { DecoderWeights } from "../models/device-weights.js";
 import { DecoderGraph, type GraphAdapters } from "../models/graph.js";
 import type { Pass } from "../models/layer.js";
 import type { Arena } from "../runtime/arena.js";
-import type { Device, Recording } from "../runtime/device.js";
+import type { Device } from "../runtime/device.js";
+import { Recordings } from "../runtime/recordings.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { KvCache, type CachedSequence, type KvCacheOptions } from "./kv-cache.js";
 
@@ -27,6 +28,11 @@ export interface EngineOptions {
   maxSequences: number;
   /** Positions of all live sequences together. */
   maxPositions: number;
+  /**
+   * Whether recorded steps are filled up to the next power of two with rows that do nothing, so that there are few
+   * recordings; default what the device asks for (`DeviceInfo.roundsRows`). No bit of any text changes.
+   */
+  roundRows?: boolean | undefined;
 }
 
 /** The adapters that an engine can answer with; a row names one by its number. */
@@ -60,18 +66,12 @@ export interface Drawn {
   logprobs: Float32Array;
 }
 
-/** Steps of so few rows come often, and always the same: their ops are recorded. */
+/** Steps of so few rows come often, and always the same: their ops are recorded. A power of two, as is EXACT_ROWS. */
 const RECORDED_ROWS = 32;
 const MOST_RECORDINGS = 64;
 
 /** What a step is told of each row: token, position, slot in the cache, sequence, adapter. */
 const ROW_INDICES = 5;
-
-/** Ops that come again and again, with what they are told before they run and what is read after them. */
-interface Repeated {
-  recording: Recording;
-  views: readonly Tensor[];
-}
 
 export class InferenceEngine implements Disposable {
   readonly cache: KvCache;
@@ -85,7 +85,7 @@ export class InferenceEngine implements Disposable {
   /** (maxOutputs, V) */
   private readonly logits: Tensor;
   private readonly drawn: { ids: Tensor; logprobs: Tensor; uniform: Tensor };
-  private readonly repeated = new Map<string, Repeated>();
+  private readonly recordings: Recordings;
 
   readonly device: Device;
   readonly config: ModelConfig;
@@ -103,6 +103,7 @@ export class InferenceEngine implements Disposable {
     this.config = config;
     this.weights = model.weights;
     this.graph = this.graphOn(device);
+    this.recordings = new Recordings(device, MOST_RECORDINGS);
     const blocks = KvCache.blocksFor(options.maxPositions) + options.maxSequences;
     this.tableWidth = Math.min(blocks, KvCache.blocksFor(config.contextLength));
     this.cache = new KvCache(device, config, { blocks, dtype: options.cache ?? options.activations });
@@ -126,15 +127,17 @@ export class InferenceEngine implements Disposable {
       throw new RangeError(`a step takes 1 to ${maxRows} rows of at most ${maxSequences} sequences`);
     }
     if (outputs > this.maxOutputs) throw new RangeError(`a step has at most ${this.maxOutputs} outputs`);
-    const values = this.indexValues(inputs, rows, outputs);
     if (rows > RECORDED_ROWS) {
+      const values = this.indexValues(inputs, rows, outputs);
       this.device.write(this.indices.view([values.length]), values);
       return this.enqueue(rows, outputs);
     }
-    const { recording, views } = this.repeat(
-      `step ${rows} ${outputs}`,
+    const [allRows, allOutputs] = [this.rounded(rows, maxRows), this.rounded(outputs, this.maxOutputs)];
+    const values = this.indexValues(inputs, allRows, allOutputs);
+    const { recording, views } = this.recordings.repeat(
+      `step ${allRows} ${allOutputs}`,
       () => [this.indices.view([values.length])],
-      () => this.enqueue(rows, outputs),
+      () => this.enqueue(allRows, allOutputs),
     );
     this.device.write(views[0] as Tensor, values);
     this.device.replay(recording);
@@ -155,7 +158,7 @@ export class InferenceEngine implements Disposable {
         groups.push({ rows: numbers.length, temperature, topP, topK });
       }
     }
-    const { recording, views } = this.repeat(
+    const { recording, views } = this.recordings.repeat(
       `draw ${start} ${groups.map((group) => Object.values(group).join(" ")).join(", ")}`,
       () => [drawn.uniform, drawn.ids, drawn.logprobs].map((tensor) => tensor.view([uniform.length])),
       () => {
@@ -189,7 +192,7 @@ export class InferenceEngine implements Disposable {
   }
 
   dispose(): void {
-    this.freeRecordings();
+    this.recordings.dispose();
     this.cache.dispose();
     this.arena.free();
     for (const tensor of [this.indices, this.logits, ...Object.values(this.drawn)]) this.device.free(tensor);
@@ -199,26 +202,17 @@ export class InferenceEngine implements Disposable {
     this.dispose();
   }
 
-  /** What was recorded under this name, or is now. */
-  private repeat(key: string, views: () => Tensor[], body: () => void): Repeated {
-    let repeated = this.repeated.get(key);
-    if (repeated === undefined) {
-      if (this.repeated.size === MOST_RECORDINGS) this.freeRecordings();
-      repeated = { recording: this.device.record(body), views: views() };
-      this.repeated.set(key, repeated);
-    }
-    return repeated;
-  }
-
-  private freeRecordings(): void {
-    for (const { recording } of this.repeated.values()) this.device.freeRecording(recording);
-    this.repeated.clear();
-  }
-
   private indexCount(rows: number, outputs: number): number {
     return ROW_INDICES * rows + outputs + this.options.maxSequences * this.tableWidth;
   }
 
+  /** How many rows stand for `count`. EXACT_ROWS is never crossed. */
+  private rounded(count: number, most: number): number {
+    if (count === 0 || !(this.options.roundRows ?? this.device.info.roundsRows ?? false)) return count;
+    return Math.min(2 ** Math.ceil(Math.log2(count)), most);
+  }
+
+  /** What a step is told. Rows that no input fills repeat position 0 of the first sequence, write nothing and have no adapter. */
   private indexValues(inputs: readonly StepInput[], rows: number, outputs: number): Int32Array {
     const values = new Int32Array(this.indexCount(rows, outputs));
     let row = 0;
@@ -238,6 +232,8 @@ export class InferenceEngine implements Disposable {
       values.set(sequence.blocks, table);
       table += this.tableWidth;
     }
+    values.fill(-1, 2 * rows + row, 3 * rows);
+    values.fill(-1, 4 * rows + row, 5 * rows);
     return values;
   }
 
