@@ -3,11 +3,12 @@
  * their adapters), stores their keys and values, and draws the tokens that follow.
  */
 import type { ModelConfig } from "../models/config.js";
-import type { DecoderWeights, LayerWeights } from "../models/device-weights.js";
-import type { LinearGroup } from "../models/linears.js";
-import type { LoraOperands } from "../models/lora.js";
+import type { DecoderWeights } from "../models/device-weights.js";
+import { DecoderGraph, type GraphAdapters } from "../models/graph.js";
+import type { Pass } from "../models/layer.js";
 import type { Arena } from "../runtime/arena.js";
-import type { Device, Recording } from "../runtime/device.js";
+import type { Device } from "../runtime/device.js";
+import { Recordings } from "../runtime/recordings.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { KvCache, type CachedSequence, type KvCacheOptions } from "./kv-cache.js";
 
@@ -27,15 +28,16 @@ export interface EngineOptions {
   maxSequences: number;
   /** Positions of all live sequences together. */
   maxPositions: number;
+  /**
+   * Whether recorded steps are filled up to the next power of two with rows that do nothing, so that there are few
+   * recordings; default what the device asks for (`DeviceInfo.roundsRows`). No bit of any text changes.
+   */
+  roundRows?: boolean | undefined;
 }
 
 /** The adapters that an engine can answer with; a row names one by its number. */
-export interface ServedAdapters {
+export interface ServedAdapters extends GraphAdapters {
   readonly count: number;
-  /** alpha / rank */
-  readonly scale: number;
-  /** Operands of a stacked linear, or undefined where no adapter targets it. */
-  group(layer: number, group: LinearGroup): LoraOperands | undefined;
 }
 
 /** New tokens of one sequence. */
@@ -64,18 +66,12 @@ export interface Drawn {
   logprobs: Float32Array;
 }
 
-/** Steps of so few rows come often, and always the same: their ops are recorded. */
+/** Steps of so few rows come often, and always the same: their ops are recorded. A power of two, as is EXACT_ROWS. */
 const RECORDED_ROWS = 32;
 const MOST_RECORDINGS = 64;
 
 /** What a step is told of each row: token, position, slot in the cache, sequence, adapter. */
 const ROW_INDICES = 5;
-
-/** Ops that come again and again, with what they are told before they run and what is read after them. */
-interface Repeated {
-  recording: Recording;
-  views: readonly Tensor[];
-}
 
 export class InferenceEngine implements Disposable {
   readonly cache: KvCache;
@@ -89,11 +85,12 @@ export class InferenceEngine implements Disposable {
   /** (maxOutputs, V) */
   private readonly logits: Tensor;
   private readonly drawn: { ids: Tensor; logprobs: Tensor; uniform: Tensor };
-  private readonly repeated = new Map<string, Repeated>();
+  private readonly recordings: Recordings;
 
   readonly device: Device;
   readonly config: ModelConfig;
   private readonly weights: DecoderWeights;
+  private readonly graph: DecoderGraph;
 
   /** @param model a `ModelSession` */
   constructor(
@@ -105,6 +102,8 @@ export class InferenceEngine implements Disposable {
     this.device = device;
     this.config = config;
     this.weights = model.weights;
+    this.graph = this.graphOn(device);
+    this.recordings = new Recordings(device, MOST_RECORDINGS);
     const blocks = KvCache.blocksFor(options.maxPositions) + options.maxSequences;
     this.tableWidth = Math.min(blocks, KvCache.blocksFor(config.contextLength));
     this.cache = new KvCache(device, config, { blocks, dtype: options.cache ?? options.activations });
@@ -128,15 +127,17 @@ export class InferenceEngine implements Disposable {
       throw new RangeError(`a step takes 1 to ${maxRows} rows of at most ${maxSequences} sequences`);
     }
     if (outputs > this.maxOutputs) throw new RangeError(`a step has at most ${this.maxOutputs} outputs`);
-    const values = this.indexValues(inputs, rows, outputs);
     if (rows > RECORDED_ROWS) {
+      const values = this.indexValues(inputs, rows, outputs);
       this.device.write(this.indices.view([values.length]), values);
       return this.enqueue(rows, outputs);
     }
-    const { recording, views } = this.repeat(
-      `step ${rows} ${outputs}`,
+    const [allRows, allOutputs] = [this.rounded(rows, maxRows), this.rounded(outputs, this.maxOutputs)];
+    const values = this.indexValues(inputs, allRows, allOutputs);
+    const { recording, views } = this.recordings.repeat(
+      `step ${allRows} ${allOutputs}`,
       () => [this.indices.view([values.length])],
-      () => this.enqueue(rows, outputs),
+      () => this.enqueue(allRows, allOutputs),
     );
     this.device.write(views[0] as Tensor, values);
     this.device.replay(recording);
@@ -157,7 +158,7 @@ export class InferenceEngine implements Disposable {
         groups.push({ rows: numbers.length, temperature, topP, topK });
       }
     }
-    const { recording, views } = this.repeat(
+    const { recording, views } = this.recordings.repeat(
       `draw ${start} ${groups.map((group) => Object.values(group).join(" ")).join(", ")}`,
       () => [drawn.uniform, drawn.ids, drawn.logprobs].map((tensor) => tensor.view([uniform.length])),
       () => {
@@ -191,7 +192,7 @@ export class InferenceEngine implements Disposable {
   }
 
   dispose(): void {
-    this.freeRecordings();
+    this.recordings.dispose();
     this.cache.dispose();
     this.arena.free();
     for (const tensor of [this.indices, this.logits, ...Object.values(this.drawn)]) this.device.free(tensor);
@@ -201,26 +202,17 @@ export class InferenceEngine implements Disposable {
     this.dispose();
   }
 
-  /** What was recorded under this name, or is now. */
-  private repeat(key: string, views: () => Tensor[], body: () => void): Repeated {
-    let repeated = this.repeated.get(key);
-    if (repeated === undefined) {
-      if (this.repeated.size === MOST_RECORDINGS) this.freeRecordings();
-      repeated = { recording: this.device.record(body), views: views() };
-      this.repeated.set(key, repeated);
-    }
-    return repeated;
-  }
-
-  private freeRecordings(): void {
-    for (const { recording } of this.repeated.values()) this.device.freeRecording(recording);
-    this.repeated.clear();
-  }
-
   private indexCount(rows: number, outputs: number): number {
     return ROW_INDICES * rows + outputs + this.options.maxSequences * this.tableWidth;
   }
 
+  /** How many rows stand for `count`. EXACT_ROWS is never crossed. */
+  private rounded(count: number, most: number): number {
+    if (count === 0 || !(this.options.roundRows ?? this.device.info.roundsRows ?? false)) return count;
+    return Math.min(2 ** Math.ceil(Math.log2(count)), most);
+  }
+
+  /** What a step is told. Rows that no input fills repeat position 0 of the first sequence, write nothing and have no adapter. */
   private indexValues(inputs: readonly StepInput[], rows: number, outputs: number): Int32Array {
     const values = new Int32Array(this.indexCount(rows, outputs));
     let row = 0;
@@ -240,86 +232,53 @@ export class InferenceEngine implements Disposable {
       values.set(sequence.blocks, table);
       table += this.tableWidth;
     }
+    values.fill(-1, 2 * rows + row, 3 * rows);
+    values.fill(-1, 4 * rows + row, 5 * rows);
     return values;
+  }
+
+  private graphOn(device: Device): DecoderGraph {
+    return new DecoderGraph(device, this.config, this.weights, this.adapters, this.options.activations);
   }
 
   /** Runs the largest step on the planned device: its peak is what the arena needs. */
   private planArena(): number {
     const planned = this.device.plan();
     const arena = planned.arena("inference");
-    this.enqueue(this.options.maxRows, this.maxOutputs, planned, arena);
+    this.enqueue(this.options.maxRows, this.maxOutputs, this.graphOn(planned), arena);
     return arena.peak;
   }
 
-  private enqueue(
-    rows: number,
-    outputs: number,
-    device: Device = this.device,
-    arena: Arena = this.arena,
-  ): void {
-    const { config, weights, indices } = this;
-    const { hiddenSize, intermediateSize, heads, kvHeads, headDim, rmsNormEps: eps } = config;
-    const activation = (height: number, width: number): Tensor =>
-      arena.tensor([height, width], this.options.activations);
+  private enqueue(rows: number, outputs: number, graph = this.graph, arena = this.arena): void {
+    const { indices } = this;
     const [ids, rowPosition, cacheSlots, rowSequence, adapterOfRow] = Array.from(
       { length: ROW_INDICES },
       (_, i) => indices.view([rows], i * rows),
     ) as [Tensor, Tensor, Tensor, Tensor, Tensor];
     const afterRows = ROW_INDICES * rows;
     const blockTable = indices.view([this.options.maxSequences, this.tableWidth], afterRows + outputs);
+    const { heads, kvHeads, headDim, hiddenSize } = graph.config;
+    const shape = { heads, kvHeads, headDim };
+    const { ops } = graph.device;
 
     arena.scope(() => {
-      const cosSin = arena.tensor([rows, headDim], "f32");
-      device.ops.ropeTable({ positions: rowPosition, cosSin, headDim, theta: config.ropeTheta });
-      const h = arena.tensor([rows, hiddenSize], "f32");
-      const x = activation(rows, hiddenSize);
-      const qkv = activation(rows, (heads + 2 * kvHeads) * headDim);
-      const attention = activation(rows, heads * headDim);
-      const gateUp = activation(rows, 2 * intermediateSize);
-      const gated = activation(rows, intermediateSize);
-      const linear = (i: number, group: LinearGroup, input: Tensor, y: Tensor, residual?: Tensor): void => {
-        const weight = (weights.layers[i] as LayerWeights).linears[group];
-        const lora = this.adapters?.group(i, group);
-        if (lora === undefined) return device.ops.loraLinearForward({ x: input, weight, residual, y });
-        const { loraA, loraB, segments, slots } = lora;
-        const scale = this.adapters?.scale;
-        const operands = { loraA, loraB, adapterOfRow, segments, slots, scale };
-        device.ops.loraLinearForward({ x: input, weight, residual, y, ...operands });
+      // Keys and values go into the cache, where each row finds all those of its sequence.
+      const attend: Pass["attend"] = (layer, qkv, y) => {
+        const caches = {
+          kCache: this.cache.keys[layer] as Tensor,
+          vCache: this.cache.values[layer] as Tensor,
+        };
+        ops.kvCacheWrite({ qkv, slots: cacheSlots, ...caches, ...shape });
+        const scale = 1 / Math.sqrt(headDim);
+        ops.pagedAttention({ qkv, ...caches, blockTable, rowSequence, rowPosition, y, ...shape, scale });
       };
-
-      device.ops.embedding({ ids, table: weights.embedding, y: h });
-      weights.layers.forEach((layer, i) => {
-        const kCache = this.cache.keys[i] as Tensor;
-        const vCache = this.cache.values[i] as Tensor;
-        const shape = { heads, kvHeads, headDim };
-        device.ops.rmsNormForward({ x: h, weight: layer.inputNorm, y: x, eps });
-        linear(i, "qkv", x, qkv);
-        device.ops.rope({ x: qkv, cosSin, heads: heads + kvHeads, headDim });
-        device.ops.kvCacheWrite({ qkv, slots: cacheSlots, kCache, vCache, ...shape });
-        device.ops.pagedAttention({
-          qkv,
-          kCache,
-          vCache,
-          blockTable,
-          rowSequence,
-          rowPosition,
-          y: attention,
-          ...shape,
-          scale: 1 / Math.sqrt(headDim),
-        });
-        linear(i, "o", attention, h, h);
-        device.ops.rmsNormForward({ x: h, weight: layer.postAttentionNorm, y: x, eps });
-        linear(i, "gateUp", x, gateUp);
-        device.ops.swigluForward({ gateUp, y: gated });
-        linear(i, "down", gated, h, h);
-      });
+      const pass = { cosSin: graph.ropeTable(rowPosition, arena), adapterOfRow, attend };
+      const h = graph.embed(ids, arena);
+      for (const layer of graph.layers) layer.forward(h, pass, arena);
       if (outputs === 0) return;
-      const lastRows = indices.view([outputs], afterRows);
       const lastHidden = arena.tensor([outputs, hiddenSize], "f32");
-      const lastNormed = activation(outputs, hiddenSize);
-      device.ops.gatherRows({ source: h, rows: lastRows, target: lastHidden });
-      device.ops.rmsNormForward({ x: lastHidden, weight: weights.finalNorm, y: lastNormed, eps });
-      device.ops.loraLinearForward({ x: lastNormed, weight: weights.head, y: this.logitsOf(0, outputs) });
+      ops.gatherRows({ source: h, rows: indices.view([outputs], afterRows), target: lastHidden });
+      graph.logits(lastHidden, this.logitsOf(0, outputs), arena);
     });
   }
 }

@@ -35,15 +35,9 @@ export interface LoraOperands {
   loraB: Tensor;
   segments: readonly number[];
   slots: readonly number[];
-}
-
-/** The operands of one adapter, with its gradients. */
-export interface LoraGroup extends LoraOperands {
-  /** The same shapes without the leading 1; absent when only generating. */
+  /** The same shapes without the leading 1, of one adapter; absent when only generating. */
   dLoraA?: Tensor;
   dLoraB?: Tensor;
-  /** slots * rank */
-  columns: number;
 }
 
 interface GroupLayout {
@@ -57,16 +51,26 @@ interface GroupLayout {
   columns: number;
 }
 
-/** Where every matrix of an adapter lies in one flat buffer: layer by layer, group by group, A before B. */
+/** Each stacked A and B starts at a multiple of so many elements: whole cache lines and vectors in every dtype. */
+const ALIGNMENT = 64;
+
+/**
+ * Where every matrix of an adapter lies in one flat buffer: layer by layer, group by group, A before B. The gaps between
+ * them hold zeros; files do not have them (`withoutGaps`).
+ */
 export class LoraLayout {
   readonly matrices: readonly LoraMatrix[];
   readonly layers: readonly (readonly GroupLayout[])[];
-  /** Parameters in the buffer, those of untargeted rows included. */
+  private readonly stacks: readonly LoraMatrix["stack"][];
+  /** Elements of the buffer: parameters, those of untargeted rows included, and gaps. */
   readonly size: number;
+  /** Without the gaps. */
+  readonly storedSize: number;
 
   constructor(
     readonly model: ModelConfig,
     readonly config: LoraConfig,
+    alignment = ALIGNMENT,
   ) {
     const { rank, targets } = config;
     if (!Number.isInteger(rank) || rank < 1) {
@@ -77,8 +81,11 @@ export class LoraLayout {
     if (targets.length === 0) throw new IBertError("lora-invalid", "no module is targeted by LoRA");
     const wanted = new Set<string>(targets);
     const matrices: LoraMatrix[] = [];
+    const stacks: LoraMatrix["stack"][] = [];
     const layers: GroupLayout[][] = [];
+    const aligned = (offset: number): number => Math.ceil(offset / alignment) * alignment;
     let size = 0;
+    let storedSize = 0;
     for (let layer = 0; layer < model.layers; layer++) {
       const groups: GroupLayout[] = [];
       for (const { group, modules, inputs, outputs } of groupShapes(model)) {
@@ -90,10 +97,12 @@ export class LoraLayout {
         let rows = 0;
         for (const output of outputs) segments.push((rows += output));
         const offsetA = size;
-        const offsetB = offsetA + used * rank * inputs;
-        size = offsetB + rows * rank;
-        const stackA = { offset: offsetA, size: offsetB - offsetA };
-        const stackB = { offset: offsetB, size: size - offsetB };
+        const stackA = { offset: offsetA, size: used * rank * inputs };
+        const offsetB = aligned(offsetA + stackA.size);
+        const stackB = { offset: offsetB, size: rows * rank };
+        size = aligned(offsetB + stackB.size);
+        storedSize += stackA.size + stackB.size;
+        stacks.push(stackA, stackB);
         groups.push({ group, offsetA, offsetB, inputs, rows, segments, slots, columns: used * rank });
         modules.forEach((module, i) => {
           const slot = slots[i] ?? -1;
@@ -122,7 +131,9 @@ export class LoraLayout {
     }
     this.matrices = matrices;
     this.layers = layers;
+    this.stacks = stacks;
     this.size = size;
+    this.storedSize = storedSize;
   }
 
   /** Parameters that are trained. */
@@ -169,6 +180,27 @@ export class LoraLayout {
     return values;
   }
 
+  /** The values of a flat buffer one after another, as checkpoints hold them. */
+  withoutGaps(values: Float32Array): Float32Array {
+    const stored = new Float32Array(this.storedSize);
+    let place = 0;
+    for (const { offset, size } of this.stacks) {
+      stored.set(values.subarray(offset, offset + size), place);
+      place += size;
+    }
+    return stored;
+  }
+
+  /** The flat buffer of values that `withoutGaps` gave. */
+  withGaps(stored: Float32Array): Float32Array {
+    const values = new Float32Array(this.size);
+    let place = 0;
+    for (const { offset, size } of this.stacks) {
+      values.set(stored.subarray(place, (place += size)), offset);
+    }
+    return values;
+  }
+
   /** The named matrices of a flat buffer. */
   unpack(values: Float32Array): Map<string, { shape: number[]; data: Float32Array }> {
     return new Map(
@@ -189,7 +221,7 @@ export class LoraAdapter implements Disposable {
   readonly params: Tensor;
   /** (size), only when training */
   readonly grads: Tensor | undefined;
-  private readonly groups: readonly ReadonlyMap<LinearGroup, LoraGroup>[];
+  private readonly groups: readonly ReadonlyMap<LinearGroup, LoraOperands>[];
 
   constructor(
     readonly device: Device,
@@ -203,12 +235,11 @@ export class LoraAdapter implements Disposable {
       (groups) =>
         new Map(
           groups.map(({ group, offsetA, offsetB, inputs, rows, segments, slots, columns }) => {
-            const entry: LoraGroup = {
+            const entry: LoraOperands = {
               loraA: this.params.view([1, columns, inputs], offsetA),
               loraB: this.params.view([1, rows, rank], offsetB),
               segments,
               slots,
-              columns,
             };
             if (this.grads !== undefined) {
               entry.dLoraA = this.grads.view([columns, inputs], offsetA);
@@ -225,7 +256,7 @@ export class LoraAdapter implements Disposable {
   }
 
   /** The operands of one stacked linear, or undefined where no module of it is targeted. */
-  group(layer: number, group: LinearGroup): LoraGroup | undefined {
+  group(layer: number, group: LinearGroup): LoraOperands | undefined {
     return this.groups[layer]?.get(group);
   }
 

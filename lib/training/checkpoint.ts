@@ -40,7 +40,7 @@ export interface TrainerState {
   config: TrainingConfig;
   /** What the run is made of. */
   contents: RunContents;
-  /** Flat adapter parameters and AdamW's moments. */
+  /** Flat adapter parameters and AdamW's moments, without gaps. */
   params: Float32Array;
   m: Float32Array;
   v: Float32Array;

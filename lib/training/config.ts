@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import { TASK_TYPES } from "../data/tasks.js";
 import { IBertError } from "../errors.js";
+import { RECOMPUTE } from "../models/decoder.js";
 import { LINEAR_MODULES } from "../models/linears.js";
 
 const count = z.int().nonnegative();
@@ -36,7 +37,10 @@ export const TrainingConfig = z.strictObject({
     .strictObject({
       weights: z.enum(["keep", "bf16", "f32"]).default("keep").describe("Format of the frozen weights."),
       activations: z.enum(["bf16", "f32"]).default("bf16"),
-      recompute: z.enum(["none", "layer"]).default("none").describe("layer: less memory, a third more time."),
+      recompute: z
+        .enum(RECOMPUTE)
+        .default("none")
+        .describe("What is computed twice to save memory. mlp: gate and up, most of it; layer: nearly all."),
     })
     .prefault({}),
   data: z

@@ -80,7 +80,7 @@ export function requireMemory(plan: TrainingPlan, available: number): void {
     `the run needs ${describePlan(plan, mib)}; beyond the process that is ${mib(plannedGrowth(plan))}, and ` +
       `${mib(available)} are available`,
     {
-      hint: "Set model.recompute=layer, lower data.tokensPerBatch or lora.rank, or keep the weights quantised.",
+      hint: "Set model.recompute to mlp or layer, lower data.tokensPerBatch or lora.rank, or keep the weights quantised.",
     },
   );
 }

@@ -10,6 +10,7 @@ import { writeSafetensors } from "../formats/safetensors-writer.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { expectedTensors } from "../models/weights.js";
 import { configFromHuggingFace } from "../models/config.js";
+import { loadCheckpoint } from "./checkpoint.js";
 import { parseTrainingConfig, type TrainingConfig } from "./config.js";
 import { train, type TrainResult } from "./train.js";
 
@@ -98,7 +99,7 @@ async function setUp(): Promise<Setup> {
         output: join(folder, "adapter"),
         backend: "cpu",
         steps: 4,
-        lora: { rank: 2, alpha: 4 },
+        lora: { rank: 3, alpha: 4 },
         data: { tokensPerBatch: 512, taskWeights: { error_resolution: 0, qa: 0, function_documentation: 0 } },
         evaluation: { rowsPerTask: 0 },
         ...overrides,
@@ -212,6 +213,14 @@ describe("a run is resumed to the bits of an unbroken one", () => {
     const resumed = await train(moved, { engine, resume: broken.checkpoint! });
     expect(adapter(folder, "elsewhere").equals(adapter(folder, "whole"))).toBe(true);
     expect(resumed).toMatchObject({ run: broken.run, contents: broken.contents, shares: unbroken.shares });
+  });
+
+  it("from a checkpoint that holds the parameters and nothing of how they lie on a device", async () => {
+    const { broken } = await setUp();
+    const { params, m, v } = await loadCheckpoint(broken.checkpoint!);
+    // Two layers: A and B of q, k, v at (3 * 3, 32) and (64, 3), of o at (3, 32) and (32, 3).
+    const size = 2 * (3 * 3 * 32 + 64 * 3 + 3 * 32 + 32 * 3);
+    expect([params.length, m.length, v.length]).toEqual([size, size, size]);
   });
 
   it("beside another run in the same output, neither losing anything", async () => {

@@ -292,11 +292,13 @@ class Run {
   ): Promise<TrainResult> {
     const { config, events } = this;
     const { loader, plan, contents } = this.preparation;
+    const { layout } = adapter;
     events.onPlan?.(plan);
     if (resumed !== undefined) {
       this.run = resumed.run;
-      adapter.load(resumed.params);
-      step.optimizer.restore(resumed);
+      const { params, m, v } = resumed;
+      adapter.load(layout.withGaps(params));
+      step.optimizer.restore({ m: layout.withGaps(m), v: layout.withGaps(v) });
       loader.restore(resumed.loader);
       this.records.push(...resumed.records);
     }
@@ -315,9 +317,9 @@ class Run {
         step: done,
         config,
         contents,
-        params,
-        m,
-        v,
+        params: layout.withoutGaps(params),
+        m: layout.withoutGaps(m),
+        v: layout.withoutGaps(v),
         loader: loader.state(),
         records: this.records,
         before,

@@ -7,7 +7,7 @@ import { hashUniform } from "./hash-init.js";
 
 export async function writeIbertAdapter(folder: string, model: ModelConfig): Promise<void> {
   const layout = new LoraLayout(model, { rank: 3, alpha: 5, targets: LINEAR_MODULES });
-  const values = hashUniform(1, layout.size, 0.5);
+  const values = layout.withGaps(hashUniform(1, layout.storedSize, 0.5));
   await saveAdapter(folder, layout, values, {
     baseModel: "tiny-llama",
     sidecar: {
