@@ -42,6 +42,9 @@ const HUGGING_FACE: Readonly<Record<string, Neutral>> = {
   // Layers of other kinds
   hidden_act: among("silu", "swish"),
   hidden_activation: among("silu", "swish"),
+  activation_function: among("silu", "swish"),
+  is_causal: (value) => value === true,
+  is_encoder_decoder: off,
   num_experts: off,
   num_local_experts: off,
   n_routed_experts: off,
@@ -148,19 +151,19 @@ export function refuseHuggingFaceKeys(keys: Keys, context: Context, path: string
   // A key that nobody here knows, of a name that speaks of the arithmetic, is not passed over.
   for (const [key, value] of Object.entries(keys)) {
     if (key in HUGGING_FACE || HARMLESS.has(key) || !speaksOfArithmetic(key)) continue;
-    if (isOff(value) || isObject(value) || Array.isArray(value)) continue;
+    if (isOff(value)) continue;
     throw unsupported(path, key, value);
   }
 }
 
-/** Null, false, 0 and 1 switch nothing on or multiply by nothing. A text names a choice that is judged elsewhere. */
-const isOff = (value: Value): boolean =>
-  value === undefined ||
-  value === null ||
-  value === false ||
-  value === 0 ||
-  value === 1 ||
-  typeof value === "string";
+/**
+ * Null, false, 0 and 1 switch nothing on or multiply by nothing, and so do lists and mappings of nothing else. A text names
+ * a choice that is judged elsewhere.
+ */
+function isOff(value: Value): boolean {
+  if (typeof value === "object" && value !== null) return Object.values(value).every(isOff);
+  return [undefined, null, false, 0, 1].includes(value as null) || typeof value === "string";
+}
 
 /**
  * RoPE's base in any of the spellings: `rope_theta` beside `rope_scaling`, or both in `rope_parameters`, which may hold

@@ -71,6 +71,19 @@ const HuggingFaceConfig = z.looseObject({
 });
 
 /**
+ * Two keys with the defaults that transformers has for them where they are left out, which differ between the
+ * architectures; null is a key head for each head, and no window, in both.
+ */
+function withDefaults(hf: z.infer<typeof HuggingFaceConfig>): { kvHeads: number; window: number | null } {
+  const mistral = hf.model_type === "mistral";
+  const {
+    num_key_value_heads: kvHeads = mistral ? 8 : null,
+    sliding_window: window = mistral ? 4096 : null,
+  } = hf;
+  return { kvHeads: kvHeads ?? hf.num_attention_heads, window };
+}
+
+/**
  * The configuration in a Hugging Face folder's `config.json`.
  * @throws IBertError `model-config-invalid` naming the key, also where the model needs what ibert does not do.
  */
@@ -79,8 +92,9 @@ export function configFromHuggingFace(path: string): ModelConfig {
   if (hf.model_type !== "llama" && hf.model_type !== "mistral") {
     throw invalid(path, `model_type ${JSON.stringify(hf.model_type)} is not supported`);
   }
+  const { kvHeads, window } = withDefaults(hf);
   const headDim = hf.head_dim ?? hf.hidden_size / hf.num_attention_heads;
-  refuseHuggingFaceKeys(hf, { headDim, hiddenSize: hf.hidden_size, window: hf.sliding_window ?? null }, path);
+  refuseHuggingFaceKeys(hf, { headDim, hiddenSize: hf.hidden_size, window }, path);
   const theta = ropeTheta(hf, path);
   return parseNamed(
     ModelConfig,
@@ -91,13 +105,13 @@ export function configFromHuggingFace(path: string): ModelConfig {
       intermediateSize: hf.intermediate_size,
       layers: hf.num_hidden_layers,
       heads: hf.num_attention_heads,
-      kvHeads: hf.num_key_value_heads ?? hf.num_attention_heads,
+      kvHeads,
       headDim,
       ropeTheta: theta ?? 10_000,
       rmsNormEps: hf.rms_norm_eps,
       tieWordEmbeddings: hf.tie_word_embeddings,
       // Attention is never windowed here, so that a model trained with a window stays within it.
-      contextLength: Math.min(hf.max_position_embeddings, hf.sliding_window ?? Infinity),
+      contextLength: Math.min(hf.max_position_embeddings, window ?? Infinity),
       bosId: hf.bos_token_id ?? null,
       eosIds: [
         ...new Set([

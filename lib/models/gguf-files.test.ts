@@ -255,6 +255,12 @@ describe("GGUF", () => {
     });
   });
 
+  it.each(["m.gguf.part1of2", "m.gguf-split-a"])("is joined first where it is cut into %s", async (name) => {
+    const path = join(temporaryFolder(), name);
+    writeFileSync(path, "");
+    await refuses(path, { code: "base-unknown", names: [name, "a piece of a .gguf file", "cat "] });
+  });
+
   it("refuses one tensor under two names", async () => {
     const head = { name: "lm_head.weight", dtype: "F32" as const, shape: [1], data: new Uint8Array(4) };
     await refuses(write({}, [head]), { code: "weights-invalid", names: ["output.weight", "lm_head.weight"] });

@@ -126,6 +126,10 @@ describe("keys that change the numbers", () => {
     [{ attention_scale: 0.5 }, ["attention_scale 0.5"]],
     [{ mup_width_multiplier: 4 }, ["mup_width_multiplier 4"]],
     [{ use_scaled_rope: true }, ["use_scaled_rope true"]],
+    [{ rotary_scaling: { type: "yarn", factor: 4 } }, ["rotary_scaling", "yarn"]],
+    [{ residual_multipliers: [1, 0.5] }, ["residual_multipliers [1,0.5]"]],
+    [{ is_causal: false }, ["is_causal false"]],
+    [{ activation_function: "gelu" }, ['activation_function "gelu"']],
   ])("refuses %j", async (config, names) => {
     await check({ config }, { code: "model-config-invalid", names: ["config.json", ...names] });
   });
@@ -150,6 +154,9 @@ describe("keys that change the numbers", () => {
       attention_softmax_in_fp32: true,
       use_fused_rms_norm: true,
       mup_scale: 1,
+      attention_sinks: [],
+      moe_layers: { first: 0, names: ["none"] },
+      is_causal: true,
       norm_topk_prob: false,
     };
     await check({ config }, "ab");
@@ -225,6 +232,17 @@ describe("tensors", () => {
     expect(tensors).toBe(12);
     expect(await answer(output)).toBe("ab");
     expect(openWeights(await resolveSource(output)).remarks).toEqual([]);
+  });
+
+  it("a merge keeps the tokens that stand beside tokenizer.json", async () => {
+    const folder = temporaryFolder();
+    const base = join(folder, "base");
+    await writeChainModel(base, { files: { "added_tokens.json": '{"<col>": 300}' } });
+    const source = await resolveSource(base);
+    await writeSmallAdapter(join(folder, "adapter"), openWeights(source).config);
+    const output = join(folder, "merged");
+    await mergeAdapter({ source, adapter: join(folder, "adapter"), output });
+    expect(loadTokenizer(await resolveSource(output)).encode("a<col>")).toEqual([97, 300]);
   });
 
   it.each<[string, number[]]>([

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 
 import { cutAndSpell, keepPieces } from "./piece-cache.js";
+import type { PreTokenizer } from "./pre-tokenizer.js";
 
 const split = { type: "Split", pattern: { Regex: "x" }, behavior: "Isolated", invert: false };
 const bytes = { type: "ByteLevel", add_prefix_space: false, use_regex: false };
-const sequence = (...pretokenizers: { type: string }[]) => ({ type: "Sequence", pretokenizers });
+const sequence = (...pretokenizers: PreTokenizer[]): PreTokenizer => ({ type: "Sequence", pretokenizers });
 
 describe("cutAndSpell", () => {
   it("parts what cuts from what spells, however deep they stand", () => {
