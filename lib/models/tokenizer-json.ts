@@ -42,6 +42,7 @@ const TokenizerConfig = z.looseObject({
   bos_token: TokenName.nullish(),
   eos_token: TokenName.nullish(),
   add_bos_token: z.boolean().nullish().catch(undefined),
+  add_prefix_space: z.boolean().nullish().catch(undefined),
   // Training and generation need none, so that nothing in its place refuses a model.
   chat_template: z.unknown().optional(),
 });
@@ -177,6 +178,7 @@ export function tokenizerFromFolder(folder: string): Tokenizer {
   const config = parseNamed(TokenizerConfig, readJson(configPath), configPath);
   const json = withAddedTokens(parseNamed(TokenizerJson, readJson(path), path), folder);
   requireKnownFlags(json, path);
+  requireSamePrefix(json.pre_tokenizer?.add_prefix_space, config.add_prefix_space, path, configPath);
   const idOf = (content: string): number | undefined =>
     json.added_tokens.find((token) => token.content === content)?.id ?? json.model.vocab[content];
   const mapped = specialTokensMap(folder);
@@ -204,6 +206,16 @@ export function tokenizerFromFolder(folder: string): Tokenizer {
     addBos: bosId !== null && (config.add_bos_token ?? start !== undefined),
     chatTemplate: existsSync(templatePath) ? readText(templatePath) : defaultTemplate(config.chat_template),
   });
+}
+
+/** Whether a space is put before a text stands in two files, and programs differ in which they go by. */
+function requireSamePrefix(cut: unknown, config: unknown, path: string, configPath: string): void {
+  if (typeof cut !== "boolean" || typeof config !== "boolean" || cut === config) return;
+  throw new IBertError(
+    "tokenizer-unsupported",
+    `${configPath}: add_prefix_space is ${config}, but ${cut} in the pre_tokenizer of ${path}`,
+    { hint: "Keep the one that the model was trained with, in both files." },
+  );
 }
 
 const NO_FLAGS = { single_word: false, lstrip: false, rstrip: false, normalized: true, special: false };
