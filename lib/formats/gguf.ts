@@ -200,9 +200,32 @@ function requireWhole(path: string, metadata: ReadonlyMap<string, GgufValue>): v
   throw new IBertError(
     "gguf-split",
     `${path}: this is ${part} of a split model (split.count), and parts are not read`,
-    {
-      hint: "Join them with llama.cpp: llama-gguf-split --merge FIRST_PART WHOLE.gguf",
-    },
+    { hint: JOIN },
+  );
+}
+
+const JOIN = "Join them with llama.cpp: llama-gguf-split --merge FIRST_PART WHOLE.gguf";
+const FAULTS_OF_PARTS = new Set<string>([
+  "file-truncated",
+  "gguf-invalid",
+  "gguf-metadata",
+  "weights-invalid",
+]);
+const NAME_OF_PART = /-(\d+)-of-(\d+)\.gguf$/i;
+
+/**
+ * What a fault of a file comes to that is by its name one of several parts, though no metadata says so: a part lacks what
+ * the others hold. A whole file may have such a name, so that it alone refuses nothing.
+ */
+export function asPart(path: string, fault: unknown): unknown {
+  const [, number, count] = (NAME_OF_PART.exec(path) ?? []).map(Number);
+  if (number === undefined || count === undefined || count <= 1) return fault;
+  if (!(fault instanceof IBertError) || !FAULTS_OF_PARTS.has(fault.code)) return fault;
+  const [reason] = fault.message.split("\n");
+  return new IBertError(
+    "gguf-split",
+    `${path}: by its name this is part ${number} of ${count} of a split model, and parts are not read (${reason})`,
+    { hint: JOIN, cause: fault },
   );
 }
 

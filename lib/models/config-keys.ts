@@ -8,37 +8,43 @@ type Value = unknown;
 type Keys = Readonly<Record<string, Value>>;
 
 /** What a value is held against: the model's other keys. */
-interface Context {
+export interface Context {
   headDim: number;
+  hiddenSize: number;
+  /** Positions that attention sees; null for all. The context never exceeds them (`ModelConfig.contextLength`). */
+  window: number | null;
 }
 
 /** Whether a value leaves the numbers as they are. */
-type Neutral = (value: Value, context: Context) => boolean;
+export type Neutral = (value: Value, context: Context) => boolean;
 
 const isObject = (value: Value): value is Keys =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isClose = (value: Value, wanted: number): boolean =>
   typeof value === "number" && Math.abs(value - wanted) <= 1e-6 * Math.abs(wanted);
 
-const off: Neutral = (value) => value === false || value === 0;
-const one: Neutral = (value) => value === 1;
+export const off: Neutral = (value) => value === false || value === 0;
+export const one: Neutral = (value) => value === 1;
 const none: Neutral = (value) => value === false || (isObject(value) && Object.keys(value).length === 0);
 const every =
-  (wanted: (element: Value) => boolean): Neutral =>
-  (value) =>
-    Array.isArray(value) && value.every(wanted);
-const among =
+  (wanted: (element: Value, context: Context) => boolean): Neutral =>
+  (value, context) =>
+    Array.isArray(value) && value.every((element) => wanted(element, context));
+export const among =
   (...words: string[]): Neutral =>
   (value) =>
     words.includes(value as string);
-const wholeHead: Neutral = (value, { headDim }) => value === headDim;
-const headScale: Neutral = (value, { headDim }) => isClose(value, 1 / Math.sqrt(headDim));
+export const wholeHead: Neutral = (value, { headDim }) => value === headDim;
+export const headScale: Neutral = (value, { headDim }) => isClose(value, 1 / Math.sqrt(headDim));
 
 /** `config.json`, in the spellings of transformers' models and of MLX. */
 const HUGGING_FACE: Readonly<Record<string, Neutral>> = {
   // Layers of other kinds
   hidden_act: among("silu", "swish"),
   hidden_activation: among("silu", "swish"),
+  activation_function: among("silu", "swish"),
+  is_causal: (value) => value === true,
+  is_encoder_decoder: off,
   num_experts: off,
   num_local_experts: off,
   n_routed_experts: off,
@@ -58,7 +64,10 @@ const HUGGING_FACE: Readonly<Record<string, Neutral>> = {
   use_bias: off,
   lm_head_bias: off,
   // Attention
-  layer_types: every((type) => type === "full_attention"),
+  // A text never grows beyond the window, so that a windowed layer sees all of it.
+  layer_types: every(
+    (type, { window }) => type === "full_attention" || (type === "sliding_attention" && window !== null),
+  ),
   attention_chunk_size: off,
   attention_multiplier: headScale,
   attn_logit_softcapping: off,
@@ -93,28 +102,6 @@ const HUGGING_FACE: Readonly<Record<string, Neutral>> = {
   quantization_config: none,
 };
 
-/** GGUF metadata, below the architecture's name. */
-const GGUF: Readonly<Record<string, Neutral>> = {
-  "attention.causal": (value) => value === true,
-  "attention.clamp_kqv": off,
-  "attention.key_length": wholeHead,
-  "attention.max_alibi_bias": off,
-  "attention.scale": headScale,
-  "attention.value_length": wholeHead,
-  attn_logit_softcapping: off,
-  embedding_scale: one,
-  expert_count: off,
-  expert_used_count: off,
-  final_logit_softcapping: off,
-  logit_scale: one,
-  residual_scale: one,
-  "rope.dimension_count": wholeHead,
-  "rope.scale_linear": one,
-  "rope.scaling.attn_factor": one,
-  "rope.scaling.factor": one,
-  use_parallel_residual: off,
-};
-
 /** Keys that say how the model came to be, or how others run it, though their names sound otherwise. */
 const HARMLESS = new Set(
   `attention_dropout attn_dropout attn_implementation _attn_implementation _attn_implementation_autoset attention_probs_dropout_prob
@@ -140,11 +127,14 @@ const HINTS: Readonly<Record<string, string>> = {
 const OTHERWISE =
   "The model would load and answer wrongly: ibert runs plain decoders of the Llama and Mistral architectures.";
 
-function unsupported(path: string, key: string, value: Value): IBertError {
+/** Whether a key's name stands for a part of a decoder's arithmetic. */
+export const speaksOfArithmetic = (key: string): boolean => ARITHMETIC.test(key) && !HOW.test(key);
+
+export function unsupported(path: string, key: string, value: Value, hint?: string): IBertError {
   const text = JSON.stringify(value) ?? "";
   const shown = text.length > 80 ? `${text.slice(0, 77)}...` : text;
   return new IBertError("model-config-invalid", `${path}: ${key} ${shown} is not supported`, {
-    hint: HINTS[key] ?? OTHERWISE,
+    hint: hint ?? HINTS[key] ?? OTHERWISE,
   });
 }
 
@@ -160,33 +150,19 @@ export function refuseHuggingFaceKeys(keys: Keys, context: Context, path: string
   }
   // A key that nobody here knows, of a name that speaks of the arithmetic, is not passed over.
   for (const [key, value] of Object.entries(keys)) {
-    if (key in HUGGING_FACE || HARMLESS.has(key) || !ARITHMETIC.test(key) || HOW.test(key)) continue;
-    if (isOff(value) || isObject(value) || Array.isArray(value)) continue;
+    if (key in HUGGING_FACE || HARMLESS.has(key) || !speaksOfArithmetic(key)) continue;
+    if (isOff(value)) continue;
     throw unsupported(path, key, value);
   }
 }
 
-/** Null, false, 0 and 1 switch nothing on or multiply by nothing. A text names a choice that is judged elsewhere. */
-const isOff = (value: Value): boolean =>
-  value === undefined ||
-  value === null ||
-  value === false ||
-  value === 0 ||
-  value === 1 ||
-  typeof value === "string";
-
-/** As `refuseHuggingFaceKeys`, for the metadata of a GGUF. */
-export function refuseGgufKeys(
-  metadata: ReadonlyMap<string, Value>,
-  architecture: string,
-  context: Context,
-  path: string,
-): void {
-  for (const [name, neutral] of Object.entries(GGUF)) {
-    const key = `${architecture}.${name}`;
-    const value = metadata.get(key);
-    if (value !== undefined && !neutral(value, context)) throw unsupported(path, key, value);
-  }
+/**
+ * Null, false, 0 and 1 switch nothing on or multiply by nothing, and so do lists and mappings of nothing else. A text names
+ * a choice that is judged elsewhere.
+ */
+function isOff(value: Value): boolean {
+  if (typeof value === "object" && value !== null) return Object.values(value).every(isOff);
+  return [undefined, null, false, 0, 1].includes(value as null) || typeof value === "string";
 }
 
 /**

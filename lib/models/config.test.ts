@@ -48,6 +48,18 @@ describe("configFromHuggingFace", () => {
     expect(configFromHuggingFace(TINY)).toEqual(TINY_CONFIG);
   });
 
+  it("gives keys that are left out the defaults of transformers' Mistral", () => {
+    const bare = { num_key_value_heads: undefined, sliding_window: undefined };
+    const mistral = { model_type: "mistral", num_attention_heads: 16, max_position_embeddings: 32768 };
+    const read = (change: object) => {
+      const { kvHeads, contextLength } = configFromHuggingFace(changed({ ...mistral, ...bare, ...change }));
+      return [kvHeads, contextLength];
+    };
+    expect(read({})).toEqual([8, 4096]);
+    expect(read({ num_key_value_heads: null, sliding_window: null })).toEqual([16, 32768]);
+    expect(read({ model_type: "llama" })).toEqual([16, 32768]);
+  });
+
   it("reads the keys of older files", () => {
     const path = changed({
       model_type: "mistral",

@@ -5,8 +5,9 @@ import { GgufMetadata } from "../formats/gguf-metadata.js";
 import { readRangeSync } from "../formats/file.js";
 import type { Gguf } from "../formats/gguf.js";
 import { readJson } from "../formats/json.js";
-import { refuseGgufKeys, refuseHuggingFaceKeys, ropeTheta } from "./config-keys.js";
+import { refuseHuggingFaceKeys, ropeTheta } from "./config-keys.js";
 import { generationEnds, idsIn } from "./ends.js";
+import { refuseGgufKeys, refuseOtherKinds } from "./gguf-keys.js";
 
 const Size = z.int().positive();
 
@@ -62,12 +63,25 @@ const HuggingFaceConfig = z.looseObject({
   head_dim: Size.nullish(),
   rms_norm_eps: z.number().default(1e-6),
   max_position_embeddings: Size,
-  sliding_window: z.number().nullish(),
+  sliding_window: Size.nullish(),
   tie_word_embeddings: z.boolean().default(false),
   bos_token_id: z.int().nullish(),
   eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
   text_config: z.looseObject({ eos_token_id: z.unknown().optional() }).nullish().catch(undefined),
 });
+
+/**
+ * Two keys with the defaults that transformers has for them where they are left out, which differ between the
+ * architectures; null is a key head for each head, and no window, in both.
+ */
+function withDefaults(hf: z.infer<typeof HuggingFaceConfig>): { kvHeads: number; window: number | null } {
+  const mistral = hf.model_type === "mistral";
+  const {
+    num_key_value_heads: kvHeads = mistral ? 8 : null,
+    sliding_window: window = mistral ? 4096 : null,
+  } = hf;
+  return { kvHeads: kvHeads ?? hf.num_attention_heads, window };
+}
 
 /**
  * The configuration in a Hugging Face folder's `config.json`.
@@ -78,8 +92,9 @@ export function configFromHuggingFace(path: string): ModelConfig {
   if (hf.model_type !== "llama" && hf.model_type !== "mistral") {
     throw invalid(path, `model_type ${JSON.stringify(hf.model_type)} is not supported`);
   }
+  const { kvHeads, window } = withDefaults(hf);
   const headDim = hf.head_dim ?? hf.hidden_size / hf.num_attention_heads;
-  refuseHuggingFaceKeys(hf, { headDim }, path);
+  refuseHuggingFaceKeys(hf, { headDim, hiddenSize: hf.hidden_size, window }, path);
   const theta = ropeTheta(hf, path);
   return parseNamed(
     ModelConfig,
@@ -90,13 +105,13 @@ export function configFromHuggingFace(path: string): ModelConfig {
       intermediateSize: hf.intermediate_size,
       layers: hf.num_hidden_layers,
       heads: hf.num_attention_heads,
-      kvHeads: hf.num_key_value_heads ?? hf.num_attention_heads,
+      kvHeads,
       headDim,
       ropeTheta: theta ?? 10_000,
       rmsNormEps: hf.rms_norm_eps,
       tieWordEmbeddings: hf.tie_word_embeddings,
       // Attention is never windowed here, so that a model trained with a window stays within it.
-      contextLength: Math.min(hf.max_position_embeddings, hf.sliding_window ?? Infinity),
+      contextLength: Math.min(hf.max_position_embeddings, window ?? Infinity),
       bosId: hf.bos_token_id ?? null,
       eosIds: [
         ...new Set([
@@ -117,6 +132,7 @@ export function configFromHuggingFace(path: string): ModelConfig {
 export function configFromGguf(gguf: Gguf): ModelConfig {
   const { path } = gguf;
   const metadata = new GgufMetadata(gguf);
+  refuseOtherKinds(gguf.metadata, path);
   const architecture = metadata.requireString("general.architecture");
   if (architecture !== "llama")
     throw invalid(path, `general.architecture ${JSON.stringify(architecture)} is not supported`);
@@ -127,7 +143,9 @@ export function configFromGguf(gguf: Gguf): ModelConfig {
   const hiddenSize = metadata.requireNumber("llama.embedding_length");
   const heads = metadata.requireNumber("llama.attention.head_count");
   const headDim = metadata.number("llama.attention.key_length") ?? hiddenSize / heads;
-  refuseGgufKeys(gguf.metadata, architecture, { headDim }, path);
+  // 0 stands for none.
+  const window = metadata.number("llama.attention.sliding_window") || null;
+  refuseGgufKeys(gguf.metadata, architecture, { headDim, hiddenSize, window }, path);
   const eos = [
     metadata.requireNumber("tokenizer.ggml.eos_token_id"),
     metadata.number("tokenizer.ggml.eot_token_id"),
@@ -148,10 +166,7 @@ export function configFromGguf(gguf: Gguf): ModelConfig {
       ropeTheta: metadata.number("llama.rope.freq_base") ?? 10_000,
       rmsNormEps: shortestDecimal(metadata.requireNumber("llama.attention.layer_norm_rms_epsilon")),
       tieWordEmbeddings: !gguf.tensors.has("output.weight"),
-      contextLength: Math.min(
-        metadata.requireNumber("llama.context_length"),
-        metadata.number("llama.attention.sliding_window") || Infinity,
-      ),
+      contextLength: Math.min(metadata.requireNumber("llama.context_length"), window ?? Infinity),
       bosId: metadata.number("tokenizer.ggml.bos_token_id") ?? null,
       eosIds: [...new Set(eos.filter((id) => id !== undefined))],
     },

@@ -15,7 +15,7 @@ export interface HubOptions {
 
 /** What is fetched of a model repository; other exports of the same weights are left where they are. */
 const WANTED =
-  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|tekken)\.json$|^chat_template\.jinja$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$/;
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|tekken)\.json$|^chat_template\.jinja$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$/;
 
 /**
  * Fetches a model of the Hugging Face hub into `folder` and returns the model's folder. A revision that was fetched

@@ -48,6 +48,7 @@ const FILES_OF_A_MODEL = [
   "tokenizer.json",
   "tokenizer_config.json",
   "special_tokens_map.json",
+  "added_tokens.json",
   "chat_template.jinja",
   "tekken.json",
 ];

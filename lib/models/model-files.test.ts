@@ -2,14 +2,14 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { tokenizeRow } from "../data/segments.js";
 import { currentDirectory } from "../formats/atomic.js";
 import { readJson } from "../formats/json.js";
 import type { TensorToWrite } from "../formats/safetensors-writer.js";
-import { encodeGguf, type TensorToStore, type TypedValue } from "../formats/testing/gguf-writer.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
+import { floatToBf16 } from "../runtime/bf16.js";
 import { readAdapter } from "./adapter-file.js";
 import { loadTokenizer } from "./load-tokenizer.js";
 import { mergeAdapter } from "./merge.js";
@@ -17,15 +17,21 @@ import { resolveSource } from "./sources.js";
 import {
   CHAIN_CONFIG,
   chainHead,
-  chainTensors,
   FIRST_END,
   LAST_END,
   writeChainModel,
   type ChainModel,
 } from "./testing/chain-model.js";
 import { answer, check, refuses, type Refusal } from "./testing/chain-checks.js";
-import { byteTokenizer, writeSmallAdapter } from "./testing/small-model.js";
+import { writeSmallAdapter } from "./testing/small-model.js";
 import { openWeights } from "./weights.js";
+
+/** Half precision of a number below 65504, rounded to the nearest. */
+function toHalf(value: number): number {
+  const exponent = Math.max(-14, Math.floor(Math.log2(value)));
+  const fraction = Math.round(value / 2 ** (exponent - 10));
+  return exponent === -14 && fraction < 1024 ? fraction : fraction - 1024 + ((exponent + 15) << 10);
+}
 
 const WHOLE = `ab</s>cd`;
 
@@ -111,6 +117,8 @@ describe("keys that change the numbers", () => {
     [{ quantization_config: { quant_method: "awq", bits: 4 } }, ["quantization_config", "awq"]],
     [{ quantization: { group_size: 64, bits: 4 } }, ["quantization", "MLX"]],
     [{ layer_types: ["sliding_attention"] }, ["layer_types", "sliding_attention"]],
+    [{ layer_types: ["chunked_attention"], sliding_window: 512 }, ["layer_types", "chunked_attention"]],
+    [{ sliding_window: 0 }, ["sliding_window"]],
     [{ no_rope_layers: [0] }, ["no_rope_layers"]],
     [{ use_qk_norm: true }, ["use_qk_norm"]],
     [{ pretraining_tp: 2 }, ["pretraining_tp 2"]],
@@ -118,6 +126,10 @@ describe("keys that change the numbers", () => {
     [{ attention_scale: 0.5 }, ["attention_scale 0.5"]],
     [{ mup_width_multiplier: 4 }, ["mup_width_multiplier 4"]],
     [{ use_scaled_rope: true }, ["use_scaled_rope true"]],
+    [{ rotary_scaling: { type: "yarn", factor: 4 } }, ["rotary_scaling", "yarn"]],
+    [{ residual_multipliers: [1, 0.5] }, ["residual_multipliers [1,0.5]"]],
+    [{ is_causal: false }, ["is_causal false"]],
+    [{ activation_function: "gelu" }, ['activation_function "gelu"']],
   ])("refuses %j", async (config, names) => {
     await check({ config }, { code: "model-config-invalid", names: ["config.json", ...names] });
   });
@@ -142,9 +154,20 @@ describe("keys that change the numbers", () => {
       attention_softmax_in_fp32: true,
       use_fused_rms_norm: true,
       mup_scale: 1,
+      attention_sinks: [],
+      moe_layers: { first: 0, names: ["none"] },
+      is_causal: true,
       norm_topk_prob: false,
     };
     await check({ config }, "ab");
+  });
+
+  it.each([512, 1024, 128])("takes windowed layers: no text outgrows a window of %d", async (window) => {
+    const config = { layer_types: ["sliding_attention"], sliding_window: window };
+    await check({ config }, "ab");
+    const folder = temporaryFolder();
+    await writeChainModel(folder, { config });
+    expect(openWeights(await resolveSource(folder)).config.contextLength).toBe(Math.min(window, 512));
   });
 });
 
@@ -166,6 +189,20 @@ describe("tensors", () => {
     await writeChainModel(folder, { config: { tie_word_embeddings: true } });
     const source = await resolveSource(folder);
     expect(openWeights(source).remarks).toEqual([expect.stringContaining("lm_head.weight")]);
+  });
+
+  it("which is a warning where the model is loaded, once", async () => {
+    const warning = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
+    const folder = temporaryFolder();
+    await writeChainModel(folder, { config: { tie_word_embeddings: true } });
+    for (let i = 0; i < 2; i++) await answer(folder);
+    expect(warning.mock.calls).toEqual([
+      [
+        expect.stringContaining(`${folder}: the configuration ties`),
+        { type: "IBertWarning", code: "IBERT_MODEL" },
+      ],
+    ]);
+    warning.mockRestore();
   });
 
   it("a tied head without a tensor, or with the embedding's, is the embedding", async () => {
@@ -197,6 +234,17 @@ describe("tensors", () => {
     expect(openWeights(await resolveSource(output)).remarks).toEqual([]);
   });
 
+  it("a merge keeps the tokens that stand beside tokenizer.json", async () => {
+    const folder = temporaryFolder();
+    const base = join(folder, "base");
+    await writeChainModel(base, { files: { "added_tokens.json": '{"<col>": 300}' } });
+    const source = await resolveSource(base);
+    await writeSmallAdapter(join(folder, "adapter"), openWeights(source).config);
+    const output = join(folder, "merged");
+    await mergeAdapter({ source, adapter: join(folder, "adapter"), output });
+    expect(loadTokenizer(await resolveSource(output)).encode("a<col>")).toEqual([97, 300]);
+  });
+
   it.each<[string, number[]]>([
     ["model.layers.0.self_attn.q_proj.bias", [320]],
     ["model.layers.0.self_attn.q_norm.weight", [64]],
@@ -208,8 +256,51 @@ describe("tensors", () => {
     await check({ tensors: extra(name, shape) }, { code: "weights-invalid", names: [name, "unexpected"] });
   });
 
-  it("passes over frequencies that follow from the configuration", async () => {
-    await check({ tensors: extra("model.layers.0.self_attn.rotary_emb.inv_freq", [32]) }, "ab");
+  it("refuses divisors of frequencies, which only a GGUF has", async () => {
+    await check(
+      { tensors: extra("rope_freqs.weight", [32]) },
+      { code: "weights-invalid", names: ["rope_freqs.weight", "unexpected"] },
+    );
+  });
+
+  describe("frequencies of positions", () => {
+    const name = "model.layers.0.self_attn.rotary_emb.inv_freq";
+    const computed = (theta: number, factor = 1): Float32Array =>
+      Float32Array.from({ length: 32 }, (_, i) => theta ** (-i / 32) / factor);
+    const stored =
+      (data: Float32Array | Uint8Array, dtype: "F32" | "F16" | "BF16" | "F64" | "I64" = "F32") =>
+      (tensors: Map<string, TensorToWrite>): void => {
+        const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+        const shape = [bytes.length / { F16: 2, BF16: 2, F32: 4, F64: 8, I64: 8 }[dtype]];
+        tensors.set(name, { dtype, shape, data: dtype === "F32" ? data : bytes });
+      };
+    const bytesOf = (values: Float64Array | Uint16Array): Uint8Array => new Uint8Array(values.buffer);
+
+    it.each<[string, ChainModel]>([
+      ["as computed", { tensors: stored(computed(1e4)) }],
+      ["in double precision", { tensors: stored(bytesOf(Float64Array.from(computed(1e4))), "F64") }],
+      ["rounded to bf16", { tensors: stored(bytesOf(floatToBf16(computed(1e4))), "BF16") }],
+      [
+        "rounded to half precision, where the last are subnormal",
+        {
+          config: { rope_theta: 1e6 },
+          tensors: stored(bytesOf(Uint16Array.from(computed(1e6), toHalf)), "F16"),
+        },
+      ],
+    ])("passes over those that are %s", async (_, model) => {
+      await check(model, "ab");
+    });
+
+    it.each<[string, ChainModel, string]>([
+      ["of another base", { tensors: stored(computed(5e5)) }, "where rope_theta 10000 makes 0.7498942"],
+      ["of stretched positions", { tensors: stored(computed(1e4, 4)) }, "0.25 at 0"],
+      ["of one layer alone", { tensors: stored(computed(1e4).with(31, 0)) }, "0 at 31"],
+      ["that are no number", { tensors: stored(computed(1e4).with(3, NaN)) }, "NaN at 3"],
+      ["of another head", { tensors: stored(computed(1e4).slice(1)) }, "(31)"],
+      ["in whole numbers", { tensors: stored(bytesOf(new Float64Array(32)), "I64") }, "I64"],
+    ])("refuses those %s", async (_, model, part) => {
+      await check(model, { code: "weights-invalid", names: [name, part] });
+    });
   });
 
   it("names a missing head", async () => {
@@ -347,118 +438,5 @@ describe("adapters", () => {
     const path = join(await currentDirectory(join(folder, "adapter")), "adapter_config.json");
     writeFileSync(path, JSON.stringify({ ...(readJson(path) as object), target_modules }));
     await expect(readAdapter(config, join(folder, "adapter"))).rejects.toThrow(message);
-  });
-});
-
-describe("GGUF", () => {
-  const u32 = (value: number): TypedValue => ({ type: "u32", value });
-  const text = (value: string): TypedValue => ({ type: "string", value });
-  const list = (value: string[]): TypedValue => ({ type: "array", of: "string", value });
-  const NAMES: [RegExp, string][] = [
-    [/^model\.embed_tokens/, "token_embd"],
-    [/^model\.norm/, "output_norm"],
-    [/^lm_head/, "output"],
-    [/^model\.layers/, "blk"],
-    [/self_attn\.o_proj/, "attn_output"],
-    [/self_attn\.([qkv])_proj/, "attn_$1"],
-    [/input_layernorm/, "attn_norm"],
-    [/post_attention_layernorm/, "ffn_norm"],
-    [/mlp\.(gate|up|down)_proj/, "ffn_$1"],
-  ];
-
-  /** The chain model as a GGUF; undefined takes a key out. */
-  function write(change: Record<string, TypedValue | undefined>, more: TensorToStore[] = []): string {
-    const { vocab } = byteTokenizer().model as { vocab: Record<string, number> };
-    const metadata: Record<string, TypedValue | undefined> = {
-      "general.architecture": text("llama"),
-      "llama.block_count": u32(1),
-      "llama.context_length": u32(512),
-      "llama.embedding_length": u32(320),
-      "llama.feed_forward_length": u32(64),
-      "llama.attention.head_count": u32(5),
-      "llama.attention.head_count_kv": u32(5),
-      "llama.attention.layer_norm_rms_epsilon": { type: "f32", value: 1e-5 },
-      "tokenizer.ggml.model": text("gpt2"),
-      "tokenizer.ggml.pre": text("gpt-2"),
-      "tokenizer.ggml.tokens": list([...Object.keys(vocab), "<s>", "</s>"]),
-      "tokenizer.ggml.token_type": { type: "array", of: "i32", value: [...Array<number>(256).fill(1), 3, 3] },
-      "tokenizer.ggml.merges": list([]),
-      "tokenizer.ggml.eos_token_id": u32(LAST_END),
-      ...change,
-    };
-    const entries = Object.entries(metadata).filter(([, value]) => value !== undefined);
-    const tensors = [...chainTensors()].map(([name, { shape, data }]) => ({
-      name: NAMES.reduce((result, [from, to]) => result.replace(from, to), name),
-      dtype: "F32" as const,
-      shape,
-      data: new Uint8Array((data as Float32Array).buffer),
-    }));
-    const path = join(temporaryFolder(), "model.gguf");
-    writeFileSync(
-      path,
-      encodeGguf({ metadata: entries as [string, TypedValue][], tensors: [...tensors, ...more] }),
-    );
-    return path;
-  }
-  const frequencies = (value: number): TensorToStore => ({
-    name: "rope_freqs.weight",
-    dtype: "F32",
-    shape: [32],
-    data: new Uint8Array(new Float32Array(32).fill(value).buffer),
-  });
-
-  it.each<[string, Record<string, TypedValue | undefined>, string, TensorToStore[]?]>([
-    ["eos alone", {}, WHOLE],
-    ["eot", { "tokenizer.ggml.eot_token_id": u32(FIRST_END) }, "ab"],
-    ["eom", { "tokenizer.ggml.eom_token_id": u32(FIRST_END) }, "ab"],
-    ["one part of one", { "split.count": { type: "u16", value: 1 } }, WHOLE],
-    ["an odd chat template", { "tokenizer.chat_template": u32(1) }, WHOLE],
-    ["frequencies divided by 1", {}, WHOLE, [frequencies(1)]],
-    ["no scaling", { "llama.rope.scaling.type": text("none") }, WHOLE],
-  ])("answers with %s", async (_, change, expected, more) => {
-    expect(await answer(write(change, more))).toBe(expected);
-  });
-
-  it.each<[string, Record<string, TypedValue>, Refusal, TensorToStore[]?]>([
-    [
-      "a part of two",
-      { "split.count": { type: "u16", value: 2 }, "split.no": { type: "u16", value: 0 } },
-      { code: "gguf-split", names: ["part 1 of 2", "llama-gguf-split --merge"] },
-    ],
-    [
-      "Tekken",
-      { "tokenizer.ggml.pre": text("tekken") },
-      { code: "tokenizer-unsupported", names: ['"tekken"', "tekken.json"] },
-    ],
-    ["yarn", { "llama.rope.scaling.type": text("yarn") }, { code: "model-config-invalid", names: ["yarn"] }],
-    [
-      "a factor without a type",
-      { "llama.rope.scaling.factor": { type: "f32", value: 4 } },
-      { code: "model-config-invalid", names: ["llama.rope.scaling.factor 4"] },
-    ],
-    [
-      "an older spelling",
-      { "llama.rope.scale_linear": { type: "f32", value: 4 } },
-      { code: "model-config-invalid", names: ["llama.rope.scale_linear 4"] },
-    ],
-    [
-      "scaled frequencies",
-      {},
-      { code: "model-config-invalid", names: ["rope_freqs.weight"] },
-      [frequencies(8)],
-    ],
-    [
-      "a bias",
-      {},
-      { code: "weights-invalid", names: ["blk.0.attn_q.bias", "unexpected"] },
-      [{ name: "blk.0.attn_q.bias", dtype: "F32", shape: [320], data: new Uint8Array(1280) }],
-    ],
-    [
-      "a softcap",
-      { "llama.final_logit_softcapping": { type: "f32", value: 30 } },
-      { code: "model-config-invalid", names: ["llama.final_logit_softcapping 30"] },
-    ],
-  ])("refuses %s", async (_, change, expected, more) => {
-    await refuses(write(change, more), expected);
   });
 });

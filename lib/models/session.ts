@@ -39,7 +39,8 @@ export class ModelSession implements AsyncDisposable {
   ) {}
 
   /**
-   * Opens a base model; where that fails, nothing of it is left.
+   * Opens a base model; where that fails, nothing of it is left. What contradicts itself in its files, and what was made
+   * of it, is a warning (`process.emitWarning`, code IBERT_MODEL), once a process.
    * @throws IBertError when base or backend are not to be had, or the files are damaged.
    */
   static async open(options: SessionOptions): Promise<ModelSession> {
@@ -51,6 +52,7 @@ export class ModelSession implements AsyncDisposable {
     try {
       const source = await resolveSource(options.base);
       const model = openWeights(source);
+      warnOf(model.remarks);
       const tokenizer = options.tokenizer === true ? openTokenizer(source, model) : undefined;
       const weights = await loadDecoderWeights(device, model, options);
       return new ModelSession(device, source, model, weights, tokenizer);
@@ -93,6 +95,17 @@ export class ModelSession implements AsyncDisposable {
   /** Disposes of the session, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+}
+
+const warned = new Set<string>();
+
+/** What a user should know of the files, once a process: they load, but not as everybody would expect. */
+function warnOf(remarks: readonly string[]): void {
+  for (const remark of remarks) {
+    if (warned.has(remark)) continue;
+    warned.add(remark);
+    process.emitWarning(remark, { type: "IBertWarning", code: "IBERT_MODEL" });
   }
 }
 

@@ -121,6 +121,7 @@ describe("fetchHubModel", () => {
     "model.safetensors.index.json": "{}",
     "consolidated.safetensors": "the same weights once more",
     "tekken.json": "{}",
+    "added_tokens.json": "{}",
   };
 
   /** The hub as far as it is asked; counts the requests. */

@@ -83,7 +83,10 @@ function localSource(base: string): ModelSource {
     return { base, baseModel: path, format: "huggingface", path };
   }
   if (!path.endsWith(".gguf")) {
-    throw new IBertError("base-unknown", `${base}: the file is no .gguf file`, { hint: FORMS });
+    const piece = /\.gguf[.-](part|split)/i.test(path);
+    throw new IBertError("base-unknown", `${base}: the file is ${piece ? "a piece of a" : "no"} .gguf file`, {
+      hint: piece ? "Join the pieces in their order: cat NAME.gguf* > WHOLE.gguf" : FORMS,
+    });
   }
   return { base, baseModel: path, format: "gguf", path };
 }

@@ -108,3 +108,23 @@ describe("tokens that were added beside tokenizer.json", () => {
     );
   });
 });
+
+describe("a space before texts", () => {
+  const cut = (add_prefix_space: boolean) => (json: Record<string, unknown>) => {
+    json.pre_tokenizer = { type: "ByteLevel", add_prefix_space, trim_offsets: true, use_regex: true };
+  };
+
+  it.each([true, false])("is refused where two files differ about it", async (here) => {
+    await check(
+      { tokenizer: cut(here), tokenizerConfig: { add_prefix_space: !here } },
+      { code: "tokenizer-unsupported", names: ["tokenizer_config.json", `add_prefix_space is ${!here}`] },
+    );
+  });
+
+  it.each([false, null, undefined])(
+    "is none where tokenizer_config.json says %j too",
+    async (add_prefix_space) => {
+      await check({ tokenizer: cut(false), tokenizerConfig: { add_prefix_space } }, "ab");
+    },
+  );
+});

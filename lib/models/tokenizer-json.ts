@@ -9,14 +9,16 @@ import { readJson } from "../formats/json.js";
 import { readText } from "../formats/text.js";
 import { ChatTemplate } from "./chat-template.js";
 import { parseNamed } from "./config.js";
+import { cutAndSpell, keepPieces, type CachedParts } from "./piece-cache.js";
 import { asInRust } from "./pre-tokenizer.js";
 import { requireKnownFlags } from "./tokenizer-flags.js";
 import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, Tokenizer } from "./tokenizer.js";
 
-/** The library's type declarations lack the extensions that Node's resolution wants, so this says what is used of it. */
-interface HubTokenizer {
-  /** Vocabulary and merges: most of what a tokenizer holds, and of the time that it takes to make one. */
-  model: object | null;
+/**
+ * The library's type declarations lack the extensions that Node's resolution wants, so this says what is used of it. Its
+ * model, vocabulary and merges, is most of what a tokenizer holds, and of the time that it takes to make one.
+ */
+interface HubTokenizer extends CachedParts {
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
   decode(
     ids: number[],
@@ -40,6 +42,7 @@ const TokenizerConfig = z.looseObject({
   bos_token: TokenName.nullish(),
   eos_token: TokenName.nullish(),
   add_bos_token: z.boolean().nullish().catch(undefined),
+  add_prefix_space: z.boolean().nullish().catch(undefined),
   // Training and generation need none, so that nothing in its place refuses a model.
   chat_template: z.unknown().optional(),
 });
@@ -55,6 +58,9 @@ export interface TokenizerSettings {
   chatTemplate: string | undefined;
 }
 
+/** In a model that another one stands in for. */
+const NO_TOKENS = { vocab: {}, merges: [] };
+
 /** A tokenizer over the JavaScript port of Hugging Face's library. Its two instances are made when first used. */
 export class JsonTokenizer implements Tokenizer {
   readonly vocabSize: number;
@@ -66,6 +72,8 @@ export class JsonTokenizer implements Tokenizer {
   /** Which ids are tokens: embeddings may have more rows. */
   readonly #known: Uint8Array;
   readonly #json: TokenizerJson;
+  /** The pre-tokenizer in two parts, where pieces are spelt each for itself. */
+  readonly #parts: ReturnType<typeof cutAndSpell>;
   readonly #settings: TokenizerSettings;
   #withSpecials: HubTokenizer | undefined;
   #plain: HubTokenizer | undefined;
@@ -73,6 +81,7 @@ export class JsonTokenizer implements Tokenizer {
 
   constructor(json: TokenizerJson, settings: TokenizerSettings) {
     this.#json = { ...json, pre_tokenizer: asInRust(json.pre_tokenizer, json.model) };
+    this.#parts = json.model.type === "BPE" ? cutAndSpell(this.#json.pre_tokenizer) : undefined;
     this.#settings = settings;
     this.bosId = settings.bosId;
     this.eosId = settings.eosId;
@@ -99,18 +108,33 @@ export class JsonTokenizer implements Tokenizer {
 
   /** Knows every added token; encodes and decodes. */
   #full(): HubTokenizer {
-    return (this.#withSpecials ??= this.#make(this.#json));
+    if (this.#withSpecials !== undefined) return this.#withSpecials;
+    const full = this.#make({ ...this.#json, pre_tokenizer: this.#parts?.cut ?? this.#json.pre_tokenizer });
+    if (this.#parts !== undefined) {
+      const { pre_tokenizer: spell } = this.#make({
+        ...this.#json,
+        added_tokens: [],
+        pre_tokenizer: this.#parts.spell,
+        model: { ...this.#json.model, ...NO_TOKENS },
+      });
+      if (full.model !== null && spell !== null) keepPieces(full.model, spell);
+    }
+    return (this.#withSpecials = full);
   }
 
   /** Knows the added tokens that are no special ones; encodes only. */
   #withoutSpecials(): HubTokenizer {
     if (this.#plain !== undefined) return this.#plain;
     const { model, added_tokens: all } = this.#json;
-    const json = { ...this.#json, added_tokens: all.filter(({ special }) => !special) };
+    const json = {
+      ...this.#json,
+      pre_tokenizer: this.#parts?.cut ?? this.#json.pre_tokenizer,
+      added_tokens: all.filter(({ special }) => !special),
+    };
     if (model.type !== "BPE") return (this.#plain = this.#make(json));
     // The two share one model.
     const full = this.#full();
-    this.#plain = this.#make({ ...json, model: { ...model, vocab: {}, merges: [] } });
+    this.#plain = this.#make({ ...json, model: { ...model, ...NO_TOKENS } });
     this.#plain.model = full.model;
     return this.#plain;
   }
@@ -154,6 +178,7 @@ export function tokenizerFromFolder(folder: string): Tokenizer {
   const config = parseNamed(TokenizerConfig, readJson(configPath), configPath);
   const json = withAddedTokens(parseNamed(TokenizerJson, readJson(path), path), folder);
   requireKnownFlags(json, path);
+  requireSamePrefix(json.pre_tokenizer?.add_prefix_space, config.add_prefix_space, path, configPath);
   const idOf = (content: string): number | undefined =>
     json.added_tokens.find((token) => token.content === content)?.id ?? json.model.vocab[content];
   const mapped = specialTokensMap(folder);
@@ -181,6 +206,16 @@ export function tokenizerFromFolder(folder: string): Tokenizer {
     addBos: bosId !== null && (config.add_bos_token ?? start !== undefined),
     chatTemplate: existsSync(templatePath) ? readText(templatePath) : defaultTemplate(config.chat_template),
   });
+}
+
+/** Whether a space is put before a text stands in two files, and programs differ in which they go by. */
+function requireSamePrefix(cut: unknown, config: unknown, path: string, configPath: string): void {
+  if (typeof cut !== "boolean" || typeof config !== "boolean" || cut === config) return;
+  throw new IBertError(
+    "tokenizer-unsupported",
+    `${configPath}: add_prefix_space is ${config}, but ${cut} in the pre_tokenizer of ${path}`,
+    { hint: "Keep the one that the model was trained with, in both files." },
+  );
 }
 
 const NO_FLAGS = { single_word: false, lstrip: false, rstrip: false, normalized: true, special: false };

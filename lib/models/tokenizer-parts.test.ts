@@ -71,7 +71,8 @@ describe("tokenizer.json", () => {
     const tokenizer = load(name);
     const { ids, decoded } = cases[name] as Golden["cases"][string];
     texts.forEach((text, i) => {
-      expect(tokenizer.encode(text), text).toEqual(ids[i]);
+      // The second time its pieces are known.
+      for (let time = 0; time < 2; time++) expect(tokenizer.encode(text), text).toEqual(ids[i]);
       expect(tokenizer.decode(ids[i] ?? []), text).toBe(decoded[i]);
     });
   });

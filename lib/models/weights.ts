@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { IBertError } from "../errors.js";
 import { BLOCK_DTYPES, formatShape, type DType } from "../formats/dtypes.js";
 import { readRange, readRangeSync, type ByteRange } from "../formats/file.js";
-import { openGguf } from "../formats/gguf.js";
+import { asPart, openGguf } from "../formats/gguf.js";
 import { llamaRowPermutation } from "../formats/llama-permutation.js";
 import { openSafetensorsFolder } from "../formats/safetensors.js";
 import { withSmallYoungGeneration } from "../runtime/memory.js";
 import { configFromGguf, configFromHuggingFace, type ModelConfig } from "./config.js";
+import { frequencyFault } from "./rotary-frequencies.js";
 import type { ModelSource } from "./sources.js";
 
 /** One weight of a model, wherever it lies. */
@@ -94,6 +95,9 @@ function invalid(path: string, message: string): IBertError {
   });
 }
 
+/** RoPE's frequencies, which old exports carry. */
+const FREQUENCIES = /(^|\.)rotary_emb\.inv_freq$/;
+
 /** Every expected tensor once, of its shape and of a type that holds weights; nothing else beside them. */
 function checkWeights(
   path: string,
@@ -116,23 +120,31 @@ function checkWeights(
     }
     checked.set(name, tensor);
   }
-  for (const name of stored.keys()) {
-    // A head that is not needed here repeats the embedding (`hasOwnHead`); old exports carry RoPE's frequencies, which
-    // follow from the config.
-    const redundant =
-      name === "lm_head.weight" || name === "rope_freqs.weight" || name.endsWith(".rotary_emb.inv_freq");
-    if (!checked.has(name) && !redundant) {
+  for (const [name, tensor] of stored) {
+    // A head that is not needed here repeats the embedding (`hasOwnHead`).
+    if (checked.has(name) || name === "lm_head.weight") continue;
+    if (!FREQUENCIES.test(name)) {
       throw invalid(path, `tensor ${name} is unexpected: no model of this configuration has it`);
     }
+    const fault = frequencyFault(tensor, config);
+    if (fault !== undefined) throw invalid(tensor.path, `tensor ${name} ${fault}`);
   }
   return checked;
 }
 
 function readGguf(path: string): { config: ModelConfig; stored: Map<string, StoredTensor> } {
   const gguf = withSmallYoungGeneration(() => openGguf(path));
+  const config = configFromGguf(gguf);
   const stored = new Map<string, StoredTensor>();
-  for (const tensor of gguf.tensors.values()) stored.set(huggingFaceName(tensor.name) ?? tensor.name, tensor);
-  return { config: configFromGguf(gguf), stored };
+  for (const tensor of gguf.tensors.values()) {
+    // Read with the configuration.
+    if (tensor.name === "rope_freqs.weight") continue;
+    const name = huggingFaceName(tensor.name) ?? tensor.name;
+    const other = stored.get(name);
+    if (other !== undefined) throw invalid(path, `tensors ${other.name} and ${tensor.name} are both ${name}`);
+    stored.set(name, tensor);
+  }
+  return { config, stored };
 }
 
 function readFolder(folder: string): { config: ModelConfig; stored: ReadonlyMap<string, StoredTensor> } {
@@ -178,6 +190,14 @@ function hasOwnHead(config: ModelConfig, stored: ReadonlyMap<string, StoredTenso
  * @throws IBertError naming the file, the tensor and, for a wrong shape, both shapes.
  */
 export function openWeights(source: ModelSource): ModelWeights {
+  try {
+    return checkedWeights(source);
+  } catch (error) {
+    throw source.format === "gguf" ? asPart(source.path, error) : error;
+  }
+}
+
+function checkedWeights(source: ModelSource): ModelWeights {
   const read = source.format === "gguf" ? readGguf(source.path) : readFolder(source.path);
   checkPreset(source, read.config);
   const { stored } = read;
