@@ -1,4 +1,4 @@
-// loraLinearForward (Hu et al. 2021): y = x W^T + scale * (x A^T) B^T + residual.
+// loraLinearForward (Hu et al. 2021): y = x W^T + bias + scale * (x A^T) B^T + residual.
 #include "operand.h"
 #include "register.h"
 #include "segments.h"
@@ -44,8 +44,8 @@ __global__ void __launch_bounds__(kThreads)
 // The twin: an element of y a thread, whose bits no other row shows in. W: (N, K), B: (P, N, r), y: (T, N).
 // residual may be y itself.
 __global__ void __launch_bounds__(kThreads)
-    forwardTwin(View x, View W, const float* xa, View B, const int32_t* adapterOfRow, View residual, View y,
-                Segments segments, float scale, Sizes s) {
+    forwardTwin(View x, View W, const float* xa, View B, const int32_t* adapterOfRow, View bias,
+                View residual, View y, Segments segments, float scale, Sizes s) {
   for (int64_t i = firstElement(); i < s.T * s.N; i += elementStride()) {
     const int64_t t = i / s.N, n = i % s.N, p = adapterOf(adapterOfRow, t, s.P);
     const int slot = segments.slotOf(n);
@@ -56,6 +56,7 @@ __global__ void __launch_bounds__(kThreads)
       for (int64_t j = 0; j < s.r; ++j) low += xa[t * s.R + slot * s.r + j] * B.at((p * s.N + n) * s.r + j);
       sum += scale * low;
     }
+    if (bias) sum += bias.at(n);
     if (residual) sum += residual.at(i);
     y.set(i, sum);
   }
@@ -77,7 +78,7 @@ void run(const LoraLinearForward& args, Context& context) {
   }
   context.require(launch(forwardTwin, blocksFor(s.T * s.N, kThreads, context.machine), dim3(kThreads), 0,
                          context.stream, view(args.x), view(args.weight), static_cast<const float*>(xa),
-                         view(args.loraB), adapterOfRow, view(args.residual), view(args.y),
+                         view(args.loraB), adapterOfRow, view(args.bias), view(args.residual), view(args.y),
                          segmentsOf(args.segments, args.slots, s.N, static_cast<bool>(args.loraA)),
                          static_cast<float>(args.scale), s));
 }

@@ -13,6 +13,7 @@ void registerLoraLinearForward(KernelTable& table);
 void registerOptimizer(KernelTable& table);
 void registerPagedAttention(KernelTable& table);
 void registerRmsNorm(KernelTable& table);
+void registerRope(KernelTable& table);
 void registerRows(KernelTable& table);
 void registerSwiglu(KernelTable& table);
 

@@ -28,10 +28,10 @@
   OP(Embedding,          embedding,          "y[t] = table[ids[t]]. An id outside the table is an error.")             \
   OP(RmsNormForward,     rmsNormForward,     "y = x * rstd * weight, rstd = 1/sqrt(mean(x^2) + eps). (Zhang & Sennrich 2019)") \
   OP(RmsNormBackward,    rmsNormBackward,    "dx = dResidual + d(rmsNorm)/dx * dy, for a frozen weight.")              \
-  OP(LoraLinearForward,  loraLinearForward,  "y = x W^T + scale * (x A^T) B^T + residual, in one pass over x. (Hu et al. 2021) The rows of W are segments (q, k, v stacked, or gate, up): segment i ends before row segments[i] and uses columns [slots[i]*r, (slots[i]+1)*r) of x A^T, or no LoRA where slots[i] is -1. Row n of B belongs to row n of W.") \
+  OP(LoraLinearForward,  loraLinearForward,  "y = x W^T + bias + scale * (x A^T) B^T + residual, in one pass over x. (Hu et al. 2021) The rows of W are segments (q, k, v stacked, or gate, up): segment i ends before row segments[i] and uses columns [slots[i]*r, (slots[i]+1)*r) of x A^T, or no LoRA where slots[i] is -1. Row n of B belongs to row n of W.") \
   OP(LoraLinearBackward, loraLinearBackward, "dx = dy W + scale * (dy B) A; dLoraA += scale * (dy B)^T x; dLoraB += scale * dy^T (x A^T). Segments as in loraLinearForward.") \
-  OP(RopeTable,          ropeTable,          "cosSin[t] = [cos(p_t * theta^(-2i/headDim)) for i < headDim/2 | sin(the same)]. (Su et al. 2021)") \
-  OP(Rope,               rope,               "Rotates the first `heads` heads of every row in place, half-split pairs (i, i + headDim/2); inverse = 1 rotates back, which is the gradient.") \
+  OP(RopeTable,          ropeTable,          "cosSin[t] = magnitude * [cos(p_t * f_i) for i < half | sin(the same)], f_i = frequencies[0][i] + frequencies[1][i]: two float32 numbers hold what long contexts need, on devices without float64 too. (Su et al. 2021)") \
+  OP(Rope,               rope,               "Rotates the first `heads` heads of every row in place, half-split pairs (i, i + headDim/2), and multiplies the first `qHeads` of them by qScale[t]; inverse = 1 rotates back and multiplies, which is the gradient.") \
   OP(AttentionForward,   attentionForward,   "Causal grouped-query attention within each packed sequence [offsets[s], offsets[s+1]); rows of qkv are [q heads | k heads | v heads]. lse is the log-sum-exp of the scaled scores. (Dao et al. 2022)") \
   OP(AttentionBackward,  attentionBackward,  "Gradient of attentionForward with respect to qkv, from the saved lse.")  \
   OP(KvCacheWrite,       kvCacheWrite,       "Stores the k and v heads of row t in slot slots[t] = block * W + place of the paged cache; -1 stores nothing. Into q8_0, in float32: scale = f16(max |x| / 127) of each 32 values, codes = x / scale to nearest even within +-127; all codes are 0 where the scale is 0 or not finite, and a NaN makes it NaN.") \
@@ -72,6 +72,7 @@
   TENSOR(loraA,     InOptional,    Act,    "P R K", "P adapters; R = r * the number of slots. Absent: a plain linear") \
   TENSOR(loraB,     InOptional,    Act,    "P N r", "")                                                                \
   TENSOR(adapterOfRow, InOptional, Index,  "T",   "adapter of each row, -1 for none; absent: adapter 0 for all")       \
+  TENSOR(bias,      InOptional,    Acc,    "N",   "added to every row (Qwen2's q, k, v); frozen")                      \
   TENSOR(residual,  InOptional,    Act,    "T N", "added to the result; may be y itself")                              \
   TENSOR(y,         Out,           Act,    "T N", "")                                                                  \
   TENSOR(xa,        OutOptional,   Act,    "T R", "x A^T, kept for the backward pass (P = 1)")                         \
@@ -95,16 +96,18 @@
 
 #define IBERT_FIELDS_RopeTable(TENSOR, FLOAT, INT, INTS)                                                               \
   TENSOR(positions, In,            Index,  "T",   "")                                                                  \
-  TENSOR(cosSin,    Out,           Acc,    "T headDim", "")                                                            \
-  INT(headDim, 0, "even")                                                                                              \
-  FLOAT(theta, 10000.0, "base of the frequencies")
+  TENSOR(frequencies, In,          Acc,    "2 half", "radians a position: the rounded value, and what the rounding lost")\
+  TENSOR(cosSin,    Out,           Acc,    "T 2*half", "")                                                             \
+  FLOAT(magnitude, 1.0, "YaRN's attention factor (Peng et al. 2023)")
 
 #define IBERT_FIELDS_Rope(TENSOR, FLOAT, INT, INTS)                                                                    \
   TENSOR(x,         InOut,         Act,    "T C", "C >= heads * headDim")                                              \
   TENSOR(cosSin,    In,            Acc,    "T headDim", "")                                                            \
+  TENSOR(qScale,    InOptional,    Acc,    "T",   "factor of a row's q heads, as Ministral 3 has it")                  \
   INT(heads, 0, "leading heads to rotate: q and k")                                                                    \
   INT(headDim, 0, "")                                                                                                  \
-  INT(inverse, 0, "")
+  INT(inverse, 0, "")                                                                                                  \
+  INT(qHeads, 0, "leading heads that qScale multiplies")
 
 #define IBERT_FIELDS_AttentionForward(TENSOR, FLOAT, INT, INTS)                                                        \
   TENSOR(qkv,       In,            Act,    "T (heads+2*kvHeads)*headDim", "")                                          \

@@ -273,12 +273,8 @@ void checkSpecial(const OpSchema& schema, const void* arguments) {
       if (a.heads < 1 || a.headDim < 2 || a.headDim % 2 != 0)
         fail(schema, "heads >= 1 and an even headDim are needed");
       if (a.x.shape[1] < a.heads * a.headDim) fail(schema, "x has fewer columns than heads * headDim");
-      break;
-    }
-    case Op::ropeTable: {
-      const auto& a = *static_cast<const RopeTable*>(arguments);
-      if (a.headDim < 2 || a.headDim % 2 != 0) fail(schema, "headDim must be even");
-      if (!(a.theta > 0)) fail(schema, "theta must be positive");
+      if (a.qHeads < 0 || a.qHeads > a.heads) fail(schema, "qHeads must be in 0..heads");
+      if ((a.qScale.rank != 0) != (a.qHeads > 0)) fail(schema, "qScale and qHeads come together");
       break;
     }
     case Op::sample: {

@@ -6,6 +6,7 @@ import { withSmallYoungGeneration } from "../runtime/memory.js";
 import { addon } from "../runtime/native.js";
 import { DTYPES, type DType, type Layout, type Tensor } from "../runtime/tensor.js";
 
+import { rope, splitFrequencies } from "./rope.js";
 import { groupShapes, moduleName, type GroupShape, type LinearGroup } from "./linears.js";
 import type { ModelWeights, WeightTensor } from "./weights.js";
 
@@ -25,6 +26,8 @@ export interface DecoderWeights {
   layers: readonly LayerWeights[];
   finalNorm: Tensor;
   head: Tensor;
+  /** What `ropeTable` makes its tables from. */
+  rope: { frequencies: Tensor; magnitude: number };
 }
 
 export interface LoadOptions {
@@ -78,8 +81,10 @@ async function load(loader: Loader, { config }: ModelWeights): Promise<DecoderWe
   const head = config.tieWordEmbeddings
     ? embedding
     : loader.matrix(["lm_head.weight"], config.vocabSize, config.hiddenSize);
+  const own = rope({ type: "default", theta: config.ropeTheta }, config.headDim);
+  const frequencies = loader.constant(splitFrequencies(own), [2, config.headDim / 2]);
   await loader.settle();
-  return { embedding, layers, finalNorm, head };
+  return { embedding, layers, finalNorm, head, rope: { frequencies, magnitude: own.magnitude } };
 }
 
 class Loader {
@@ -161,6 +166,13 @@ class Loader {
     const source = this.stage(part.shape, dtype);
     this.write(source, part);
     this.device.ops.cast({ source, target });
+    return target;
+  }
+
+  /** Values that no file holds, in float32. */
+  constant(values: Float32Array, shape: readonly number[]): Tensor {
+    const target = this.make(shape, "f32");
+    this.device.write(target, values);
     return target;
   }
 

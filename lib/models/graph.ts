@@ -40,9 +40,8 @@ export class DecoderGraph {
 
   /** (T, headDim) from positions (T): what `rope` turns q and k by. */
   ropeTable(positions: Tensor, arena: Arena): Tensor {
-    const { headDim, ropeTheta: theta } = this.config;
-    const cosSin = arena.tensor([positions.shape[0] ?? 0, headDim], "f32");
-    this.device.ops.ropeTable({ positions, cosSin, headDim, theta });
+    const cosSin = arena.tensor([positions.shape[0] ?? 0, this.config.headDim], "f32");
+    this.device.ops.ropeTable({ positions, cosSin, ...this.weights.rope });
     return cosSin;
   }
 

@@ -41,7 +41,7 @@ export interface RmsNormBackward {
   dx: Tensor;
 }
 
-/** y = x W^T + scale * (x A^T) B^T + residual, in one pass over x. (Hu et al. 2021) The rows of W are segments (q, k, v stacked, or gate, up): segment i ends before row segments[i] and uses columns [slots[i]*r, (slots[i]+1)*r) of x A^T, or no LoRA where slots[i] is -1. Row n of B belongs to row n of W. */
+/** y = x W^T + bias + scale * (x A^T) B^T + residual, in one pass over x. (Hu et al. 2021) The rows of W are segments (q, k, v stacked, or gate, up): segment i ends before row segments[i] and uses columns [slots[i]*r, (slots[i]+1)*r) of x A^T, or no LoRA where slots[i] is -1. Row n of B belongs to row n of W. */
 export interface LoraLinearForward {
   /** (T, K); act; in */
   x: Tensor;
@@ -53,6 +53,8 @@ export interface LoraLinearForward {
   loraB?: Tensor | undefined;
   /** (T); index; inOptional; adapter of each row, -1 for none; absent: adapter 0 for all */
   adapterOfRow?: Tensor | undefined;
+  /** (N); acc; inOptional; added to every row (Qwen2's q, k, v); frozen */
+  bias?: Tensor | undefined;
   /** (T, N); act; inOptional; added to the result; may be y itself */
   residual?: Tensor | undefined;
   /** (T, N); act; out */
@@ -95,30 +97,34 @@ export interface LoraLinearBackward {
   scale?: number | undefined;
 }
 
-/** cosSin[t] = [cos(p_t * theta^(-2i/headDim)) for i < headDim/2 | sin(the same)]. (Su et al. 2021) */
+/** cosSin[t] = magnitude * [cos(p_t * f_i) for i < half | sin(the same)], f_i = frequencies[0][i] + frequencies[1][i]: two float32 numbers hold what long contexts need, on devices without float64 too. (Su et al. 2021) */
 export interface RopeTable {
   /** (T); index; in */
   positions: Tensor;
-  /** (T, headDim); acc; out */
+  /** (2, half); acc; in; radians a position: the rounded value, and what the rounding lost */
+  frequencies: Tensor;
+  /** (T, 2*half); acc; out */
   cosSin: Tensor;
-  /** even; default 0 */
-  headDim?: number | undefined;
-  /** base of the frequencies; default 10000 */
-  theta?: number | undefined;
+  /** YaRN's attention factor (Peng et al. 2023); default 1 */
+  magnitude?: number | undefined;
 }
 
-/** Rotates the first `heads` heads of every row in place, half-split pairs (i, i + headDim/2); inverse = 1 rotates back, which is the gradient. */
+/** Rotates the first `heads` heads of every row in place, half-split pairs (i, i + headDim/2), and multiplies the first `qHeads` of them by qScale[t]; inverse = 1 rotates back and multiplies, which is the gradient. */
 export interface Rope {
   /** (T, C); act; inOut; C >= heads * headDim */
   x: Tensor;
   /** (T, headDim); acc; in */
   cosSin: Tensor;
+  /** (T); acc; inOptional; factor of a row's q heads, as Ministral 3 has it */
+  qScale?: Tensor | undefined;
   /** leading heads to rotate: q and k; default 0 */
   heads?: number | undefined;
   /** default 0 */
   headDim?: number | undefined;
   /** default 0 */
   inverse?: number | undefined;
+  /** leading heads that qScale multiplies; default 0 */
+  qHeads?: number | undefined;
 }
 
 /** Causal grouped-query attention within each packed sequence [offsets[s], offsets[s+1]); rows of qkv are [q heads | k heads | v heads]. lse is the log-sum-exp of the scaled scores. (Dao et al. 2022) */

@@ -51,7 +51,7 @@ std::string forward(const LoraLinearForward& op) {
                                {"residual", &op.residual},
                                {"y", &op.y},
                                {"xa", &op.xa}}),
-                  packed("weight", op.weight)});
+                  sums({{"bias", &op.bias}}), packed("weight", op.weight)});
 }
 
 std::string backward(const LoraLinearBackward& op) {

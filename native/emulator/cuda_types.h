@@ -73,6 +73,12 @@ inline float __expf(float x) {
 inline float __logf(float x) {
   return std::log(x);
 }
+inline float cospif(float x) {
+  return float(std::cos(3.14159265358979323846 * x));
+}
+inline float sinpif(float x) {
+  return float(std::sin(3.14159265358979323846 * x));
+}
 inline float __fdividef(float x, float y) {
   return x / y;
 }

@@ -1,4 +1,4 @@
-// Linear layers with low-rank adapters (Hu et al. 2021): y = x W^T + scale * (x A^T) B^T + residual.
+// Linear layers with low-rank adapters (Hu et al. 2021): y = x W^T + bias + scale * (x A^T) B^T + residual.
 #include "reference.h"
 
 namespace ibert::reference {
@@ -46,6 +46,7 @@ void loraLinearForward(const LoraLinearForward& args, Context& context) {
       if (slotOf[n] >= 0 && adapter[t] >= 0) {
         y += args.scale * dot(xa.row(t) + slotOf[n] * r, B.row(adapter[t] * N + n), r);
       }
+      if (args.bias) y += readAt(args.bias, n);
       if (args.residual) y += readAt(args.residual, t * N + n);
       writeAt(args.y, t * N + n, y);
     }

@@ -57,6 +57,12 @@ void testLinear(Maker& make) {
   expectValues(args.xa, {3}, "xa");
   expectValues(args.y, {1 + 6, 2, 3 - 6}, "loraLinearForward");
 
+  args.bias = make.values(kF64, {3}, {10, 20, 30});
+  make.reference(args);
+  expectValues(args.y, {17, 22, 27}, "loraLinearForward with a bias");
+  args.bias = {};
+  make.reference(args);
+
   args.residual = args.y;  // 7, 2, -3
   make.reference(args);
   expectValues(args.y, {14, 4, -6}, "loraLinearForward onto its residual");
@@ -97,14 +103,20 @@ void testSegments(Maker& make) {
 
 void testRope(Maker& make) {
   const Tensor positions = make.integers({1}, {50}), table = make.empty(kF64, {1, 4});
-  make.reference(RopeTable{positions, table, 4, 10000});  // angles 50 and 50 / 100
+  const Tensor frequencies = make.values(kF64, {2, 2}, {1, 0.0078125, 0, 0.0021875});  // 1 and 1 / 100
+  make.reference(RopeTable{positions, frequencies, table, 1});
   const double c0 = std::cos(50.0), s0 = std::sin(50.0), c1 = std::cos(0.5), s1 = std::sin(0.5);
   expectValues(table, {c0, c1, s0, s1}, "ropeTable");
   const Tensor x = make.values(kF64, {1, 6}, {1, 0, 0, 1, 7, 8});
-  make.reference(Rope{x, table, 1, 4, 0});
+  make.reference(Rope{x, table, {}, 1, 4, 0, 0});
   expectValues(x, {c0, -s1, s0, c1, 7, 8}, "rope");
-  make.reference(Rope{x, table, 1, 4, 1});
+  make.reference(Rope{x, table, {}, 1, 4, 1, 0});
   expectValues(x, {1, 0, 0, 1, 7, 8}, "rope and back");
+  make.reference(RopeTable{positions, frequencies, table, 3});
+  expectValues(table, {3 * c0, 3 * c1, 3 * s0, 3 * s1}, "ropeTable with a magnitude");
+  const Tensor two = make.values(kF64, {1, 4}, {1, 0, 1, 0}), turn = make.values(kF64, {1, 2}, {0, 1});
+  make.reference(Rope{two, turn, make.values(kF64, {1}, {5}), 2, 2, 0, 1});
+  expectValues(two, {0, 5, 0, 1}, "rope with scaled q heads");
 }
 
 // Two sequences. In the first, the second token's scores are 0 and ln 3: weights 1/4 and 3/4.

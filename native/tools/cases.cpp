@@ -7,6 +7,7 @@ CaseList allCases() {
   addGatherCases(list);
   addCastCases(list);
   addNormCases(list);
+  addBiasCases(list);
   addLinearCases(list);
   addRopeCases(list);
   addAttentionCases(list);

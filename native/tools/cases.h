@@ -14,6 +14,7 @@ void addGatherCases(CaseList& list);     // embedding, gatherRows
 void addCastCases(CaseList& list);       // cast, packWeight
 void addNormCases(CaseList& list);       // rmsNormForward, rmsNormBackward
 void addLinearCases(CaseList& list);     // loraLinearForward, loraLinearBackward
+void addBiasCases(CaseList& list);       // loraLinearForward with a bias
 void addRopeCases(CaseList& list);       // ropeTable, rope
 void addAttentionCases(CaseList& list);  // attentionForward, attentionBackward
 void addPagedCases(CaseList& list);      // kvCacheWrite, pagedAttention

@@ -1,46 +1,66 @@
 // Cases of ropeTable and rope.
+#include <cmath>
+
 #include "cases.h"
 
 namespace ibert::tools {
 
 namespace {
 
+// theta^(-2i / headDim), as two float32 numbers.
+Tensor frequenciesOf(Maker& make, DType dtype, int64_t headDim, double theta) {
+  const int64_t half = headDim / 2;
+  std::vector<double> values(headDim);
+  for (int64_t i = 0; i < half; ++i) {
+    const double exact = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(headDim));
+    values[i] = static_cast<float>(exact);
+    values[half + i] = exact - values[i];
+  }
+  return make.values(dtype, {2, half}, values);
+}
+
 // Large positions with a large base need angles in more than float32: the bound is the same.
-void tableCase(CaseList& list, int64_t T, int64_t headDim, double theta, int64_t highest) {
+void tableCase(CaseList& list, int64_t T, int64_t headDim, double theta, int64_t highest,
+               double magnitude = 1) {
   list.push_back({Op::ropeTable,
                   named(DType::F32, {T, headDim}) + ", theta " + std::to_string(theta) +
-                      ", positions below " + std::to_string(highest),
+                      ", positions below " + std::to_string(highest) +
+                      (magnitude == 1 ? "" : ", magnitude " + std::to_string(magnitude)),
                   [=](Maker& make) {
                     RopeTable args{};
                     args.positions = make.indices({T}, 0, highest);
                     args.cosSin = make.empty(DType::F32, {T, headDim});
-                    args.headDim = headDim;
-                    args.theta = theta;
+                    args.frequencies = frequenciesOf(make, DType::F32, headDim, theta);
+                    args.magnitude = magnitude;
                     make.arguments(args);
                   }});
 }
 
 void ropeCase(CaseList& list, DType dtype, int64_t T, int64_t heads, int64_t kvHeads, int64_t headDim,
-              bool inverse) {
+              bool inverse, bool scaled = false) {
   const int64_t C = (heads + 2 * kvHeads) * headDim;
-  list.push_back(
-      {Op::rope,
-       named(dtype, {T, C}) + ", head size " + std::to_string(headDim) + (inverse ? ", inverse" : ""),
-       [=](Maker& make) {
-         RopeTable table{};
-         table.positions = make.indices({T}, 0, 2048);
-         table.cosSin = make.empty(DType::F32, {T, headDim});
-         table.headDim = headDim;
-         table.theta = 10000;
-         make.reference(table);
-         Rope args{};
-         args.x = make.normal(dtype, {T, C});
-         args.cosSin = table.cosSin;
-         args.heads = heads + kvHeads;
-         args.headDim = headDim;
-         args.inverse = inverse;
-         make.arguments(args);
-       }});
+  list.push_back({Op::rope,
+                  named(dtype, {T, C}) + ", head size " + std::to_string(headDim) +
+                      (inverse ? ", inverse" : "") + (scaled ? ", q scaled" : ""),
+                  [=](Maker& make) {
+                    RopeTable table{};
+                    table.positions = make.indices({T}, 0, 2048);
+                    table.cosSin = make.empty(DType::F32, {T, headDim});
+                    table.frequencies = frequenciesOf(make, DType::F32, headDim, 10000);
+                    table.magnitude = 1;
+                    make.reference(table);
+                    Rope args{};
+                    args.x = make.normal(dtype, {T, C});
+                    args.cosSin = table.cosSin;
+                    args.heads = heads + kvHeads;
+                    args.headDim = headDim;
+                    args.inverse = inverse;
+                    if (scaled) {
+                      args.qScale = make.normal(DType::F32, {T}, 0.3, 1);
+                      args.qHeads = heads;
+                    }
+                    make.arguments(args);
+                  }});
 }
 
 }  // namespace
@@ -50,6 +70,7 @@ void addRopeCases(CaseList& list) {
   tableCase(list, 33, 64, 10000, 2048);
   tableCase(list, 65, 128, 1e9, 131072);
   tableCase(list, 31, 16, 500000, 8192);
+  tableCase(list, 33, 32, 10000, 131072, 1.2079441541679836);
   for (const DType dtype : kActivations) {
     for (const bool inverse : {false, true}) {
       ropeCase(list, dtype, 1, 1, 1, 2, inverse);
@@ -57,6 +78,8 @@ void addRopeCases(CaseList& list) {
       ropeCase(list, dtype, 31, 9, 3, 64, inverse);
       ropeCase(list, dtype, 5, 4, 2, 128, inverse);
       ropeCase(list, dtype, 3, 2, 1, 6, inverse);
+      ropeCase(list, dtype, 31, 5, 1, 64, inverse, true);
+      ropeCase(list, dtype, 2, 2, 2, 6, inverse, true);
     }
   }
 }

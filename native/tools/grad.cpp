@@ -143,15 +143,18 @@ void loraLinear(Checker& checker, Maker& make) {
 
 // The gradient of a rotation is the inverse rotation of dy.
 void rope(Checker& checker, Maker& make) {
-  RopeTable table{make.integers({3}, {0, 5, 70}), make.empty(kF64, {3, 6}), 6, 100};
+  const RopeTable table{make.integers({3}, {0, 5, 70}),
+                        make.values(kF64, {2, 3}, {1, 0.2, 0.04, 0, 1e-9, 2e-9}), make.empty(kF64, {3, 6}),
+                        1};
+  const Tensor scale = make.normal(kF64, {3});
   checker.run(table);
   const Tensor x = make.normal(kF64, {3, 14}), dy = make.normal(kF64, {3, 14});
   const Tensor y = make.empty(kF64, {3, 14}), dx = make.empty(kF64, {3, 14});
   std::memcpy(dx.data, dy.data, 3 * 14 * sizeof(double));
-  checker.run(Rope{dx, table.cosSin, 2, 6, 1});
+  checker.run(Rope{dx, table.cosSin, scale, 2, 6, 1, 1});
   checker.check(Op::rope, "inverse", x, dx, [&] {
     std::memcpy(y.data, x.data, 3 * 14 * sizeof(double));
-    checker.run(Rope{y, table.cosSin, 2, 6, 0});
+    checker.run(Rope{y, table.cosSin, scale, 2, 6, 0, 1});
     return inner(y, dy);
   });
 }

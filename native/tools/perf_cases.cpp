@@ -195,7 +195,7 @@ class Table {
     const int64_t rotated = (model.heads + model.kvHeads) * model.headDim;
     add(Op::rope, label, 3.0 * T * rotated, 4.0 * T * rotated, false, [=](Maker& make) {
       make.arguments(Rope{make.normal(kAct, {T, model.qkv()}), make.normal(kF32, {T, model.headDim}, 0.7),
-                          model.heads + model.kvHeads, model.headDim, 0});
+                          Tensor{}, model.heads + model.kvHeads, model.headDim, 0, 0});
     });
     add(Op::embedding, label + " q4_1", 0, bytesOf(DType::Q4_1, static_cast<double>(T) * D) + x, false,
         [=](Maker& make) {

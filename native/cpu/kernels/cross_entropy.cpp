@@ -168,7 +168,7 @@ void crossEntropy(const LinearCrossEntropy& op, Context& context) {
     const HeadSource<Unit, false> forward{Matrix(gathered, s.bf16, plan.strideX), s.D, weight};
     multiply<Unit>(context.pool, scratch, plan.logits, count, weight.panels(), forward,
                    [&](const float* sums, int64_t row0, int64_t n, int64_t p) {
-                     storeSums(Result(buffer, false, s.stride, s.stride), nullptr, sums, row0, n, p);
+                     storeSums(Result(buffer, false, s.stride, s.stride), {}, sums, row0, n, p);
                    });
     context.pool.parallelFor(count, [&](int64_t i, int) {
       const int64_t t = rows[first + i];
@@ -182,7 +182,7 @@ void crossEntropy(const LinearCrossEntropy& op, Context& context) {
                    [&](const float* sums, int64_t row0, int64_t n, int64_t p) {
                      for (int64_t i = row0; i < row0 + n; ++i) {
                        const Result row(dx + rows[first + i] * dxBytes, op.dx.dtype == DType::BF16, s.D, s.D);
-                       storeSums(row, nullptr, sums + (i - row0) * kPanelRows, 0, 1, p);
+                       storeSums(row, {}, sums + (i - row0) * kPanelRows, 0, 1, p);
                      }
                    });
   }

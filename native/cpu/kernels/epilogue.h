@@ -19,16 +19,24 @@ struct Result {
         columns(stride) {}
 };
 
-// result[row0 + r][32 p + i] = sums[r][i] + residual, which may be null, or the result itself.
-IBERT_INLINE void storeSums(const Result& to, const Matrix* residual, const float* sums, int64_t row0,
+// What is added to a block of sums on its way out. The residual may be the result itself.
+struct Addends {
+  Matrix residual;              // no data: none
+  const float* bias = nullptr;  // one a column
+};
+
+// result[row0 + r][32 p + i] = sums[r][i] + residual + bias.
+IBERT_INLINE void storeSums(const Result& to, const Addends& add, const float* sums, int64_t row0,
                             int64_t rows, int64_t p) {
   for (int64_t r = 0; r < rows; ++r) {
     for (int half = 0; half < 2; ++half) {
       const int64_t column = p * kPanelRows + 16 * half, count = to.columns - column;
       if (count <= 0) break;
       Floats v = load<Floats>(sums + r * kPanelRows + 16 * half);
-      if (residual != nullptr) {
-        v += loadElements(residual->data, residual->bf16, (row0 + r) * residual->stride + column, count);
+      if (add.bias != nullptr) v += loadElements(add.bias, false, column, count);
+      if (add.residual.data != nullptr) {
+        v += loadElements(add.residual.data, add.residual.bf16, (row0 + r) * add.residual.stride + column,
+                          count);
       }
       storeElements(to.data, to.bf16, (row0 + r) * to.stride + column, count, v);
     }

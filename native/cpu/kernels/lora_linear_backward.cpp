@@ -224,7 +224,7 @@ void backward(const LoraLinearBackward& op, Context& context) {
                      const int64_t column = p % low.perSlot() * kPanelRows;
                      // A panel of the slot's own columns: the result starts at the slot.
                      const Result to(dxa + p / low.perSlot() * s.r, Unit::kTakesBf16, s.R, s.r);
-                     storeSums(to, nullptr, sums, row0, rows, column / kPanelRows);
+                     storeSums(to, {}, sums, row0, rows, column / kPanelRows);
                    });
     if (s.dA) transposeRows<Unit>(context, Matrix(dxa, Unit::kTakesBf16, s.R), s.T, s.R, dxaT, plan.strideT);
   }
@@ -237,7 +237,7 @@ void backward(const LoraLinearBackward& op, Context& context) {
                                 s.lora ? Matrix(op.loraA) : Matrix()};
     multiply<Unit>(context.pool, scratch, plan.main, s.T, ceilDivide(s.K, kPanelRows), main,
                    [&](const float* sums, int64_t row0, int64_t rows, int64_t p) {
-                     storeSums(Result(op.dx), nullptr, sums, row0, rows, p);
+                     storeSums(Result(op.dx), {}, sums, row0, rows, p);
                    });
   }
   if (s.dA) {
@@ -245,7 +245,7 @@ void backward(const LoraLinearBackward& op, Context& context) {
     const Matrix before(op.dLoraA);
     multiply<Unit>(context.pool, scratch, plan.gradA, s.R, ceilDivide(s.K, kPanelRows), gradA,
                    [&](const float* sums, int64_t row0, int64_t rows, int64_t p) {
-                     storeSums(Result(op.dLoraA), &before, sums, row0, rows, p);
+                     storeSums(Result(op.dLoraA), {before, nullptr}, sums, row0, rows, p);
                    });
   }
   if (s.dB && plan.gradBPanels > 0) {

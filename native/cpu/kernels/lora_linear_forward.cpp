@@ -1,4 +1,4 @@
-// loraLinearForward: y = x W^T + scale * (x A^T) B^T + residual.
+// loraLinearForward: y = x W^T + bias + scale * (x A^T) B^T + residual.
 //
 // x A^T (T x R) is small and comes first. The main product then runs over K and goes on over the rank, [x | x
 // A^T] by [W | scale * B], in the same register tiles and sums; residual and rounding to y happen once, at
@@ -115,18 +115,22 @@ struct MainSource {
   }
 };
 
+Addends addends(const LoraLinearForward& op) {
+  return {op.residual ? Matrix(op.residual) : Matrix(), op.bias ? op.bias.as<const float>() : nullptr};
+}
+
 // Few rows: W from its packed bits, LoRA in f32 beside it.
 template <class Unit>
 void forwardDirect(const LoraLinearForward& op, Context& context, const Shape& s, std::byte* memory,
                    const RowLora* lora) {
   const PackedWeight weight(op.weight);
   const DirectRows<Unit> x = directRows<Unit>(Matrix(op.x), s.T, weight, memory);
-  const Matrix residual = op.residual ? Matrix(op.residual) : Matrix();
+  const Addends add = addends(op);
   context.pool.parallelFor(weight.panels(), [&](int64_t p, int) {
     alignas(64) float sums[kDirectRows * kPanelRows];
     multiplyDirect(x, weight, p, sums);
     if (lora != nullptr) lora->add(p, 0, s.T, sums);
-    storeSums(Result(op.y), op.residual ? &residual : nullptr, sums, 0, s.T, p);
+    storeSums(Result(op.y), add, sums, 0, s.T, p);
   });
 }
 
@@ -141,8 +145,8 @@ void forwardBlocked(const LoraLinearForward& op, Context& context, const Shape& 
     const LowSource<Unit> low{x, s.K, s.R, Matrix(op.loraA).at(adapter * s.R, 0)};
     multiply<Unit>(context.pool, scratch, plan.low, s.T, ceilDivide(s.R, kPanelRows), low,
                    [&](const float* sums, int64_t row0, int64_t rows, int64_t p) {
-                     storeSums(Result(xa, Unit::kTakesBf16, s.R, s.R), nullptr, sums, row0, rows, p);
-                     if (op.xa) storeSums(Result(op.xa), nullptr, sums, row0, rows, p);
+                     storeSums(Result(xa, Unit::kTakesBf16, s.R, s.R), {}, sums, row0, rows, p);
+                     if (op.xa) storeSums(Result(op.xa), {}, sums, row0, rows, p);
                    });
   }
   const MainSource<Unit> source{x,
@@ -153,11 +157,11 @@ void forwardBlocked(const LoraLinearForward& op, Context& context, const Shape& 
                                 Matrix(xa, Unit::kTakesBf16, s.R),
                                 adapter >= 0 ? Matrix(op.loraB).at(adapter * s.N, 0) : Matrix(),
                                 static_cast<float>(op.scale)};
-  const Matrix residual = op.residual ? Matrix(op.residual) : Matrix();
+  const Addends add = addends(op);
   multiply<Unit>(context.pool, scratch, plan.main, s.T, source.weight.panels(), source,
                  [&](float* sums, int64_t row0, int64_t rows, int64_t p) {
                    if (lora != nullptr) lora->add(p, row0, rows, sums);
-                   storeSums(Result(op.y), op.residual ? &residual : nullptr, sums, row0, rows, p);
+                   storeSums(Result(op.y), add, sums, row0, rows, p);
                  });
 }
 

@@ -11,20 +11,34 @@ namespace {
 // Angles are computed in float64: at position 100 000 a float32 angle is already wrong in the third digit of
 // its sine.
 void ropeTable(const RopeTable& args, host::Context& context) {
-  const int64_t half = args.headDim / 2, T = args.positions.shape[0];
+  const int64_t half = args.frequencies.shape[1], T = args.positions.shape[0];
   const int32_t* positions = args.positions.as<const int32_t>();
+  const float *rounded = args.frequencies.as<const float>(), *lost = rounded + half;
   constexpr int64_t kGroup = 64;
   context.pool.parallelFor((T + kGroup - 1) / kGroup, [&](int64_t task, int) {
     const int64_t end = (task + 1) * kGroup < T ? (task + 1) * kGroup : T;
     for (int64_t i = 0; i < half; ++i) {
-      const double frequency =
-          std::pow(args.theta, -2.0 * static_cast<double>(i) / static_cast<double>(args.headDim));
+      const double frequency = static_cast<double>(rounded[i]) + static_cast<double>(lost[i]);
       for (int64_t t = task * kGroup; t < end; ++t) {
-        float* row = args.cosSin.as<float>() + t * args.headDim;
-        row[i] = static_cast<float>(std::cos(positions[t] * frequency));
-        row[half + i] = static_cast<float>(std::sin(positions[t] * frequency));
+        float* row = args.cosSin.as<float>() + 2 * t * half;
+        row[i] = static_cast<float>(args.magnitude * std::cos(positions[t] * frequency));
+        row[half + i] = static_cast<float>(args.magnitude * std::sin(positions[t] * frequency));
       }
     }
+  });
+}
+
+// `scale` multiplies cosines and sines where kScaled.
+template <bool kScaled, class Type>
+void rotate(Type* low, const float* cosines, int64_t half, Vec sign, Vec scale) {
+  const float* sines = cosines + half;
+  Type* high = low + half;
+  forVectors(half, [&](int64_t i, int64_t lanes) {
+    Vec c = loadPart(cosines + i, lanes), s = loadPart(sines + i, lanes) * sign;
+    if constexpr (kScaled) c = c * scale, s = s * scale;
+    const Vec a = loadPart(low + i, lanes), b = loadPart(high + i, lanes);
+    storePart(low + i, a * c - b * s, lanes);
+    storePart(high + i, fma(a, s, b * c), lanes);
   });
 }
 
@@ -35,17 +49,11 @@ void rope(const Rope& args, host::Context& context) {
     using Type = std::remove_pointer_t<decltype(type)>;
     forRows(context.pool, args.x.shape[0], args.heads * D, [&](int64_t t) {
       const float* cosines = args.cosSin.as<const float>() + t * D;
-      const float* sines = cosines + half;
-      for (int64_t head = 0; head < args.heads; ++head) {
-        Type* low = args.x.as<Type>() + t * C + head * D;
-        Type* high = low + half;
-        forVectors(half, [&](int64_t i, int64_t lanes) {
-          const Vec c = loadPart(cosines + i, lanes), s = loadPart(sines + i, lanes) * sign;
-          const Vec a = loadPart(low + i, lanes), b = loadPart(high + i, lanes);
-          storePart(low + i, a * c - b * s, lanes);
-          storePart(high + i, fma(a, s, b * c), lanes);
-        });
-      }
+      Type* row = args.x.as<Type>() + t * C;
+      const Vec scale = broadcast(args.qHeads > 0 ? args.qScale.as<const float>()[t] : 1.0f);
+      int64_t head = 0;
+      for (; head < args.qHeads; ++head) rotate<true>(row + head * D, cosines, half, sign, scale);
+      for (; head < args.heads; ++head) rotate<false>(row + head * D, cosines, half, sign, scale);
     });
   });
 }

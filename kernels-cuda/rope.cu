@@ -1,0 +1,69 @@
+// Rotary position embedding (Su et al. 2021), half-split pairs (i, i + headDim / 2).
+#include "operand.h"
+#include "register.h"
+
+namespace ibert::cuda {
+
+namespace {
+
+constexpr int kThreads = 256;
+
+// The twin: a pair of values a thread. Angles are reduced to one turn in float64: at position 100 000 a
+// float32 angle is already wrong in the third digit of its sine. positions: (T), frequencies: (2, half),
+// cosSin: (T, 2 half)
+__global__ void __launch_bounds__(kThreads) tableTwin(const int32_t* positions, View frequencies, View cosSin,
+                                                      float magnitude, int64_t T, int64_t half) {
+  constexpr double kHalfTurns = 0.31830988618379067154;  // 1 / pi
+  for (int64_t i = firstElement(); i < T * half; i += elementStride()) {
+    const int64_t t = i / half, k = i % half;
+    const double frequency =
+        static_cast<double>(frequencies.at(k)) + static_cast<double>(frequencies.at(half + k));
+    const double halfTurns = positions[t] * frequency * kHalfTurns;
+    const float rest = static_cast<float>(halfTurns - 2 * rint(halfTurns / 2));  // in [-1, 1]
+    cosSin.set(2 * t * half + k, magnitude * cospif(rest));
+    cosSin.set((2 * t + 1) * half + k, magnitude * sinpif(rest));
+  }
+}
+
+struct Sizes {
+  int64_t T, C, heads, qHeads, D;
+};
+
+// The twin: a pair of values a thread, in place. x: (T, C), cosSin: (T, D), qScale: (T) or absent
+__global__ void __launch_bounds__(kThreads)
+    rotateTwin(View x, View cosSin, View qScale, float sign, Sizes s) {
+  const int64_t half = s.D / 2;
+  for (int64_t i = firstElement(); i < s.T * s.heads * half; i += elementStride()) {
+    const int64_t t = i / (s.heads * half), head = i / half % s.heads, k = i % half;
+    const int64_t low = t * s.C + head * s.D + k, high = low + half;
+    const float scale = head < s.qHeads ? qScale.at(t) : 1.0f;
+    const float c = cosSin.at(t * s.D + k) * scale, d = cosSin.at(t * s.D + half + k) * sign * scale;
+    const float a = x.at(low), b = x.at(high);
+    x.set(low, a * c - b * d);
+    x.set(high, b * c + a * d);
+  }
+}
+
+void table(const RopeTable& args, Context& context) {
+  const int64_t T = args.positions.shape[0], half = args.frequencies.shape[1];
+  context.require(launch(tableTwin, blocksFor(T * half, kThreads, context.machine), dim3(kThreads), 0,
+                         context.stream, args.positions.as<const int32_t>(), view(args.frequencies),
+                         view(args.cosSin), args.magnitude, T, half));
+}
+
+void rotate(const Rope& args, Context& context) {
+  const Sizes sizes{args.x.shape[0], args.x.shape[1], args.heads, args.qHeads, args.headDim};
+  context.require(launch(rotateTwin,
+                         blocksFor(sizes.T * sizes.heads * sizes.D / 2, kThreads, context.machine),
+                         dim3(kThreads), 0, context.stream, view(args.x), view(args.cosSin),
+                         view(args.qScale), args.inverse ? -1.0f : 1.0f, sizes));
+}
+
+}  // namespace
+
+void registerRope(KernelTable& all) {
+  all.set<RopeTable, table>(kTwin);
+  all.set<Rope, rotate>(kTwin);
+}
+
+}  // namespace ibert::cuda
