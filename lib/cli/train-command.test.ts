@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { temporaryFolder } from "../formats/testing/temporary.js";
+import { Device } from "../runtime/device.js";
 import type { TrainingPlan } from "../training/plan.js";
 import { errorOf, ibertTrain } from "./testing/run-program.js";
 import { writeTinyCorpus } from "./testing/tiny-corpus.js";
@@ -94,6 +95,42 @@ describe("ibert-train refuses", () => {
 });
 
 describe("ibert-train", () => {
+  it("proposes settings that fit where a run does not, and those do", async () => {
+    const plan = ["--dry-run", "--set", `data.tokensPerBatch=${2 ** 20}`];
+    const refusal = await ibertTrain(["--config", config, "--json", ...plan]);
+    expect(refusal.code).toBe(2);
+    const { code, message, hint } = errorOf({
+      ...refusal,
+      stdout: refusal.stdout.trim().split("\n").at(-1)!,
+    });
+    expect(code).toBe("memory");
+    expect(message).toMatch(
+      /the run needs \d+ MiB: process .*, activations \d+ MiB or generation .* are available/,
+    );
+    const settings = [...(hint ?? "").matchAll(/--set (\S+)/g)].map(([, setting]) => setting as string);
+    expect(settings.join(" ")).toMatch(
+      /^model\.recompute=\w+ data\.tokensPerBatch=\d+ data\.gradientAccumulation=\d+$/,
+    );
+    const fitting = settings.flatMap((setting) => ["--set", setting]);
+    const ended = await ibertTrain(["--config", config, ...plan, ...fitting]);
+    expect(ended.code).toBe(0);
+    expect(ended.stdout).toMatch(/^memory .*: process .*\n +.* are available\n24 training rows\n/);
+  });
+
+  it("plans for a device by name, and only plans", async () => {
+    expect(await refused("--device", "sm_90")).toMatchObject({
+      code: "argument-invalid",
+      message: expect.stringContaining("--dry-run"),
+    });
+    expect(await refused("--dry-run", "--backend", "cpu", "--device", "sm_90")).toMatchObject({
+      code: "backend-unavailable",
+      message: expect.stringContaining("sm_90"),
+    });
+    const { architecture } = Device.open("cpu", { planned: true }).info;
+    const words = ["--config", config, "--dry-run", "--backend", "cpu", "--device", architecture];
+    expect(await ibertTrain(words)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^memory /) });
+  });
+
   it("plans without training", async () => {
     const ended = await ibertTrain(["--config", config, "--dry-run", "--json"]);
     expect(ended.code).toBe(0);

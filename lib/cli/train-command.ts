@@ -6,7 +6,6 @@ import type { EvaluationResult } from "../evaluation/metrics.js";
 import { savedConfig } from "../training/checkpoint.js";
 import { readTrainingConfig } from "../training/config-file.js";
 import { parseTrainingConfig, type TrainingConfig } from "../training/config.js";
-import { availableMemory, requireMemory } from "../training/plan.js";
 import {
   findSameRun,
   recordRun,
@@ -15,11 +14,12 @@ import {
   type RunRecord,
 } from "../training/report/report.js";
 import { reportFolder } from "../training/report/run-record.js";
+import { describeBudget } from "../training/plan.js";
 import { planTraining, train, type TrainResult } from "../training/train.js";
 import { evaluationTable } from "./evaluation-table.js";
 import { formatBytes, formatCount, formatDuration } from "./format.js";
 import { EXIT, EXIT_CODES_HELP, type Run } from "./main.js";
-import { describeMemory, trainingDisplay, type TrainingDisplay } from "./training-display.js";
+import { trainingDisplay, type TrainingDisplay } from "./training-display.js";
 
 interface Options {
   config?: string;
@@ -27,6 +27,7 @@ interface Options {
   resume?: string;
   dryRun?: boolean;
   backend?: string;
+  device?: string;
   reuse?: boolean;
   json?: boolean;
 }
@@ -45,6 +46,7 @@ export function setUpTraining(program: Command, run: Run): void {
     .option("--resume <folder>", "go on from a checkpoint, or the newest in a folder of checkpoints")
     .option("--dry-run", "check everything and print the memory at the highest point; train nothing")
     .option("--backend <name>", "auto, cpu, cuda, metal, reference, or a library's path")
+    .option("--device <architecture>", "with --dry-run: plan for this device of the backend, e.g. sm_90")
     .option("--reuse", "do nothing when the adapter is there, of the same configuration, corpus and base")
     .option("--json", "print every event as a line of JSON")
     .addHelpText(
@@ -82,6 +84,11 @@ async function configFrom(options: Options): Promise<TrainingConfig> {
 
 async function execute(options: Options, run: Run): Promise<void> {
   const config = await configFrom(options);
+  if (options.device !== undefined && options.dryRun !== true) {
+    throw new IBertError("argument-invalid", "--device needs --dry-run: a named device is only planned for", {
+      hint: "Without it the backend's own device computes.",
+    });
+  }
   if (options.dryRun === true) return dryRun(config, options, run);
   const same = options.reuse === true ? await findSameRun(config) : undefined;
   if (same !== undefined) {
@@ -112,16 +119,19 @@ async function execute(options: Options, run: Run): Promise<void> {
 
 async function dryRun(config: TrainingConfig, options: Options, run: Run): Promise<void> {
   const display = trainingDisplay(run, options.json === true);
-  const { plan, rows } = await planTraining(config, { events: display });
+  const planned = await planTraining(config, { events: display, device: options.device });
   display.end();
-  const available = availableMemory();
+  const { plan, budgets, rows } = planned;
   if (options.json === true) {
-    run.printJson({ event: "plan", ...plan, available, rows, config });
+    run.printJson({ event: "plan", ...plan, budgets, rows, config });
   } else {
-    run.print(describeMemory(plan));
-    run.print(`${formatBytes(available)} are available; ${formatCount(rows)} training rows`);
+    for (const budget of budgets) {
+      run.print(`${budget.memory} ${describeBudget(budget, formatBytes)}`);
+      run.print(`  ${formatBytes(budget.available)} are available`);
+    }
+    run.print(`${formatCount(rows)} training rows`);
   }
-  requireMemory(plan, available);
+  await planned.requireMemory();
 }
 
 /** Trains; the first interrupt asks the run to end with a checkpoint, the second has the system's own effect. */

@@ -50,6 +50,8 @@ export class DataLoader {
     private readonly length: number,
     /** SHA-256 of all rows as token ids: what the model is taught, whatever text and tokenizer it came from. */
     readonly tokensSha256: string,
+    /** Tokens of the longest row that is not left out. */
+    readonly longestRow: number,
     options: LoaderOptions & PackingOptions,
   ) {
     this.packer = new Packer(options);
@@ -79,11 +81,14 @@ export class DataLoader {
     const rowsOf = new Map<TaskType, number[]>();
     const hash = createHash("sha256");
     let usable = 0;
+    let longestRow = 0;
     let turn = performance.now();
     for (let row = 0; row < rows.length; row++) {
       const { ids, promptLength, task, ...rest } = tokenized(row);
-      if (ids.length <= longest) usable++;
-      else if (options.onTooLong === "error") {
+      if (ids.length <= longest) {
+        usable++;
+        longestRow = Math.max(longestRow, ids.length);
+      } else if (options.onTooLong === "error") {
         throw rowTooLong({ ids, promptLength, task, ...rest }, longest, rows.where?.(row));
       }
       hash.update(Int32Array.of(ids.length, promptLength)).update(ids);
@@ -105,7 +110,7 @@ export class DataLoader {
         },
       );
     }
-    return new DataLoader(tokenized, rowsOf, rows.length, hash.digest("hex"), {
+    return new DataLoader(tokenized, rowsOf, rows.length, hash.digest("hex"), longestRow, {
       ...options,
       padId: tokenizer.eosId,
     });

@@ -20,8 +20,8 @@ export interface SessionOptions {
   weights?: LoadOptions["weights"];
   /** Opens the tokenizer before the weights are loaded, so that one that does not fit is told of at once. */
   tokenizer?: boolean;
-  /** Load nothing: check every call and count the memory. */
-  planned?: boolean;
+  /** Load nothing: check every call and count the memory; on a device of this architecture, if one is named. */
+  planned?: boolean | string;
   onProgress?: LoadOptions["onProgress"];
 }
 
@@ -83,7 +83,7 @@ export class ModelSession implements AsyncDisposable {
   createAdapter(lora: LoraConfig, random: Random): LoraAdapter {
     const layout = new LoraLayout(this.config, lora);
     const adapter = new LoraAdapter(this.device, layout, { training: true });
-    adapter.load(layout.initialValues(random));
+    if (!this.device.planned) adapter.load(layout.initialValues(random));
     return adapter;
   }
 

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
 import { DataLoader, type TaskShare } from "../data/loader.js";
-import { Random } from "../data/random.js";
 import { RowFile } from "../data/row-file.js";
 import type { Row, TaskType } from "../data/tasks.js";
 import type { Dsl } from "../dsl/definition.js";
@@ -11,11 +10,8 @@ import type { DslEngine } from "../dsl/dsl.js";
 import { dslByName } from "../dsl/registry.js";
 import { evaluateByGeneration, segmentTokenizer } from "../evaluation/evaluate.js";
 import { rowsPerTask, type EvaluationResult } from "../evaluation/metrics.js";
-import { InferenceEngine } from "../generation/engine.js";
 import { saveAdapter } from "../models/adapter-file.js";
-import { Decoder } from "../models/decoder.js";
-import type { LoraAdapter } from "../models/lora.js";
-import { ModelSession } from "../models/session.js";
+import type { ModelSession } from "../models/session.js";
 import type { Tokenizer } from "../models/tokenizer.js";
 import {
   findCheckpoint,
@@ -26,7 +22,7 @@ import {
   type StepRecord,
   type TrainerState,
 } from "./checkpoint.js";
-import { evaluates, type TrainingConfig } from "./config.js";
+import type { TrainingConfig } from "./config.js";
 import {
   contentsOf,
   corpusFiles,
@@ -35,9 +31,10 @@ import {
   type RunContents,
 } from "./contents.js";
 import { slowly, type TrainingEvents } from "./events.js";
-import { availableMemory, planMemory, requireMemory, type TrainingPlan } from "./plan.js";
+import { openInference, openSession, planRun, requireRoom, trainable } from "./parts.js";
+import type { Budget, TrainingPlan } from "./plan.js";
 import { learningRate } from "./schedule.js";
-import { TrainStep } from "./train-step.js";
+import type { TrainStep } from "./train-step.js";
 
 export interface TrainOptions {
   events?: TrainingEvents;
@@ -77,15 +74,33 @@ export const checkpointRoot = (config: TrainingConfig): string =>
 const nameOf = (config: TrainingConfig): string =>
   config.output.split(/[\\/]/).filter(Boolean).at(-1) ?? "adapter";
 
-/** Memory of the run at its highest point, without loading weights. */
+/** What a run needs of every memory, and what there is. */
+export interface PlannedTraining {
+  plan: TrainingPlan;
+  budgets: Budget[];
+  rows: number;
+  /** @throws IBertError `memory` with the numbers and settings that fit, when the run does not */
+  requireMemory(): Promise<void>;
+}
+
+/**
+ * Plans memory of the run at its highest point, without loading weights.
+ * @param options.device the architecture to plan for ("sm_90"), which need not be in this machine
+ */
 export async function planTraining(
   config: TrainingConfig,
-  options: Pick<TrainOptions, "events"> = {},
-): Promise<{ plan: TrainingPlan; rows: number }> {
-  return withRows(config, options.events, async (rows) => ({
-    plan: (await prepareRun(config, rows, options.events)).plan,
-    rows: rows.train.length,
-  }));
+  options: Pick<TrainOptions, "events"> & { device?: string | undefined } = {},
+): Promise<PlannedTraining> {
+  return withRows(config, options.events, async (rows) => {
+    const preparation = await prepareRun(config, rows, options.events, options.device);
+    const { plan, budgets } = preparation;
+    return {
+      plan,
+      budgets,
+      rows: rows.train.length,
+      requireMemory: () => requireRoom(config, preparation, options.device),
+    };
+  });
 }
 
 /** A run's open files of rows. */
@@ -121,6 +136,7 @@ interface Preparation {
   loader: DataLoader;
   tokenizer: Tokenizer;
   plan: TrainingPlan;
+  budgets: Budget[];
   contents: RunContents;
 }
 
@@ -128,8 +144,9 @@ async function prepareRun(
   config: TrainingConfig,
   rows: RunRows,
   events: TrainingEvents | undefined,
+  device?: string,
 ): Promise<Preparation> {
-  await using session = await openSession(config, { planned: true });
+  await using session = await openSession(config, { planned: device ?? true });
   const { tokenizer } = session;
   const format = dslByName(config.dsl).format();
   const loader = await DataLoader.open(rows.train, segmentTokenizer(tokenizer, session.config), format, {
@@ -145,23 +162,8 @@ async function prepareRun(
     known: new Map([rows.train, rows.heldOut].flatMap((file) => (file ? [[file.path, file.sha256]] : []))),
     onProgress: slowly(events, "hashing the base weights", "bytes"),
   });
-  const plan = planMemory(
-    session,
-    () => trainable(session, config).step,
-    evaluates(config) ? () => openInference(session, config, undefined) : undefined,
-  );
-  return { rows, loader, tokenizer, plan, contents: { ...contents, tokens: loader.tokensSha256 } };
-}
-
-/** The engine of the evaluations. */
-function openInference(session: ModelSession, config: TrainingConfig, adapter: LoraAdapter | undefined) {
-  const { sequences } = config.evaluation;
-  return new InferenceEngine(session, adapter, {
-    activations: config.model.activations,
-    maxRows: 512,
-    maxSequences: sequences,
-    maxPositions: sequences * 768,
-  });
+  const planned = planRun(config, session);
+  return { rows, loader, tokenizer, ...planned, contents: { ...contents, tokens: loader.tokensSha256 } };
 }
 
 /**
@@ -178,7 +180,7 @@ export async function train(config: TrainingConfig, options: TrainOptions = {}):
   return withRows(config, events, async (rows) => {
     const preparation = await prepareRun(config, rows, events);
     const resumed = resume === undefined ? undefined : await findSame(resume, config, preparation, events);
-    requireMemory(preparation.plan, availableMemory());
+    await requireRoom(config, preparation);
     await using session = await openSession(config, { events });
     const dsl = dslByName(config.dsl);
     const engine = options.engine ?? dsl.createEngine();
@@ -229,32 +231,6 @@ function measuredAlike(saved: TrainingConfig, now: TrainingConfig): boolean {
     maxTokens,
   ];
   return isDeepStrictEqual(how(saved), how(now));
-}
-
-function openSession(
-  config: TrainingConfig,
-  options: { planned?: boolean; events?: TrainingEvents | undefined },
-): Promise<ModelSession> {
-  const { base, backend, threads, model } = config;
-  return ModelSession.open({
-    base,
-    backend,
-    threads,
-    weights: model.weights,
-    planned: options.planned ?? false,
-    tokenizer: true,
-    onProgress: (loaded, total) => options.events?.onLoading?.(loaded, total),
-  });
-}
-
-/** The trainable parts of a session. */
-function trainable(session: ModelSession, config: TrainingConfig) {
-  const adapter = session.createAdapter(config.lora, Random.of(config.seed, "lora"));
-  const decoder = new Decoder(session.device, session.config, session.weights, adapter, {
-    activations: config.model.activations,
-    recompute: config.model.recompute,
-  });
-  return { adapter, step: new TrainStep(decoder, config.optimizer, config.data.tokensPerBatch) };
 }
 
 class Run {

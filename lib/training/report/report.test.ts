@@ -64,7 +64,10 @@ function record(output: string, corpus: string): RunRecord {
       passedOver: [],
     },
     trainingSeconds: 4,
-    plan: { process: 1, weights: 1, adapter: 1, activations: 1, generation: 1, workspace: 1, total: 5 },
+    plan: {
+      ...{ process: 1, weights: 1, adapter: 1, activations: 1, generation: 1, workspace: 1 },
+      ...{ device: 4, total: 5, sharesHostMemory: true },
+    },
     shares: Object.fromEntries(TASK_TYPES.map((task) => [task, share])) as RunRecord["shares"],
     steps: [
       { ...step, step: 1 },
