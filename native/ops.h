@@ -213,6 +213,12 @@
 
 namespace ibert {
 
+// An op of at most this many rows (T) is a step of generation: each row gets the bits that it would get
+// alone, whatever rows go with it. So a text does not feel its neighbours in a batch, and speculative
+// decoding, which checks several guesses at once, says what plain decoding would have said.
+// `ibert-kernels rows` holds every backend to it.
+constexpr int64_t kExactRows = 16;
+
 #define IBERT_DECLARE_TENSOR(name, role, kind, shape, doc) Tensor name;
 #define IBERT_DECLARE_FLOAT(name, value, doc) double name;
 #define IBERT_DECLARE_INT(name, value, doc) int64_t name;
