@@ -194,7 +194,7 @@ void addLinearCases(CaseList& list) {
   for (const DType dtype : kActivations) {
     const Dtypes act{dtype, dtype};
     formatCases(list, act);
-    for (const int64_t size : {1, 31, 33, 65, 127, 257}) {
+    for (const int64_t size : kBoundaries) {
       forwardCase(list, act, packed, {size, 64, 48}, kPlain, Residual::None);
       forwardCase(list, act, packed, {7, size, 48}, kOne, Residual::None);
       forwardCase(list, act, packed, {7, 64, size}, kOne, Residual::None);
@@ -212,6 +212,9 @@ void addLinearCases(CaseList& list) {
       backwardCase(list, act, packed, {65, 576, 257}, lora, kOnlyDx);
     }
     backwardCase(list, act, packed, {65, 257, 127}, kPlain, kOnlyDx);
+    for (const Lora& lora : {kPlain, kMany})
+      forwardCase(list, act, packed, {0, 64, 48}, lora, Residual::Alias);
+    backwardCase(list, act, packed, {0, 64, 48}, kOne, kAll);
     // Rows of x, and of dy, at multiples of 4096 bytes from each other: they share cache sets, so they are
     // gathered.
     for (const Lora& lora : {kPlain, kStacked}) {
