@@ -92,8 +92,8 @@ std::string Session::whyUnsupported(Op op, const void* arguments) const {
   return backend_->supports(device_, op, arguments, &message) == 0 ? "" : message.text;
 }
 
-Operands::Operands(Session& session, const Case& test)
-    : session_(session), op_(test.op), arguments_(test.arguments) {
+Operands::Operands(Session& session, const Case& test, Placement placement)
+    : session_(session), op_(test.op), placement_(placement), arguments_(test.arguments) {
   for (const Field& field : opSchema(op_).fields) {
     if (field.type != FieldType::Tensor) continue;
     Tensor& tensor = tensorOf(arguments_, field);
@@ -109,12 +109,20 @@ Operands::~Operands() {
   for (const Buffer& buffer : buffers_) session_.release(buffer.memory);
 }
 
-Operands::Buffer& Operands::add(const void* host, const std::string& field, int64_t bytes) {
-  auto* memory = static_cast<std::byte*>(session_.allocate(bytes + 2 * kGuard));
-  std::vector<std::byte> content(bytes + 2 * kGuard, kGuardByte);
-  std::fill_n(content.begin() + kGuard, bytes, kPoison);
-  session_.toDevice(memory, content.data(), bytes + 2 * kGuard);
-  return buffers_.emplace_back(Buffer{host, field, bytes, false, false, memory, {}});
+int64_t Operands::shiftOf(DType dtype) const {
+  if (placement_ == Placement::Aligned) return 0;
+  const DTypeInfo* info = dtypeInfo(dtype);
+  const int64_t unit = info->quantized ? 2 : info->blockBytes;
+  return unit * (2 * static_cast<int64_t>(buffers_.size() % 4) + 1);
+}
+
+Operands::Buffer& Operands::add(const void* host, const std::string& field, int64_t bytes, int64_t shift) {
+  const int64_t start = kGuard + shift, whole = start + bytes + kGuard;
+  auto* memory = static_cast<std::byte*>(session_.allocate(whole));
+  std::vector<std::byte> content(whole, kGuardByte);
+  std::fill_n(content.begin() + start, bytes, kPoison);
+  session_.toDevice(memory, content.data(), whole);
+  return buffers_.emplace_back(Buffer{host, field, bytes, false, false, memory, start, {}});
 }
 
 void Operands::upload(const Case& test, const Field& field, Tensor& tensor) {
@@ -123,7 +131,7 @@ void Operands::upload(const Case& test, const Field& field, Tensor& tensor) {
     if (buffer.host != host) continue;
     // An alias: one buffer. It keeps its content, since some field reads it, and may change if some field
     // writes it.
-    tensor.data = buffer.memory + kGuard;
+    tensor.data = buffer.memory + buffer.start;
     if (!buffer.packed) session_.toDevice(tensor.data, host, buffer.bytes);
     buffer.input = buffer.input && isInput(field.role);
     return;
@@ -135,8 +143,9 @@ void Operands::upload(const Case& test, const Field& field, Tensor& tensor) {
     return;
   }
   Buffer& buffer =
-      add(host, field.name, rowMajorBytes(tensor.dtype, tensor.elements(), tensor.shape[tensor.rank - 1]));
-  tensor.data = buffer.memory + kGuard;
+      add(host, field.name, rowMajorBytes(tensor.dtype, tensor.elements(), tensor.shape[tensor.rank - 1]),
+          shiftOf(tensor.dtype));
+  tensor.data = buffer.memory + buffer.start;
   if (!isOutput(field.role)) session_.toDevice(tensor.data, host, buffer.bytes);
   buffer.input = isInput(field.role);
 }
@@ -149,26 +158,28 @@ void Operands::pack(const Tensor& source, DType target, Tensor& packed) {
     unsupported_ = std::string("packWeight: ") + dtypeInfo(target)->name + " cannot be packed";
     return;
   }
-  Buffer& buffer = add(source.data, "packed weight", bytes);
+  Buffer& buffer = add(source.data, "packed weight", bytes, 0);
   buffer.input = true;
   buffer.packed = true;
-  packed.data = buffer.memory + kGuard;
+  packed.data = buffer.memory + buffer.start;
 
   PackWeight args{source, packed};
   const int64_t sourceBytes = rowMajorBytes(source.dtype, source.elements(), source.shape[1]);
-  args.source.data = session_.allocate(sourceBytes);
+  const int64_t shift = shiftOf(source.dtype);
+  auto* memory = static_cast<std::byte*>(session_.allocate(shift + sourceBytes));
+  args.source.data = memory + shift;
   session_.toDevice(args.source.data, source.data, sourceBytes);
   unsupported_ = session_.whyUnsupported(Op::packWeight, &args);
   if (unsupported_.empty()) {
     session_.enqueue(Op::packWeight, &args);
     session_.synchronize();
   }
-  session_.release(args.source.data);
+  session_.release(memory);
 }
 
 std::vector<std::byte> Operands::read(const Buffer& buffer, int64_t from, int64_t count) {
   std::vector<std::byte> content(count);
-  session_.toHost(content.data(), buffer.memory + kGuard + from, count);
+  session_.toHost(content.data(), buffer.memory + buffer.start + from, count);
   return content;
 }
 
@@ -177,7 +188,7 @@ std::vector<std::byte> Operands::bytes(const std::string& name) {
     if (name != field.name) continue;
     const void* data = tensorOf(arguments_, field).data;
     for (const Buffer& buffer : buffers_) {
-      if (buffer.memory + kGuard == data) return read(buffer, 0, buffer.bytes);
+      if (buffer.memory + buffer.start == data) return read(buffer, 0, buffer.bytes);
     }
   }
   throw std::logic_error("no operand " + name);
@@ -185,8 +196,8 @@ std::vector<std::byte> Operands::bytes(const std::string& name) {
 
 std::string Operands::damage() {
   for (const Buffer& buffer : buffers_) {
-    for (const int64_t from : {-kGuard, buffer.bytes}) {
-      const std::vector<std::byte> guard = read(buffer, from, kGuard);
+    for (const int64_t from : {-buffer.start, buffer.bytes}) {
+      const std::vector<std::byte> guard = read(buffer, from, from < 0 ? buffer.start : kGuard);
       if (std::any_of(guard.begin(), guard.end(), [](std::byte b) { return b != kGuardByte; })) {
         return std::string("wrote ") + (from < 0 ? "before" : "behind") + " the memory of " + buffer.field;
       }
