@@ -8,14 +8,9 @@ import type { LinearGroup } from "../models/linears.js";
 import type { LoraOperands } from "../models/lora.js";
 import type { Arena } from "../runtime/arena.js";
 import type { Device, Recording } from "../runtime/device.js";
+import { EXACT_ROWS } from "../runtime/ops.generated.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { KvCache, type CachedSequence, type KvCacheOptions } from "./kv-cache.js";
-
-/**
- * Rows that a backend computes one by one, each with the same bits whatever other rows a step has. It is what makes a
- * text independent of its batch, and speculation exact.
- */
-export const EXACT_ROWS = 16;
 
 export interface EngineOptions {
   activations: "bf16" | "f32";
