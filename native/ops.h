@@ -15,7 +15,9 @@
 //                                                 are expressions over bound names and INT fields; "*": any
 //                                                 shape
 //   FLOAT(name, default, doc)  INT(name, default, doc)  INTS(name, doc)
-// All shapes are row-major. T counts the tokens of a packed batch. Every Out is written whole.
+// All shapes are row-major. T counts the tokens of a packed batch and may be 0. Every Out is written whole.
+// A row-major operand may be a view: it starts at a multiple of its element's size, of 2 bytes where it is in
+// blocks, and is not aligned further. A packed weight starts where an allocation does.
 #pragma once
 
 #include <cstdint>
@@ -215,6 +217,13 @@
 // clang-format on
 
 namespace ibert {
+
+// An op of at most this many rows (T) is a step of generation: each row gets the bits that it would get
+// alone, whatever rows go with it and wherever its operands lie. So a text does not feel its neighbours in a
+// batch, and speculative decoding, which checks several guesses at once, says what plain decoding would have
+// said. A row among more may get other bits, but they do not depend on T: a prompt whose beginning was kept
+// is computed with fewer rows than the whole. `ibert-kernels rows` holds a backend to both.
+constexpr int64_t kExactRows = 16;
 
 #define IBERT_DECLARE_TENSOR(name, role, kind, shape, doc) Tensor name;
 #define IBERT_DECLARE_FLOAT(name, value, doc) double name;

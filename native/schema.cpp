@@ -318,6 +318,7 @@ uint64_t opTableHash() {
     for (unsigned char c : text) hash = (hash ^ c) * 1099511628211ull;
     hash = (hash ^ 0xff) * 1099511628211ull;
   };
+  add(std::to_string(kExactRows));
   for (const OpSchema& schema : schemas()) {
     add(schema.name);
     add(std::to_string(schema.bytes));

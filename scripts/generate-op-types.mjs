@@ -1,5 +1,5 @@
-// Writes lib/runtime/ops.generated.ts from the addon's own op table. `--check` fails when the file is not what the
-// table says.
+// Writes lib/runtime/ops.generated.ts from the addon's own op table and the constant of native/ops.h. `--check` fails
+// when the file is not what they say.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -8,11 +8,20 @@ import { format, resolveConfig } from "prettier";
 
 const target = fileURLToPath(new URL("../lib/runtime/ops.generated.ts", import.meta.url));
 const addon = createRequire(import.meta.url)("../build/Release/ibert.node");
+const header = readFileSync(new URL("../native/ops.h", import.meta.url), "utf8");
+const exactRows = /^constexpr int64_t kExactRows = (\d+);$/m.exec(header)?.[1];
+if (exactRows === undefined) throw new Error("native/ops.h does not say what kExactRows is");
 const pascal = (name) => name[0].toUpperCase() + name.slice(1);
 
 const lines = [
   "// Made by scripts/generate-op-types.mjs from native/ops.h. Do not edit.",
   'import type { Tensor } from "./tensor.js";',
+  "",
+  "/**",
+  " * An op of at most this many rows gives each the bits that it would get alone. It is what makes a text independent of",
+  " * its batch, and speculation exact.",
+  " */",
+  `export const EXACT_ROWS = ${exactRows};`,
   "",
 ];
 const ops = addon.describeOps();

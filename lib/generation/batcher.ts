@@ -1,8 +1,9 @@
 /** Continuous batching: texts join the running batch when there is room, and leave it when they end. */
 import { Random } from "../data/random.js";
 import { IBertError } from "../errors.js";
+import { EXACT_ROWS } from "../runtime/ops.generated.js";
 import { AbortListeners } from "./abort-listeners.js";
-import { EXACT_ROWS, type Drawn, type InferenceEngine } from "./engine.js";
+import type { Drawn, InferenceEngine } from "./engine.js";
 import { KvCache, type CachedSequence } from "./kv-cache.js";
 import { promptLookup } from "./prompt-lookup.js";
 

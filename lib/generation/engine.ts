@@ -8,15 +8,10 @@ import { DecoderGraph, type GraphAdapters } from "../models/graph.js";
 import type { Pass } from "../models/layer.js";
 import type { Arena } from "../runtime/arena.js";
 import type { Device } from "../runtime/device.js";
+import { EXACT_ROWS } from "../runtime/ops.generated.js";
 import { Recordings } from "../runtime/recordings.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { KvCache, type CachedSequence, type KvCacheOptions } from "./kv-cache.js";
-
-/**
- * Rows that a backend computes one by one, each with the same bits whatever other rows a step has. It is what makes a
- * text independent of its batch, and speculation exact.
- */
-export const EXACT_ROWS = 16;
 
 export interface EngineOptions {
   activations: "bf16" | "f32";

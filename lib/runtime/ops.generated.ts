@@ -1,6 +1,12 @@
 // Made by scripts/generate-op-types.mjs from native/ops.h. Do not edit.
 import type { Tensor } from "./tensor.js";
 
+/**
+ * An op of at most this many rows gives each the bits that it would get alone. It is what makes a text independent of
+ * its batch, and speculation exact.
+ */
+export const EXACT_ROWS = 16;
+
 /** y[t] = table[ids[t]]. An id outside the table is an error. */
 export interface Embedding {
   /** (T); index; in; token ids */

@@ -1,5 +1,4 @@
-// The reference with one fault, chosen by IBERT_FAULT: what `ibert-kernels test` and the loader must not let
-// pass.
+// The reference with one fault, chosen by IBERT_FAULT: what `ibert-kernels` and the loader must not let pass.
 #include <cstdlib>
 #include <cstring>
 
@@ -31,13 +30,23 @@ void swigluForward(const SwigluForward& args, host::Context& context) {
   if (fault("before")) reference::writeAt(args.y, -1, 0);
   if (fault("input")) reference::writeAt(args.gateUp, 0, 0);
   if (fault("threads")) reference::writeAt(args.y, last, context.pool.threads());
+  if (fault("odd") && reinterpret_cast<uintptr_t>(args.y.data) % 16 != 0)
+    reference::writeAt(args.y, last, value + 1);
+  const int64_t T = args.y.shape[0];
+  if (fault("neighbours") && T > 1) reference::writeAt(args.y, 0, static_cast<double>(T));
+  if (fault("length") && T > kExactRows) reference::writeAt(args.y, 0, static_cast<double>(T));
   if (fault("runs")) reference::writeAt(args.y, last, runs);
+}
+
+std::string refuse(const SwigluForward& args) {
+  return fault("refuses") && args.y.dtype == DType::BF16 ? "y is bf16" : "";
 }
 
 const host::KernelTable& kernels() {
   static const host::KernelTable table = [] {
     host::KernelTable result = reference::kernels();
     result.set<SwigluForward, swigluForward>("faulty");
+    result.setUnsupported<SwigluForward, refuse>();
     if (fault("lacking")) result.kernels[static_cast<int>(Op::swigluForward)] = {};
     return result;
   }();

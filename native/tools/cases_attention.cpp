@@ -19,20 +19,26 @@ Tensor offsetsOf(Maker& make, const Lengths& lengths) {
   return make.integers({static_cast<int64_t>(offsets.size())}, offsets);
 }
 
-std::string labelOf(DType dtype, const Heads& at, const Lengths& lengths, double size) {
-  std::string label = std::string(dtypeInfo(dtype)->name) + " heads " + std::to_string(at.heads) + "/" +
-                      std::to_string(at.kvHeads) + " of " + std::to_string(at.headDim) + ", lengths";
+// Of qkv and dqkv, and of y and dy.
+struct Dtypes {
+  DType qkv, y;
+};
+
+std::string labelOf(Dtypes dtypes, const Heads& at, const Lengths& lengths, double size) {
+  std::string label = dtypeInfo(dtypes.qkv)->name + into(dtypes.qkv, dtypes.y) + " heads " +
+                      std::to_string(at.heads) + "/" + std::to_string(at.kvHeads) + " of " +
+                      std::to_string(at.headDim) + ", lengths";
   for (int32_t length : lengths) label.append(" ").append(std::to_string(length));
   return label + (size == 1 ? "" : ", of size " + std::to_string(static_cast<int>(size)));
 }
 
-AttentionForward forward(Maker& make, DType dtype, const Heads& at, const Lengths& lengths, double size) {
+AttentionForward forward(Maker& make, Dtypes dtypes, const Heads& at, const Lengths& lengths, double size) {
   int64_t T = 0;
   for (int32_t length : lengths) T += length;
   AttentionForward args{};
-  args.qkv = make.normal(dtype, {T, (at.heads + 2 * at.kvHeads) * at.headDim}, size);
+  args.qkv = make.normal(dtypes.qkv, {T, (at.heads + 2 * at.kvHeads) * at.headDim}, size);
   args.offsets = offsetsOf(make, lengths);
-  args.y = make.empty(dtype, {T, at.heads * at.headDim});
+  args.y = make.empty(dtypes.y, {T, at.heads * at.headDim});
   args.lse = make.empty(DType::F32, {T, at.heads});
   args.heads = at.heads;
   args.kvHeads = at.kvHeads;
@@ -57,14 +63,17 @@ AttentionBackward backward(Maker& make, const AttentionForward& before) {
   return args;
 }
 
-void attentionCases(CaseList& list, DType dtype, Heads at, const Lengths& lengths, double size = 1) {
-  const std::string label = labelOf(dtype, at, lengths, size);
-  list.push_back({Op::attentionForward, label,
-                  [=](Maker& make) { make.arguments(forward(make, dtype, at, lengths, size)); }});
+void attentionCases(CaseList& list, Dtypes dtypes, Heads at, const Lengths& lengths, double size = 1) {
+  const std::string label = labelOf(dtypes, at, lengths, size);
+  list.push_back({Op::attentionForward, label, [=](Maker& make) {
+                    make.arguments(forward(make, dtypes, at, lengths, size));
+                    if (dtypes.qkv == DType::BF16) make.bound("y", kRounded16);  // probabilities are operands
+                  }});
   list.push_back({Op::attentionBackward, label, [=](Maker& make) {
-                    make.arguments(backward(make, forward(make, dtype, at, lengths, size)));
-                    if (dtype == DType::F32 && size > 1) make.bound("dqkv", kSteep32);
-                    if (dtype == DType::BF16) make.bound("dqkv", kOperands16);  // p and ds are operands
+                    make.arguments(backward(make, forward(make, dtypes, at, lengths, size)));
+                    if (dtypes.qkv == DType::F32 && size > 1) make.bound("dqkv", kSteep32);
+                    if (dtypes.qkv == DType::BF16 || dtypes.y == DType::BF16)
+                      make.bound("dqkv", kOperands16);  // p and ds are operands
                   }});
 }
 
@@ -72,7 +81,7 @@ void offsetsError(CaseList& list, const std::string& label, const std::vector<in
                   int32_t wrong) {
   for (const bool back : {false, true}) {
     list.push_back({back ? Op::attentionBackward : Op::attentionForward, label, [=](Maker& make) {
-                      AttentionForward args = forward(make, DType::BF16, {2, 1, 64}, {7}, 1);
+                      AttentionForward args = forward(make, {DType::BF16, DType::BF16}, {2, 1, 64}, {7}, 1);
                       const AttentionBackward gradient = backward(make, args);
                       const Tensor bad = make.integers({static_cast<int64_t>(offsets.size())}, offsets);
                       if (back) {
@@ -91,7 +100,8 @@ void offsetsError(CaseList& list, const std::string& label, const std::vector<in
 }  // namespace
 
 void addAttentionCases(CaseList& list) {
-  for (const DType dtype : kActivations) {
+  for (const DType act : kActivations) {
+    const Dtypes dtype{act, act};
     attentionCases(list, dtype, {1, 1, 16}, {1});
     attentionCases(list, dtype, {4, 2, 16}, {1, 2, 31, 33});
     attentionCases(list, dtype, {9, 3, 64}, {65, 1, 127});
@@ -100,6 +110,15 @@ void addAttentionCases(CaseList& list) {
     attentionCases(list, dtype, {4, 1, 32}, {3, 0, 70});  // an empty sequence is nobody's error
     attentionCases(list, dtype, {4, 2, 64}, {129}, 6);    // scores of some tens: nearly one-hot
     attentionCases(list, dtype, {2, 1, 80}, {35});
+    attentionCases(list, dtype, {2, 1, 192}, {65, 3});
+    attentionCases(list, dtype, {4, 2, 256}, {1, 129});
+    attentionCases(list, dtype, {2, 1, 64}, {0, 5, 0, 0, 17, 0});
+    attentionCases(list, {act, act == DType::F32 ? DType::BF16 : DType::F32}, {3, 1, 64}, {33, 70});
+    attentionCases(list, dtype, {2, 1, 64}, {});
+    attentionCases(list, dtype, {2, 1, 64}, {0, 0});
+    attentionCases(list, dtype, {3, 1, 64}, {63, 64, 65});
+    attentionCases(list, dtype, {2, 2, 128}, {15, 16, 17, 31, 32, 127, 128, 129});
+    attentionCases(list, dtype, {2, 1, 32}, {255, 256});
   }
   offsetsError(list, "offsets that do not start at 0", {1, 7}, 1);
   offsetsError(list, "offsets that end before the last token", {0, 3, 6}, 6);

@@ -28,12 +28,14 @@ void embeddingError(CaseList& list, int32_t id) {
                   }});
 }
 
-void gatherCase(CaseList& list, DType dtype, int64_t T, int64_t N, int64_t D) {
-  list.push_back({Op::gatherRows, std::to_string(T) + " rows of " + named(dtype, {N, D}), [=](Maker& make) {
+void gatherCase(CaseList& list, DType source, DType target, int64_t T, int64_t N, int64_t D) {
+  list.push_back({Op::gatherRows,
+                  std::to_string(T) + " rows of " + named(source, {N, D}) + into(source, target),
+                  [=](Maker& make) {
                     GatherRows args{};
-                    args.source = make.normal(dtype, {N, D});
+                    args.source = make.normal(source, {N, D});
                     args.rows = make.indices({T}, 0, N);
-                    args.target = make.empty(dtype, {T, D});
+                    args.target = make.empty(target, {T, D});
                     make.arguments(args);
                     make.bound("target", kExact);
                   }});
@@ -51,9 +53,12 @@ void addGatherCases(CaseList& list) {
       embeddingCase(list, act, table, false, 3, 31, 512);
       embeddingCase(list, act, table, true, 33, 65, 256);
     }
-    gatherCase(list, act, 1, 1, 1);
-    gatherCase(list, act, 33, 127, 65);
-    gatherCase(list, act, 257, 31, 576);
+    gatherCase(list, act, act, 1, 1, 1);
+    gatherCase(list, act, act, 33, 127, 65);
+    gatherCase(list, act, act, 257, 31, 576);
+    gatherCase(list, act, act, 0, 31, 64);
+    gatherCase(list, act, act == DType::F32 ? DType::BF16 : DType::F32, 33, 31, 65);
+    embeddingCase(list, act, DType::BF16, true, 0, 31, 64);
   }
   embeddingError(list, 33);
   embeddingError(list, -1);

@@ -61,9 +61,14 @@ Tensor weightOf(Maker& make, Weight weight, const Shape& shape) {
                        : make.weight(weight.dtype, shape.N, shape.K);
 }
 
-std::string labelOf(DType act, Weight weight, const Shape& shape, const Lora& lora) {
-  return named(act, {shape.T, shape.K}) + " times " + named(weight.dtype, {shape.N, shape.K}) +
-         (weight.packed ? " packed" : "") + lora.label;
+// What goes in (x or dy) and what comes out (y or dx). x A^T has the dtype of what goes in.
+struct Dtypes {
+  DType in, out;
+};
+
+std::string labelOf(Dtypes act, Weight weight, const Shape& shape, const Lora& lora) {
+  return named(act.in, {shape.T, shape.K}) + " times " + named(weight.dtype, {shape.N, shape.K}) +
+         (weight.packed ? " packed" : "") + into(act.in, act.out) + lora.label;
 }
 
 Tensor loraA(Maker& make, const Lora& lora, int64_t K) {
@@ -74,27 +79,28 @@ Tensor loraB(Maker& make, const Lora& lora, int64_t N) {
   return make.normal(lora.dtype, {lora.adapters, N, lora.rank}, 0.3);
 }
 
-void forwardCase(CaseList& list, DType act, Weight weight, Shape shape, const Lora& lora, Residual residual) {
+void forwardCase(CaseList& list, Dtypes act, Weight weight, Shape shape, const Lora& lora,
+                 Residual residual) {
   const char* names[] = {"", ", residual", ", residual is y"};
   const std::string label = labelOf(act, weight, shape, lora) + names[static_cast<int>(residual)];
   list.push_back({Op::loraLinearForward, label, [=](Maker& make) {
                     const auto [T, K, N] = shape;
                     LoraLinearForward args{};
                     args.scale = 2;
-                    args.x = make.normal(act, {T, K});
+                    args.x = make.normal(act.in, {T, K});
                     args.weight = weightOf(make, weight, shape);
-                    args.y = make.normal(act, {T, N});
-                    if (residual == Residual::Own) args.residual = make.normal(act, {T, N});
+                    args.y = make.normal(act.out, {T, N});
+                    if (residual == Residual::Own) args.residual = make.normal(act.out, {T, N});
                     if (residual == Residual::Alias) args.residual = args.y;
                     if (lora.rank > 0) {
                       args.loraA = loraA(make, lora, K);
                       args.loraB = loraB(make, lora, N);
                       args.segments = segmentsOf(lora, N);
                       args.slots = slotsOf(lora);
-                      if (lora.adapters == 1) args.xa = make.empty(act, {T, rowsOfA(lora)});
+                      if (lora.adapters == 1) args.xa = make.empty(act.in, {T, rowsOfA(lora)});
                       if (lora.adapterOfRow) args.adapterOfRow = make.indices({T}, -1, lora.adapters);
                     }
-                    if (act == DType::BF16 && (lora.rank > 0 || weight.dtype != DType::BF16)) {
+                    if (act.in == DType::BF16 && (lora.rank > 0 || weight.dtype != DType::BF16)) {
                       make.bound("y", kOperands16);
                       make.bound("xa", kOperands16);
                     }
@@ -108,14 +114,14 @@ struct Wanted {
   bool dx, lora;
 };
 
-void backwardCase(CaseList& list, DType act, Weight weight, Shape shape, const Lora& lora, Wanted wanted) {
+void backwardCase(CaseList& list, Dtypes act, Weight weight, Shape shape, const Lora& lora, Wanted wanted) {
   list.push_back({Op::loraLinearBackward, labelOf(act, weight, shape, lora) + wanted.label, [=](Maker& make) {
                     const auto [T, K, N] = shape;
                     LoraLinearBackward args{};
                     args.scale = 2;
-                    args.dy = make.normal(act, {T, N});
+                    args.dy = make.normal(act.in, {T, N});
                     args.weight = weightOf(make, weight, shape);
-                    if (wanted.dx) args.dx = make.empty(act, {T, K});
+                    if (wanted.dx) args.dx = make.empty(act.out, {T, K});
                     if (lora.rank > 0) {
                       const int64_t R = rowsOfA(lora);
                       args.loraA = loraA(make, lora, K);
@@ -123,15 +129,15 @@ void backwardCase(CaseList& list, DType act, Weight weight, Shape shape, const L
                       args.segments = segmentsOf(lora, N);
                       args.slots = slotsOf(lora);
                       if (wanted.lora) {
-                        args.x = make.normal(act, {T, K});
-                        args.xa = make.normal(act, {T, R});
+                        args.x = make.normal(act.in, {T, K});
+                        args.xa = make.normal(act.in, {T, R});
                         args.dLoraA = make.normal(DType::F32, {R, K});
                         args.dLoraB = make.normal(DType::F32, {N, lora.rank});
                         // dy B may be kept in bf16 on its way to dLoraA.
-                        if (act == DType::BF16) make.bound("dLoraA", kOperands16);
+                        if (act.in == DType::BF16) make.bound("dLoraA", kOperands16);
                       }
                     }
-                    if (act == DType::BF16 && (lora.rank > 0 || weight.dtype != DType::BF16)) {
+                    if (act.in == DType::BF16 && (lora.rank > 0 || weight.dtype != DType::BF16)) {
                       make.bound("dx", kOperands16);
                     }
                     make.arguments(args);
@@ -143,7 +149,7 @@ constexpr Wanted kOnlyDx{", only dx", true, false};
 constexpr Wanted kOnlyLora{", no dx", false, true};
 
 // One product of each weight format, plain and with LoRA, at shapes that are no multiple of any tile.
-void formatCases(CaseList& list, DType act) {
+void formatCases(CaseList& list, Dtypes act) {
   const auto both = [&](Weight weight, Shape shape) {
     forwardCase(list, act, weight, shape, kPlain, Residual::None);
     forwardCase(list, act, weight, shape, kHoles, Residual::Own);
@@ -161,13 +167,34 @@ void formatCases(CaseList& list, DType act) {
   }
 }
 
+// From bf16 into the float32 residual stream, which is y and the residual at once (o, down), or into logits
+// (the head); and the other way. Rows at both sides of a step of generation.
+void mixedCases(CaseList& list) {
+  const Weight packed{DType::BF16, true}, blocks{DType::Q4_1, true};
+  const Dtypes widen{DType::BF16, DType::F32}, narrow{DType::F32, DType::BF16};
+  for (const int64_t T : {int64_t{1}, kExactRows, kExactRows + 1, int64_t{65}}) {
+    for (const Lora& lora : {kPlain, kOne, kStacked, kMany, kMany16}) {
+      forwardCase(list, widen, packed, {T, 129, 100}, lora, Residual::Alias);
+    }
+    forwardCase(list, widen, blocks, {T, 96, 65}, kOne, Residual::Alias);
+    forwardCase(list, widen, packed, {T, 576, 257}, kPlain, Residual::None);
+    forwardCase(list, narrow, packed, {T, 129, 100}, kHoles, Residual::Own);
+  }
+  for (const Dtypes& act : {widen, narrow}) {
+    for (const Lora& lora : {kStacked, kHoles}) backwardCase(list, act, packed, {33, 129, 100}, lora, kAll);
+    backwardCase(list, act, blocks, {33, 96, 100}, kOne, kAll);
+    backwardCase(list, act, packed, {65, 257, 127}, kPlain, kOnlyDx);
+  }
+}
+
 }  // namespace
 
 void addLinearCases(CaseList& list) {
   const Weight packed{DType::BF16, true};
-  for (const DType act : kActivations) {
+  for (const DType dtype : kActivations) {
+    const Dtypes act{dtype, dtype};
     formatCases(list, act);
-    for (const int64_t size : {1, 31, 33, 65, 127, 257}) {
+    for (const int64_t size : kBoundaries) {
       forwardCase(list, act, packed, {size, 64, 48}, kPlain, Residual::None);
       forwardCase(list, act, packed, {7, size, 48}, kOne, Residual::None);
       forwardCase(list, act, packed, {7, 64, size}, kOne, Residual::None);
@@ -185,6 +212,9 @@ void addLinearCases(CaseList& list) {
       backwardCase(list, act, packed, {65, 576, 257}, lora, kOnlyDx);
     }
     backwardCase(list, act, packed, {65, 257, 127}, kPlain, kOnlyDx);
+    for (const Lora& lora : {kPlain, kMany})
+      forwardCase(list, act, packed, {0, 64, 48}, lora, Residual::Alias);
+    backwardCase(list, act, packed, {0, 64, 48}, kOne, kAll);
     // Rows of x, and of dy, at multiples of 4096 bytes from each other: they share cache sets, so they are
     // gathered.
     for (const Lora& lora : {kPlain, kStacked}) {
@@ -204,6 +234,7 @@ void addLinearCases(CaseList& list) {
     forwardCase(list, act, {DType::Q4_1, true}, {65, 576, 257}, kStacked, Residual::Alias);
     backwardCase(list, act, {DType::Q4_1, true}, {65, 576, 257}, kStacked, kAll);
   }
+  mixedCases(list);
   list.push_back({Op::loraLinearForward, "adapter 3 of 3", [=](Maker& make) {
                     LoraLinearForward args{};
                     args.scale = 1;

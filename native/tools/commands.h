@@ -8,6 +8,7 @@ namespace ibert::tools {
 
 int list(const Options& options);
 int test(const Options& options);
+int rows(const Options& options);
 int grad(const Options& options);
 int perf(const Options& options);
 

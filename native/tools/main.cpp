@@ -22,6 +22,8 @@ int run(const Options& options) {
       return list(options);
     case Options::Command::Test:
       return test(options);
+    case Options::Command::Rows:
+      return rows(options);
     case Options::Command::Grad:
       return grad(options);
     case Options::Command::Perf:

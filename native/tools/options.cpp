@@ -32,9 +32,10 @@ Op opNamed(const std::string& name) {
 Options::Command commandNamed(const std::string& name) {
   if (name == "list") return Options::Command::List;
   if (name == "test") return Options::Command::Test;
+  if (name == "rows") return Options::Command::Rows;
   if (name == "grad") return Options::Command::Grad;
   if (name == "perf") return Options::Command::Perf;
-  throw UsageError("there is no command " + name + "; the commands are list, test, grad and perf");
+  throw UsageError("there is no command " + name + "; the commands are list, test, rows, grad and perf");
 }
 
 }  // namespace
@@ -66,6 +67,9 @@ Options parseOptions(int count, char** words) {
     } else if (word == "--threads") {
       options.threads = static_cast<int>(number(word, value(), 1024));
       if (options.threads == 0) throw UsageError("--threads counts from 1");
+    } else if (word == "--repeat") {
+      options.repeat = static_cast<int>(number(word, value(), 1000));
+      if (options.repeat == 0) throw UsageError("--repeat counts from 1");
     } else if (word == "--isa") {
       // The CPU backend reads its environment when a device opens.
       setenv("IBERT_CPU_ISA", value().c_str(), 1);
@@ -89,6 +93,7 @@ usage: ibert-kernels COMMAND [options]
 
   list    every op: is it there, and which kernel was chosen (--isas: the instruction sets that this machine runs)
   test    every op on random inputs and odd shapes, against the float64 reference
+  rows    of the ops of a step of generation: a row has the same bits whatever rows go with it
   grad    every backward op against finite differences of its forward op (needs a backend with f64: reference)
   perf    time, GFLOP/s, GB/s and the share of what this machine can do, measured first
 
@@ -98,6 +103,7 @@ usage: ibert-kernels COMMAND [options]
   --op NAME       this op only
   --case TEXT     only cases whose label holds TEXT
   --threads N     threads of the device (default 2; test compares with 1)
+  --repeat N      test: runs of each case, which must give the same bits (default 2)
   --seed N        seed of the random inputs (default 1)
   --json          one JSON object on standard output
   --help

@@ -22,7 +22,7 @@ struct UsageError : std::runtime_error {
 };
 
 struct Options {
-  enum class Command { List, Test, Grad, Perf } command = Command::List;
+  enum class Command { List, Test, Rows, Grad, Perf } command = Command::List;
   std::string backend;   // empty: the command's default
   std::optional<Op> op;  // only this one
   std::string filter;    // only cases whose label holds this
@@ -30,6 +30,7 @@ struct Options {
   bool isas = false;
   bool help = false;
   uint64_t seed = 1;
+  int repeat = 2;  // runs of a case that must give the same bits
   int threads = 2;
 
   bool wants(Op other) const { return !op || *op == other; }

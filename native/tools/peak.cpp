@@ -177,8 +177,8 @@ bool hasAmx() {
 
 }  // namespace
 
-Peak measurePeak(int threads) {
-  host::ThreadPool pool(threads);
+Peak peakOf(const Session& session) {
+  host::ThreadPool pool(session.info().threads);
   Peak peak{0, 0, readRate(pool), "scalar", "fp32"};
   Burn fp32 = burnScalar, bf16 = nullptr;
 #if defined(__x86_64__)

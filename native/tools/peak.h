@@ -1,5 +1,7 @@
-// What this machine can do, measured: the yardstick of `ibert-kernels perf`.
+// What a device can do: the yardstick of `ibert-kernels perf`.
 #pragma once
+
+#include "session.h"
 
 namespace ibert::tools {
 
@@ -11,7 +13,8 @@ struct Peak {
   const char* bf16Unit;
 };
 
-// With all of `threads` busy, as a kernel would run. Takes about a second.
-Peak measurePeak(int threads);
+// Of the session's device. The backends of today compute on the host: its processor is measured, with all of
+// the device's threads busy, as a kernel would run. Takes about a second.
+Peak peakOf(const Session& session);
 
 }  // namespace ibert::tools

@@ -1,38 +1,19 @@
-// `ibert-kernels perf`: how fast each op is, and how much of this machine that is.
+// `ibert-kernels perf`: how fast each op is (timing.h), and how much of the device that is (peak.h), for the
+// shapes of perf_cases.h.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 
 #include "commands.h"
 #include "json.h"
 #include "peak.h"
 #include "perf_cases.h"
+#include "timing.h"
 
 namespace ibert::tools {
 
 namespace {
 
-double secondsOf(Operands& operands, int repeats) {
-  const auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < repeats; ++i) operands.enqueue();
-  operands.synchronize();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// Seconds of one call: the best of three rounds of a tenth of a second, after a first that warms caches.
-double measure(Operands& operands) {
-  secondsOf(operands, 1);
-  int repeats = 1;
-  double time = secondsOf(operands, repeats);
-  while (time < 0.1 && repeats < (1 << 20)) {
-    repeats *= 2;
-    time = secondsOf(operands, repeats);
-  }
-  for (int round = 0; round < 2; ++round) time = std::min(time, secondsOf(operands, repeats));
-  return time / repeats;
-}
-
-// The time that the machine's peaks allow, over the time taken. Operands that a cache holds can exceed 1.
+// The time that the device's peaks allow, over the time taken. Operands that a cache holds can exceed 1.
 double shareOfPeak(const PerfCase& perfCase, const Peak& peak, double seconds) {
   const double compute = perfCase.flop / (perfCase.bf16 ? peak.bf16 : peak.fp32);
   return std::max(compute, perfCase.bytes / peak.bandwidth) / seconds;
@@ -86,7 +67,7 @@ void printUnsupported(const PerfCase& perfCase, const std::string& why, bool asJ
 
 int perf(const Options& options) {
   const auto session = openSession(options.backend.empty() ? "cpu" : options.backend, options.threads);
-  const Peak peak = measurePeak(options.threads);
+  const Peak peak = peakOf(*session);
   printPeak(peak, *session, options.json);
   const char* separator = "\n  ";
   for (const PerfCase& perfCase : perfCases()) {
@@ -100,7 +81,7 @@ int perf(const Options& options) {
       printUnsupported(perfCase, operands.unsupported(), options.json);
       continue;
     }
-    const double seconds = measure(operands);
+    const double seconds = secondsOfCall(operands);
     printCase(perfCase, seconds, shareOfPeak(perfCase, peak, seconds), options.json);
   }
   if (options.json) std::printf("]}\n");

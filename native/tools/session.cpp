@@ -92,8 +92,8 @@ std::string Session::whyUnsupported(Op op, const void* arguments) const {
   return backend_->supports(device_, op, arguments, &message) == 0 ? "" : message.text;
 }
 
-Operands::Operands(Session& session, const Case& test)
-    : session_(session), op_(test.op), arguments_(test.arguments) {
+Operands::Operands(Session& session, const Case& test, Placement placement)
+    : session_(session), op_(test.op), placement_(placement), arguments_(test.arguments) {
   for (const Field& field : opSchema(op_).fields) {
     if (field.type != FieldType::Tensor) continue;
     Tensor& tensor = tensorOf(arguments_, field);
@@ -109,18 +109,26 @@ Operands::~Operands() {
   for (const Operand& operand : operands_) session_.release(operand.buffer);
 }
 
-Operands::Operand& Operands::add(const void* host, const std::string& field, int64_t bytes) {
-  Buffer* buffer = session_.allocate(bytes + 2 * kGuard);
-  std::vector<std::byte> content(bytes + 2 * kGuard, kGuardByte);
-  std::fill_n(content.begin() + kGuard, bytes, kPoison);
-  session_.toDevice(buffer, 0, content.data(), bytes + 2 * kGuard);
-  return operands_.emplace_back(Operand{host, field, bytes, false, false, buffer, {}});
+int64_t Operands::shiftOf(DType dtype) const {
+  if (placement_ == Placement::Aligned) return 0;
+  const DTypeInfo* info = dtypeInfo(dtype);
+  const int64_t unit = info->quantized ? 2 : info->blockBytes;
+  return unit * (2 * static_cast<int64_t>(operands_.size() % 4) + 1);
+}
+
+Operands::Operand& Operands::add(const void* host, const std::string& field, int64_t bytes, int64_t shift) {
+  const int64_t start = kGuard + shift, whole = start + bytes + kGuard;
+  Buffer* buffer = session_.allocate(whole);
+  std::vector<std::byte> content(whole, kGuardByte);
+  std::fill_n(content.begin() + start, bytes, kPoison);
+  session_.toDevice(buffer, 0, content.data(), whole);
+  return operands_.emplace_back(Operand{host, field, bytes, false, false, buffer, start, {}});
 }
 
 void Operands::place(const Operand& operand, Tensor& tensor) {
   tensor.data = nullptr;
   tensor.buffer = operand.buffer;
-  tensor.offset = kGuard;
+  tensor.offset = operand.start;
 }
 
 void Operands::upload(const Case& test, const Field& field, Tensor& tensor) {
@@ -141,7 +149,8 @@ void Operands::upload(const Case& test, const Field& field, Tensor& tensor) {
     return;
   }
   Operand& operand =
-      add(host, field.name, rowMajorBytes(tensor.dtype, tensor.elements(), tensor.shape[tensor.rank - 1]));
+      add(host, field.name, rowMajorBytes(tensor.dtype, tensor.elements(), tensor.shape[tensor.rank - 1]),
+          shiftOf(tensor.dtype));
   place(operand, tensor);
   if (!isOutput(field.role)) session_.toDevice(tensor.buffer, tensor.offset, host, operand.bytes);
   operand.input = isInput(field.role);
@@ -155,7 +164,7 @@ void Operands::pack(const Tensor& source, DType target, Tensor& packed) {
     unsupported_ = std::string("packWeight: ") + dtypeInfo(target)->name + " cannot be packed";
     return;
   }
-  Operand& operand = add(source.data, "packed weight", bytes);
+  Operand& operand = add(source.data, "packed weight", bytes, 0);
   operand.input = true;
   operand.packed = true;
   place(operand, packed);
@@ -163,8 +172,9 @@ void Operands::pack(const Tensor& source, DType target, Tensor& packed) {
   PackWeight args{source, packed};
   const int64_t sourceBytes = rowMajorBytes(source.dtype, source.elements(), source.shape[1]);
   args.source.data = nullptr;
-  args.source.buffer = session_.allocate(sourceBytes);
-  session_.toDevice(args.source.buffer, 0, source.data, sourceBytes);
+  args.source.offset = shiftOf(source.dtype);
+  args.source.buffer = session_.allocate(args.source.offset + sourceBytes);
+  session_.toDevice(args.source.buffer, args.source.offset, source.data, sourceBytes);
   unsupported_ = session_.whyUnsupported(Op::packWeight, &args);
   if (unsupported_.empty()) {
     session_.enqueue(Op::packWeight, &args);
@@ -175,7 +185,7 @@ void Operands::pack(const Tensor& source, DType target, Tensor& packed) {
 
 std::vector<std::byte> Operands::read(const Operand& operand, int64_t from, int64_t count) {
   std::vector<std::byte> content(count);
-  session_.toHost(content.data(), operand.buffer, kGuard + from, count);
+  session_.toHost(content.data(), operand.buffer, operand.start + from, count);
   return content;
 }
 
@@ -192,8 +202,8 @@ std::vector<std::byte> Operands::bytes(const std::string& name) {
 
 std::string Operands::damage() {
   for (const Operand& operand : operands_) {
-    for (const int64_t from : {-kGuard, operand.bytes}) {
-      const std::vector<std::byte> guard = read(operand, from, kGuard);
+    for (const int64_t from : {-operand.start, operand.bytes}) {
+      const std::vector<std::byte> guard = read(operand, from, from < 0 ? operand.start : kGuard);
       if (std::any_of(guard.begin(), guard.end(), [](std::byte b) { return b != kGuardByte; })) {
         return std::string("wrote ") + (from < 0 ? "before" : "behind") + " the memory of " + operand.field;
       }

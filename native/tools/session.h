@@ -41,11 +41,15 @@ class Session {
   Stream* stream_ = nullptr;
 };
 
+// Where an operand starts in memory: as allocations do, or as a view may (see ops.h): at an odd multiple of
+// the size of its element, another one for each operand.
+enum class Placement { Aligned, Odd };
+
 // The operands of a case on a device: each between guard bytes, outputs filled with bytes that read as NaN
 // (or -1).
 class Operands {
  public:
-  Operands(Session& session, const Case& test);
+  Operands(Session& session, const Case& test, Placement placement = Placement::Aligned);
   ~Operands();
   Operands(const Operands&) = delete;
   Operands& operator=(const Operands&) = delete;
@@ -69,17 +73,21 @@ class Operands {
     bool input;  // must be unchanged after the run
     bool packed;
     Buffer* buffer;
+    int64_t start;                  // of the operand in its buffer
     std::vector<std::byte> before;  // of inputs
   };
 
   void upload(const Case& test, const Field& field, Tensor& tensor);
   static void place(const Operand& operand, Tensor& tensor);
   void pack(const Tensor& source, DType target, Tensor& packed);
-  Operand& add(const void* host, const std::string& field, int64_t bytes);
+  Operand& add(const void* host, const std::string& field, int64_t bytes, int64_t shift);
+  // How far behind an aligned address the next operand of this dtype starts.
+  int64_t shiftOf(DType dtype) const;
   std::vector<std::byte> read(const Operand& operand, int64_t from, int64_t count);
 
   Session& session_;
   Op op_;
+  Placement placement_;
   std::vector<std::byte> arguments_;
   std::vector<Operand> operands_;
   std::string unsupported_;

@@ -1,9 +1,12 @@
-// `ibert-kernels test`: every case of the suite on a backend and on the reference.
+// `ibert-kernels test`: every case of the suite on a backend and on the reference. The same bits are asked
+// for in every run (--repeat) and for every number of threads, the reference's values within the bound
+// wherever the operands lie.
 #include <cstdio>
 
 #include "cases.h"
 #include "commands.h"
 #include "compare.h"
+#include "graph_calls.h"
 #include "json.h"
 
 namespace ibert::tools {
@@ -20,7 +23,9 @@ struct Result {
 };
 
 struct Sessions {
-  std::unique_ptr<Session> one, many, reference;
+  std::unique_ptr<Session> one, many, reference;  // one thread and several, where the backend has threads
+
+  bool threads() const { return many->info().threads != one->info().threads; }
 };
 
 struct Outputs {
@@ -39,8 +44,8 @@ std::string text(double value) {
 }
 
 // Runs the case on fresh operands. Throws when the op fails or damages memory.
-Outputs outputsOf(Session& session, const Case& test) {
-  Operands operands(session, test);
+Outputs outputsOf(Session& session, const Case& test, Placement placement = Placement::Aligned) {
+  Operands operands(session, test, placement);
   if (!operands.unsupported().empty()) throw std::runtime_error(operands.unsupported());
   operands.enqueue();
   operands.synchronize();
@@ -75,13 +80,7 @@ Result judgeError(Session& session, const Case& test) {
   return failed("no error");
 }
 
-Result judgeOutputs(const Sessions& sessions, const Case& test) {
-  const Outputs actual = outputsOf(*sessions.one, test);
-  if (outputsOf(*sessions.one, test).bytes != actual.bytes) return failed("two runs differ");
-  if (outputsOf(*sessions.many, test).bytes != actual.bytes) {
-    return failed(std::to_string(sessions.many->info().threads) + " threads and one differ");
-  }
-  const Outputs expected = outputsOf(*sessions.reference, widened(test));
+Result judgeValues(const Case& test, const Outputs& actual, const Outputs& expected) {
   Result result;
   for (size_t i = 0; i < actual.fields.size(); ++i) {
     const std::string name = actual.fields[i]->name;
@@ -103,12 +102,35 @@ Result judgeOutputs(const Sessions& sessions, const Case& test) {
   return result;
 }
 
-Result judge(const Sessions& sessions, const CaseSpec& spec, uint64_t seed) {
-  const Case test = makeCase(spec, seed);
+Result judgeOutputs(const Sessions& sessions, const Case& test, int repeat) {
+  const Outputs actual = outputsOf(*sessions.one, test);
+  for (int run = 1; run < repeat; ++run) {
+    if (outputsOf(*sessions.one, test).bytes != actual.bytes) return failed("two runs differ");
+  }
+  if (sessions.threads() && outputsOf(*sessions.many, test).bytes != actual.bytes) {
+    return failed(std::to_string(sessions.many->info().threads) + " threads and one differ");
+  }
+  const Outputs expected = outputsOf(*sessions.reference, widened(test));
+  const Result result = judgeValues(test, actual, expected);
+  if (result.status != Status::Passed) return result;
+  // Other bits are allowed here: a device may read what is not aligned by another kernel.
+  const Outputs odd = outputsOf(*sessions.one, test, Placement::Odd);
+  if (odd.bytes == actual.bytes) return result;
+  const Result elsewhere = judgeValues(test, odd, expected);
+  if (elsewhere.status != Status::Passed) return failed("operands at odd places: " + elsewhere.reason);
+  return elsewhere.share > result.share ? elsewhere : result;
+}
+
+Result judge(const Sessions& sessions, const Case& test, int repeat) {
   try {
     const std::string why = Operands(*sessions.one, test).unsupported();
-    if (!why.empty()) return {Status::Unsupported, why, 0, ""};
-    return test.error.empty() ? judgeOutputs(sessions, test) : judgeError(*sessions.one, test);
+    if (!why.empty()) {
+      for (const GraphCall& call : graphCalls()) {
+        if (isCall(call, test)) return failed("not supported, and every model asks for it: " + why);
+      }
+      return {Status::Unsupported, why, 0, ""};
+    }
+    return test.error.empty() ? judgeOutputs(sessions, test, repeat) : judgeError(*sessions.one, test);
   } catch (const std::exception& error) {
     return failed(error.what());
   }
@@ -126,9 +148,15 @@ struct OpReport {
 
 OpReport judgeOp(const Sessions& sessions, const CaseList& cases, Op op, const Options& options) {
   OpReport report{op, 0, 0, 0, {}, ""};
+  std::vector<GraphCall> missing;  // calls of the graphs that no case has made yet
+  for (const GraphCall& call : graphCalls()) {
+    if (call.op == op) missing.push_back(call);
+  }
   for (const CaseSpec& spec : cases) {
     if (spec.op != op || spec.label.find(options.filter) == std::string::npos) continue;
-    const Result result = judge(sessions, spec, options.seed);
+    const Case test = makeCase(spec, options.seed);
+    std::erase_if(missing, [&](const GraphCall& call) { return isCall(call, test); });
+    const Result result = judge(sessions, test, options.repeat);
     if (result.status == Status::Passed) ++report.passed;
     if (result.status == Status::Failed) ++report.failed;
     if (result.status == Status::Unsupported) ++report.unsupported;
@@ -137,6 +165,8 @@ OpReport judgeOp(const Sessions& sessions, const CaseList& cases, Op op, const O
   if (!options.filter.empty()) return report;
   if (report.results.empty()) {
     report.missing = "the suite has no case of this op";
+  } else if (!missing.empty()) {
+    report.missing = "the suite has no case of " + missing.front().dtypes;
   } else if (report.passed + report.failed == 0) {
     report.missing = "the backend runs no case of it: " + report.results.front().second.reason;
   }
@@ -203,8 +233,10 @@ int test(const Options& options) {
                           openSession("reference", options.threads)};
   if (!options.json) {
     const DeviceInfo info = sessions.many->info();
-    std::printf("%s (%s), 1 and %d threads, against the reference; seed %llu\n", backend.c_str(),
-                info.architecture, info.threads, static_cast<unsigned long long>(options.seed));
+    const std::string threads =
+        sessions.threads() ? ", 1 and " + std::to_string(info.threads) + " threads" : std::string();
+    std::printf("%s (%s)%s, %d runs, against the reference; seed %llu\n", backend.c_str(), info.architecture,
+                threads.c_str(), options.repeat, static_cast<unsigned long long>(options.seed));
   }
   const CaseList cases = allCases();
   std::vector<OpReport> reports;

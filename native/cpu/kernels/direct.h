@@ -6,6 +6,7 @@
 // that are checked together.
 #pragma once
 
+#include "../../ops.h"
 #include "units.h"
 
 namespace ibert::cpu::IBERT_ISA {
@@ -14,7 +15,7 @@ namespace ibert::cpu::IBERT_ISA {
 // Units of bf16 take panels of bf16 where they lie, which costs no more.
 IBERT_INLINE bool multipliesDirectly(const Tensor& weight, bool bf16, int64_t rows) {
   const bool panels = bf16 && UnitForBf16::kTakesBf16;
-  return rows <= kDirectRows && (packedFormat(weight.dtype).bits != 0 || !panels);
+  return rows <= kExactRows && (packedFormat(weight.dtype).bits != 0 || !panels);
 }
 
 // Neighbouring columns of a quantised weight that share D and M.

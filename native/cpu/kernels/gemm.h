@@ -52,6 +52,7 @@ template <class Unit>
 Blocking blockingFor(int64_t rows, int64_t panels, int64_t mainDepth, int64_t extraDepth, const RowsOfX& x,
                      int threads) {
   Blocking b{};
+  rows = larger(rows, 1), panels = larger(panels, 1);  // an op may have none
   const bool widen = x.bf16 != Unit::kTakesBf16;
   // For few panels the copy would cost what it gives.
   const bool crowded = !widen && mainDepth > 0 && panels > 4 && x.bytes() % kCrowdedBytes == 0;

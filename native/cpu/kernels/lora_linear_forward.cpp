@@ -34,7 +34,7 @@ struct Shape {
         N(op.weight.shape[0]),
         bf16(op.x.dtype == DType::BF16),
         lora(op.loraA.rank != 0),
-        few(T <= kDirectRows),
+        few(T <= kExactRows),
         direct(multipliesDirectly(op.weight, bf16, T)),
         byRow(lora && (few || op.adapterOfRow.rank != 0)) {
     if (!lora) return;
@@ -127,7 +127,7 @@ void forwardDirect(const LoraLinearForward& op, Context& context, const Shape& s
   const DirectRows<Unit> x = directRows<Unit>(Matrix(op.x), s.T, weight, memory);
   const Addends add = addends(op);
   context.pool.parallelFor(weight.panels(), [&](int64_t p, int) {
-    alignas(64) float sums[kDirectRows * kPanelRows];
+    alignas(64) float sums[kExactRows * kPanelRows];
     multiplyDirect(x, weight, p, sums);
     if (lora != nullptr) lora->add(p, 0, s.T, sums);
     storeSums(Result(op.y), add, sums, 0, s.T, p);

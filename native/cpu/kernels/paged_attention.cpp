@@ -25,7 +25,7 @@ int64_t pieceKeys(const PagedAttention& args) {
 
 int64_t pieces(const PagedAttention& args, int threads) {
   const int64_t T = args.qkv.shape[0];
-  if (T > kDirectRows || T * args.kvHeads >= kSplitRows * threads) return 1;
+  if (T > kExactRows || T * args.kvHeads >= kSplitRows * threads) return 1;
   const int64_t capacity = args.blockTable.shape[1] * args.kCache.shape[2];
   return larger(1, ceilDivide(capacity, pieceKeys(args)));
 }
@@ -65,7 +65,7 @@ class Kernel {
       : args_(args),
         group_(args.heads / args.kvHeads),
         tiles_(rowTiles(args, tilePositions(group_))),
-        few_(args.qkv.shape[0] <= kDirectRows || static_cast<int64_t>(tiles_.size()) == args.qkv.shape[0]),
+        few_(args.qkv.shape[0] <= kExactRows || static_cast<int64_t>(tiles_.size()) == args.qkv.shape[0]),
         pieceKeys_(pieceKeys(args)),
         split_(pieces(args, context.pool.threads())),
         shared_(context.workspace),
@@ -104,8 +104,8 @@ class Kernel {
     Carver many(nullptr), few(nullptr);
     AttentionTile<TileUnitFor<Q, K, V>>(many, tilePositions(group) * group, args.headDim, scale);
     many.take<Q>(2 * args.headDim);
-    StepTile(few, kDirectRows * group, args.headDim, scale);
-    Partial(few, kDirectRows * group, args.headDim);
+    StepTile(few, kExactRows * group, args.headDim, scale);
+    Partial(few, kExactRows * group, args.headDim);
     return larger(many.bytes(), few.bytes());
   }
 
@@ -145,8 +145,8 @@ class Kernel {
   // The keys [from, to), of which `from` begins a piece: into y, or into partials where the context is split.
   void attendFew(const RowTile& rows, int64_t kvHead, int64_t from, int64_t to, Carver& carver) {
     const int64_t lanes = rows.count * group_, D = args_.headDim;
-    StepTile tile(carver, kDirectRows * group_, D, static_cast<float>(args_.scale));
-    Partial sum(carver, kDirectRows * group_, D);
+    StepTile tile(carver, kExactRows * group_, D, static_cast<float>(args_.scale));
+    Partial sum(carver, kExactRows * group_, D);
     begin(rows, kvHead, [&](auto&&... of) { tile.template begin<Q, K>(of...); });
     PieceRows<K> keys;
     PieceRows<V> values;

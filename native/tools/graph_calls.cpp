@@ -1,0 +1,94 @@
+#include "graph_calls.h"
+
+#include <sstream>
+
+#include "schema.h"
+
+namespace ibert::tools {
+
+namespace {
+
+// "act" is the activations' dtype. Weights are packed and, where a call does not say more, bf16: what block
+// formats a backend takes is its own affair.
+struct Call {
+  Op op;
+  const char* dtypes;
+};
+
+constexpr Call kCalls[] = {
+    {Op::embedding, "table bf16, y f32"},
+    {Op::cast, "source f32, target act"},
+    {Op::rmsNormForward, "x f32, y act"},
+    {Op::rmsNormForward, "x act, y act"},
+    {Op::rmsNormBackward, "dy act, x f32, dx act"},
+    {Op::rmsNormBackward, "dy act, x act, dResidual act, dx act"},
+    // q, k, v and gate, up; o and down, onto the residual stream; the head
+    {Op::loraLinearForward, "x act, weight bf16, y act"},
+    {Op::loraLinearForward, "x act, weight bf16, loraA f32, loraB f32, y act, xa act"},
+    {Op::loraLinearForward, "x act, weight bf16, residual f32, y f32"},
+    {Op::loraLinearForward, "x act, weight bf16, loraA f32, loraB f32, residual f32, y f32, xa act"},
+    {Op::loraLinearForward, "x act, weight bf16, loraA act, loraB act, adapterOfRow i32, y act"},
+    {Op::loraLinearForward,
+     "x act, weight bf16, loraA act, loraB act, adapterOfRow i32, residual f32, y f32"},
+    {Op::loraLinearForward, "x act, weight bf16, y f32"},
+    {Op::loraLinearBackward, "dy act, weight bf16, dx act"},
+    {Op::loraLinearBackward, "dy act, weight bf16, x act, xa act, loraA f32, dx act, dLoraA f32, dLoraB f32"},
+    {Op::rope, "x act"},
+    {Op::attentionForward, "qkv act, y act"},
+    {Op::attentionBackward, "dy act, qkv act, y act, dqkv act"},
+    {Op::kvCacheWrite, "qkv act, kCache act, vCache act"},
+    {Op::kvCacheWrite, "qkv act, kCache bf16, vCache bf16"},
+    {Op::kvCacheWrite, "qkv act, kCache f32, vCache f32"},
+    {Op::kvCacheWrite, "qkv act, kCache q8_0, vCache q8_0"},
+    {Op::pagedAttention, "qkv act, kCache act, vCache act, y act"},
+    {Op::pagedAttention, "qkv act, kCache bf16, vCache bf16, y act"},
+    {Op::pagedAttention, "qkv act, kCache f32, vCache f32, y act"},
+    {Op::pagedAttention, "qkv act, kCache q8_0, vCache q8_0, y act"},
+    {Op::swigluForward, "gateUp act, y act"},
+    {Op::swigluBackward, "dy act, gateUp act, dGateUp act"},
+    {Op::linearCrossEntropy, "x act, weight bf16, dx act"},
+    {Op::gatherRows, "source f32, target f32"},
+};
+
+std::string withActivations(std::string dtypes, DType act) {
+  for (size_t at = 0; (at = dtypes.find(" act", at)) != std::string::npos;) {
+    dtypes.replace(at + 1, 3, dtypeInfo(act)->name);
+  }
+  return dtypes;
+}
+
+}  // namespace
+
+const std::vector<GraphCall>& graphCalls() {
+  static const std::vector<GraphCall> calls = [] {
+    std::vector<GraphCall> list;
+    for (const Call& call : kCalls) {
+      for (const DType act : {DType::BF16, DType::F32}) {
+        const std::string dtypes = withActivations(call.dtypes, act);
+        if (act == DType::F32 && dtypes == list.back().dtypes) continue;
+        list.push_back({call.op, dtypes});
+      }
+    }
+    return list;
+  }();
+  return calls;
+}
+
+bool isCall(const GraphCall& call, const Case& test) {
+  if (call.op != test.op) return false;
+  std::istringstream words(call.dtypes);
+  for (std::string name, dtype; words >> name >> dtype;) {
+    if (dtype.back() == ',') dtype.pop_back();
+    bool found = false;
+    for (const Field& field : opSchema(test.op).fields) {
+      if (name != field.name) continue;
+      const Tensor& tensor = *reinterpret_cast<const Tensor*>(test.arguments.data() + field.offset);
+      found = tensor && dtype == dtypeInfo(tensor.dtype)->name &&
+              (field.kind != Kind::Weight || test.packed.count(tensor.data) > 0);
+    }
+    if (!found) return false;
+  }
+  return true;
+}
+
+}  // namespace ibert::tools
