@@ -5,6 +5,7 @@
 #include "emulator/access_path.h"
 #include "emulator/launch.h"
 #include "emulator/memory.h"
+#include "emulator/message.h"
 
 namespace ibert::emulator {
 
@@ -12,19 +13,27 @@ Watch watch;
 
 namespace {
 
-std::string placeText(const void* address, size_t bytes) {
-  const auto* at = static_cast<const char*>(address);
-  const std::string what = std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
-  if (inShared(address)) {
-    const ptrdiff_t offset = at - current->block->shared;
-    return what + " at byte " + std::to_string(offset) + " of " + std::to_string(launchNow->sharedBytes) +
-           " of shared memory";
+// An access, for messages.
+struct Request {
+  const void* address;
+  size_t bytes;
+  const void* code;
+
+  std::string text() const {
+    const auto* at = static_cast<const char*>(address);
+    const std::string what = message(bytes, bytes == 1 ? " byte" : " bytes");
+    if (inShared(address))
+      return message(what, " at byte ", at - current->block->shared, " of ", launchNow->sharedBytes,
+                     " of shared memory");
+    const Place near = nearestAllocation(address);
+    if (!near.allocation) return what + " of global memory that is no allocation";
+    return message(what, " at byte ", at - near.allocation, " of an allocation of ", near.bytes, " bytes");
   }
-  const Place near = nearestAllocation(address);
-  if (!near.allocation) return what + " of global memory that is no allocation";
-  return what + " at byte " + std::to_string(at - near.allocation) + " of an allocation of " +
-         std::to_string(near.bytes) + " bytes";
-}
+  template <class... Parts>
+  [[noreturn]] void fail(const char* does, const Parts&... parts) const {
+    launchNow->failAt(code, does, text(), parts...);
+  }
+};
 
 const Segment& segmentOf(uint32_t epoch) {
   return launchNow->segments[(epoch >> kSegmentShift) - launchNow->firstSegment];
@@ -33,12 +42,10 @@ const Segment& segmentOf(uint32_t epoch) {
 std::string whoText(uint32_t epoch) {
   const Segment& segment = segmentOf(epoch);
   const unsigned thread = segment.warp * kLanes + (epoch >> kLaneShift & (kLanes - 1));
-  const Index i = {thread % launchNow->block.x, thread / launchNow->block.x % launchNow->block.y,
-                   thread / launchNow->block.x / launchNow->block.y};
-  std::string text =
-      "thread (" + std::to_string(i.x) + ", " + std::to_string(i.y) + ", " + std::to_string(i.z) + ")";
-  if (segment.block != current->block->number) text += " of block number " + std::to_string(segment.block);
-  return text;
+  const Extent block = launchNow->block;
+  const std::string text = message("thread (", thread % block.x, ", ", thread / block.x % block.y, ", ",
+                                   thread / block.x / block.y, ")");
+  return segment.block == current->block->number ? text : message(text, " of block number ", segment.block);
 }
 
 // Whether what happened in `epoch` of this launch is ordered before what the current thread does now.
@@ -50,8 +57,11 @@ bool isOrdered(uint32_t epoch) {
   const Segment& segment = segmentOf(epoch);
   const uint32_t lane = epoch >> kLaneShift & (kLanes - 1);
   if (segment.block == self.block->number) {
-    if (segment.warp != self.warp->number) return segment.interval < order.known[segment.warp];
-    return segment.interval < order.interval || lane == self.lane;
+    if (segment.warp != self.warp->number) {
+      if (segment.interval < order.known[segment.warp]) return true;
+    } else if (segment.interval < order.interval || lane == self.lane) {
+      return true;
+    }
   }
   if (!self.foreign) return false;
   for (const auto& publication : self.foreign->publications) {
@@ -66,11 +76,63 @@ bool isOrdered(uint32_t epoch) {
   return false;
 }
 
-[[noreturn]] void race(const char* does, const void* address, size_t bytes, const char* did, uint32_t epoch,
-                       const void* code) {
-  launchNow->fail(std::string("race: ") + does + " " + placeText(address, bytes) + ", which " +
-                      whoText(epoch) + " " + did + " with no synchronisation in between",
-                  code);
+// Whether a read that the current thread's own warp recorded stands for reads of other warps as well, and no
+// barrier came since.
+bool standsForOthers(uint32_t read) {
+  if (read < watch.launchEpoch || !(read & kOtherWarps)) return false;
+  const Segment& segment = segmentOf(read);
+  const Thread& self = *current;
+  return segment.block == self.block->number && segment.warp == self.warp->number &&
+         segment.interval >= self.warp->order.lastBarrier;
+}
+
+constexpr const char* kUnsynchronised = " with no synchronisation in between";
+
+void checkInFlight(const char* does, uint32_t written, const Request& request) {
+  if (written & kInFlight)
+    request.fail(does, ", where an asynchronous copy of ", whoText(written),
+                 " is in flight that was not waited for");
+}
+
+void readCell(Cell& cell, const Request& request) {
+  const uint32_t written = cell.write, read = cell.read;
+  if (written == kOutside) request.fail("reads out of bounds: ");
+  if (written == kUnwritten) request.fail("reads what nobody wrote: ");
+  checkInFlight("reads ", written, request);
+  if (!isOrdered(written))
+    request.fail("race: reads ", ", which ", whoText(written), " wrote", kUnsynchronised);
+  const Known known(*current);
+  if (!isOrdered(read)) {
+    cell.read = read | known.readersBeside(read);
+  } else if (((read ^ known.me) & ~kFlags) != 0) {
+    // The warp's own earlier read may stand for those of other warps, which no barrier ended yet.
+    cell.read = known.me | (standsForOthers(read) ? kManyReaders | kOtherWarps : 0);
+  }
+}
+
+// Whether the current thread may write there.
+void checkWritable(const Cell& cell, const Request& request) {
+  const uint32_t written = cell.write, read = cell.read;
+  if (written == kOutside) request.fail("writes out of bounds: ");
+  if (written == kUnwritten) return;
+  checkInFlight("writes ", written, request);
+  if (!isOrdered(written))
+    request.fail("race: writes ", ", which ", whoText(written), " wrote", kUnsynchronised);
+  if (!isOrdered(read)) request.fail("race: writes ", ", which ", whoText(read), " read", kUnsynchronised);
+  const bool ownStretch = ((read ^ current->warp->order.epochs[current->lane]) & ~kFlags) == 0;
+  if (((read & kManyReaders) && ownStretch) || standsForOthers(read))
+    request.fail("race: writes ", ", which other threads read too", kUnsynchronised);
+}
+
+void writeCell(Cell& cell, const Request& request) {
+  checkWritable(cell, request);
+  cell = {current->warp->order.epochs[current->lane], 0};
+}
+
+// A cell is two bytes. Threads that write one each do not race, so such writes are not followed further.
+void writeHalf(Cell& cell, const Request& request) {
+  if (cell.write == kOutside) request.fail("writes out of bounds: ");
+  if (cell.write == kUnwritten) cell.write = kByHost;
 }
 
 bool inSomeModule(uintptr_t address) {
@@ -81,106 +143,94 @@ bool inSomeModule(uintptr_t address) {
   dl_iterate_phdr(
       [](dl_phdr_info* info, size_t, void* data) {
         auto& search = *static_cast<Search*>(data);
-        for (int i = 0; i < info->dlpi_phnum; ++i) {
+        for (int i = 0; i < info->dlpi_phnum && !search.found; ++i) {
           const auto& header = info->dlpi_phdr[i];
-          if (header.p_type == PT_LOAD &&
-              search.address - (info->dlpi_addr + header.p_vaddr) < header.p_memsz) {
-            search.found = true;
-            return 1;
-          }
+          search.found = header.p_type == PT_LOAD &&
+                         search.address - (info->dlpi_addr + header.p_vaddr) < header.p_memsz;
         }
-        return 0;
+        return int(search.found);
       },
       &search);
   return search.found;
 }
 
-}  // namespace
-
-void elsewhere(const void* address, size_t bytes, const void* code) {
-  if (!watch.on || Stacks::holds(address)) return;
-  const Kernel& kernel = launchNow->kernel;
-  if (uintptr_t(address) - uintptr_t(kernel.closure) < kernel.closureBytes) return;
-  const uintptr_t page = uintptr_t(address) >> 12;
-  if (page == watch.staticPage) return;
-  if (!inSomeModule(uintptr_t(address)))
-    launchNow->fail("touches " + std::to_string(bytes) +
-                        " bytes of the host's memory: a host pointer was given to a kernel, or a stray one",
-                    code);
-  watch.staticPage = page;
+// A thread's stack, the kernel's parameters and constants of the program are no device memory, and allowed.
+void checkElsewhere(const Request& request) {
+  const auto address = uintptr_t(request.address);
+  if (Stacks::holds(request.address)) return;
+  if (address - uintptr_t(launchNow->kernel.closure) < launchNow->kernel.closureBytes) return;
+  if (address >> 12 == watch.staticPage) return;
+  if (!inSomeModule(address))
+    launchNow->failAt(request.code, "touches ", request.bytes,
+                      " bytes of the host's memory: a host pointer was given to a kernel, or a stray one");
+  watch.staticPage = address >> 12;
 }
 
-void misaligned(const void* address, size_t bytes, const void* code) {
-  launchNow->fail("touches " + placeText(address, bytes) + " at an address that is no multiple of " +
-                      std::to_string(bytes),
-                  code);
-}
-
-void slowRead(Cell& cell, const void* address, size_t bytes, const void* code) {
-  const uint32_t written = cell.write;
-  if (written == kOutside) launchNow->fail("reads out of bounds: " + placeText(address, bytes), code);
-  if (written == kUnwritten) launchNow->fail("reads what nobody wrote: " + placeText(address, bytes), code);
-  if (written & kInFlight)
-    launchNow->fail("reads " + placeText(address, bytes) + ", where an asynchronous copy of " +
-                        whoText(written) + " is in flight that was not waited for",
-                    code);
-  if (!isOrdered(written)) race("reads", address, bytes, "wrote", written, code);
-  const uint32_t me = current->warp->order.epochs[current->lane], read = cell.read;
-  if (isOrdered(read)) {
-    // Others that read in the same stretch must not be forgotten.
-    const bool sameStretch = ((read ^ me) & ~kFlags) == 0;
-    cell.read = sameStretch ? read : me;
-  } else {
-    cell.read = read | kManyReaders;
+void checkRead(const Request& request) {
+  const Known known(*current);
+  Cell* const last = cellsOf(static_cast<const char*>(request.address) + request.bytes - 1);
+  for (Cell* cell = cellsOf(request.address); cell <= last; ++cell) {
+    if (known.written(cell->write) && known.read(cell->read))
+      cell->read = known.me;
+    else
+      readCell(*cell, request);
   }
 }
 
-// Checks, without recording.
-static void checkWrite(const Cell& cell, const void* address, size_t bytes, const void* code) {
-  const uint32_t written = cell.write, read = cell.read;
-  if (written == kOutside) launchNow->fail("writes out of bounds: " + placeText(address, bytes), code);
-  if (written == kUnwritten) return;
-  if (written & kInFlight)
-    launchNow->fail("writes " + placeText(address, bytes) + ", where an asynchronous copy of " +
-                        whoText(written) + " is in flight that was not waited for",
-                    code);
-  if (!isOrdered(written)) race("writes", address, bytes, "wrote", written, code);
-  if (read == 0) return;
-  if (!isOrdered(read)) race("writes", address, bytes, "read", read, code);
-  const uint32_t me = current->warp->order.epochs[current->lane];
-  if ((read & kManyReaders) && read >= watch.launchEpoch && ((read ^ me) & ~kFlags) == 0)
-    launchNow->fail("race: writes " + placeText(address, bytes) +
-                        ", which other threads read too with no synchronisation in between",
-                    code);
+void checkWrite(const Request& request) {
+  const Known known(*current);
+  const uintptr_t begin = uintptr_t(request.address), end = begin + request.bytes;
+  Cell* cell = cellsOf(request.address);
+  if (begin % 2) writeHalf(*cell++, request);
+  Cell* const stop = cellsOf(reinterpret_cast<const void*>(end));
+  for (; cell < stop; ++cell) {
+    if (known.written(cell->write) && known.read(cell->read))
+      *cell = {known.me, 0};
+    else
+      writeCell(*cell, request);
+  }
+  if (end % 2 && cell == stop) writeHalf(*stop, request);
 }
 
-void slowWrite(Cell& cell, const void* address, size_t bytes, const void* code) {
-  checkWrite(cell, address, bytes, code);
-  cell = {current->warp->order.epochs[current->lane], 0};
-}
-
-// A cell is two bytes. Threads that write one each do not race, so such writes are not followed further.
-void writeHalf(Cell& cell, const void* address, const void* code) {
-  if (cell.write == kOutside) launchNow->fail("writes out of bounds: " + placeText(address, 1), code);
-  if (cell.write == kUnwritten) cell.write = kByHost;
-}
+}  // namespace
 
 void checkAccess(Access access, const void* address, size_t bytes, const void* code) {
-  if (!current || !bytes) return;
-  access == Access::read ? checkRead(address, bytes, code) : checkWritten(address, bytes, code);
+  if (!current || !bytes || !watch.on) return;
+  const Request request{address, bytes, code};
+  if (!inRegion(address)) return checkElsewhere(request);
+  access == Access::read ? checkRead(request) : checkWrite(request);
+}
+
+void checkAligned(Access access, const void* address, size_t bytes, const void* code) {
+  if (watch.on && uintptr_t(address) % bytes && inRegion(address))
+    Request{address, bytes, code}.fail("touches ", " at an address that is no multiple of the size");
+  checkAccess(access, address, bytes, code);
 }
 
 void checkAtomic(const void* address, size_t bytes, const void* code) {
   if (!watch.on) return;
-  if (!inRegion(address)) return elsewhere(address, bytes, code);
-  const uint32_t me = current->warp->order.epochs[current->lane];
+  const Request request{address, bytes, code};
+  if (!inRegion(address)) return checkElsewhere(request);
   Cell* cell = cellsOf(address);
   for (size_t i = 0; i < bytes / 2; ++i) {
-    if (cell[i].write == kUnwritten)
-      launchNow->fail("reads what nobody wrote: " + placeText(address, bytes), code);
-    if (!(cell[i].write & kAtomic) || (cell[i].write & kInFlight)) checkWrite(cell[i], address, bytes, code);
-    cell[i] = {me | kAtomic, 0};
+    if (cell[i].write == kUnwritten) request.fail("reads what nobody wrote: ");
+    if (!(cell[i].write & kAtomic) || (cell[i].write & kInFlight)) checkWritable(cell[i], request);
+    cell[i] = {current->warp->order.epochs[current->lane] | kAtomic, 0};
   }
+}
+
+void beginCopyInto(void* address, size_t bytes) {
+  if (!watch.on) return;
+  checkWrite({address, bytes, nullptr});
+  Cell* cell = cellsOf(address);
+  for (size_t i = 0; i < bytes / 2; ++i) cell[i].write |= kInFlight;
+}
+
+void endCopyInto(void* address, size_t bytes) {
+  if (!watch.on) return;
+  Cell* cell = cellsOf(address);
+  const uint32_t me = current->warp->order.epochs[current->lane];
+  for (size_t i = 0; i < bytes / 2; ++i) cell[i] = {me, 0};
 }
 
 }  // namespace ibert::emulator

@@ -1,10 +1,11 @@
-// The way that nearly every access goes, kept short: the cells of its bytes, two comparisons each. What is
-// unusual, wrong or needs the clocks goes to access.cpp.
+// The way that nearly every access goes, kept short: all its cells are alike, and what they say is known to
+// be ordered by a few comparisons. What is unusual, wrong or needs the clocks goes to access.cpp.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "emulator/access.h"
 #include "emulator/launch.h"
 #include "emulator/memory.h"
 
@@ -12,64 +13,80 @@ namespace ibert::emulator {
 
 struct Watch {
   bool on = false;           // whether this launch is checked
+  size_t bytes = 0;          // of the region, or 0 when it is not
   uint32_t launchEpoch = 0;  // the first epoch of this launch: what is older is ordered
   uintptr_t staticPage = 0;  // the page of a program's constants that was touched last
 };
 extern Watch watch;
 
-void elsewhere(const void* address, size_t bytes, const void* code);
-[[noreturn]] void misaligned(const void* address, size_t bytes, const void* code);
-void slowRead(Cell& cell, const void* address, size_t bytes, const void* code);
-void slowWrite(Cell& cell, const void* address, size_t bytes, const void* code);
-void writeHalf(Cell& cell, const void* address, const void* code);
-
-// Epochs that are known to be ordered without a look at the clocks.
-struct Ordered {
-  uint32_t launchEpoch, from, span, me;
-  explicit Ordered(const Thread& thread)
+// Epochs that are known to be ordered, or not, without a look at the clocks.
+struct Known {
+  uint32_t launchEpoch, from, span, othersBelow, concurrentFrom, me;
+  explicit Known(const Thread& thread)
       : launchEpoch(watch.launchEpoch),
         from(thread.warp->order.from),
         span(thread.warp->order.span),
+        othersBelow(thread.warp->order.othersBelow),
+        concurrentFrom(thread.warp->order.concurrentFrom),
         me(thread.warp->order.epochs[thread.lane]) {}
 
   // Written by the host, an earlier launch, before the last barrier of all, or by the thread itself; and not
   // in flight.
-  bool write(uint32_t epoch) const {
+  bool written(uint32_t epoch) const {
     return (epoch - kByHost < launchEpoch - kByHost || epoch - from < span ||
             ((epoch ^ me) & ~kFlags) == 0) &&
            !(epoch & kInFlight);
   }
   bool read(uint32_t epoch) const { return epoch < launchEpoch || epoch - from < span || epoch == me; }
+  // Of other threads at the same time, where read() does not hold.
+  bool concurrent(uint32_t epoch) const { return epoch < othersBelow || epoch >= concurrentFrom; }
+  // The flags of a read beside which this thread reads.
+  uint32_t readersBeside(uint32_t epoch) const {
+    return (epoch ^ me) >> kSegmentShift ? kManyReaders | kOtherWarps : kManyReaders;
+  }
 };
 
-inline void checkRead(const void* address, size_t bytes, const void* code) {
-  if (!watch.on) return;
-  if (!inRegion(address)) return elsewhere(address, bytes, code);
-  const Ordered ordered(*current);
-  Cell* const last = cellsOf(static_cast<const char*>(address) + bytes - 1);
-  for (Cell* cell = cellsOf(address); cell <= last; ++cell) {
-    if (ordered.write(cell->write) && ordered.read(cell->read))
-      cell->read = ordered.me;
-    else
-      slowRead(*cell, address, bytes, code);
+// An aligned access of kBytes, at least 2. Two cells are compared as whole words.
+using CellWord = uint64_t __attribute__((may_alias));
+inline CellWord wordOf(uint32_t write, uint32_t read) {
+  return uint64_t(read) << 32 | write;
+}  // little-endian
+
+template <size_t kBytes>
+bool isPlainRead(const void* address) {
+  const size_t offset = uintptr_t(address) - uintptr_t(regionBase);
+  if (offset >= watch.bytes || offset % kBytes) return false;
+  const Known known(*current);
+  auto* cell = reinterpret_cast<CellWord*>(cells + offset / 2);
+  const uint64_t first = cell[0];
+  uint64_t differ = 0;
+  for (size_t i = 1; i < kBytes / 2; ++i) differ |= cell[i] ^ first;
+  const uint32_t write = uint32_t(first), read = uint32_t(first >> 32);
+  if (differ || !known.written(write)) return false;
+  if (known.read(read)) {
+    for (size_t i = 0; i < kBytes / 2; ++i) cell[i] = wordOf(write, known.me);
+    return true;
   }
+  if (!known.concurrent(read)) return false;
+  const uint32_t shared = read | known.readersBeside(read);
+  if (shared == read) return true;
+  for (size_t i = 0; i < kBytes / 2; ++i) cell[i] = wordOf(write, shared);
+  return true;
 }
 
-inline void checkWritten(const void* address, size_t bytes, const void* code) {
-  if (!watch.on) return;
-  if (!inRegion(address)) return elsewhere(address, bytes, code);
-  const Ordered ordered(*current);
-  const uintptr_t begin = uintptr_t(address), end = begin + bytes;
-  Cell* cell = cellsOf(address);
-  if (begin % 2) writeHalf(*cell++, address, code);
-  Cell* const stop = cellsOf(reinterpret_cast<const void*>(end));
-  for (; cell < stop; ++cell) {
-    if (ordered.write(cell->write) && ordered.read(cell->read))
-      *cell = {ordered.me, 0};
-    else
-      slowWrite(*cell, address, bytes, code);
-  }
-  if (end % 2 && !(begin % 2 && bytes == 1)) writeHalf(*stop, address, code);
+template <size_t kBytes>
+bool isPlainWrite(const void* address) {
+  const size_t offset = uintptr_t(address) - uintptr_t(regionBase);
+  if (offset >= watch.bytes || offset % kBytes) return false;
+  const Known known(*current);
+  auto* cell = reinterpret_cast<CellWord*>(cells + offset / 2);
+  const uint64_t first = cell[0];
+  uint64_t differ = 0;
+  for (size_t i = 1; i < kBytes / 2; ++i) differ |= cell[i] ^ first;
+  const uint32_t write = uint32_t(first), read = uint32_t(first >> 32);
+  if (differ || !(known.written(write) || write == kUnwritten) || !known.read(read)) return false;
+  for (size_t i = 0; i < kBytes / 2; ++i) cell[i] = wordOf(known.me, 0);
+  return true;
 }
 
 }  // namespace ibert::emulator

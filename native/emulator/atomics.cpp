@@ -12,7 +12,7 @@ namespace {
 
 template <class T, class Compared>
 T perform(Atomic operation, void* address, T value, T compare, const void* code) {
-  if (uintptr_t(address) % sizeof(T)) launchNow->fail("an atomic operation on a misaligned address", code);
+  if (uintptr_t(address) % sizeof(T)) launchNow->failAt(code, "an atomic operation on a misaligned address");
   checkAtomic(address, sizeof(T), code);
   T old;
   std::memcpy(&old, address, sizeof(T));

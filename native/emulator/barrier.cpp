@@ -18,16 +18,12 @@ bool arrive(Barrier& barrier, const char* name, unsigned threads, bool waits) {
   Block& block = *self.block;
   const unsigned all = unsigned(block.threads.size());
   const unsigned expected = threads ? threads : all;
-  if (expected > all)
-    launchNow->fail(std::string(name) + " of " + std::to_string(expected) + " threads in a block of " +
-                    std::to_string(all));
-  if (threads && threads % kLanes)
-    launchNow->fail(std::string(name) + " of " + std::to_string(threads) + " threads, not whole warps");
+  if (expected > all) launchNow->fail(name, " of ", expected, " threads in a block of ", all);
+  if (threads && threads % kLanes) launchNow->fail(name, " of ", threads, " threads, not whole warps");
   if (barrier.arrived && barrier.expected != expected)
-    launchNow->fail(std::string(name) + " of " + std::to_string(expected) +
-                    " threads, while others wait there for " + std::to_string(barrier.expected));
+    launchNow->fail(name, " of ", expected, " threads, while others wait there for ", barrier.expected);
   uint32_t& lanes = barrier.lanes[self.warp->number];
-  if (lanes >> self.lane & 1) launchNow->fail("arrives at " + std::string(name) + " twice in one round");
+  if (lanes >> self.lane & 1) launchNow->fail("arrives at ", name, " twice in one round");
   lanes |= 1u << self.lane;
   if (waits) barrier.syncing[self.warp->number] |= 1u << self.lane;
   barrier.expected = expected;
@@ -35,8 +31,7 @@ bool arrive(Barrier& barrier, const char* name, unsigned threads, bool waits) {
   if (++barrier.arrived < expected) return false;
   for (const Warp& warp : block.warps)
     if (barrier.lanes[warp.number] && barrier.lanes[warp.number] != warp.lanes)
-      launchNow->fail(std::string(name) + " is complete although only some lanes of warp " +
-                      std::to_string(warp.number) + " arrived");
+      launchNow->fail(name, " is complete although only some lanes of warp ", warp.number, " arrived");
   return true;
 }
 
@@ -52,7 +47,7 @@ void finish(Barrier& barrier) {
 }
 
 Barrier& barrierOf(unsigned id) {
-  if (id >= kBarriers) launchNow->fail("names barrier " + std::to_string(id) + ": there are 16");
+  if (id >= kBarriers) launchNow->fail("names barrier ", id, ": there are 16");
   return current->block->barriers[id];
 }
 

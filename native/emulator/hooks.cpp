@@ -11,23 +11,25 @@ namespace {
 template <size_t kBytes>
 inline void read(const void* address, const void* code) {
   if (!current) return;
-  if (uintptr_t(address) % kBytes) misaligned(address, kBytes, code);
-  checkRead(address, kBytes, code);
+  if constexpr (kBytes > 1)
+    if (isPlainRead<kBytes>(address)) return;
+  checkAligned(Access::read, address, kBytes, code);
 }
 
 template <size_t kBytes>
 inline void write(const void* address, const void* code) {
   if (!current) return;
-  if (uintptr_t(address) % kBytes) misaligned(address, kBytes, code);
-  checkWritten(address, kBytes, code);
+  if constexpr (kBytes > 1)
+    if (isPlainWrite<kBytes>(address)) return;
+  checkAligned(Access::write, address, kBytes, code);
 }
 
-void readRange(const void* address, size_t bytes, const void* code) {
-  if (current && bytes) checkRead(address, bytes, code);
+inline void readRange(const void* address, size_t bytes, const void* code) {
+  checkAccess(Access::read, address, bytes, code);
 }
 
-void writeRange(const void* address, size_t bytes, const void* code) {
-  if (current && bytes) checkWritten(address, bytes, code);
+inline void writeRange(const void* address, size_t bytes, const void* code) {
+  checkAccess(Access::write, address, bytes, code);
 }
 
 }  // namespace

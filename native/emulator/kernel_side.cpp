@@ -23,7 +23,7 @@ unsigned laneNow() {
   return current->lane;
 }
 void trap() {
-  launchNow->fail("called __trap()", __builtin_return_address(0));
+  launchNow->failAt(__builtin_return_address(0), "called __trap()");
 }
 
 bool launchKernel(void (*run)(const void*), const void* closure, size_t closureBytes, const void* function,

@@ -5,12 +5,13 @@
 #include <numeric>
 
 #include "emulator/access_path.h"
+#include "emulator/instructions.h"
 #include "emulator/memory.h"
 #include "emulator/message.h"
 
 namespace ibert::emulator {
 
-thread_local Thread* current;
+constinit thread_local Thread* current = nullptr;
 Launch* launchNow;
 
 namespace {
@@ -52,7 +53,7 @@ bool runLaunch(const Kernel& kernel, Extent grid, Extent block, size_t sharedByt
   Launch launch(kernel, grid, block, sharedBytes, now);
   launch.firstSegment = nextSegment;
   launchNow = &launch;
-  watch = {now.checks, nextSegment << kSegmentShift, 0};
+  watch = {now.checks, now.checks ? kRegionBytes : 0, nextSegment << kSegmentShift, 0};
   lastViolation = launch.run();
   launchNow = nullptr;
   nextSegment += uint32_t(launch.segments.size());
@@ -243,6 +244,7 @@ void Launch::wake(Thread& thread) {
 }
 
 void Launch::wait(const char* what, uint64_t value) {
+  maybeLandCopy();
   Thread& self = *current;
   self.state = Thread::State::waiting;
   self.waitsFor = what;
@@ -289,10 +291,10 @@ void Launch::finish(Thread& thread) {
   warp.ended |= 1u << thread.lane;
   for (const Meeting& meeting : warp.meetings)
     if (meeting.mask >> thread.lane & 1)
-      fail("ended while other lanes of its warp wait for it in " + std::string(meeting.what));
+      fail("ended while other lanes of its warp wait for it in ", meeting.what);
 }
 
-void Launch::fail(std::string what, const void* code) {
+void Launch::end(std::string what, const void* code) {
   Thread& self = *current;
   violation_ = violationAt(&self, std::move(what), code);
   leaveFor(self.context, host_);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "emulator/block.h"
+#include "emulator/message.h"
 #include "emulator/random.h"
 #include "emulator/settings.h"
 #include "emulator/violation.h"
@@ -29,8 +30,7 @@ struct Kernel {
 bool runLaunch(const Kernel& kernel, Extent grid, Extent block, size_t sharedBytes);
 
 struct Flag {
-  std::vector<Thread*> waiting;
-  std::vector<uint64_t> values;  // what each waits for
+  std::vector<Thread*> waiting;  // each for waitsForValue
   std::vector<std::shared_ptr<const Publication>> published;
 };
 
@@ -48,7 +48,15 @@ class Launch {
   // Of the running thread.
   void wait(const char* what, uint64_t value = 0);
   void wake(Thread& thread);
-  [[noreturn]] void fail(std::string what, const void* code = nullptr);
+  template <class... Parts>
+  [[noreturn]] void fail(const Parts&... parts) {
+    end(message(parts...), nullptr);
+  }
+  // `code`: the place in the kernel.
+  template <class... Parts>
+  [[noreturn]] void failAt(const void* code, const Parts&... parts) {
+    end(message(parts...), code);
+  }
   [[noreturn]] void runThreads();
 
   const Kernel kernel;
@@ -61,6 +69,7 @@ class Launch {
   uint32_t firstSegment;
 
  private:
+  [[noreturn]] void end(std::string what, const void* code);
   Block& open(unsigned number);
   void close(size_t resident);
   void runBlock(Block& block);
@@ -78,7 +87,7 @@ class Launch {
 };
 
 // The thread that runs on this host thread; null outside a launch.
-extern thread_local Thread* current __attribute__((tls_model("initial-exec")));
+extern constinit thread_local Thread* current __attribute__((tls_model("initial-exec")));
 // Launches follow each other, whatever host threads they come from.
 extern Launch* launchNow;
 
@@ -87,6 +96,8 @@ void beginOrder(Block& block);
 void orderWarp(Warp& warp);  // all its lanes are ordered with each other
 void orderArrival(Warp& warp, BarrierOrder& round, bool waits);
 void orderRound(Block& block, Barrier& barrier);
+std::shared_ptr<const Publication> publish();
+void learn(const std::vector<std::shared_ptr<const Publication>>& publications);
 std::shared_ptr<const Foreign> joined(const std::shared_ptr<const Foreign>& a,
                                       const std::shared_ptr<const Foreign>& b);
 

@@ -37,21 +37,20 @@ bool meet(const char* what, uint32_t mask, void* operand) {
   // A full mask is meant for the lanes that exist.
   const uint32_t lanes = mask == ~0u ? warp.lanes : mask;
   if (!(lanes >> self.lane & 1))
-    launchNow->fail("calls " + std::string(what) + " with the mask " + hex(mask) +
-                    ", which lacks its own lane " + std::to_string(self.lane));
+    launchNow->fail("calls ", what, " with the mask ", hex(mask), ", which lacks its own lane ",
+                    unsigned(self.lane));
   if (lanes & ~warp.lanes)
-    launchNow->fail("calls " + std::string(what) + " with the mask " + hex(mask) +
-                    " for lanes that do not exist");
+    launchNow->fail("calls ", what, " with the mask ", hex(mask), " for lanes that do not exist");
   if (lanes & warp.ended)
-    launchNow->fail("calls " + std::string(what) + " with the mask " + hex(mask) + ", but lanes " +
-                    hex(lanes & warp.ended) + " ended");
+    launchNow->fail("calls ", what, " with the mask ", hex(mask), ", but lanes ", hex(lanes & warp.ended),
+                    " ended");
   Meeting* mine = nullptr;
   for (Meeting& other : warp.meetings) {
     if (!(other.mask & lanes)) continue;
     if (other.what != what || other.mask != lanes)
-      launchNow->fail("the lanes of a warp diverge: one calls " + std::string(what) + " with mask " +
-                      hex(lanes) + " while lanes " + hex(other.arrived) + " wait in " + other.what +
-                      " with mask " + hex(other.mask));
+      launchNow->fail("the lanes of a warp diverge: one calls ", what, " with mask ", hex(lanes),
+                      " while lanes ", hex(other.arrived), " wait in ", other.what, " with mask ",
+                      hex(other.mask));
     mine = &other;
   }
   if (!mine) {
@@ -82,7 +81,7 @@ void depart(uint32_t mask) {
 void syncWarp(uint32_t mask) {
   const Warp& warp = *current->warp;
   if ((mask & warp.lanes) != warp.lanes)
-    launchNow->fail("calls __syncwarp with the mask " + hex(mask) + ": only that of all lanes is modelled");
+    launchNow->fail("calls __syncwarp with the mask ", hex(mask), ": only that of all lanes is modelled");
   if (!meet("__syncwarp", ~0u, nullptr)) return;
   orderWarp(*current->warp);
   depart(~0u);
@@ -96,8 +95,8 @@ uint64_t shuffle(uint32_t mask, uint64_t value, unsigned from) {
   forLanes(lanes, [&](unsigned lane) {
     auto& taker = *static_cast<ShuffleOperand*>(warp.operands[lane]);
     if (!(lanes >> taker.from & 1))
-      launchNow->fail("lane " + std::to_string(lane) + " shuffles from lane " + std::to_string(taker.from) +
-                      ", which the mask " + hex(mask) + " lacks");
+      launchNow->fail("lane ", lane, " shuffles from lane ", taker.from, ", which the mask ", hex(mask),
+                      " lacks");
     taker.result = static_cast<ShuffleOperand*>(warp.operands[taker.from])->value;
   });
   depart(mask);

@@ -26,17 +26,6 @@ void setEpochs(const Block& block, Warp& warp) {
 
 }  // namespace
 
-void beginOrder(Block& block) {
-  if (!launchNow->settings.checks) return;
-  block.order = {};
-  for (Warp& warp : block.warps) {
-    warp.order.interval = 0;
-    warp.order.known.fill(0);
-    warp.order.from = warp.order.span = 0;
-    setEpochs(block, warp);
-  }
-}
-
 std::shared_ptr<const Foreign> joined(const std::shared_ptr<const Foreign>& a,
                                       const std::shared_ptr<const Foreign>& b) {
   if (!a || a == b) return b;
@@ -46,6 +35,44 @@ std::shared_ptr<const Foreign> joined(const std::shared_ptr<const Foreign>& a,
     if (std::find(a->publications.begin(), a->publications.end(), publication) == a->publications.end())
       both->publications.push_back(publication);
   return both;
+}
+
+// What the current thread did and knows, for those who will wait; what it does next is not part of it.
+std::shared_ptr<const Publication> publish() {
+  if (!launchNow->settings.checks) return nullptr;
+  Thread& self = *current;
+  WarpOrder& order = self.warp->order;
+  auto publication =
+      std::make_shared<Publication>(Publication{self.block->number, order.known, self.warp->number, self.lane,
+                                                order.interval, order.epochs[self.lane] >> kSegmentShift});
+  order.epochs[self.lane] = newSegment(*self.block, *self.warp) << kSegmentShift | uint32_t(self.lane)
+                                                                                       << kLaneShift;
+  return publication;
+}
+
+void learn(const std::vector<std::shared_ptr<const Publication>>& publications) {
+  if (!launchNow->settings.checks || publications.empty()) return;
+  Thread& self = *current;
+  auto foreign = std::make_shared<Foreign>();
+  foreign->publications = publications;
+  self.foreign = joined(self.foreign, foreign);
+  self.block->order.foreign = true;
+  for (Warp& warp : self.block->warps) {
+    warp.order.othersBelow = 0;
+    warp.order.concurrentFrom = ~0u;
+  }
+}
+
+void beginOrder(Block& block) {
+  if (!launchNow->settings.checks) return;
+  block.order = {launchNow->firstSegment + uint32_t(launchNow->segments.size()), false};
+  for (Warp& warp : block.warps) {
+    warp.order.interval = warp.order.lastBarrier = 0;
+    warp.order.known.fill(0);
+    warp.order.from = warp.order.span = 0;
+    warp.order.othersBelow = warp.order.concurrentFrom = block.order.activeSince << kSegmentShift;
+    setEpochs(block, warp);
+  }
 }
 
 namespace {
@@ -65,6 +92,7 @@ void shareForeign(Warp& warp) {
 void orderWarp(Warp& warp) {
   if (!launchNow->settings.checks) return;
   ++warp.order.interval;
+  warp.order.concurrentFrom = ~0u;
   setEpochs(*current->block, warp);
   shareForeign(warp);
 }
@@ -100,7 +128,11 @@ void orderRound(Block& block, Barrier& barrier) {
     if (whole) {
       warp.order.from = since << kSegmentShift;
       warp.order.span = (now - since) << kSegmentShift;
+      warp.order.concurrentFrom = now << kSegmentShift;
+    } else {
+      warp.order.concurrentFrom = ~0u;
     }
+    warp.order.lastBarrier = warp.order.interval;
     setEpochs(block, warp);
     if (!barrier.order.foreign) continue;
     for (unsigned lane = 0; lane < kLanes; ++lane) {

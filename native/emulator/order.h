@@ -17,18 +17,22 @@ namespace ibert::emulator {
 inline constexpr unsigned kSegmentShift = 7, kLaneShift = 2;
 inline constexpr uint32_t kFlags = 3;
 inline constexpr uint32_t kInFlight = 1;     // of a write: an asynchronous copy that nobody waited for
-inline constexpr uint32_t kAtomic = 2;       // of a write or a read
-inline constexpr uint32_t kManyReaders = 1;  // of a read: other threads read too
+inline constexpr uint32_t kAtomic = 2;       // of a write
+inline constexpr uint32_t kManyReaders = 1;  // of a read: other threads read at the same time
+inline constexpr uint32_t kOtherWarps = 2;   // of a read: some of them in other warps
 inline constexpr uint32_t kMostSegments = 1u << (32 - kSegmentShift);
 
 struct WarpOrder {
-  uint32_t interval = 0;
+  uint32_t interval = 0, lastBarrier = 0;  // the latter: the first interval since it waited at a barrier
   std::array<uint32_t, 32>
       known;  // of each warp of the block: intervals below are ordered before what comes now
   std::array<uint32_t, 32> epochs;  // of an access of each lane now
   // Epochs from `from`, `span` of them, are known to be ordered: what a block did before a barrier of all its
   // threads.
   uint32_t from = 0, span = 0;
+  // Epochs of this launch below `othersBelow` are known not to be: other blocks', of which nothing is known;
+  // and those from `concurrentFrom` on, by other threads, as nothing was learnt of any since.
+  uint32_t othersBelow = 0, concurrentFrom = ~0u;
 };
 
 // What a thread knew when it signalled other blocks.

@@ -1,7 +1,8 @@
 # The emulator of an NVIDIA GPU (docs/emulator.md): the core, and how kernels are compiled for it.
 add_library(ibert_emulator STATIC
-  native/emulator/access.cpp native/emulator/atomics.cpp native/emulator/barrier.cpp native/emulator/hooks.cpp
-  native/emulator/kernel_side.cpp native/emulator/launch.cpp native/emulator/meeting.cpp native/emulator/memory.cpp
+  native/emulator/access.cpp native/emulator/atomics.cpp native/emulator/barrier.cpp native/emulator/copies.cpp
+  native/emulator/flags.cpp native/emulator/hooks.cpp native/emulator/kernel_side.cpp native/emulator/launch.cpp
+  native/emulator/matrix.cpp native/emulator/meeting.cpp native/emulator/memory.cpp
   native/emulator/order.cpp native/emulator/settings.cpp native/emulator/stack.cpp native/emulator/symbols.cpp)
 target_include_directories(ibert_emulator PUBLIC native kernels-cuda)
 target_link_libraries(ibert_emulator PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
@@ -11,7 +12,8 @@ target_link_libraries(ibert_emulator PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
 set(IBERT_KERNEL_FLAGS -x c++ -O2 -g1 -fno-sanitize=all -fsanitize=thread -ftrivial-auto-var-init=pattern -fno-strict-aliasing
   -Wno-unknown-pragmas)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  list(APPEND IBERT_KERNEL_FLAGS --param=tsan-instrument-func-entry-exit=0)
+  # Without the splitting of structs: a float4 stays one access.
+  list(APPEND IBERT_KERNEL_FLAGS -fno-tree-sra --param=tsan-instrument-func-entry-exit=0)
 else()
   list(APPEND IBERT_KERNEL_FLAGS -fno-vectorize -fno-slp-vectorize
     "SHELL:-mllvm -tsan-instrument-func-entry-exit=0" "SHELL:-mllvm -tsan-instrument-read-before-write=1")

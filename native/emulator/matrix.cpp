@@ -1,0 +1,134 @@
+// ldmatrix and mma.sync: the last lane of a warp computes for all.
+#include <bit>
+#include <cstring>
+
+#include "emulator/access_path.h"
+#include "emulator/cuda_types.h"
+#include "emulator/instructions.h"
+#include "emulator/launch.h"
+#include "emulator/meeting.h"
+#include "emulator/shared_window.h"
+
+namespace ibert::emulator {
+
+namespace {
+
+constexpr uint32_t kAllLanes = ~0u;
+
+struct LdmatrixOperand {
+  uint32_t* registers;
+  uint32_t row;
+  unsigned count;
+  bool transposed;
+};
+
+struct MmaOperand {
+  float* d;
+  const uint32_t* a;
+  uint32_t b[2];
+  bool isBfloat16;
+};
+
+void requireWholeWarp(const char* what) {
+  if (current->warp->lanes != kAllLanes)
+    launchNow->fail("calls ", what, " in a warp of fewer than 32 threads");
+}
+
+[[noreturn]] void disagree(const char* what) {
+  launchNow->fail("the lanes of a warp disagree about the kind of ", what);
+}
+
+// As a lane that receives part of a row reads it.
+void readRow(Thread& lane, const char* row, const void* code) {
+  Thread* self = current;
+  current = &lane;
+  if (!isPlainRead<16>(row)) checkAccess(Access::read, row, 16, code);
+  current = self;
+}
+
+// What compilers fill variables with that nobody set (-ftrivial-auto-var-init=pattern of GCC).
+constexpr uint32_t kNeverSet = 0xfefefefe;
+
+template <bool kBfloat16>
+float element(uint32_t word, unsigned half) {
+  if constexpr (kBfloat16) return std::bit_cast<float>(half ? word & 0xffff0000u : word << 16);
+  return fromHalf(uint16_t(half ? word >> 16 : word));
+}
+
+template <bool kBfloat16>
+void multiply(const Warp& warp) {
+  float a[16][16], b[16][8], d[16][8];
+  for (unsigned lane = 0; lane < kLanes; ++lane) {
+    const auto& operand = *static_cast<const MmaOperand*>(warp.operands[lane]);
+    const unsigned group = lane / 4, place = lane % 4 * 2;
+    for (unsigned r = 0; r < 4; ++r)
+      for (unsigned half = 0; half < 2; ++half)
+        a[group + 8 * (r & 1)][place + 8 * (r >> 1) + half] = element<kBfloat16>(operand.a[r], half);
+    for (unsigned r = 0; r < 2; ++r)
+      for (unsigned half = 0; half < 2; ++half)
+        b[place + 8 * r + half][group] = element<kBfloat16>(operand.b[r], half);
+    for (unsigned r = 0; r < 4; ++r) d[group + 8 * (r >> 1)][place + (r & 1)] = operand.d[r];
+  }
+  for (unsigned i = 0; i < 16; ++i) {
+    float sum[8];
+    std::memcpy(sum, d[i], sizeof sum);
+    for (unsigned k = 0; k < 16; ++k)
+      for (unsigned j = 0; j < 8; ++j) sum[j] += a[i][k] * b[k][j];
+    std::memcpy(d[i], sum, sizeof sum);
+  }
+  for (unsigned lane = 0; lane < kLanes; ++lane) {
+    float* out = static_cast<const MmaOperand*>(warp.operands[lane])->d;
+    const unsigned group = lane / 4, place = lane % 4 * 2;
+    for (unsigned r = 0; r < 4; ++r) out[r] = d[group + 8 * (r >> 1)][place + (r & 1)];
+  }
+}
+
+}  // namespace
+
+void ldmatrix(uint32_t* registers, unsigned count, bool transposed, uint32_t row) {
+  constexpr const char* kName = "ldmatrix";
+  requireWholeWarp(kName);
+  LdmatrixOperand operand{registers, row, count, transposed};
+  if (!meet(kName, kAllLanes, &operand)) return;
+  const void* code = __builtin_return_address(0);
+  const Warp& warp = *current->warp;
+  Thread* const lanes = current - current->lane;
+  for (void* other : warp.operands) {
+    const auto& theirs = *static_cast<const LdmatrixOperand*>(other);
+    if (theirs.count != count || theirs.transposed != transposed) disagree(kName);
+  }
+  for (unsigned i = 0; i < count; ++i) {
+    uint16_t matrix[8][8];
+    for (unsigned r = 0; r < 8; ++r) {
+      const uint32_t address = static_cast<const LdmatrixOperand*>(warp.operands[i * 8 + r])->row;
+      const char* from = sharedPointer(address, "ldmatrix of a row");
+      if (address % 16) launchNow->failAt(code, "ldmatrix of a row at ", address, ", no multiple of 16");
+      readRow(lanes[r * 4], from, code);
+      std::memcpy(matrix[r], from, 16);
+    }
+    for (unsigned lane = 0; lane < kLanes; ++lane) {
+      const unsigned major = lane / 4, minor = lane % 4 * 2;
+      const uint16_t low = transposed ? matrix[minor][major] : matrix[major][minor];
+      const uint16_t high = transposed ? matrix[minor + 1][major] : matrix[major][minor + 1];
+      static_cast<const LdmatrixOperand*>(warp.operands[lane])->registers[i] = uint32_t(high) << 16 | low;
+    }
+  }
+  depart(kAllLanes);
+}
+
+void mma(float* d, const uint32_t* a, uint32_t b0, uint32_t b1, bool isBfloat16) {
+  constexpr const char* kName = "mma.sync";
+  requireWholeWarp(kName);
+  for (unsigned i = 0; i < 4; ++i)
+    if (std::bit_cast<uint32_t>(d[i]) == kNeverSet)
+      launchNow->failAt(__builtin_return_address(0), "mma.sync adds to an accumulator that nobody set");
+  MmaOperand operand{d, a, {b0, b1}, isBfloat16};
+  if (!meet(kName, kAllLanes, &operand)) return;
+  const Warp& warp = *current->warp;
+  for (void* other : warp.operands)
+    if (static_cast<const MmaOperand*>(other)->isBfloat16 != isBfloat16) disagree(kName);
+  isBfloat16 ? multiply<true>(warp) : multiply<false>(warp);
+  depart(kAllLanes);
+}
+
+}  // namespace ibert::emulator
