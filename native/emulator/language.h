@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <source_location>
 #include <tuple>
 #include <type_traits>
@@ -150,15 +151,25 @@ T __ldg(const T* from) {
   return *from;
 }
 
-// Returns cudaErrorLaunchFailure when the emulator found something wrong; emulator::takeViolation() tells
-// what.
+// A stream runs launches later, on a thread of its own (runtime/).
+struct CUstream_st {
+  virtual ~CUstream_st() = default;
+  // `launch` returns whether all went well.
+  virtual cudaError_t enqueue(std::function<bool()> launch) = 0;
+};
+
+// On the null stream it runs at once, and returns cudaErrorLaunchFailure when the emulator found something
+// wrong; emulator::takeViolation() tells what.
 template <class... Parameters, class... Arguments>
 cudaError_t launch(void (*kernel)(Parameters...), ibert::emulator::Grid grid, dim3 block, size_t sharedBytes,
-                   cudaStream_t, Arguments... arguments) {
+                   cudaStream_t stream, Arguments... arguments) {
   using Call = ibert::emulator::Call<Parameters...>;
   const Call call{kernel, {static_cast<Parameters>(arguments)...}};
-  const bool fine =
-      ibert::emulator::launchKernel(&Call::run, &call, sizeof call, reinterpret_cast<const void*>(kernel),
-                                    grid.where, grid.extent, block, sharedBytes);
-  return fine ? cudaSuccess : cudaErrorLaunchFailure;
+  const auto run = [call, kernel, grid, block, sharedBytes] {
+    return ibert::emulator::launchKernel(&Call::run, &call, sizeof call,
+                                         reinterpret_cast<const void*>(kernel), grid.where, grid.extent,
+                                         block, sharedBytes);
+  };
+  if (stream != nullptr) return stream->enqueue(run);
+  return run() ? cudaSuccess : cudaErrorLaunchFailure;
 }

@@ -1,0 +1,73 @@
+#include "faults.h"
+
+#include "checks.h"
+
+namespace ibert::cuda {
+
+namespace {
+
+std::string textOf(Op op, const void* arguments, const frame::Fault& fault) {
+  if (fault.reserved != kNotFinite) return frame::faultText(op, arguments, fault);
+  const OpSchema& schema = opSchema(op);
+  const Field& field = schema.fields[fault.field];
+  const auto& tensor =
+      *reinterpret_cast<const Tensor*>(static_cast<const std::byte*>(arguments) + field.offset);
+  return std::string(schema.name) + ": " + field.name + " is not finite, first at element " +
+         std::to_string(fault.index) + " of " + std::to_string(tensor.elements());
+}
+
+// Of the op at place `index`; empty where the list is shorter.
+std::string textAt(const frame::OpList& ops, int64_t index, const frame::Fault& fault) {
+  std::string text;
+  ops.forEach([&](Op op, const void* arguments) {
+    if (index-- > 0) return true;
+    text = textOf(op, arguments, fault);
+    return false;
+  });
+  return text;
+}
+
+}  // namespace
+
+int64_t CheckedOps::add(Op op, const void* arguments) {
+  single_.add(op, arguments, opSchema(op).bytes);
+  return static_cast<int64_t>(single_.size()) - 1;
+}
+
+void CheckedOps::add(int64_t first, std::shared_ptr<const frame::OpList> recording) {
+  recordings_.push_back({first, std::move(recording)});
+}
+
+std::string CheckedOps::text(const frame::Fault& fault) const {
+  if (fault.op < 0) return "";
+  for (const Recorded& recorded : recordings_) {
+    const int64_t index = fault.op - recorded.first;
+    if (index >= 0 && index < static_cast<int64_t>(recorded.ops->size()))
+      return textAt(*recorded.ops, index, fault);
+  }
+  return textAt(single_, fault.op, fault);
+}
+
+FaultSlots::~FaultSlots() {
+  for (std::byte* page : pages_) releasePinned(page);
+}
+
+frame::Fault* FaultSlots::take() {
+  constexpr int64_t kPage = 4096;
+  const std::lock_guard lock(mutex_);
+  if (free_.empty()) {
+    pages_.push_back(allocatePinned(gpu_, kPage));
+    auto* slots = reinterpret_cast<frame::Fault*>(pages_.back());
+    for (int64_t i = kPage / static_cast<int64_t>(sizeof(frame::Fault)); i-- > 0;) free_.push_back(slots + i);
+  }
+  frame::Fault* slot = free_.back();
+  free_.pop_back();
+  return slot;
+}
+
+void FaultSlots::giveBack(frame::Fault* slot) {
+  const std::lock_guard lock(mutex_);
+  free_.push_back(slot);
+}
+
+}  // namespace ibert::cuda

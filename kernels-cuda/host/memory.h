@@ -1,0 +1,59 @@
+// Memory of a device, pinned memory of the host, and scratch memory of a stream.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "backend.h"
+#include "gpu.h"
+
+namespace ibert::cuda {
+
+// What a Buffer of this backend is.
+struct DeviceBuffer {
+  std::byte* memory;
+  int64_t bytes;
+  int device;
+};
+
+inline DeviceBuffer& bufferOf(Buffer* buffer) {
+  return *reinterpret_cast<DeviceBuffer*>(buffer);
+}
+
+// Throws std::runtime_error that says how much was asked for and how much is free. Nothing is lost by it.
+std::byte* allocateDevice(const Gpu& gpu, int64_t bytes);
+void releaseDevice(const Gpu& gpu, std::byte* memory);
+
+std::byte* allocatePinned(const Gpu& gpu, int64_t bytes);
+void releasePinned(std::byte* memory);
+// Whether the range was allocated by allocatePinned.
+bool isPinned(const void* memory, int64_t bytes);
+
+// Device memory of one stream that grows and never shrinks. It moves when it grows: whoever keeps its address
+// asks for it again.
+class Workspace {
+ public:
+  explicit Workspace(const Gpu& gpu) : gpu_(gpu) {}
+  ~Workspace();
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+
+  // `settle` waits for the work that uses the memory that is given up.
+  template <class Settle>
+  std::byte* ensure(int64_t bytes, Settle&& settle) {
+    if (bytes <= bytes_) return memory_;
+    settle();
+    grow(bytes);
+    return memory_;
+  }
+
+ private:
+  void grow(int64_t bytes);
+
+  const Gpu& gpu_;
+  std::byte* memory_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace ibert::cuda
