@@ -25,6 +25,7 @@ KernelTable filled() {
   registerOptimizer(table);
   registerPagedAttention(table);
   registerRmsNorm(table);
+  registerRope(table);
   registerRows(table);
   registerSwiglu(table);
   registerConstraints(table);
