@@ -1,10 +1,10 @@
 # ibert-kernels and the C++ tests (ctest).
 add_library(ibert_cases STATIC
-  native/tools/case.cpp native/tools/case_rows.cpp native/tools/cases.cpp native/tools/cases_attention.cpp
-  native/tools/cases_cast.cpp native/tools/cases_gather.cpp native/tools/cases_linear.cpp
-  native/tools/cases_loss.cpp native/tools/cases_norm.cpp native/tools/cases_optimizer.cpp
-  native/tools/cases_paged.cpp native/tools/cases_rope.cpp native/tools/cases_sample.cpp
-  native/tools/cases_swiglu.cpp native/tools/compare.cpp native/tools/graph_calls.cpp native/tools/quantize.cpp
+  native/tools/case.cpp native/tools/cases.cpp native/tools/cases_attention.cpp native/tools/cases_cast.cpp
+  native/tools/cases_gather.cpp native/tools/cases_linear.cpp native/tools/cases_loss.cpp
+  native/tools/cases_norm.cpp native/tools/cases_optimizer.cpp native/tools/cases_paged.cpp
+  native/tools/cases_rope.cpp native/tools/cases_sample.cpp native/tools/cases_swiglu.cpp
+  native/tools/case_rows.cpp native/tools/compare.cpp native/tools/graph_calls.cpp native/tools/quantize.cpp
   native/tools/session.cpp)
 target_link_libraries(ibert_cases PUBLIC ibert_reference_ops)
 
