@@ -59,8 +59,10 @@ void addCastCases(CaseList& list) {
   for (const DType source : kPlain) {
     for (const DType target : {DType::F32, DType::BF16}) {
       castCase(list, source, target, 1, 1);
+      castCase(list, source, target, 0, 64);
       castCase(list, source, target, 33, 127);
       castCase(list, source, target, 257, 65);
+      castCase(list, source, target, 255, 257);
       specialCase(list, source, target);
     }
   }

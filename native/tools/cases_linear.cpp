@@ -13,6 +13,7 @@ struct Lora {
   int64_t adapters = 1;
   bool adapterOfRow = false;
   DType dtype = DType::F32;
+  bool keepsXa = true;  // where there is one adapter
 };
 
 const Lora kPlain{"", 0, {}, 1, false};
@@ -23,6 +24,7 @@ const Lora kShared{", one slot for two segments", 5, {0, 0}, 1, false};
 const Lora kMany{", LoRA of three adapters by row", 8, {-1, 0, 1}, 3, true};
 const Lora kOne16{", LoRA in bf16", 8, {}, 1, false, DType::BF16};
 const Lora kMany16{", LoRA of three adapters in bf16 by row", 24, {-1, 0, 1}, 3, true, DType::BF16};
+const Lora kForgets{", LoRA, x A^T not kept", 8, {0, -1, 1}, 1, false, DType::F32, false};
 const Lora kOddRank{", LoRA of rank 3", 3, {}, 1, false};
 
 enum class Residual { None, Own, Alias };
@@ -97,7 +99,8 @@ void forwardCase(CaseList& list, Dtypes act, Weight weight, Shape shape, const L
                       args.loraB = loraB(make, lora, N);
                       args.segments = segmentsOf(lora, N);
                       args.slots = slotsOf(lora);
-                      if (lora.adapters == 1) args.xa = make.empty(act.in, {T, rowsOfA(lora)});
+                      if (lora.adapters == 1 && lora.keepsXa)
+                        args.xa = make.empty(act.in, {T, rowsOfA(lora)});
                       if (lora.adapterOfRow) args.adapterOfRow = make.indices({T}, -1, lora.adapters);
                     }
                     if (act.in == DType::BF16 && (lora.rank > 0 || weight.dtype != DType::BF16)) {
@@ -173,7 +176,7 @@ void mixedCases(CaseList& list) {
   const Weight packed{DType::BF16, true}, blocks{DType::Q4_1, true};
   const Dtypes widen{DType::BF16, DType::F32}, narrow{DType::F32, DType::BF16};
   for (const int64_t T : {int64_t{1}, kExactRows, kExactRows + 1, int64_t{65}}) {
-    for (const Lora& lora : {kPlain, kOne, kStacked, kMany, kMany16}) {
+    for (const Lora& lora : {kPlain, kOne, kStacked, kForgets, kMany, kMany16}) {
       forwardCase(list, widen, packed, {T, 129, 100}, lora, Residual::Alias);
     }
     forwardCase(list, widen, blocks, {T, 96, 65}, kOne, Residual::Alias);
@@ -202,11 +205,11 @@ void addLinearCases(CaseList& list) {
       backwardCase(list, act, packed, {7, size, 48}, kOne, kAll);
       backwardCase(list, act, packed, {7, 64, size}, kOne, kAll);
     }
-    for (const Lora& lora : {kOne, kStacked, kHoles, kShared, kMany, kOddRank, kOne16, kMany16}) {
+    for (const Lora& lora : {kOne, kStacked, kHoles, kShared, kForgets, kMany, kOddRank, kOne16, kMany16}) {
       forwardCase(list, act, packed, {33, 129, 100}, lora, Residual::None);
       forwardCase(list, act, packed, {65, 576, 257}, lora, Residual::Alias);
       forwardCase(list, act, packed, {1, 576, 960}, lora, Residual::Own);
-      if (lora.adapters > 1 || lora.dtype != DType::F32) continue;
+      if (lora.adapters > 1 || lora.dtype != DType::F32 || !lora.keepsXa) continue;
       backwardCase(list, act, packed, {33, 129, 100}, lora, kAll);
       backwardCase(list, act, packed, {65, 576, 257}, lora, kOnlyLora);
       backwardCase(list, act, packed, {65, 576, 257}, lora, kOnlyDx);

@@ -1,5 +1,7 @@
 #include "graph_calls.h"
 
+#include <algorithm>
+#include <map>
 #include <sstream>
 
 #include "schema.h"
@@ -8,8 +10,8 @@ namespace ibert::tools {
 
 namespace {
 
-// "act" is the activations' dtype. Weights are packed and, where a call does not say more, bf16: what block
-// formats a backend takes is its own affair.
+// "act" is the activations' dtype. Weights are packed, and bf16: which block formats a backend takes is its
+// own affair.
 struct Call {
   Op op;
   const char* dtypes;
@@ -25,14 +27,20 @@ constexpr Call kCalls[] = {
     // q, k, v and gate, up; o and down, onto the residual stream; the head
     {Op::loraLinearForward, "x act, weight bf16, y act"},
     {Op::loraLinearForward, "x act, weight bf16, loraA f32, loraB f32, y act, xa act"},
+    {Op::loraLinearForward, "x act, weight bf16, loraA f32, loraB f32, y act"},
     {Op::loraLinearForward, "x act, weight bf16, residual f32, y f32"},
+    {Op::loraLinearForward, "x act, weight bf16, loraA f32, loraB f32, residual f32, y f32"},
     {Op::loraLinearForward, "x act, weight bf16, loraA f32, loraB f32, residual f32, y f32, xa act"},
+    {Op::loraLinearForward, "x act, weight bf16, loraA f32, loraB f32, adapterOfRow i32, y act"},
+    {Op::loraLinearForward,
+     "x act, weight bf16, loraA f32, loraB f32, adapterOfRow i32, residual f32, y f32"},
     {Op::loraLinearForward, "x act, weight bf16, loraA act, loraB act, adapterOfRow i32, y act"},
     {Op::loraLinearForward,
      "x act, weight bf16, loraA act, loraB act, adapterOfRow i32, residual f32, y f32"},
     {Op::loraLinearForward, "x act, weight bf16, y f32"},
     {Op::loraLinearBackward, "dy act, weight bf16, dx act"},
     {Op::loraLinearBackward, "dy act, weight bf16, x act, xa act, loraA f32, dx act, dLoraA f32, dLoraB f32"},
+    {Op::loraLinearBackward, "dy act, weight bf16, x act, xa act, loraA f32, dLoraA f32, dLoraB f32"},
     {Op::rope, "x act"},
     {Op::attentionForward, "qkv act, y act"},
     {Op::attentionBackward, "dy act, qkv act, y act, dqkv act"},
@@ -46,6 +54,7 @@ constexpr Call kCalls[] = {
     {Op::pagedAttention, "qkv act, kCache q8_0, vCache q8_0, y act"},
     {Op::swigluForward, "gateUp act, y act"},
     {Op::swigluBackward, "dy act, gateUp act, dGateUp act"},
+    {Op::linearCrossEntropy, "x act, weight bf16"},
     {Op::linearCrossEntropy, "x act, weight bf16, dx act"},
     {Op::gatherRows, "source f32, target f32"},
 };
@@ -64,9 +73,11 @@ const std::vector<GraphCall>& graphCalls() {
     std::vector<GraphCall> list;
     for (const Call& call : kCalls) {
       for (const DType act : {DType::BF16, DType::F32}) {
-        const std::string dtypes = withActivations(call.dtypes, act);
-        if (act == DType::F32 && dtypes == list.back().dtypes) continue;
-        list.push_back({call.op, dtypes});
+        const GraphCall one{call.op, withActivations(call.dtypes, act)};
+        const auto same = [&](const GraphCall& other) {
+          return other.op == one.op && other.dtypes == one.dtypes;
+        };
+        if (std::none_of(list.begin(), list.end(), same)) list.push_back(one);
       }
     }
     return list;
@@ -76,17 +87,23 @@ const std::vector<GraphCall>& graphCalls() {
 
 bool isCall(const GraphCall& call, const Case& test) {
   if (call.op != test.op) return false;
+  std::map<std::string, std::string> wanted;
   std::istringstream words(call.dtypes);
   for (std::string name, dtype; words >> name >> dtype;) {
     if (dtype.back() == ',') dtype.pop_back();
-    bool found = false;
-    for (const Field& field : opSchema(test.op).fields) {
-      if (name != field.name) continue;
-      const Tensor& tensor = *reinterpret_cast<const Tensor*>(test.arguments.data() + field.offset);
-      found = tensor && dtype == dtypeInfo(tensor.dtype)->name &&
-              (field.kind != Kind::Weight || test.packed.count(tensor.data) > 0);
+    wanted[name] = dtype;
+  }
+  for (const Field& field : opSchema(test.op).fields) {
+    if (field.type != FieldType::Tensor) continue;
+    const Tensor& tensor = *reinterpret_cast<const Tensor*>(test.arguments.data() + field.offset);
+    const auto found = wanted.find(field.name);
+    if (found == wanted.end()) {
+      const bool varies = field.kind == Kind::Act || field.kind == Kind::Cache;
+      if (tensor && (varies || (field.kind == Kind::Index && field.optional()))) return false;
+      continue;
     }
-    if (!found) return false;
+    if (!tensor || found->second != dtypeInfo(tensor.dtype)->name) return false;
+    if (field.kind == Kind::Weight && test.packed.count(tensor.data) == 0) return false;
   }
   return true;
 }

@@ -3,6 +3,7 @@
 
 #include "commands.h"
 #include "cpu/isa.h"
+#include "graph_calls.h"
 #include "json.h"
 
 namespace ibert::tools {
@@ -58,7 +59,13 @@ void printJson(const Sessions& sessions, const Options& options) {
             ", \"architecture\": " + json(info.architecture) +
             ", \"threads\": " + std::to_string(info.threads) + ", \"kernels\": {" + kernels + "}}";
   }
-  std::printf("{\"backends\": [%s]}\n", text.c_str());
+  std::string calls;
+  for (const GraphCall& call : graphCalls()) {
+    if (!options.wants(call.op)) continue;
+    if (!calls.empty()) calls += ",\n ";
+    calls += "{\"op\": " + json(opSchema(call.op).name) + ", \"dtypes\": " + json(call.dtypes) + "}";
+  }
+  std::printf("{\"backends\": [%s],\n\"graphCalls\": [%s]}\n", text.c_str(), calls.c_str());
 }
 
 }  // namespace

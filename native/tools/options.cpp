@@ -91,7 +91,8 @@ const char* helpText() {
 
 usage: ibert-kernels COMMAND [options]
 
-  list    every op: is it there, and which kernel was chosen (--isas: the instruction sets that this machine runs)
+  list    every op: is it there, and which kernel was chosen (--isas: the instruction sets that this machine runs;
+          --json: also the calls that every model makes)
   test    every op on random inputs and odd shapes, against the float64 reference
   rows    of the ops of a step of generation: a row has the same bits whatever rows go with it
   grad    every backward op against finite differences of its forward op (needs a backend with f64: reference)

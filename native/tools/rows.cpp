@@ -6,6 +6,7 @@
 // with fewer rows than the whole.
 #include <cstdio>
 
+#include "case_rows.h"
 #include "cases.h"
 #include "commands.h"
 #include "json.h"
@@ -30,42 +31,6 @@ bool isStep(Op op) {
   }
 }
 
-bool goesByRow(const Field& field) {
-  return field.type == FieldType::Tensor && std::string(field.shape).rfind("T", 0) == 0;
-}
-
-Tensor& tensorOf(Case& test, const Field& field) {
-  return *reinterpret_cast<Tensor*>(test.arguments.data() + field.offset);
-}
-const Tensor& tensorOf(const Case& test, const Field& field) {
-  return *reinterpret_cast<const Tensor*>(test.arguments.data() + field.offset);
-}
-
-int64_t rowBytes(const Tensor& tensor) {
-  const int64_t row = tensor.elements() / tensor.shape[0];
-  return rowMajorBytes(tensor.dtype, row, tensor.rank > 1 ? tensor.shape[tensor.rank - 1] : row);
-}
-
-int64_t rowsOf(const Case& test) {
-  for (const Field& field : opSchema(test.op).fields) {
-    if (goesByRow(field)) return tensorOf(test, field).shape[0];
-  }
-  throw std::logic_error("an op without rows");
-}
-
-// The case with `count` of its rows; it points into the memory of `test`.
-Case rowsFrom(const Case& test, int64_t first, int64_t count) {
-  Case part{test.op, test.arguments, test.packed, {}, "", {}};
-  for (const Field& field : opSchema(test.op).fields) {
-    if (!goesByRow(field)) continue;
-    Tensor& tensor = tensorOf(part, field);
-    if (!tensor) continue;
-    tensor.data = tensor.as<std::byte>() + first * rowBytes(tensor);
-    tensor.shape[0] = count;
-  }
-  return part;
-}
-
 struct Output {
   std::string name;
   int64_t rowBytes;
@@ -79,8 +44,8 @@ std::vector<Output> run(Session& session, const Case& test, Placement placement 
   operands.synchronize();
   std::vector<Output> outputs;
   for (const Field& field : opSchema(test.op).fields) {
-    if (!goesByRow(field) || field.role == Role::In || field.role == Role::InOptional) continue;
-    const Tensor& tensor = tensorOf(test, field);
+    if (!goesByRow(test.op, field) || field.role == Role::In || field.role == Role::InOptional) continue;
+    const Tensor& tensor = *reinterpret_cast<const Tensor*>(test.arguments.data() + field.offset);
     if (tensor) outputs.push_back({field.name, rowBytes(tensor), operands.bytes(field.name)});
   }
   return outputs;

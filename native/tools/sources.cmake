@@ -4,7 +4,8 @@ add_library(ibert_cases STATIC
   native/tools/cases_gather.cpp native/tools/cases_linear.cpp native/tools/cases_loss.cpp
   native/tools/cases_norm.cpp native/tools/cases_optimizer.cpp native/tools/cases_paged.cpp
   native/tools/cases_rope.cpp native/tools/cases_sample.cpp native/tools/cases_swiglu.cpp
-  native/tools/compare.cpp native/tools/graph_calls.cpp native/tools/quantize.cpp native/tools/session.cpp)
+  native/tools/case_rows.cpp native/tools/compare.cpp native/tools/graph_calls.cpp native/tools/quantize.cpp
+  native/tools/session.cpp)
 target_link_libraries(ibert_cases PUBLIC ibert_reference_ops)
 
 add_executable(ibert-kernels

@@ -28,7 +28,7 @@ constexpr int64_t logitStride(int64_t V) {
 // Whole register tiles of rows.
 template <class Unit>
 constexpr int64_t chunkRows(int64_t T, int64_t V) {
-  return smaller(T, larger(2, kLogitBytes / (4 * logitStride(V)) / Unit::kRows) * Unit::kRows);
+  return smaller(larger(T, 1), larger(2, kLogitBytes / (4 * logitStride(V)) / Unit::kRows) * Unit::kRows);
 }
 
 struct Shape {
