@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 
 import { packRows } from "../data/packing.js";
 import { Random } from "../data/random.js";
+import { InferenceEngine, type ServedAdapters } from "../generation/engine.js";
 import { LoraBank } from "../generation/lora-bank.js";
 import { Device } from "../runtime/device.js";
 import { TrainStep } from "../training/train-step.js";
@@ -47,6 +48,40 @@ describe("the flat buffer of an adapter", () => {
     expect(layout.withGaps(stored)).toEqual(values);
     expect(layout.unpack(values)).toEqual(dense.unpack(stored));
   });
+});
+
+it("answers from a bank with the bits that each adapter has alone, whatever lies between its matrices", async () => {
+  await using device = Device.open("cpu", { threads: 1 });
+  const weights = await loadDecoderWeights(device, files, { weights: "f32" });
+  // Powers of two for alpha / rank, which is multiplied into B.
+  const adapters = [
+    { rank: 2, alpha: 4, targets: ["q_proj", "v_proj", "down_proj"] as const },
+    { rank: 4, alpha: 4, targets: ["o_proj", "gate_proj"] as const },
+  ].map((config, seed) => {
+    const own = new LoraLayout(files.config, config);
+    const random = Random.of(seed, "bank");
+    const values = new Float32Array(own.size);
+    for (const { offset, shape } of own.matrices) {
+      for (let i = 0; i < shape[0] * shape[1]; i++) values[offset + i] = random.float() - 0.5;
+    }
+    return { layout: own, values };
+  });
+  const answer = async (served: ServedAdapters, adapter: number): Promise<number[]> => {
+    const sizes = { maxRows: 16, maxSequences: 1, maxPositions: 64 };
+    using engine = new InferenceEngine({ device, config: files.config, weights }, served, {
+      activations: "f32",
+      ...sizes,
+    });
+    engine.step([{ sequence: { blocks: [], length: 0 }, tokens: [3, 1, 4, 1, 5], adapter, outputs: 5 }]);
+    return [...(await device.readFloats(engine.logitsOf(0, 5)))];
+  };
+  using bank = new LoraBank(device, files.config, adapters, "f32");
+  for (const [i, { layout: own, values }] of adapters.entries()) {
+    using alone = new LoraAdapter(device, own, { training: false });
+    alone.load(values);
+    expect(await answer(bank, i)).toEqual(await answer(alone, 0));
+  }
+  expect(await answer(bank, 0)).not.toEqual(await answer(bank, 1));
 });
 
 it("trains to the same bits with gaps and without", async () => {
