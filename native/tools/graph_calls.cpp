@@ -57,6 +57,8 @@ constexpr Call kCalls[] = {
     {Op::linearCrossEntropy, "x act, weight bf16"},
     {Op::linearCrossEntropy, "x act, weight bf16, dx act"},
     {Op::gatherRows, "source f32, target f32"},
+    {Op::sample, "topK i32"},
+    {Op::sample, "mask i32, topK i32"},
 };
 
 std::string withActivations(std::string dtypes, DType act) {
