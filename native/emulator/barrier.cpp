@@ -61,7 +61,8 @@ unsigned syncBarrier(unsigned id, unsigned threads, Reduction reduction, bool pr
     barrier.count = 0;
     finish(barrier);
   } else {
-    barrier.waiting.push_back(current);
+    Thread* self = current;  // GCC's sanitizer takes the address of a thread_local for null
+    barrier.waiting.push_back(self);
     launchNow->wait(kNames[id]);
   }
   switch (reduction) {

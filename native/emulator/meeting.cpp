@@ -6,10 +6,10 @@ namespace ibert::emulator {
 
 namespace {
 
-std::string hex(uint32_t mask) {
+Words hex(uint32_t mask) {
   char text[16];
   std::snprintf(text, sizeof text, "0x%08x", mask);
-  return text;
+  return Words(text);
 }
 
 constexpr const char* kShuffle = "a shuffle";

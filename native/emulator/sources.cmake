@@ -27,3 +27,5 @@ function(ibert_emulated_kernels target)
   target_link_libraries(${target}_kernels PRIVATE ibert_emulator)
   target_link_libraries(${target} PRIVATE ${target}_kernels ibert_emulator)
 endfunction()
+
+include(native/tests/emulator/sources.cmake)
