@@ -198,7 +198,12 @@ void checkAccess(Access access, const void* address, size_t bytes, const void* c
   if (!current || !bytes || !watch.on) return;
   const Request request{address, bytes, code};
   if (!inRegion(address)) return checkElsewhere(request);
+  if (launchNow->recorder) launchNow->recorder->access(access, address, bytes, code);
   access == Access::read ? checkRead(request) : checkWrite(request);
+}
+
+void checkUncounted(const void* address, size_t bytes, const void* code) {
+  if (watch.on && bytes) checkRead({address, bytes, code});
 }
 
 void checkAligned(Access access, const void* address, size_t bytes, const void* code) {
@@ -211,6 +216,7 @@ void checkAtomic(const void* address, size_t bytes, const void* code) {
   if (!watch.on) return;
   const Request request{address, bytes, code};
   if (!inRegion(address)) return checkElsewhere(request);
+  if (launchNow->recorder) ++launchNow->recorder->report.atomics;
   Cell* cell = cellsOf(address);
   for (size_t i = 0; i < bytes / 2; ++i) {
     if (cell[i].write == kUnwritten) request.fail("reads what nobody wrote: ");
@@ -219,9 +225,9 @@ void checkAtomic(const void* address, size_t bytes, const void* code) {
   }
 }
 
-void beginCopyInto(void* address, size_t bytes) {
+void beginCopyInto(void* address, size_t bytes, const void* code) {
   if (!watch.on) return;
-  checkWrite({address, bytes, nullptr});
+  checkWrite({address, bytes, code});
   Cell* cell = cellsOf(address);
   for (size_t i = 0; i < bytes / 2; ++i) cell[i].write |= kInFlight;
 }

@@ -13,7 +13,7 @@ namespace ibert::emulator {
 
 struct Watch {
   bool on = false;           // whether this launch is checked
-  size_t bytes = 0;          // of the region, or 0 when it is not
+  size_t bytes = 0;          // of the region, or 0 when all accesses are to go the long way
   uint32_t launchEpoch = 0;  // the first epoch of this launch: what is older is ordered
   uintptr_t staticPage = 0;  // the page of a program's constants that was touched last
 };

@@ -36,6 +36,7 @@ bool arrive(Barrier& barrier, const char* name, unsigned threads, bool waits) {
 }
 
 void finish(Barrier& barrier) {
+  if (launchNow->recorder) ++launchNow->recorder->report.barriers;
   Block& block = *current->block;
   orderRound(block, barrier);
   barrier.arrived = 0;

@@ -90,6 +90,7 @@ void syncWarp(uint32_t mask) {
 uint64_t shuffle(uint32_t mask, uint64_t value, unsigned from) {
   ShuffleOperand operand{value, value, from};
   if (!meet(kShuffle, mask, &operand)) return operand.result;
+  if (launchNow->recorder) ++launchNow->recorder->report.shuffles;
   Warp& warp = *current->warp;
   const uint32_t lanes = mask == ~0u ? warp.lanes : mask;
   forLanes(lanes, [&](unsigned lane) {

@@ -116,6 +116,15 @@ __global__ void misaligned(const float* x, float* y) {
   y[threadIdx.x] = v.x + v.y + v.z + v.w;
 }
 
+__global__ void gatherStrided(const float* x, float* y, int stride) {
+  DYNAMIC_SHARED(memory);
+  float* shared = reinterpret_cast<float*>(memory);
+  const int t = threadIdx.x;
+  shared[t * stride] = x[t * stride];
+  __syncwarp();  // reads it back
+  y[t] = shared[t * stride];
+}
+
 }  // namespace
 
 template <Bug kBug>
@@ -136,6 +145,9 @@ cudaError_t runSumAcrossBlocks(const float* x, float* parts, unsigned* counters,
 }
 cudaError_t runCountWithAtomics(const int* values, int* least, unsigned* count, int blocks) {
   return launch(countWithAtomics, blocks, 64, 0, nullptr, values, least, count);
+}
+cudaError_t runGatherStrided(const float* x, float* y, int stride) {
+  return launch(gatherStrided, 1, 32, 32 * stride * sizeof(float), nullptr, x, y, stride);
 }
 cudaError_t runTouchHost(const float* host, float* y) {
   return launch(touchHost, 1, 32, 0, nullptr, host, y);

@@ -45,6 +45,7 @@ cudaError_t runRelay(const float* x, float* y, int rounds);
 template <Bug kBug>
 cudaError_t runSumAcrossBlocks(const float* x, float* parts, unsigned* counters, float* total, int blocks);
 cudaError_t runCountWithAtomics(const int* values, int* least, unsigned* count, int blocks);
+cudaError_t runGatherStrided(const float* x, float* y, int stride);
 cudaError_t runTouchHost(const float* host, float* y);
 cudaError_t runMisaligned(const float* x, float* y);
 

@@ -5,6 +5,7 @@
 
 #include "../check.h"
 #include "emulator/memory.h"
+#include "emulator/report.h"
 #include "emulator/settings.h"
 #include "emulator/violation.h"
 #include "emulator_kernels.h"
@@ -259,6 +260,58 @@ void tryFewBlocks() {
   expect(trySumAcrossBlocks<Bug::none>().empty(), "six blocks where six fit");
 }
 
+void expectCount(uint64_t actual, uint64_t expected, const char* what) {
+  expect(actual == expected,
+         std::string(what) + ": " + std::to_string(actual) + ", expected " + std::to_string(expected));
+}
+
+emulator::KernelReport reportOf(std::string (*trial)()) {
+  emulator::clearReports();
+  trial();
+  const auto all = emulator::reports();
+  expect(all.size() == 1, "one kernel in the report");
+  return all.empty() ? emulator::KernelReport{} : all[0];
+}
+
+void tryReports() {
+  Settings settings;
+  settings.report = true;
+  emulator::setSettings(settings);
+
+  const auto sums = reportOf(trySumRows<Bug::none>);
+  expect(sums.kernel.rfind("sumRows<", 0) == 0, "the name of a kernel: " + sums.kernel);
+  expectCount(sums.blocks, 3, "blocks of sumRows");
+  expectCount(sums.shuffles, 3 * 4 * 5, "shuffles of sumRows");
+  expectCount(sums.barriers, 3, "barriers of sumRows");
+  expectCount(sums.readBytes, 3 * 256 * 4, "bytes read by sumRows");
+  expectCount(sums.distinctBytes, 3 * 256 * 4 + 3 * 4, "distinct bytes of sumRows");
+  expectCount(sums.globalRequests, 3 * 2 * 4 + 3, "requests of sumRows");
+  expectCount(sums.sectors, 3 * 2 * 4 * 4 + 3, "sectors of sumRows");
+  expectCount(sums.fewestSectors, sums.sectors, "fewest sectors of sumRows");
+
+  const auto product = reportOf(tryMultiply<Bug::none>);
+  expectCount(product.mma, 64 * 32 * 128 / (16 * 8 * 16), "mma.sync of multiply");
+  expectCount(product.asyncCopies, 2 * 4 * 256, "cp.async of multiply");
+  expectCount(product.distinctBytes, (64 + 32) * 128 * 2 + 64 * 32 * 4, "distinct bytes of multiply");
+  expectCount(product.wavefronts, product.fewestWavefronts, "swizzled rows: bank conflicts");
+  expectNear(emulator::rooflineSeconds(product), double(product.distinctBytes) / 3.35e12, 1e-15,
+             "the roofline of multiply");
+  expect(emulator::describe(product).find("computed and not measured") != std::string::npos,
+         "the label of the roofline");
+  const auto conflicting = reportOf(tryMultiply<Bug::swizzle>);
+  expect(conflicting.wavefronts > conflicting.fewestWavefronts,
+         "rows read without swizzling: bank conflicts");
+
+  const auto strided = reportOf(+[] {
+    const Buffer<float> x(values<float>(32 * 8)), y(32);
+    return outcome(runGatherStrided(x, y, 8), [] { return true; });
+  });
+  expectCount(strided.sectors, 32 + 4, "sectors of a strided read");
+  expectCount(strided.fewestSectors, 4 + 4, "fewest sectors of a strided read");
+  expectCount(strided.wavefronts, 2 * 8, "wavefronts of a stride of 8 words");
+  emulator::clearReports();
+}
+
 void tryMemory() {
   char* a = static_cast<char*>(emulator::allocate(100));
   char* b = static_cast<char*>(emulator::allocate(3 << 20));
@@ -304,5 +357,6 @@ int main() {
   tryAgain();
   tryWithoutChecks();
   tryFewBlocks();
+  tryReports();
   return report();
 }
