@@ -94,7 +94,7 @@ std::string packUnsupported(const PackWeight& args) {
   const DType from = args.source.dtype, to = args.packed.dtype;
   if (args.source.layout != Layout::RowMajor) return "source must be row-major";
   if (args.packed.layout != Layout::Packed) return "packed must have the packed layout";
-  if (from == DType::F64 || from == DType::F16) return std::string("source is ") + dtypeInfo(from)->name;
+  if (from == DType::F64) return std::string("source is ") + dtypeInfo(from)->name;
   if (to == from || to == DType::BF16 || to == DType::F32) return "";
   return std::string("packed is ") + dtypeInfo(to)->name + "; it can be source's dtype, bf16 or f32";
 }

@@ -40,10 +40,10 @@
   OP(PagedAttention,     pagedAttention,     "Attention of each query row to positions 0..rowPosition[t] of its sequence in the paged cache: position p lies in block blockTable[rowSequence[t]][p / W], place p mod W. (Kwon et al. 2023)") \
   OP(SwigluForward,      swigluForward,      "y = silu(gate) * up; the columns of gateUp are [gate | up]. (Shazeer 2020)") \
   OP(SwigluBackward,     swigluBackward,     "Gradient of swigluForward with respect to gateUp.")                      \
-  OP(LinearCrossEntropy, linearCrossEntropy, "loss[t] = logsumexp(x[t] W^T) - (x[t] W^T)[targets[t]], 0 where the target is -1; dx = gradScale * dloss/dx. The logits are never whole in memory.") \
+  OP(LinearCrossEntropy, linearCrossEntropy, "logprob[t] = (x[t] W^T)[targets[t]] - logsumexp(x[t] W^T), loss[t] = -tokenWeight[t] * logprob[t], both 0 where the target is -1; dx = gradScale * dloss/dx. A row of weight 0 counts as one without a target, but for its logprob. The logits are never whole in memory.") \
   OP(GradNorm,           gradNorm,           "norm = sqrt(sum(grad^2)), summed in a fixed order.")                     \
   OP(AdamW,              adamW,              "One step of decoupled Adam over a flat buffer of parameters. The gradient used is grad * gradScale * min(1, maxNorm / (norm * gradScale + 1e-6)); maxNorm <= 0 clips nothing. A norm that is not finite leaves everything as it was. (Loshchilov & Hutter 2019)") \
-  OP(Sample,             sample,             "Draws one id a row: greedy (lowest id on a tie) at temperature 0, else by inverse transform of uniform[b] over the top-k, top-p renormalised softmax(logits / temperature) in descending order. Bit v of the mask says that id v is allowed. logprob is of softmax(logits) over the allowed ids.") \
+  OP(Sample,             sample,             "Draws one id a row, by the row's own settings: greedy (lowest id on a tie) at temperature 0, else by inverse transform of uniform[b] over the top-k, top-p renormalised softmax(logits / temperature) in descending order. Bit v of the mask says that id v is allowed. logprob is of softmax(logits) over the allowed ids.") \
   OP(GatherRows,         gatherRows,         "target[i] = source[rows[i]].")                                           \
   OP(Cast,               cast,               "target = source, in target's dtype; block formats are dequantised. Both row-major and of one shape.") \
   OP(PackWeight,         packWeight,         "Brings a row-major weight into the backend's packed order. packed has source's dtype, or bf16 or f32 to dequantise.")
@@ -168,8 +168,10 @@
   TENSOR(x,         In,            Act,    "T D", "")                                                                  \
   TENSOR(weight,    In,            Weight, "V D", "")                                                                  \
   TENSOR(targets,   In,            Index,  "T",   "-1: not supervised")                                                \
+  TENSOR(tokenWeight, InOptional,  Acc,    "T",   "finite, of any sign; absent: 1")                                    \
   TENSOR(loss,      Out,           Acc,    "T",   "")                                                                  \
   TENSOR(dx,        OutOptional,   Act,    "T D", "0 in rows that are not supervised")                                 \
+  TENSOR(logprob,   OutOptional,   Acc,    "T",   "")                                                                  \
   FLOAT(gradScale, 1.0, "")
 
 #define IBERT_FIELDS_GradNorm(TENSOR, FLOAT, INT, INTS)                                                                \
@@ -195,11 +197,11 @@
   TENSOR(logits,    In,            Acc,    "B V", "")                                                                  \
   TENSOR(mask,      InOptional,    Index,  "B words", "words = ceil(V / 32)")                                          \
   TENSOR(uniform,   InOptional,    Acc,    "B",   "in [0, 1); needed at a temperature above 0")                        \
+  TENSOR(temperature, InOptional,  Acc,    "B",   "finite, 0 or above; absent: 0")                                     \
+  TENSOR(topP,      InOptional,    Acc,    "B",   "in [0, 1]; absent: 1")                                              \
+  TENSOR(topK,      InOptional,    Index,  "B",   "0: no limit; absent: 0")                                            \
   TENSOR(ids,       Out,           Index,  "B",   "")                                                                  \
-  TENSOR(logprob,   OutOptional,   Acc,    "B",   "")                                                                  \
-  FLOAT(temperature, 0.0, "")                                                                                          \
-  FLOAT(topP, 1.0, "")                                                                                                 \
-  INT(topK, 0, "0: no limit")
+  TENSOR(logprob,   OutOptional,   Acc,    "B",   "")
 
 #define IBERT_FIELDS_GatherRows(TENSOR, FLOAT, INT, INTS)                                                              \
   TENSOR(source,    In,            Act,    "N D", "")                                                                  \

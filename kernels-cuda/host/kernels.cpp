@@ -8,7 +8,7 @@ namespace {
 
 // The packed order of a weight is the row-major order (cast.cu).
 int64_t packedBytes(DType dtype, int64_t rows, int64_t columns) {
-  if (dtype == DType::F64 || dtype == DType::F16) return -1;
+  if (dtype == DType::F64) return -1;
   return rowMajorBytes(dtype, rows * columns, columns);
 }
 

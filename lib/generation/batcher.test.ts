@@ -353,3 +353,108 @@ describe("a text that goes wrong", () => {
     expect(answer.cachedTokens).toBe(0);
   });
 });
+
+describe("settings of a row", () => {
+  it("take one op and one recording, whatever they are", async () => {
+    const engine = engineOf();
+    const prompt = prompts()[1] as number[];
+    const record = vi.spyOn(session.device, "record");
+    const sampling = (i: number) => ({
+      temperature: i / 4,
+      topP: 1 - i / 10,
+      topK: 5 * i,
+      seed: 3,
+      maxTokens: 6,
+    });
+    const eight = Array.from({ length: 8 }, () => prompt);
+    const together = await complete(engine, eight, PLAIN, sampling);
+    const recordings = record.mock.calls.length;
+    await complete(engine, eight, PLAIN, (i) => ({ ...sampling(7 - i), topP: 0.93 - i / 20 }));
+    expect(record.mock.calls.length).toBe(recordings);
+    record.mockRestore();
+    for (const i of [0, 3, 7]) {
+      const alone = await complete(engine, [prompt], PLAIN, () => ({ stream: i, ...sampling(i) }));
+      expect(together.said[i]).toEqual(alone.said[0]);
+    }
+  });
+
+  it("are refused by name and value", async () => {
+    const batcher = new Batcher(engineOf());
+    for (const [wrong, message] of [
+      [{ temperature: -1 }, "temperature is -1, but must be 0 or above"],
+      [{ temperature: 1e300 }, "temperature is 1e+300, but must be 0 or above, and finite"],
+      [{ topP: 1.5 }, "topP is 1.5, but must be in [0, 1]"],
+      [{ topK: -2 }, "topK is -2, but must be a whole number"],
+    ] as const) {
+      await expect(batcher.complete([1], { maxTokens: 1, stopIds: [], ...wrong })).rejects.toThrow(message);
+    }
+  });
+});
+
+describe("a mask", () => {
+  const words = () => Math.ceil(session.config.vocabSize / 32);
+  const maskOf = (ids: Iterable<number>): Uint32Array => {
+    const mask = new Uint32Array(words());
+    for (const id of ids) mask[id >>> 5]! |= 1 << (id & 31);
+    return mask;
+  };
+
+  it.each([
+    ["greedy", {}],
+    ["sampled", { temperature: 1.5, seed: 11 }],
+  ])("is never left, guessed ahead or not, and no other text notices, %s", async (_, sampling) => {
+    const engine = engineOf();
+    // Which ids are allowed depends on the ids so far.
+    const allowed = (ids: readonly number[]) => {
+      const start = 300 + 7 * ((ids.at(-1) ?? 0) % 3);
+      return Array.from({ length: 5 }, (_, i) => start + i);
+    };
+    const allow = (ids: readonly number[]) => maskOf(allowed(ids));
+    const options = (i: number) => ({ ...sampling, maxTokens: 24, ...(i % 2 === 0 ? { allow } : {}) });
+    const texts = prompts();
+    const together = await complete(engine, texts, {}, options);
+    together.said.forEach(({ ids }, i) => {
+      if (i % 2 === 0) ids.forEach((id, at) => expect(allowed(ids.slice(0, at))).toContain(id));
+    });
+    for (const [i, prompt] of texts.entries()) {
+      const alone = await complete(engine, [prompt], PLAIN, () => ({ stream: i, ...options(i) }));
+      expect(together.said[i]).toEqual(alone.said[0]);
+    }
+    // What is allowed repeats itself, so that guesses are right.
+    const forced = (ids: readonly number[]) => maskOf([400 + (ids.length % 3)]);
+    const guessed = await complete(engine, [texts[3]!], { draftTokens: 15 }, () => ({ allow: forced }));
+    expect(guessed.said[0]?.ids).toEqual(Array.from({ length: 40 }, (_, i) => 400 + (i % 3)));
+    expect(guessed.steps).toBeLessThan(25);
+  });
+
+  it("that is wrong fails its text alone", async () => {
+    const engine = engineOf();
+    const batcher = new Batcher(engine);
+    const prompt = prompts()[1] as number[];
+    const options = { maxTokens: 6, stopIds: [] };
+    const later = (mask: () => Uint32Array) => (ids: readonly number[]) =>
+      ids.length < 2 ? new Uint32Array(words()).fill(2 ** 32 - 1) : mask();
+    const [good, none, short, thrown] = await Promise.allSettled([
+      batcher.complete(prompt, options),
+      batcher.complete(prompt, { ...options, allow: later(() => maskOf([])) }),
+      batcher.complete(prompt, { ...options, allow: () => new Uint32Array(3) }),
+      batcher.complete(prompt, {
+        ...options,
+        allow: later(() => {
+          throw new Error("no such state");
+        }),
+      }),
+    ]);
+    const reason = (one: PromiseSettledResult<unknown>) =>
+      String(one.status === "rejected" && (one.reason as Error));
+    expect(reason(none)).toContain("the mask of new token 2 allows no id");
+    expect(reason(short)).toContain(
+      `the mask of new token 0 has 3 words, but must be a Uint32Array of ${words()}`,
+    );
+    expect(reason(thrown)).toContain("no such state");
+    const alone = await complete(engine, [prompt], PLAIN, () => ({ maxTokens: 6 }));
+    expect(good.status === "fulfilled" && good.value.ids).toEqual(alone.said[0]?.ids);
+    expect(good.status === "fulfilled" && good.value.logprobs).toEqual(alone.said[0]?.logprobs);
+    expect(engine.cache.freeBlocks).toBe(engine.cache.blocks);
+  });
+});

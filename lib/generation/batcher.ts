@@ -3,7 +3,8 @@ import { Random } from "../data/random.js";
 import { IBertError } from "../errors.js";
 import { EXACT_ROWS } from "../runtime/ops.generated.js";
 import { AbortListeners } from "./abort-listeners.js";
-import type { Drawn, InferenceEngine } from "./engine.js";
+import { masksOf, requireSampling, type Allow, type Drawing, type Drawn } from "./drawing.js";
+import type { InferenceEngine } from "./engine.js";
 import { KvCache, type CachedSequence } from "./kv-cache.js";
 import { promptLookup } from "./prompt-lookup.js";
 
@@ -29,6 +30,8 @@ export interface TextOptions extends SamplingOptions {
   stream?: number;
   /** Called with each new token; true ends the text. */
   onToken?: (id: number, ids: readonly number[]) => boolean | void;
+  /** Limits the text to ids that it allows; an exception, or a mask that allows nothing, ends this text alone. */
+  allow?: Allow;
 }
 
 export interface Completion {
@@ -74,6 +77,8 @@ interface Part {
   text: Text;
   tokens: number[];
   outputs: number;
+  /** One an output, of a text with `allow`. */
+  masks?: readonly Uint32Array[] | undefined;
 }
 
 /**
@@ -110,6 +115,7 @@ export class Batcher {
       throw new IBertError("argument-invalid", `there is no adapter number ${adapter}`);
     }
     const { temperature = 0, topP = 1, topK = 0, seed = 0, stream = 0 } = options;
+    requireSampling({ temperature, topP, topK });
     const { signal } = options;
     signal?.throwIfAborted();
     return new Promise((resolve, reject) => {
@@ -178,7 +184,8 @@ export class Batcher {
       for (this.admit(); this.running.length > 0; this.admit()) {
         this.dropAborted();
         if (this.running.length === 0) continue;
-        const parts = this.nextStep();
+        const parts = this.nextStep().filter((part) => this.mask(part));
+        if (parts.length === 0) continue;
         try {
           await this.run(parts);
         } catch (error) {
@@ -252,6 +259,26 @@ export class Batcher {
     });
   }
 
+  /** Asks a text's `allow` for the masks of its outputs; guesses end where one is not allowed. False: the text has ended. */
+  private mask(part: Part): boolean {
+    const { text, tokens, outputs } = part;
+    const { allow } = text.options;
+    if (allow === undefined || outputs === 0) return true;
+    const guess = outputs > 1 ? tokens.slice(1) : [];
+    // Nothing comes after a stop id.
+    const stop = guess.findIndex((id) => text.stop.has(id));
+    if (stop >= 0) guess.length = stop;
+    try {
+      part.masks = masksOf(allow, text.completion.ids, guess, this.engine.config.vocabSize);
+    } catch (error) {
+      this.end(text, () => text.reject(error));
+      return false;
+    }
+    if (outputs > 1) part.tokens = tokens.slice(0, part.masks.length);
+    part.outputs = part.masks.length;
+    return true;
+  }
+
   private async run(parts: readonly Part[]): Promise<void> {
     const { engine } = this;
     const starts = parts.map(({ text }) => text.sequence.length);
@@ -289,51 +316,25 @@ export class Batcher {
     });
   }
 
-  /**
-   * What each part drew. The op refuses a whole batch for one row whose logits are no numbers; each part then draws by
-   * itself from the same logits and random numbers, so that only the bad ones fail.
-   */
+  /** What each part drew. Of rows whose logits are no numbers only the own text fails. */
   private async draw(parts: readonly Part[]): Promise<(Drawn | { error: unknown })[]> {
-    const { engine } = this;
-    const drawings = parts.map(({ text, outputs }) => {
+    const drawings = parts.map(({ text, outputs, masks }): Drawing => {
       const { temperature, topP, topK } = text.options;
       // 24 bits are exact in float32.
       while (text.uniform.length < outputs) text.uniform.push((text.random.nextU32() >>> 8) / 2 ** 24);
-      return { temperature, topP, topK, uniform: text.uniform.slice(0, outputs) };
+      return { temperature, topP, topK, uniform: text.uniform.slice(0, outputs), masks };
     });
-    let first = 0;
-    const firsts = parts.map(({ outputs }) => (first += outputs) - outputs);
-    try {
-      const { ids, logprobs } = await engine.draw(drawings);
-      return parts.map(({ outputs }, i) => {
-        const from = firsts[i] as number;
-        return { ids: ids.subarray(from, from + outputs), logprobs: logprobs.subarray(from, from + outputs) };
+    const drawn = await this.engine.drawer.drawEach(drawings);
+    return drawn.map((own, i) => {
+      if (!("failure" in own)) return own;
+      const { adapter } = (parts[i] as Part).text.options;
+      const whose = adapter < 0 ? "the base model" : `adapter number ${adapter}`;
+      const error = new IBertError("op-failed", `${own.failure.message} (the answer of ${whose})`, {
+        hint: "Its weights give no usable numbers for this prompt: look for NaN or infinity in them.",
+        cause: own.failure,
       });
-    } catch (failure) {
-      // Ops run in their order, and none after the first that failed: here all of the step but the drawing is done.
-      if (!isDrawingFailure(failure)) throw failure;
-    }
-    const drawn: (Drawn | { error: unknown })[] = [];
-    for (const [i, drawing] of drawings.entries()) {
-      if (drawing.uniform.length === 0) {
-        drawn.push({ ids: new Int32Array(0), logprobs: new Float32Array(0) });
-        continue;
-      }
-      try {
-        drawn.push(await engine.draw([drawing], firsts[i]));
-      } catch (failure) {
-        if (!isDrawingFailure(failure)) throw failure;
-        const { adapter } = (parts[i] as Part).text.options;
-        const whose = adapter < 0 ? "the base model" : `adapter number ${adapter}`;
-        drawn.push({
-          error: new IBertError("op-failed", `${failure.message} (the answer of ${whose})`, {
-            hint: "Its weights give no usable numbers for this prompt: look for NaN or infinity in them.",
-            cause: failure,
-          }),
-        });
-      }
-    }
-    return drawn;
+      return { error };
+    });
   }
 
   /**
@@ -380,11 +381,6 @@ export class Batcher {
     this.running.splice(this.running.indexOf(text), 1);
     settle();
   }
-}
-
-/** Whether the op `sample` refused a row's logits. */
-function isDrawingFailure(error: unknown): error is IBertError {
-  return error instanceof IBertError && error.code === "op-failed" && error.message.startsWith("sample: ");
 }
 
 /** Rows of a prompt of which `length` are left in a step with `room`: all, or many, leaving many. */

@@ -11,6 +11,7 @@ import type { Device } from "../runtime/device.js";
 import { EXACT_ROWS } from "../runtime/ops.generated.js";
 import { Recordings } from "../runtime/recordings.js";
 import type { Tensor } from "../runtime/tensor.js";
+import { Drawer } from "./drawing.js";
 import { KvCache, type CachedSequence, type KvCacheOptions } from "./kv-cache.js";
 
 export interface EngineOptions {
@@ -45,22 +46,6 @@ export interface StepInput {
   outputs: number;
 }
 
-/** How the outputs of one input are drawn (the op `sample`). */
-export interface Drawing {
-  temperature: number;
-  topP: number;
-  topK: number;
-  /** In [0, 1), one an output. */
-  uniform: readonly number[];
-}
-
-/** One drawn id an output, in the order of the inputs. */
-export interface Drawn {
-  ids: Int32Array;
-  /** Under the model at temperature 1. */
-  logprobs: Float32Array;
-}
-
 /** Steps of so few rows come often, and always the same: their ops are recorded. A power of two, as is EXACT_ROWS. */
 const RECORDED_ROWS = 32;
 const MOST_RECORDINGS = 64;
@@ -79,7 +64,8 @@ export class InferenceEngine implements Disposable {
   private readonly indices: Tensor;
   /** (maxOutputs, V) */
   private readonly logits: Tensor;
-  private readonly drawn: { ids: Tensor; logprobs: Tensor; uniform: Tensor };
+  /** Draws the successors of the last step's outputs. */
+  readonly drawer: Drawer;
   private readonly recordings: Recordings;
 
   readonly device: Device;
@@ -105,11 +91,7 @@ export class InferenceEngine implements Disposable {
     this.maxOutputs = Math.min(options.maxRows, Math.max(options.maxSequences, EXACT_ROWS));
     this.indices = device.empty([this.indexCount(options.maxRows, this.maxOutputs)], "i32");
     this.logits = device.empty([this.maxOutputs, config.vocabSize], "f32");
-    this.drawn = {
-      ids: device.empty([this.maxOutputs], "i32"),
-      logprobs: device.empty([this.maxOutputs], "f32"),
-      uniform: device.empty([this.maxOutputs], "f32"),
-    };
+    this.drawer = new Drawer(device, this.logits);
     this.arena = device.arena("inference", this.planArena());
   }
 
@@ -138,48 +120,6 @@ export class InferenceEngine implements Disposable {
     this.device.replay(recording);
   }
 
-  /** Draws the successors of the last step's outputs from output `start` on, in order, each covered once. */
-  async draw(drawings: readonly Drawing[], start = 0): Promise<Drawn> {
-    const { device, drawn } = this;
-    const uniform: number[] = [];
-    // Rows that follow each other and are drawn alike are one op.
-    const groups: { rows: number; temperature: number; topP: number; topK: number }[] = [];
-    for (const { uniform: numbers, temperature, topP, topK } of drawings) {
-      uniform.push(...numbers);
-      const last = groups.at(-1);
-      if (last?.temperature === temperature && last.topP === topP && last.topK === topK) {
-        last.rows += numbers.length;
-      } else {
-        groups.push({ rows: numbers.length, temperature, topP, topK });
-      }
-    }
-    const { recording, views } = this.recordings.repeat(
-      `draw ${start} ${groups.map((group) => Object.values(group).join(" ")).join(", ")}`,
-      () => [drawn.uniform, drawn.ids, drawn.logprobs].map((tensor) => tensor.view([uniform.length])),
-      () => {
-        let first = 0;
-        for (const { rows, ...how } of groups) {
-          const part = (tensor: Tensor): Tensor => tensor.view([rows], first);
-          device.ops.sample({
-            logits: this.logitsOf(start + first, rows),
-            uniform: part(drawn.uniform),
-            ids: part(drawn.ids),
-            logprob: part(drawn.logprobs),
-            ...how,
-          });
-          first += rows;
-        }
-      },
-    );
-    const [told, idsRead, logprobsRead] = views as [Tensor, Tensor, Tensor];
-    device.write(told, new Float32Array(uniform));
-    device.replay(recording);
-    const ids = device.readLater(idsRead);
-    const logprobs = device.readLater(logprobsRead);
-    await device.synchronize();
-    return { ids: new Int32Array(ids.buffer), logprobs: new Float32Array(logprobs.buffer) };
-  }
-
   /** Logits (rows, V) float32 of the last step's outputs from `first` on, valid until the next step. */
   logitsOf(first: number, rows: number): Tensor {
     const { vocabSize } = this.config;
@@ -190,7 +130,8 @@ export class InferenceEngine implements Disposable {
     this.recordings.dispose();
     this.cache.dispose();
     this.arena.free();
-    for (const tensor of [this.indices, this.logits, ...Object.values(this.drawn)]) this.device.free(tensor);
+    this.drawer.dispose();
+    for (const tensor of [this.indices, this.logits]) this.device.free(tensor);
   }
 
   [Symbol.dispose](): void {

@@ -132,7 +132,7 @@ it.each(["bf16", "f32"] as const)("generation asks for nothing else, in %s", asy
       });
       const sequence = { blocks: [], length: 0 };
       engine.step([{ sequence, tokens: [1, 2, 3], adapter: adapters === undefined ? -1 : 0, outputs: 1 }]);
-      await engine.draw([{ temperature: 0, topP: 1, topK: 0, uniform: [0] }]);
+      await engine.drawer.draw([{ temperature: 0, topP: 1, topK: 0, uniform: [0] }]);
     }
   }
   expect([...strangers]).toEqual([]);

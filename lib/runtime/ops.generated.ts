@@ -239,7 +239,7 @@ export interface SwigluBackward {
   dGateUp: Tensor;
 }
 
-/** loss[t] = logsumexp(x[t] W^T) - (x[t] W^T)[targets[t]], 0 where the target is -1; dx = gradScale * dloss/dx. The logits are never whole in memory. */
+/** logprob[t] = (x[t] W^T)[targets[t]] - logsumexp(x[t] W^T), loss[t] = -tokenWeight[t] * logprob[t], both 0 where the target is -1; dx = gradScale * dloss/dx. A row of weight 0 counts as one without a target, but for its logprob. The logits are never whole in memory. */
 export interface LinearCrossEntropy {
   /** (T, D); act; in */
   x: Tensor;
@@ -247,10 +247,14 @@ export interface LinearCrossEntropy {
   weight: Tensor;
   /** (T); index; in; -1: not supervised */
   targets: Tensor;
+  /** (T); acc; inOptional; finite, of any sign; absent: 1 */
+  tokenWeight?: Tensor | undefined;
   /** (T); acc; out */
   loss: Tensor;
   /** (T, D); act; outOptional; 0 in rows that are not supervised */
   dx?: Tensor | undefined;
+  /** (T); acc; outOptional */
+  logprob?: Tensor | undefined;
   /** default 1 */
   gradScale?: number | undefined;
 }
@@ -293,7 +297,7 @@ export interface AdamW {
   step?: number | undefined;
 }
 
-/** Draws one id a row: greedy (lowest id on a tie) at temperature 0, else by inverse transform of uniform[b] over the top-k, top-p renormalised softmax(logits / temperature) in descending order. Bit v of the mask says that id v is allowed. logprob is of softmax(logits) over the allowed ids. */
+/** Draws one id a row, by the row's own settings: greedy (lowest id on a tie) at temperature 0, else by inverse transform of uniform[b] over the top-k, top-p renormalised softmax(logits / temperature) in descending order. Bit v of the mask says that id v is allowed. logprob is of softmax(logits) over the allowed ids. */
 export interface Sample {
   /** (B, V); acc; in */
   logits: Tensor;
@@ -301,16 +305,16 @@ export interface Sample {
   mask?: Tensor | undefined;
   /** (B); acc; inOptional; in [0, 1); needed at a temperature above 0 */
   uniform?: Tensor | undefined;
+  /** (B); acc; inOptional; finite, 0 or above; absent: 0 */
+  temperature?: Tensor | undefined;
+  /** (B); acc; inOptional; in [0, 1]; absent: 1 */
+  topP?: Tensor | undefined;
+  /** (B); index; inOptional; 0: no limit; absent: 0 */
+  topK?: Tensor | undefined;
   /** (B); index; out */
   ids: Tensor;
   /** (B); acc; outOptional */
   logprob?: Tensor | undefined;
-  /** default 0 */
-  temperature?: number | undefined;
-  /** default 1 */
-  topP?: number | undefined;
-  /** 0: no limit; default 0 */
-  topK?: number | undefined;
 }
 
 /** target[i] = source[rows[i]]. */

@@ -62,8 +62,9 @@ std::string backward(const LoraLinearBackward& op) {
 }
 
 std::string crossEntropy(const LinearCrossEntropy& op) {
-  return firstOf(
-      {activations({{"x", &op.x}, {"dx", &op.dx}}), sums({{"loss", &op.loss}}), packed("weight", op.weight)});
+  return firstOf({activations({{"x", &op.x}, {"dx", &op.dx}}),
+                  sums({{"loss", &op.loss}, {"tokenWeight", &op.tokenWeight}, {"logprob", &op.logprob}}),
+                  packed("weight", op.weight)});
 }
 
 std::string embedding(const Embedding& op) {

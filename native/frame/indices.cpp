@@ -129,6 +129,11 @@ IndexRules indexRules(Op op, const void* arguments) {
       IBERT_RULE(Range, args, rows, 0, args.source.shape[0]);
       break;
     }
+    case Op::sample: {
+      const auto& args = as<Sample>(arguments);
+      IBERT_RULE(Range, args, topK, 0, int64_t{INT32_MAX} + 1);
+      break;
+    }
     default:
       break;
   }

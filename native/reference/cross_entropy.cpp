@@ -7,14 +7,21 @@ namespace ibert::reference {
 
 namespace {
 
+void requireFinite(const LinearCrossEntropy& args, int64_t t, double tokenWeight) {
+  if (std::isfinite(tokenWeight)) return;
+  throw std::runtime_error("linearCrossEntropy: tokenWeight[" + std::to_string(t) + "] is not finite");
+}
+
 // dloss/dlogit = softmax(logits) - onehot(target)
 void linearCrossEntropy(const LinearCrossEntropy& args, Context& context) {
   const int64_t T = args.x.shape[0], D = args.x.shape[1], V = args.weight.shape[0];
   const Matrix weight = read(args.weight, context.pool), x = read(args.x, context.pool);
   context.pool.parallelFor(T, [&](int64_t t, int) {
     const int64_t target = indexAt(args.targets, t);
+    const double tokenWeight = args.tokenWeight ? readAt(args.tokenWeight, t) : 1;
+    requireFinite(args, t, tokenWeight);
     std::vector<double> dx(D), logits(V);
-    double loss = 0;
+    double loss = 0, logprob = 0;
     if (target >= 0) {
       double highest = -HUGE_VAL, sum = 0;
       for (int64_t v = 0; v < V; ++v) {
@@ -23,13 +30,16 @@ void linearCrossEntropy(const LinearCrossEntropy& args, Context& context) {
       }
       for (int64_t v = 0; v < V; ++v) sum += std::exp(logits[v] - highest);
       const double lse = highest + std::log(sum);
-      loss = lse - logits[target];
-      for (int64_t v = 0; v < V && args.dx; ++v) {
-        const double dLogit = args.gradScale * (std::exp(logits[v] - lse) - (v == target ? 1 : 0));
+      logprob = logits[target] - lse;
+      if (tokenWeight != 0) loss = -tokenWeight * logprob;
+      for (int64_t v = 0; v < V && args.dx && tokenWeight != 0; ++v) {
+        const double dLogit =
+            args.gradScale * tokenWeight * (std::exp(logits[v] - lse) - (v == target ? 1 : 0));
         for (int64_t i = 0; i < D; ++i) dx[i] += dLogit * weight.row(v)[i];
       }
     }
     writeAt(args.loss, t, loss);
+    if (args.logprob) writeAt(args.logprob, t, logprob);
     if (args.dx) writeRange(args.dx, t * D, D, dx.data());
   });
 }

@@ -1,6 +1,7 @@
 // Draws the next token of every row from its logits.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "reference.h"
 
@@ -39,18 +40,44 @@ std::vector<Candidate> candidates(const Sample& args, int64_t row) {
   return list;
 }
 
+struct Settings {
+  double temperature, topP;
+  int64_t topK;
+};
+
+// A value of a row, which must be in [low, high].
+double setting(const char* name, const Tensor& tensor, int64_t row, double otherwise, double low,
+               double high) {
+  if (!tensor) return otherwise;
+  const double value = readAt(tensor, row);
+  if (value >= low && value <= high) return value;
+  throw std::runtime_error("sample: " + std::string(name) + "[" + std::to_string(row) + "] is " +
+                           std::to_string(value) + ", not in [" + std::to_string(low) + ", " +
+                           std::to_string(high) + "]");
+}
+
+Settings settingsOf(const Sample& args, int64_t row) {
+  constexpr double kMost = std::numeric_limits<double>::max();
+  return {setting("temperature", args.temperature, row, 0, 0, kMost),
+          setting("topP", args.topP, row, 1, 0, 1), args.topK ? indexAt(args.topK, row) : 0};
+}
+
+double uniformOf(const Sample& args, int64_t row) {
+  return setting("uniform", args.uniform, row, 0, 0, std::nextafter(1.0, 0.0));
+}
+
 // Index of the drawn candidate: the first whose cumulative probability exceeds `uniform`, among the shortest
 // prefix of the first topK candidates that holds topP of their probability.
-size_t draw(const Sample& args, const std::vector<Candidate>& list, double uniform) {
+size_t draw(const Settings& settings, const std::vector<Candidate>& list, double uniform) {
   size_t kept = list.size();
-  if (args.topK > 0) kept = std::min(kept, static_cast<size_t>(args.topK));
+  if (settings.topK > 0) kept = std::min(kept, static_cast<size_t>(settings.topK));
   std::vector<double> cumulative(kept);
   double sum = 0;
   for (size_t i = 0; i < kept; ++i) {
-    sum += std::exp((list[i].logit - list[0].logit) / args.temperature);
+    sum += std::exp((list[i].logit - list[0].logit) / settings.temperature);
     cumulative[i] = sum;
   }
-  const auto prefixEnd = std::lower_bound(cumulative.begin(), cumulative.end(), args.topP * sum);
+  const auto prefixEnd = std::lower_bound(cumulative.begin(), cumulative.end(), settings.topP * sum);
   kept = std::min(static_cast<size_t>(prefixEnd - cumulative.begin()) + 1, kept);
   const double point = uniform * cumulative[kept - 1];
   const auto chosen = std::upper_bound(cumulative.begin(), cumulative.begin() + kept, point);
@@ -60,7 +87,8 @@ size_t draw(const Sample& args, const std::vector<Candidate>& list, double unifo
 void sample(const Sample& args, Context& context) {
   context.pool.parallelFor(args.logits.shape[0], [&](int64_t row, int) {
     const std::vector<Candidate> list = candidates(args, row);
-    const size_t chosen = args.temperature > 0 ? draw(args, list, readAt(args.uniform, row)) : 0;
+    const Settings settings = settingsOf(args, row);
+    const size_t chosen = settings.temperature > 0 ? draw(settings, list, uniformOf(args, row)) : 0;
     args.ids.as<int32_t>()[row] = list[chosen].id;
     if (!args.logprob) return;
     double sum = 0;

@@ -172,7 +172,13 @@ void testSwiglu(Maker& make) {
 void testLoss(Maker& make) {
   const Tensor x = make.values(kF64, {2, 1}, {1, 1}), weight = make.values(kF64, {3, 1}, {0, kLn2, kLn5});
   const Tensor loss = make.empty(kF64, {2}), dx = make.empty(kF64, {2, 1});
-  make.reference(LinearCrossEntropy{x, weight, make.integers({2}, {2, -1}), loss, dx, 10});
+  const Tensor targets = make.integers({2}, {2, -1}), logprob = make.empty(kF64, {2});
+  make.reference(
+      LinearCrossEntropy{x, weight, targets, make.values(kF64, {2}, {-3, 5}), loss, dx, logprob, 10});
+  expectValues(loss, {-3 * std::log(1.6), 0}, "linearCrossEntropy, weighted");
+  expectValues(logprob, {-std::log(1.6), 0}, "linearCrossEntropy logprob");
+  expectValues(dx, {-30 * (0.25 * kLn2 + 0.625 * kLn5 - kLn5), 0}, "linearCrossEntropy dx, weighted");
+  make.reference(LinearCrossEntropy{x, weight, targets, {}, loss, dx, {}, 10});
   expectValues(loss, {std::log(1.6), 0}, "linearCrossEntropy");
   expectValues(dx, {10 * (0.25 * kLn2 + 0.625 * kLn5 - kLn5), 0}, "linearCrossEntropy dx");
 }
@@ -201,8 +207,9 @@ void testSample(Maker& make) {
   const Tensor logits = make.values(kF64, {1, 3}, {0, kLn2, kLn5});
   const Tensor ids = make.empty(DType::I32, {1}), logprob = make.empty(kF64, {1});
   const auto draw = [&](double uniform, double temperature, double topP, int64_t topK, Tensor mask = {}) {
-    make.reference(
-        Sample{logits, mask, make.values(kF64, {1}, {uniform}), ids, logprob, temperature, topP, topK});
+    make.reference(Sample{logits, mask, make.values(kF64, {1}, {uniform}),
+                          make.values(kF64, {1}, {temperature}), make.values(kF64, {1}, {topP}),
+                          make.integers({1}, {static_cast<int32_t>(topK)}), ids, logprob});
     return ids.as<int32_t>()[0];
   };
   expect(draw(0, 0, 1, 0) == 2, "greedy");

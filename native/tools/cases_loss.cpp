@@ -34,9 +34,50 @@ void lossCase(CaseList& list, DType act, DType weight, bool packed, Shape shape,
                   }});
 }
 
+// Weights of both signs and none, and the log-probabilities.
+void weightedCase(CaseList& list, DType act, Shape shape, bool dx) {
+  const auto [T, D, V] = shape;
+  const std::string label = named(act, {T, D}) + " times " + named(DType::BF16, {V, D}) +
+                            " packed, weighted" + (dx ? "" : ", no dx");
+  list.push_back({Op::linearCrossEntropy, label, [=](Maker& make) {
+                    const auto [T, D, V] = shape;
+                    LinearCrossEntropy args{};
+                    args.x = make.normal(act, {T, D});
+                    args.weight = make.packedWeight(DType::BF16, V, D);
+                    args.targets = make.indices({T}, 0, V);
+                    args.tokenWeight = make.normal(DType::F32, {T}, 2);
+                    for (int64_t t = 0; t < T; t += 3) args.targets.as<int32_t>()[t] = -1;
+                    for (int64_t t = 1; t < T; t += 4) args.tokenWeight.as<float>()[t] = 0;
+                    args.loss = make.empty(DType::F32, {T});
+                    args.logprob = make.empty(DType::F32, {T});
+                    if (dx) args.dx = make.empty(act, {T, D});
+                    args.gradScale = 0.25;
+                    if (act == DType::BF16) make.bound("dx", kOperands16);
+                    make.arguments(args);
+                  }});
+}
+
 }  // namespace
 
 void addLossCases(CaseList& list) {
+  for (const DType act : kActivations) {
+    for (const bool dx : {true, false}) {
+      weightedCase(list, act, {7, 65, 257}, dx);
+      weightedCase(list, act, {33, 64, 100}, dx);
+    }
+  }
+  weightedCase(list, DType::BF16, {70, 64, 513}, true);
+  list.push_back({Op::linearCrossEntropy, "a weight that is not finite", [](Maker& make) {
+                    LinearCrossEntropy args{};
+                    args.x = make.normal(DType::F32, {3, 64});
+                    args.weight = make.packedWeight(DType::F32, 10, 64);
+                    args.targets = make.integers({3}, {1, 2, 3});
+                    args.tokenWeight = make.values(DType::F32, {3}, {1, HUGE_VAL, 1});
+                    args.loss = make.empty(DType::F32, {3});
+                    args.gradScale = 1;
+                    make.arguments(args);
+                    make.mustFail("tokenWeight[1]");
+                  }});
   for (const DType act : kActivations) {
     for (const DType weight : {DType::F32, DType::BF16, DType::F16}) {
       lossCase(list, act, weight, true, {7, 65, 257});

@@ -1,5 +1,7 @@
 // Cases of sample.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "cases.h"
 
@@ -36,9 +38,17 @@ void sampleCase(CaseList& list, int64_t B, int64_t V, const Setting& setting) {
                     if (setting.temperature > 0) args.uniform = make.uniform(DType::F32, {B});
                     args.ids = make.empty(DType::I32, {B});
                     args.logprob = make.empty(DType::F32, {B});
-                    args.temperature = setting.temperature;
-                    args.topP = setting.topP;
-                    args.topK = setting.topK;
+                    const auto rows = static_cast<size_t>(B);
+                    const double most = std::numeric_limits<float>::max();
+                    if (setting.temperature > 0) {
+                      args.temperature = make.values(
+                          DType::F32, {B}, std::vector<double>(rows, std::min(setting.temperature, most)));
+                    }
+                    if (setting.topP < 1)
+                      args.topP = make.values(DType::F32, {B}, std::vector<double>(rows, setting.topP));
+                    if (setting.topK > 0)
+                      args.topK =
+                          make.integers({B}, std::vector<int32_t>(rows, static_cast<int32_t>(setting.topK)));
                     make.arguments(args);
                   }});
 }
@@ -73,13 +83,45 @@ void addSampleCases(CaseList& list) {
     for (const int64_t V : {1, 33, 257}) sampleCase(list, 9, V, setting);
     sampleCase(list, 2, 131072, setting);
   }
+  // Rows that are drawn differently, as texts of different requests are.
+  list.push_back({Op::sample, "eight settings in one batch", [](Maker& make) {
+                    Sample args{};
+                    args.logits = make.normal(DType::F32, {8, 257}, 3);
+                    args.mask = randomMask(make, 8, 257, 0.4);
+                    args.uniform = make.uniform(DType::F32, {8});
+                    args.temperature = make.values(DType::F32, {8}, {0, 0.2, 0.7, 1, 1, 1.3, 50, 1e-30});
+                    args.topP = make.values(DType::F32, {8}, {0.5, 1, 0.9, 0, 0.3, 1, 0.95, 1});
+                    args.topK = make.integers({8}, {0, 5, 40, 0, 1, 3, 1000, 2});
+                    args.ids = make.empty(DType::I32, {8});
+                    args.logprob = make.empty(DType::F32, {8});
+                    make.arguments(args);
+                  }});
+  const auto refused = [&](const std::string& field, double value) {
+    list.push_back({Op::sample, field + " " + std::to_string(value), [=](Maker& make) {
+                      Sample args{};
+                      args.logits = make.normal(DType::F32, {3, 33});
+                      args.ids = make.empty(DType::I32, {3});
+                      const Tensor bad = make.values(DType::F32, {3}, {0.5, value, 0.5});
+                      args.uniform = field == "uniform" ? bad : make.uniform(DType::F32, {3});
+                      args.temperature = field == "temperature" ? bad : make.uniform(DType::F32, {3});
+                      if (field == "topP") args.topP = bad;
+                      if (field == "topK")
+                        args.topK = make.integers({3}, {0, static_cast<int32_t>(value), 7});
+                      make.arguments(args);
+                      make.mustFail(field + "[1]");
+                    }});
+  };
+  for (const double value : {-1.0, HUGE_VAL, std::nan("")}) refused("temperature", value);
+  for (const double value : {-0.1, 1.5, std::nan("")}) refused("topP", value);
+  for (const double value : {-0.1, 1.0, std::nan("")}) refused("uniform", value);
+  refused("topK", -1);
   list.push_back({Op::sample, "equal logits at every temperature", [](Maker& make) {
                     Sample args{};
                     args.logits = make.values(DType::F32, {2, 4}, {-3, -3, -3, -3, 5, 5, 5, 5});
                     args.uniform = make.values(DType::F32, {2}, {0.6, 0.1});
                     args.ids = make.empty(DType::I32, {2});
                     args.logprob = make.empty(DType::F32, {2});
-                    args.temperature = 1e-40;
+                    args.temperature = make.values(DType::F32, {2}, {1e-40, 1e-40});
                     make.arguments(args);
                   }});
   list.push_back({Op::sample, "an infinite logit", [](Maker& make) {

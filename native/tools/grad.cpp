@@ -192,16 +192,23 @@ void swiglu(Checker& checker, Maker& make) {
 }
 
 void crossEntropy(Checker& checker, Maker& make) {
-  const LinearCrossEntropy args{make.normal(kF64, {4, 5}),         make.normal(kF64, {9, 5}),
-                                make.integers({4}, {0, -1, 8, 3}), make.empty(kF64, {4}),
-                                make.empty(kF64, {4, 5}),          0.3};
-  checker.run(args);
+  LinearCrossEntropy args{};
+  args.x = make.normal(kF64, {4, 5});
+  args.weight = make.normal(kF64, {9, 5});
+  args.targets = make.integers({4}, {0, -1, 8, 3});
+  args.loss = make.empty(kF64, {4});
+  args.dx = make.empty(kF64, {4, 5});
+  args.gradScale = 0.3;
   const Tensor dx = make.empty(kF64, {4, 5}), scale = make.values(kF64, {4}, {0.3, 0.3, 0.3, 0.3});
-  std::memcpy(dx.data, args.dx.data, 20 * sizeof(double));  // the runs below write args.dx again
-  checker.check(Op::linearCrossEntropy, "dx", args.x, dx, [&] {
+  for (const bool weighted : {false, true}) {
+    if (weighted) args.tokenWeight = make.values(kF64, {4}, {-2, 1, 0, 0.5});
     checker.run(args);
-    return inner(args.loss, scale);
-  });
+    std::memcpy(dx.data, args.dx.data, 20 * sizeof(double));  // the runs below write args.dx again
+    checker.check(Op::linearCrossEntropy, weighted ? "dx, weighted" : "dx", args.x, dx, [&] {
+      checker.run(args);
+      return inner(args.loss, scale);
+    });
+  }
 }
 
 void report(const std::vector<Check>& checks, bool asJson) {

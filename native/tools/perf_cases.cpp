@@ -228,7 +228,9 @@ class Table {
       args.logits = make.normal(kF32, {1, V}, 3);
       args.uniform = make.uniform(kF32, {1});
       args.ids = make.empty(DType::I32, {1});
-      args.temperature = temperature, args.topP = topP, args.topK = topK;
+      args.temperature = make.values(kF32, {1}, {temperature});
+      args.topP = make.values(kF32, {1}, {topP});
+      args.topK = make.integers({1}, {static_cast<int32_t>(topK)});
       make.arguments(args);
     });
   }

@@ -5,6 +5,7 @@
 // packed W. So each product is done once (recomputing logits instead would cost half as much again), and the
 // buffer is a few tens of MB whatever T.
 #include "../../host/kernel.h"
+#include "../fail.h"
 #include "epilogue.h"
 #include "gemm.h"
 #include "register.h"
@@ -84,9 +85,10 @@ struct HeadSource {
   const Element* extraPanel(int64_t, int, int64_t, int64_t, Element* scratch) const { return scratch; }
 };
 
-// The loss of one row of logits; leaves gradScale * (softmax - onehot) in the row, as the unit's elements.
+// The log-probability of the target of one row of logits; leaves gradScale * (softmax - onehot) in the row,
+// as the unit's elements.
 template <class Unit>
-float lossOfRow(float* logits, int64_t V, int64_t target, float gradScale, bool gradient) {
+float logprobOfRow(float* logits, int64_t V, int64_t target, float gradScale, bool gradient) {
   Vec top = broadcast(logits[0]);
   forVectors(V, [&](int64_t i, int64_t lanes) {
     top = max(top, lanes < kWidth ? broadcast(logits[i]) : load(logits + i));
@@ -109,8 +111,8 @@ float lossOfRow(float* logits, int64_t V, int64_t target, float gradScale, bool 
   const float total = sum(sums) + rest;
   const float below =
       logits[target] - highestLogit;  // not through logsumexp: that would round at the logits' size
-  const float loss = __builtin_logf(total) - below;
-  if (!gradient) return loss;
+  const float logprob = below - __builtin_logf(total);
+  if (!gradient) return logprob;
 
   const Vec factor = broadcast(gradScale / total);
   const float atTarget = (__builtin_expf(below) / total - 1.0f) * gradScale;
@@ -129,7 +131,7 @@ float lossOfRow(float* logits, int64_t V, int64_t target, float gradScale, bool 
   } else {
     out[target] = atTarget;
   }
-  return loss;
+  return logprob;
 }
 
 template <class Unit>
@@ -142,12 +144,21 @@ void crossEntropy(const LinearCrossEntropy& op, Context& context) {
   std::byte* dx = op.dx.as<std::byte>();
   const int64_t xBytes = s.D * (s.bf16 ? 2 : 4), dxBytes = s.D * (op.dx.dtype == DType::BF16 ? 2 : 4);
 
+  const float* tokenWeights = op.tokenWeight ? op.tokenWeight.as<const float>() : nullptr;
+  float* logprobs = op.logprob ? op.logprob.as<float>() : nullptr;
+  const auto weightOf = [&](int64_t t) { return tokenWeights == nullptr ? 1.0f : tokenWeights[t]; };
+
   int64_t supervised = 0;
   for (int64_t t = 0; t < s.T; ++t) {
-    if (targets[t] >= 0) {
+    if (weightOf(t) - weightOf(t) != 0) {
+      fail("linearCrossEntropy: tokenWeight[%lld] is not finite", static_cast<long long>(t));
+    }
+    // Without a weight nothing but its log-probability is asked of a row.
+    if (targets[t] >= 0 && (weightOf(t) != 0 || logprobs != nullptr)) {
       rows[supervised++] = static_cast<int32_t>(t);
     } else {
       loss[t] = 0;
+      if (logprobs != nullptr) logprobs[t] = 0;
       if (s.dx) std::memset(dx + t * dxBytes, 0, dxBytes);
     }
   }
@@ -172,8 +183,13 @@ void crossEntropy(const LinearCrossEntropy& op, Context& context) {
                    });
     context.pool.parallelFor(count, [&](int64_t i, int) {
       const int64_t t = rows[first + i];
-      loss[t] =
-          lossOfRow<Unit>(buffer + i * s.stride, s.V, targets[t], static_cast<float>(op.gradScale), s.dx);
+      const float tokenWeight = weightOf(t);
+      const auto scale = static_cast<float>(op.gradScale * tokenWeight);
+      float* logits = buffer + i * s.stride;
+      const float logprob = logprobOfRow<Unit>(logits, s.V, targets[t], scale, s.dx);
+      loss[t] = tokenWeight == 0 ? 0.0f : -tokenWeight * logprob;
+      if (logprobs != nullptr) logprobs[t] = logprob;
+      if (s.dx && tokenWeight == 0) std::memset(logits, 0, static_cast<size_t>(s.stride) * sizeof(float));
     });
     if (!s.dx) continue;
     const int64_t stride = s.stride * 4 / static_cast<int64_t>(sizeof(typename Unit::Element));

@@ -188,11 +188,32 @@ double weigh(const float* logits, int64_t V, float highest, double temperature, 
   return total;
 }
 
-int32_t draw(const Sample& args, const Candidates& candidates, double uniform) {
+struct Settings {
+  double temperature, topP;
+  int64_t topK;
+};
+
+int32_t draw(const Settings& settings, const Candidates& candidates, double uniform) {
   Place kept = candidates.all();
-  if (args.topK > 0 && args.topK < kept.count) kept = candidates.walk(HUGE_VAL, false, args.topK);
-  const Place nucleus = args.topP < 1 ? candidates.walk(args.topP * kept.mass, false, kept.count) : kept;
+  if (settings.topK > 0 && settings.topK < kept.count) kept = candidates.walk(HUGE_VAL, false, settings.topK);
+  const Place nucleus =
+      settings.topP < 1 ? candidates.walk(settings.topP * kept.mass, false, kept.count) : kept;
   return candidates.walk(uniform * nucleus.mass, true, nucleus.count).id;
+}
+
+Settings settingsOf(const Sample& args, int64_t row) {
+  return {args.temperature ? args.temperature.as<const float>()[row] : 0.0,
+          args.topP ? args.topP.as<const float>()[row] : 1.0,
+          args.topK ? args.topK.as<const int32_t>()[row] : 0};
+}
+
+// Throws unless every value of an operand, where it is there, is in [low, high].
+void requireWithin(const char* name, const Tensor& tensor, float low, float high) {
+  for (int64_t row = 0; tensor && row < tensor.shape[0]; ++row) {
+    const float value = tensor.as<const float>()[row];
+    if (value >= low && value <= high) continue;
+    fail("sample: %s[%lld] is %g, not in [%g, %.9g]", name, static_cast<long long>(row), value, low, high);
+  }
 }
 
 void sampleRow(const Sample& args, int64_t row, std::byte* memory) {
@@ -212,11 +233,12 @@ void sampleRow(const Sample& args, int64_t row, std::byte* memory) {
          mask ? "the mask allows no id with a finite logit" : "all logits are -infinity");
   }
 
+  const Settings settings = settingsOf(args, row);
   int32_t id = 0;
-  if (args.temperature > 0) {
+  if (settings.temperature > 0) {
     const double uniform = args.uniform.as<const float>()[row];
-    weigh(logits, V, highest, args.temperature, weights);
-    id = draw(args, Candidates(logits, weights, V, highest, args.temperature, scratch), uniform);
+    weigh(logits, V, highest, settings.temperature, weights);
+    id = draw(settings, Candidates(logits, weights, V, highest, settings.temperature, scratch), uniform);
   } else {
     while (logits[id] != highest) ++id;
   }
@@ -229,15 +251,9 @@ void sampleRow(const Sample& args, int64_t row, std::byte* memory) {
 
 void sample(const Sample& args, host::Context& context) {
   const int64_t bytes = rowBytes(args.logits.shape[1]);
-  if (args.temperature > 0) {
-    if (!args.uniform) fail("sample: uniform is needed at temperature %g", args.temperature);
-    for (int64_t row = 0; row < args.logits.shape[0]; ++row) {
-      const float uniform = args.uniform.as<const float>()[row];
-      if (!(uniform >= 0 && uniform < 1)) {
-        fail("sample: uniform[%lld] is %g, not in [0, 1)", static_cast<long long>(row), uniform);
-      }
-    }
-  }
+  requireWithin("temperature", args.temperature, 0, std::numeric_limits<float>::max());
+  requireWithin("topP", args.topP, 0, 1);
+  requireWithin("uniform", args.uniform, 0, 1 - std::numeric_limits<float>::epsilon() / 2);
   context.pool.parallelFor(args.logits.shape[0], [&](int64_t row, int worker) {
     sampleRow(args, row, context.workspace + worker * bytes);
   });
