@@ -19,15 +19,15 @@ struct Request {
   size_t bytes;
   const void* code;
 
-  std::string text() const {
+  Words text() const {
     const auto* at = static_cast<const char*>(address);
-    const std::string what = message(bytes, bytes == 1 ? " byte" : " bytes");
+    const Words what(bytes, bytes == 1 ? " byte" : " bytes");
     if (inShared(address))
-      return message(what, " at byte ", at - current->block->shared, " of ", launchNow->sharedBytes,
-                     " of shared memory");
+      return Words(what, " at byte ", at - current->block->shared, " of ", launchNow->sharedBytes,
+                   " of shared memory");
     const Place near = nearestAllocation(address);
-    if (!near.allocation) return what + " of global memory that is no allocation";
-    return message(what, " at byte ", at - near.allocation, " of an allocation of ", near.bytes, " bytes");
+    if (!near.allocation) return Words(what, " of global memory that is no allocation");
+    return Words(what, " at byte ", at - near.allocation, " of an allocation of ", near.bytes, " bytes");
   }
   template <class... Parts>
   [[noreturn]] void fail(const char* does, const Parts&... parts) const {
@@ -39,13 +39,13 @@ const Segment& segmentOf(uint32_t epoch) {
   return launchNow->segments[(epoch >> kSegmentShift) - launchNow->firstSegment];
 }
 
-std::string whoText(uint32_t epoch) {
+Words whoText(uint32_t epoch) {
   const Segment& segment = segmentOf(epoch);
   const unsigned thread = segment.warp * kLanes + (epoch >> kLaneShift & (kLanes - 1));
   const Extent block = launchNow->block;
-  const std::string text = message("thread (", thread % block.x, ", ", thread / block.x % block.y, ", ",
-                                   thread / block.x / block.y, ")");
-  return segment.block == current->block->number ? text : message(text, " of block number ", segment.block);
+  const Words text("thread (", thread % block.x, ", ", thread / block.x % block.y, ", ",
+                   thread / block.x / block.y, ")");
+  return segment.block == current->block->number ? text : Words(text, " of block number ", segment.block);
 }
 
 // Whether what happened in `epoch` of this launch is ordered before what the current thread does now.
@@ -198,7 +198,12 @@ void checkAccess(Access access, const void* address, size_t bytes, const void* c
   if (!current || !bytes || !watch.on) return;
   const Request request{address, bytes, code};
   if (!inRegion(address)) return checkElsewhere(request);
+  if (launchNow->recorder) launchNow->recorder->access(access, address, bytes, code);
   access == Access::read ? checkRead(request) : checkWrite(request);
+}
+
+void checkUncounted(const void* address, size_t bytes, const void* code) {
+  if (watch.on && bytes) checkRead({address, bytes, code});
 }
 
 void checkAligned(Access access, const void* address, size_t bytes, const void* code) {
@@ -211,6 +216,7 @@ void checkAtomic(const void* address, size_t bytes, const void* code) {
   if (!watch.on) return;
   const Request request{address, bytes, code};
   if (!inRegion(address)) return checkElsewhere(request);
+  if (launchNow->recorder) ++launchNow->recorder->report.atomics;
   Cell* cell = cellsOf(address);
   for (size_t i = 0; i < bytes / 2; ++i) {
     if (cell[i].write == kUnwritten) request.fail("reads what nobody wrote: ");
@@ -219,9 +225,9 @@ void checkAtomic(const void* address, size_t bytes, const void* code) {
   }
 }
 
-void beginCopyInto(void* address, size_t bytes) {
+void beginCopyInto(void* address, size_t bytes, const void* code) {
   if (!watch.on) return;
-  checkWrite({address, bytes, nullptr});
+  checkWrite({address, bytes, code});
   Cell* cell = cellsOf(address);
   for (size_t i = 0; i < bytes / 2; ++i) cell[i].write |= kInFlight;
 }

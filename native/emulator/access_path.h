@@ -13,7 +13,7 @@ namespace ibert::emulator {
 
 struct Watch {
   bool on = false;           // whether this launch is checked
-  size_t bytes = 0;          // of the region, or 0 when it is not
+  size_t bytes = 0;          // of the region, or 0 when all accesses are to go the long way
   uint32_t launchEpoch = 0;  // the first epoch of this launch: what is older is ordered
   uintptr_t staticPage = 0;  // the page of a program's constants that was touched last
 };
@@ -46,7 +46,7 @@ struct Known {
   }
 };
 
-// An aligned access of kBytes, at least 2. Two cells are compared as whole words.
+// An aligned access of kBytes. Cells are compared as whole words.
 using CellWord = uint64_t __attribute__((may_alias));
 inline CellWord wordOf(uint32_t write, uint32_t read) {
   return uint64_t(read) << 32 | write;
@@ -54,26 +54,28 @@ inline CellWord wordOf(uint32_t write, uint32_t read) {
 
 template <size_t kBytes>
 bool isPlainRead(const void* address) {
+  constexpr size_t kCells = kBytes > 1 ? kBytes / 2 : 1;
   const size_t offset = uintptr_t(address) - uintptr_t(regionBase);
   if (offset >= watch.bytes || offset % kBytes) return false;
   const Known known(*current);
   auto* cell = reinterpret_cast<CellWord*>(cells + offset / 2);
   const uint64_t first = cell[0];
   uint64_t differ = 0;
-  for (size_t i = 1; i < kBytes / 2; ++i) differ |= cell[i] ^ first;
+  for (size_t i = 1; i < kCells; ++i) differ |= cell[i] ^ first;
   const uint32_t write = uint32_t(first), read = uint32_t(first >> 32);
   if (differ || !known.written(write)) return false;
   if (known.read(read)) {
-    for (size_t i = 0; i < kBytes / 2; ++i) cell[i] = wordOf(write, known.me);
+    for (size_t i = 0; i < kCells; ++i) cell[i] = wordOf(write, known.me);
     return true;
   }
   if (!known.concurrent(read)) return false;
   const uint32_t shared = read | known.readersBeside(read);
   if (shared == read) return true;
-  for (size_t i = 0; i < kBytes / 2; ++i) cell[i] = wordOf(write, shared);
+  for (size_t i = 0; i < kCells; ++i) cell[i] = wordOf(write, shared);
   return true;
 }
 
+// At least 2 bytes: a cell does not say which of its bytes was written.
 template <size_t kBytes>
 bool isPlainWrite(const void* address) {
   const size_t offset = uintptr_t(address) - uintptr_t(regionBase);

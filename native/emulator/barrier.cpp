@@ -36,6 +36,7 @@ bool arrive(Barrier& barrier, const char* name, unsigned threads, bool waits) {
 }
 
 void finish(Barrier& barrier) {
+  if (launchNow->recorder) ++launchNow->recorder->report.barriers;
   Block& block = *current->block;
   orderRound(block, barrier);
   barrier.arrived = 0;
@@ -61,7 +62,8 @@ unsigned syncBarrier(unsigned id, unsigned threads, Reduction reduction, bool pr
     barrier.count = 0;
     finish(barrier);
   } else {
-    barrier.waiting.push_back(current);
+    Thread* self = current;  // GCC's sanitizer takes the address of a thread_local for null
+    barrier.waiting.push_back(self);
     launchNow->wait(kNames[id]);
   }
   switch (reduction) {

@@ -32,8 +32,14 @@ void copyAsync(uint32_t to, const void* from, unsigned bytes, unsigned given) {
                     " an address that is no multiple of that");
   if (given > bytes) launchNow->fail("cp.async of ", bytes, " bytes is given ", given);
   if (given && !inRegion(from)) launchNow->fail("cp.async from what is not global memory");
-  if (given) checkAccess(Access::read, from, given, nullptr);
-  beginCopyInto(target, bytes);
+  const void* code = __builtin_return_address(0);
+  if (Recorder* recorder = launchNow->recorder.get()) {
+    ++recorder->report.asyncCopies;
+    // A place in the code of its own for what it writes.
+    recorder->access(Access::write, target, bytes, static_cast<const char*>(code) - 1);
+  }
+  if (given) checkAccess(Access::read, from, given, code);
+  beginCopyInto(target, bytes, code);
   AsyncCopy copy{target, static_cast<const char*>(from), uint16_t(bytes), uint16_t(given), false};
   const Lateness lateness = launchNow->settings.lateness;
   if (lateness == Lateness::atOnce || (lateness == Lateness::random && launchNow->random.oneIn(4)))
@@ -55,7 +61,7 @@ void waitForCopies(unsigned groupsLeft) {
   const uint32_t end = own.groupEnds[groups - 1];
   for (uint32_t i = 0; i < end; ++i) {
     AsyncCopy& copy = own.copies[i];
-    if (copy.given) checkAccess(Access::read, copy.from, copy.given, nullptr);  // it was read until now
+    checkUncounted(copy.from, copy.given, nullptr);  // it was read until now
     land(copy);
     endCopyInto(copy.to, copy.bytes);
   }

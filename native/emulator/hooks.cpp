@@ -10,9 +10,7 @@ namespace {
 
 template <size_t kBytes>
 inline void read(const void* address, const void* code) {
-  if (!current) return;
-  if constexpr (kBytes > 1)
-    if (isPlainRead<kBytes>(address)) return;
+  if (!current || isPlainRead<kBytes>(address) || Stacks::holds(address)) return;
   checkAligned(Access::read, address, kBytes, code);
 }
 
@@ -21,6 +19,7 @@ inline void write(const void* address, const void* code) {
   if (!current) return;
   if constexpr (kBytes > 1)
     if (isPlainWrite<kBytes>(address)) return;
+  if (Stacks::holds(address)) return;
   checkAligned(Access::write, address, kBytes, code);
 }
 

@@ -42,7 +42,8 @@ void enterThreads() {
 bool runLaunch(const Kernel& kernel, Extent grid, Extent block, size_t sharedBytes) {
   std::lock_guard lock(launching);
   reserveRegion();
-  const Settings now = settings();
+  Settings now = settings();
+  now.checks |= now.report;  // which counts by what the checks note
   if (!now.checks) {
     cellsAreStale = true;
   } else if (cellsAreStale || nextSegment > kMostSegments / 2) {
@@ -53,8 +54,14 @@ bool runLaunch(const Kernel& kernel, Extent grid, Extent block, size_t sharedByt
   Launch launch(kernel, grid, block, sharedBytes, now);
   launch.firstSegment = nextSegment;
   launchNow = &launch;
-  watch = {now.checks, now.checks ? kRegionBytes : 0, nextSegment << kSegmentShift, 0};
+  watch = {now.checks, now.checks && !now.report ? kRegionBytes : 0, nextSegment << kSegmentShift, 0};
+  if (now.report) launch.recorder = std::make_unique<Recorder>();
   lastViolation = launch.run();
+  if (launch.recorder && !lastViolation) {
+    launch.recorder->report.kernel = describeKernel(kernel);
+    ++launch.recorder->report.launches;
+    addReport(launch.recorder->report);
+  }
   launchNow = nullptr;
   nextSegment += uint32_t(launch.segments.size());
   return !lastViolation;
@@ -190,6 +197,10 @@ Block& Launch::open(unsigned number) {
 }
 
 void Launch::close(size_t i) {
+  if (recorder) {
+    ++recorder->report.blocks;
+    recorder->endBlock(resident_[i]->number);
+  }
   freeSlots_.push_back(resident_[i]->slot);
   idle_.push_back(std::move(resident_[i]));
   resident_.erase(resident_.begin() + ptrdiff_t(i));

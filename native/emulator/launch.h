@@ -13,6 +13,7 @@
 #include "emulator/block.h"
 #include "emulator/message.h"
 #include "emulator/random.h"
+#include "emulator/recorder.h"
 #include "emulator/settings.h"
 #include "emulator/violation.h"
 
@@ -67,6 +68,7 @@ class Launch {
   std::map<const void*, Flag> flags;  // of blocks that wait for each other, by address
   std::vector<Segment> segments;      // of this launch, from firstSegment on
   uint32_t firstSegment;
+  std::unique_ptr<Recorder> recorder;  // null without a report
 
  private:
   [[noreturn]] void end(std::string what, const void* code);

@@ -1,4 +1,5 @@
 // ldmatrix and mma.sync: the last lane of a warp computes for all.
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -42,7 +43,7 @@ void requireWholeWarp(const char* what) {
 void readRow(Thread& lane, const char* row, const void* code) {
   Thread* self = current;
   current = &lane;
-  if (!isPlainRead<16>(row)) checkAccess(Access::read, row, 16, code);
+  if (!isPlainRead<16>(row)) checkUncounted(row, 16, code);
   current = self;
 }
 
@@ -97,15 +98,19 @@ void ldmatrix(uint32_t* registers, unsigned count, bool transposed, uint32_t row
     const auto& theirs = *static_cast<const LdmatrixOperand*>(other);
     if (theirs.count != count || theirs.transposed != transposed) disagree(kName);
   }
+  if (launchNow->recorder) ++launchNow->recorder->report.ldmatrix;
   for (unsigned i = 0; i < count; ++i) {
     uint16_t matrix[8][8];
+    std::array<const void*, 8> rows;
     for (unsigned r = 0; r < 8; ++r) {
       const uint32_t address = static_cast<const LdmatrixOperand*>(warp.operands[i * 8 + r])->row;
       const char* from = sharedPointer(address, "ldmatrix of a row");
       if (address % 16) launchNow->failAt(code, "ldmatrix of a row at ", address, ", no multiple of 16");
       readRow(lanes[r * 4], from, code);
+      rows[r] = from;
       std::memcpy(matrix[r], from, 16);
     }
+    if (launchNow->recorder) launchNow->recorder->matrixRows(rows);
     for (unsigned lane = 0; lane < kLanes; ++lane) {
       const unsigned major = lane / 4, minor = lane % 4 * 2;
       const uint16_t low = transposed ? matrix[minor][major] : matrix[major][minor];
@@ -127,6 +132,7 @@ void mma(float* d, const uint32_t* a, uint32_t b0, uint32_t b1, bool isBfloat16)
   const Warp& warp = *current->warp;
   for (void* other : warp.operands)
     if (static_cast<const MmaOperand*>(other)->isBfloat16 != isBfloat16) disagree(kName);
+  if (launchNow->recorder) ++launchNow->recorder->report.mma;
   isBfloat16 ? multiply<true>(warp) : multiply<false>(warp);
   depart(kAllLanes);
 }

@@ -6,10 +6,10 @@ namespace ibert::emulator {
 
 namespace {
 
-std::string hex(uint32_t mask) {
+Words hex(uint32_t mask) {
   char text[16];
   std::snprintf(text, sizeof text, "0x%08x", mask);
-  return text;
+  return Words(text);
 }
 
 constexpr const char* kShuffle = "a shuffle";
@@ -90,6 +90,7 @@ void syncWarp(uint32_t mask) {
 uint64_t shuffle(uint32_t mask, uint64_t value, unsigned from) {
   ShuffleOperand operand{value, value, from};
   if (!meet(kShuffle, mask, &operand)) return operand.result;
+  if (launchNow->recorder) ++launchNow->recorder->report.shuffles;
   Warp& warp = *current->warp;
   const uint32_t lanes = mask == ~0u ? warp.lanes : mask;
   forLanes(lanes, [&](unsigned lane) {

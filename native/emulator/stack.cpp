@@ -92,32 +92,24 @@ namespace ibert::emulator {
 namespace {
 
 constexpr size_t kStackBytes = 128 << 10, kGuardBytes = 4096;
-constexpr size_t kMostStacks = 1 << 18;
 // Tops of stacks at one distance from each other would share a few sets of the caches.
 constexpr size_t kColours = 32, kColourBytes = 320;
-
-char* reserve() {
-  static char* const base = [] {
-    void* p = mmap(nullptr, kStackBytes * kMostStacks, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
-    if (p == MAP_FAILED) throw std::bad_alloc();
-    return static_cast<char*>(p);
-  }();
-  return base;
-}
 
 size_t reserved = 0;  // stacks handed out so far
 
 }  // namespace
 
-bool Stacks::holds(const void* address) {
-  return uintptr_t(address) - uintptr_t(reserve()) < kStackBytes * kMostStacks;
-}
+char* Stacks::base_;
 
 Context Stacks::take(void (*entry)()) {
   if (free_.empty()) {
-    if (reserved == kMostStacks) throw std::bad_alloc();
-    char* bottom = reserve() + kStackBytes * reserved++ + kGuardBytes;
+    if (!base_) {
+      void* region = mmap(nullptr, kRegion, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (region == MAP_FAILED) throw std::bad_alloc();
+      base_ = static_cast<char*>(region);
+    }
+    if (reserved == kRegion / kStackBytes) throw std::bad_alloc();
+    char* bottom = base_ + kStackBytes * reserved++ + kGuardBytes;
     if (mprotect(bottom, kStackBytes - kGuardBytes, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
     all_.push_back(bottom);
     free_.push_back(bottom);
@@ -130,7 +122,7 @@ Context Stacks::take(void (*entry)()) {
   __asan_unpoison_memory_region(context.bottom,
                                 context.bytes);  // frames of the thread before that never returned
 #endif
-  const size_t colour = size_t(context.bottom - reserve()) / kStackBytes % kColours;
+  const size_t colour = size_t(context.bottom - base_) / kStackBytes % kColours;
   auto** top = reinterpret_cast<void**>(context.bottom + context.bytes - colour * kColourBytes);
 #if defined(__x86_64__)
   *--top = nullptr;  // at its entry a function finds the stack 8 bytes off a multiple of 16

@@ -1,0 +1,4 @@
+# The emulator's tests.
+add_executable(ibert_emulator_test native/tests/emulator/emulator_test.cpp)
+ibert_emulated_kernels(ibert_emulator_test native/tests/emulator/block_kernels.cu native/tests/emulator/tile_kernel.cu)
+add_test(NAME emulator COMMAND ibert_emulator_test)
