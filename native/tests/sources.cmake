@@ -99,3 +99,9 @@ if(TARGET ibert_cuda_emulated)
   set_tests_properties(usage-cuda-no-device PROPERTIES ENVIRONMENT CUDA_VISIBLE_DEVICES=)
   add_test(NAME cuda-emulated COMMAND ibert-kernels test --backend cuda-emulated --op swigluForward)
 endif()
+
+# The gate of the build with nvcc (scripts/check-cuda.mjs): what it must find.
+find_program(IBERT_NODE node)
+if(IBERT_NODE)
+  add_test(NAME cuda-gate COMMAND ${IBERT_NODE} ${CMAKE_SOURCE_DIR}/scripts/cuda/test-gate.mjs)
+endif()
