@@ -64,6 +64,40 @@ void testOutOfMemory() {
   expect(y[0] == 3 && y[7] == 0, "and nothing is lost by it");
 }
 
+// An op whose scratch memory cannot be had fails by name; the stream and its memory are as before.
+void testNoScratch() {
+  CudaFixture fixture;
+  const Backend* backend = fixture.backend;
+  constexpr int64_t T = 1 << 20, R = 8192;
+  Buffer* large = nullptr;
+  fixture.check(backend->allocate(fixture.device, T * 4, &large, &fixture.message));
+  fixture.check(backend->fill(fixture.stream, large, 0, 0, T * 4, &fixture.message));
+  const auto zeros = [&](std::initializer_list<int64_t> shape) {
+    Tensor tensor = fixture.tensor(DType::F32, 0, shape);
+    tensor.buffer = large;
+    return tensor;
+  };
+  LoraLinearForward wide{};
+  wide.x = zeros({T, 1});
+  wide.weight = zeros({1, 1});
+  wide.loraA = zeros({1, R, 1});
+  wide.loraB = zeros({1, 1, R});
+  wide.y = zeros({T, 1});
+  wide.scale = 1;
+  const GradNorm norm{fixture.tensor(DType::F32, 0, {8}), fixture.tensor(DType::F32, 3072, {1})};
+  for (int round = 0; round < 2; ++round) {
+    fixture.check(backend->enqueue(fixture.stream, Op::gradNorm, &norm, &fixture.message));
+    fixture.settle();
+    fixture.check(backend->enqueue(fixture.stream, Op::loraLinearForward, &wide, &fixture.message));
+    const std::string text = fixture.synchronize();
+    expect(text.rfind("loraLinearForward: out of memory: 34359738368 bytes asked for, ", 0) == 0,
+           "scratch memory runs out: " + text);
+  }
+  fixture.check(backend->enqueue(fixture.stream, Op::gradNorm, &norm, &fixture.message));
+  expectText(fixture.synchronize(), "", "the stream works on");
+  backend->release(fixture.device, large);
+}
+
 class Recorded {
  public:
   Recorded(CudaFixture& fixture, std::initializer_list<RecordedOp> ops) : backend_(fixture.backend) {
@@ -158,6 +192,7 @@ int main() {
   using namespace ibert::tests;
   testPlanned();
   testOutOfMemory();
+  testNoScratch();
   testGraphs();
   return report();
 }
