@@ -6,9 +6,10 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64
   add_library(ibert_emulated_runtime STATIC native/emulator/runtime/runtime.cpp native/emulator/runtime/stream.cpp)
   target_link_libraries(ibert_emulated_runtime PUBLIC ibert_emulator)
 
-  add_library(ibert_cuda_emulated SHARED ${IBERT_CUDA_HOST})
+  # The emulator's objects come first, not out of its archive: of an inline function of the standard library the linker keeps
+  # the first copy, and one that was compiled as part of a kernel is checked as if the kernel had called it.
+  add_library(ibert_cuda_emulated SHARED $<TARGET_OBJECTS:ibert_emulator> $<TARGET_OBJECTS:ibert_emulated_runtime> ${IBERT_CUDA_HOST})
   ibert_emulated_kernels(ibert_cuda_emulated ${IBERT_CUDA_KERNELS})
-  # The host's part too is compiled with the kernels' headers.
   target_link_libraries(ibert_cuda_emulated PRIVATE ibert_emulated_runtime ibert_host)
   set_target_properties(ibert_cuda_emulated PROPERTIES
     OUTPUT_NAME ibert-cuda-emulated

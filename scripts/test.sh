@@ -120,6 +120,16 @@ build_neon() {
   }
 }
 
+# The CUDA backend by nvcc, where there is one: that it builds, and what the assembler says of its kernels.
+test_cuda() {
+  if node scripts/build-cuda.mjs --find-only >/dev/null 2>&1; then
+    check "CUDA: build" node scripts/build-cuda.mjs
+    check "CUDA: registers, shared memory, spills" node scripts/check-cuda.mjs
+  else
+    echo "== CUDA: not built by nvcc, because it is absent (the CUDA toolkit 13.0); its kernels ran over the emulator"
+  fi
+}
+
 set_up
 check "op types" node scripts/generate-op-types.mjs --check
 check "types" npm run --silent typecheck
@@ -132,6 +142,7 @@ vitest_suite "TypeScript" vitest
 test_other_paths
 test_emulated_amx
 test_neon
+test_cuda
 
 printf '\nall in %d s\n' $((SECONDS - started))
 echo "$passed passed, $failed failed"

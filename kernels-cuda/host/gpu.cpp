@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "driver.h"
 #include "runtime.h"
 
 namespace ibert::cuda {
@@ -26,8 +27,14 @@ DeviceInfo Gpu::present() const {
 }
 
 Gpu openGpu(int index) {
+#ifdef __CUDACC__
+  if (const std::string problem = driverProblem("libcuda.so.1"); !problem.empty())
+    throw std::runtime_error(problem);
+#endif
   int count = 0;
-  require(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error == cudaErrorNoDevice) throw std::runtime_error(noDeviceProblem());
+  require(error, "cudaGetDeviceCount");
   if (index < 0 || index >= count) {
     throw std::runtime_error("there is no CUDA device number " + std::to_string(index) +
                              "; this machine shows " + std::to_string(count) +
@@ -44,6 +51,8 @@ Gpu openGpu(int index) {
                 properties.name);
   std::snprintf(gpu.info.architecture, sizeof gpu.info.architecture, "sm_%d", gpu.machine.architecture);
   gpu.info.memoryBytes = gpu.info.maxBufferBytes = static_cast<int64_t>(properties.totalGlobalMem);
+  if (const std::string problem = codeProblem(gpu.info.name, gpu.machine.architecture); !problem.empty())
+    throw std::runtime_error(problem);
 #ifndef __CUDACC__
   gpu.info.sharesHostMemory = 1;
 #endif

@@ -26,6 +26,7 @@ KernelTable filled() {
   registerPagedAttention(table);
   registerRmsNorm(table);
   registerRope(table);
+  registerRope(table);
   registerRows(table);
   registerSwiglu(table);
   registerConstraints(table);

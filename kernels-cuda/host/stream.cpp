@@ -331,7 +331,7 @@ void StreamState::report(void (*callback)(void*, const Message*), void* user) {
 }
 
 void StreamState::deviceFailed(cudaError_t error) {
-  const std::string text = errorText(error);
+  const std::string text = "the device failed: " + errorText(error);
   const std::lock_guard lock(mutex_);
   if (deviceError_.empty()) deviceError_ = text;
 }

@@ -51,6 +51,9 @@ std::string takeDeviceError() {
 }  // namespace ibert::emulator
 
 cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 0;
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  if (visible != nullptr && *visible == 0) return cudaErrorNoDevice;
   *count = kDevices;
   return cudaSuccess;
 }

@@ -12,6 +12,7 @@
 
 #include "emulator/language.h"
 
+inline constexpr cudaError_t cudaErrorNoDevice = cudaError_t(100);
 inline constexpr cudaError_t cudaErrorInvalidDevice = cudaError_t(101);
 inline constexpr cudaError_t cudaErrorNotReady = cudaError_t(600);
 
@@ -39,7 +40,7 @@ struct cudaDeviceProp {
   int multiProcessorCount;
 };
 
-cudaError_t cudaGetDeviceCount(int* count);
+cudaError_t cudaGetDeviceCount(int* count);  // none where CUDA_VISIBLE_DEVICES is empty
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total);
