@@ -50,7 +50,7 @@ function table(kernels) {
       of(architecture, (kernel) => String(kernel.shared)),
       of(architecture, (kernel) => `${Math.round(100 * occupancy(kernel))} %`),
     ]);
-    return `| ${[`\`${names[i]}\``, variants[0].threads, ...columns].join(" | ")} |`;
+    return `| ${[variants[0].file, `\`${names[i]}\``, variants[0].threads, ...columns].join(" | ")} |`;
   });
   return [
     "# Registers, shared memory and occupancy of the CUDA kernels",
@@ -58,8 +58,8 @@ function table(kernels) {
     "By `npm run check:cuda`, from what nvcc's assembler says. Shared memory is what a kernel declares, in bytes; what a launch",
     "asks for comes on top, and occupancy is without it.",
     "",
-    "| kernel | threads | sm_80: registers | shared | occupancy | sm_90: registers | shared | occupancy |",
-    "| --- | --: | --: | --: | --: | --: | --: | --: |",
+    "| file | kernel | threads | sm_80: registers | shared | occupancy | sm_90: registers | shared | occupancy |",
+    "| --- | --- | --: | --: | --: | --: | --: | --: | --: |",
     ...rows.sort(),
     "",
   ].join("\n");

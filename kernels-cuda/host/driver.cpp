@@ -33,8 +33,7 @@ std::string driverProblem(const char* library) {
     problem = "the NVIDIA driver is too old: it runs CUDA up to " + versionText(version) +
               ", and this library needs " + versionText(kOldestDriver) + ". Install driver 580 or later";
   }
-  dlclose(driver);
-  return problem;
+  return problem;  // it stays open: a driver that was unloaded and comes again may not work
 }
 
 std::string codeProblem(const std::string& name, int architecture) {

@@ -80,8 +80,15 @@ export function occupancy({ architecture, threads, registers, shared }) {
 export function launchBounds(ptx) {
   const bounds = new Map();
   for (const [, name, directives] of ptx.matchAll(/\.entry (\S+?)\([^)]*\)([^{]*)\{/g)) {
-    const threads = /\.maxntid (\d+), (\d+), (\d+)/.exec(directives);
-    if (threads) bounds.set(name, Number(threads[1]) * Number(threads[2]) * Number(threads[3]));
+    const extent = /\.maxntid (\d+(?:, \d+)*)/.exec(directives);
+    if (extent)
+      bounds.set(
+        name,
+        extent[1]
+          .split(", ")
+          .map(Number)
+          .reduce((product, n) => product * n),
+      );
   }
   return bounds;
 }
@@ -97,7 +104,8 @@ export function readFolder(folder) {
     const ptx = readdirSync(kept).find((file) => file.endsWith(".ptx"));
     const bounds = ptx === undefined ? new Map() : launchBounds(readFileSync(join(kept, ptx), "utf8"));
     const found = readLog(readFileSync(join(folder, name), "utf8"), bounds);
-    kernels.push(...found.kernels);
+    const file = name.slice(0, -".log".length).replace(/^kernels-cuda-(host-)?/, "");
+    kernels.push(...found.kernels.map((kernel) => ({ ...kernel, file })));
     problems.push(...found.problems);
   }
   return { kernels, problems };

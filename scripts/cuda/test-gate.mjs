@@ -21,6 +21,7 @@ ptxas info    : Used ${registers} registers, used 1 barriers, ${shared} bytes sm
 `;
 const bounds = launchBounds(".visible .entry kernel(\n.param .u64 a\n)\n.maxntid 512, 1, 1\n{ }");
 assert.equal(bounds.get("kernel"), 512);
+assert.equal(launchBounds(".entry other()\n.maxntid 96\n{ }").get("other"), 96);
 const judged = (text) => readLog(text, bounds).problems;
 assert.deepEqual(judged(log(128, 48 << 10)), []);
 assert.match(judged(log(136, 0)).join(), /136 registers for 512 threads do not fit/);
