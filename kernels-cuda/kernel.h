@@ -25,6 +25,10 @@ struct Machine {
   int64_t sharedBytes = 232448;  // dynamic shared memory that a block may have
 };
 
+// Fault::reserved: what is wrong. Of a broken rule of native/frame/indices.h it is 0.
+inline constexpr int32_t kNotFinite = 1;    // an element
+inline constexpr int32_t kNoneAllowed = 2;  // of a row, `index`, no id may be drawn
+
 struct Context {
   using Machine = cuda::Machine;
 
@@ -32,7 +36,8 @@ struct Context {
   std::byte*
       workspace;  // device memory, at least as large as the kernel's `workspace` said; 256-byte aligned
   Machine machine;
-  const frame::Fault* fault;  // device memory: its `op` is -1 as long as every index was right
+  frame::Fault* fault;  // device memory: its `op` is -1 as long as all was right
+  int64_t number;       // of the op in its stream, for a record of its own
 
   // Throws when a launch was refused.
   void require(cudaError_t error) const {

@@ -8,6 +8,7 @@ namespace ibert::cuda {
 void registerAttentionBackward(KernelTable& table);
 void registerAttentionForward(KernelTable& table);
 void registerCast(KernelTable& table);
+void registerLinearCrossEntropy(KernelTable& table);
 void registerLoraLinearBackward(KernelTable& table);
 void registerLoraLinearForward(KernelTable& table);
 void registerOptimizer(KernelTable& table);
@@ -15,6 +16,7 @@ void registerPagedAttention(KernelTable& table);
 void registerRmsNorm(KernelTable& table);
 void registerRope(KernelTable& table);
 void registerRows(KernelTable& table);
+void registerSample(KernelTable& table);
 void registerSwiglu(KernelTable& table);
 
 }  // namespace ibert::cuda

@@ -126,7 +126,7 @@ void setWork(Backend& backend) {
       for (int64_t i = 0; i < count; ++i) {
         std::byte* own = recorded->ops->add(ops[i].op, ops[i].arguments, opSchema(ops[i].op).bytes);
         resolve(gpuOf(device), ops[i].op, own);
-        recorded->checked |= frame::indexRules(ops[i].op, own).count > 0;
+        recorded->checked |= mayFail(ops[i].op, own);
       }
       *recording = reinterpret_cast<Recording*>(recorded.release());
     });

@@ -6,9 +6,6 @@
 
 namespace ibert::cuda {
 
-// Fault::reserved of an output that is not finite; of a wrong index it is 0.
-inline constexpr int32_t kNotFinite = 1;
-
 // Enqueues the check of an op's index tensors, if it has any; returns whether it has.
 bool checkIndices(Op op, const void* arguments, int64_t number, frame::Fault* record, cudaStream_t stream);
 // Enqueues the check of all outputs.

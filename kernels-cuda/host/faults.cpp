@@ -7,8 +7,12 @@ namespace ibert::cuda {
 namespace {
 
 std::string textOf(Op op, const void* arguments, const frame::Fault& fault) {
-  if (fault.reserved != kNotFinite) return frame::faultText(op, arguments, fault);
+  if (fault.reserved == 0) return frame::faultText(op, arguments, fault);
   const OpSchema& schema = opSchema(op);
+  if (fault.reserved == kNoneAllowed) {
+    return std::string(schema.name) + ": row " + std::to_string(fault.index) +
+           ": no id is allowed that has a finite logit";
+  }
   const Field& field = schema.fields[fault.field];
   const auto& tensor =
       *reinterpret_cast<const Tensor*>(static_cast<const std::byte*>(arguments) + field.offset);
@@ -28,6 +32,10 @@ std::string textAt(const frame::OpList& ops, int64_t index, const frame::Fault& 
 }
 
 }  // namespace
+
+bool mayFail(Op op, const void* arguments) {
+  return op == Op::sample || frame::indexRules(op, arguments).count > 0;
+}
 
 int64_t CheckedOps::add(Op op, const void* arguments) {
   single_.add(op, arguments, opSchema(op).bytes);

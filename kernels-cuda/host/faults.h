@@ -12,6 +12,9 @@
 
 namespace ibert::cuda {
 
+// Whether an op may fail by what its operands hold, so that its arguments are kept for the message.
+bool mayFail(Op op, const void* arguments);
+
 // Ops by the number that a record names them with. Their arguments hold what a message needs.
 class CheckedOps {
  public:

@@ -14,6 +14,9 @@ struct DeviceRule {
   int32_t field;
   const int32_t* values;
   int64_t count, low, high;
+  float least, most;
+
+  __device__ float number(int64_t i) const { return reinterpret_cast<const float*>(values)[i]; }
 };
 
 struct DeviceRules {
@@ -35,6 +38,10 @@ __device__ bool breaksOffsets(const DeviceRule& rule, int64_t i) {
 __device__ int64_t firstOfThread(const DeviceRules& all, const DeviceRule& rule) {
   if (rule.rule != frame::Rule::Blocks) {
     for (int64_t i = threadIdx.x; i < rule.count; i += kFirstThreads) {
+      if (rule.rule == frame::Rule::Within) {
+        if (rule.number(i) >= rule.least && rule.number(i) <= rule.most) continue;
+        return i;
+      }
       const int64_t value = rule.values[i];
       if (rule.rule == frame::Rule::Range ? value < rule.low || value >= rule.high : breaksOffsets(rule, i))
         return i;
@@ -68,7 +75,9 @@ __global__ void __launch_bounds__(kFirstThreads)
       const int64_t index = rule.rule == frame::Rule::Blocks
                                 ? all.rowSequence[first / all.width] * all.width + first % all.width
                                 : first;
-      *record = {number, rule.field, 0, index, rule.values[index]};
+      const double value =
+          rule.rule == frame::Rule::Within ? static_cast<double>(rule.number(index)) : rule.values[index];
+      *record = {number, rule.field, 0, index, value};
     }
     return;
   }
@@ -84,7 +93,7 @@ bool checkIndices(Op op, const void* arguments, int64_t number, frame::Fault* re
   for (int i = 0; i < rules.count; ++i) {
     const frame::IndexRule& rule = rules.rules[i];
     all.rules[i] = {rule.rule, rule.field, rule.tensor->as<const int32_t>(), rule.tensor->elements(),
-                    rule.low,  rule.high};
+                    rule.low,  rule.high,  static_cast<float>(rule.least),   static_cast<float>(rule.most)};
     if (rule.rule != frame::Rule::Blocks) continue;
     const auto& args = *static_cast<const PagedAttention*>(arguments);
     all.rowSequence = args.rowSequence.as<const int32_t>();

@@ -20,6 +20,7 @@ KernelTable filled() {
   registerAttentionBackward(table);
   registerAttentionForward(table);
   registerCast(table);
+  registerLinearCrossEntropy(table);
   registerLoraLinearBackward(table);
   registerLoraLinearForward(table);
   registerOptimizer(table);
@@ -28,6 +29,7 @@ KernelTable filled() {
   registerRope(table);
   registerRope(table);
   registerRows(table);
+  registerSample(table);
   registerSwiglu(table);
   registerConstraints(table);
   return table;

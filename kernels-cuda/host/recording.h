@@ -24,7 +24,7 @@ struct RecordingState {
   std::shared_ptr<frame::OpList> ops = std::make_shared<frame::OpList>();
   // Of its first op in records of faults: beyond all that single ops get.
   const int64_t firstNumber = next() << 32;
-  bool checked = false;             // some op has index tensors
+  bool checked = false;             // some op may fail by what its operands hold
   std::map<int64_t, Graph> graphs;  // by the stream's number; the front of a stream touches its own alone
   std::mutex mutex;                 // of the map
 

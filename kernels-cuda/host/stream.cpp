@@ -179,7 +179,7 @@ void StreamState::ensureWorkspace(int64_t bytes) {
 void StreamState::runOp(Op op, const void* arguments, int64_t number) {
   running_ = op;
   checkIndices(op, arguments, number, record_, stream_);
-  Context context{stream_, scratch_, gpu_.machine, record_};
+  Context context{stream_, scratch_, gpu_.machine, record_, number};
   kernels().of(op).run(arguments, context);
   if (checkFinite_) checkOutputs(op, arguments, number, record_, stream_);
 }
@@ -187,7 +187,7 @@ void StreamState::runOp(Op op, const void* arguments, int64_t number) {
 void StreamState::runSingle(Op op, const void* arguments) {
   running_ = op;
   ensureWorkspace(workspaceOf(op, arguments));
-  const bool checks = checkFinite_ || frame::indexRules(op, arguments).count > 0;
+  const bool checks = checkFinite_ || mayFail(op, arguments);
   runOp(op, arguments, checks ? checked_.add(op, arguments) : 0);
 }
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <limits>
 
 namespace ibert::frame {
 
@@ -14,17 +17,43 @@ int32_t fieldAt(Op op, size_t offset) {
   return static_cast<int32_t>(found - fields.begin());
 }
 
-// The struct's tensor `name`: its number in the schema is found once.
-#define IBERT_RULE(kind, args, name, low, high)                                                       \
-  [&] {                                                                                               \
-    using Struct = std::remove_cvref_t<decltype(args)>;                                               \
-    static const int32_t field = fieldAt(opOf<Struct>(), offsetof(Struct, name));                     \
-    if ((args).name) result.rules[result.count++] = {Rule::kind, field, &(args).name, (low), (high)}; \
+// The struct's tensor `name`, if it is there: its number in the schema is found once.
+#define IBERT_ADD(args, name, ...)                                                \
+  [&] {                                                                           \
+    using Struct = std::remove_cvref_t<decltype(args)>;                           \
+    static const int32_t field = fieldAt(opOf<Struct>(), offsetof(Struct, name)); \
+    if ((args).name) result.rules[result.count++] = {__VA_ARGS__};                \
   }()
+#define IBERT_RULE(kind, args, name, low, high) \
+  IBERT_ADD(args, name, Rule::kind, field, &(args).name, (low), (high), 0, 0)
+#define IBERT_WITHIN(args, name, least, most) \
+  IBERT_ADD(args, name, Rule::Within, field, &(args).name, 0, 0, (least), (most))
+
+constexpr double kMostFloat = std::numeric_limits<float>::max();
 
 template <class Struct>
 const Struct& as(const void* arguments) {
   return *static_cast<const Struct*>(arguments);
+}
+
+// Of an index or a float.
+double valueAt(const Tensor& tensor, int64_t i) {
+  switch (tensor.dtype) {
+    case DType::F64:
+      return tensor.as<const double>()[i];
+    case DType::F32:
+      return tensor.as<const float>()[i];
+    default:
+      return tensor.as<const int32_t>()[i];
+  }
+}
+
+int64_t firstNotWithin(const IndexRule& rule) {
+  for (int64_t i = 0; i < rule.tensor->elements(); ++i) {
+    const double value = valueAt(*rule.tensor, i);
+    if (!(value >= rule.least && value <= rule.most)) return i;
+  }
+  return -1;
 }
 
 int64_t firstOutside(const int32_t* values, int64_t count, int64_t low, int64_t high) {
@@ -61,6 +90,7 @@ int64_t firstBadBlock(const PagedAttention& args, int64_t blocks) {
 }
 
 int64_t firstBroken(const IndexRule& rule, const void* arguments) {
+  if (rule.rule == Rule::Within) return firstNotWithin(rule);
   const int32_t* values = rule.tensor->as<const int32_t>();
   const int64_t count = rule.tensor->elements();
   switch (rule.rule) {
@@ -70,6 +100,8 @@ int64_t firstBroken(const IndexRule& rule, const void* arguments) {
       return firstBadOffset(values, count, rule.high);
     case Rule::Blocks:
       return firstBadBlock(as<PagedAttention>(arguments), rule.high);
+    case Rule::Within:
+      break;
   }
   return -1;
 }
@@ -80,6 +112,20 @@ std::string notIn(int64_t low, int64_t high) {
 
 std::string offsetsText(int64_t tokens) {
   return "but offsets ascend from 0 to the number of tokens, " + std::to_string(tokens);
+}
+
+std::string number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.10g", value);
+  return text;
+}
+
+std::string textOf(const IndexRule& rule) {
+  if (rule.rule == Rule::Offsets) return offsetsText(rule.high);
+  if (rule.rule != Rule::Within) return notIn(rule.low, rule.high);
+  // Whatever is finite.
+  if (rule.least == -kMostFloat) return "but must be finite";
+  return "not in [" + number(rule.least) + ", " + number(rule.most) + "]";
 }
 
 }  // namespace
@@ -122,6 +168,7 @@ IndexRules indexRules(Op op, const void* arguments) {
     case Op::linearCrossEntropy: {
       const auto& args = as<LinearCrossEntropy>(arguments);
       IBERT_RULE(Range, args, targets, -1, args.weight.shape[0]);
+      IBERT_WITHIN(args, tokenWeight, -kMostFloat, kMostFloat);
       break;
     }
     case Op::gatherRows: {
@@ -131,6 +178,9 @@ IndexRules indexRules(Op op, const void* arguments) {
     }
     case Op::sample: {
       const auto& args = as<Sample>(arguments);
+      IBERT_WITHIN(args, temperature, 0, kMostFloat);
+      IBERT_WITHIN(args, topP, 0, 1);
+      IBERT_WITHIN(args, uniform, 0, 1 - std::numeric_limits<float>::epsilon() / 2);
       IBERT_RULE(Range, args, topK, 0, int64_t{INT32_MAX} + 1);
       break;
     }
@@ -140,7 +190,9 @@ IndexRules indexRules(Op op, const void* arguments) {
   return result;
 }
 
+#undef IBERT_WITHIN
 #undef IBERT_RULE
+#undef IBERT_ADD
 
 bool findFault(Op op, const void* arguments, Fault* fault) {
   const IndexRules all = indexRules(op, arguments);
@@ -148,7 +200,7 @@ bool findFault(Op op, const void* arguments, Fault* fault) {
     const IndexRule& rule = all.rules[i];
     const int64_t index = firstBroken(rule, arguments);
     if (index < 0) continue;
-    *fault = {0, rule.field, 0, index, rule.tensor->as<const int32_t>()[index]};
+    *fault = {0, rule.field, 0, index, valueAt(*rule.tensor, index)};
     return true;
   }
   return false;
@@ -157,12 +209,12 @@ bool findFault(Op op, const void* arguments, Fault* fault) {
 std::string faultText(Op op, const void* arguments, const Fault& fault) {
   const OpSchema& schema = opSchema(op);
   const std::string place = std::string(schema.name) + ": " + schema.fields[fault.field].name + "[" +
-                            std::to_string(fault.index) + "] is " + std::to_string(fault.value) + ", ";
+                            std::to_string(fault.index) + "] is " + number(fault.value) + ", ";
   const IndexRules all = indexRules(op, arguments);
   for (int i = 0; i < all.count; ++i) {
     const IndexRule& rule = all.rules[i];
     if (rule.field != fault.field) continue;
-    return place + (rule.rule == Rule::Offsets ? offsetsText(rule.high) : notIn(rule.low, rule.high));
+    return place + textOf(rule);
   }
   return place + "which it may not be";
 }

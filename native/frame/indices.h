@@ -1,6 +1,6 @@
-// What the values of index tensors may be: one list for all backends. A host reads the tensors before the
-// kernel runs; a device's kernels stay in bounds whatever they find, and record the first fault; the message
-// is made here.
+// What the values of index tensors, and of settings by row, may be: one list for all backends. A host reads
+// the tensors before the kernel runs; a device's kernels stay in bounds whatever they find, and record the
+// first fault; the message is made here.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@ enum class Rule : int32_t {
   Range,    // low <= value < high
   Offsets,  // ascends from 0 to `high`: the starts of packed sequences and their end
   Blocks,   // Range, of the entries of a block table that the rows' positions reach
+  Within,   // least <= value <= most, of float32 or float64; no NaN
 };
 
 struct IndexRule {
@@ -21,9 +22,10 @@ struct IndexRule {
   int32_t field;  // into the schema's fields
   const Tensor* tensor;
   int64_t low, high;
+  double least, most;  // of Rule::Within
 };
 
-constexpr int kMostIndexRules = 3;
+constexpr int kMostIndexRules = 4;
 
 struct IndexRules {
   int count = 0;
@@ -39,7 +41,7 @@ struct Fault {
   int32_t field;  // into the schema's fields
   int32_t reserved;
   int64_t index;  // into the tensor's elements
-  int64_t value;
+  double value;
 };
 
 // The first fault of an op whose operands lie in memory of the host. Returns false when there is none.

@@ -1,7 +1,6 @@
 // Draws the next token of every row from its logits.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "reference.h"
 
@@ -45,25 +44,9 @@ struct Settings {
   int64_t topK;
 };
 
-// A value of a row, which must be in [low, high].
-double setting(const char* name, const Tensor& tensor, int64_t row, double otherwise, double low,
-               double high) {
-  if (!tensor) return otherwise;
-  const double value = readAt(tensor, row);
-  if (value >= low && value <= high) return value;
-  throw std::runtime_error("sample: " + std::string(name) + "[" + std::to_string(row) + "] is " +
-                           std::to_string(value) + ", not in [" + std::to_string(low) + ", " +
-                           std::to_string(high) + "]");
-}
-
 Settings settingsOf(const Sample& args, int64_t row) {
-  constexpr double kMost = std::numeric_limits<double>::max();
-  return {setting("temperature", args.temperature, row, 0, 0, kMost),
-          setting("topP", args.topP, row, 1, 0, 1), args.topK ? indexAt(args.topK, row) : 0};
-}
-
-double uniformOf(const Sample& args, int64_t row) {
-  return setting("uniform", args.uniform, row, 0, 0, std::nextafter(1.0, 0.0));
+  return {args.temperature ? readAt(args.temperature, row) : 0, args.topP ? readAt(args.topP, row) : 1,
+          args.topK ? indexAt(args.topK, row) : 0};
 }
 
 // Index of the drawn candidate: the first whose cumulative probability exceeds `uniform`, among the shortest
@@ -88,7 +71,7 @@ void sample(const Sample& args, Context& context) {
   context.pool.parallelFor(args.logits.shape[0], [&](int64_t row, int) {
     const std::vector<Candidate> list = candidates(args, row);
     const Settings settings = settingsOf(args, row);
-    const size_t chosen = settings.temperature > 0 ? draw(settings, list, uniformOf(args, row)) : 0;
+    const size_t chosen = settings.temperature > 0 ? draw(settings, list, readAt(args.uniform, row)) : 0;
     args.ids.as<int32_t>()[row] = list[chosen].id;
     if (!args.logprob) return;
     double sum = 0;

@@ -129,7 +129,7 @@ void addSampleCases(CaseList& list) {
                     args.logits = make.values(DType::F32, {1, 3}, {1, HUGE_VAL, 2});
                     args.ids = make.empty(DType::I32, {1});
                     make.arguments(args);
-                    make.mustFail("infinite");
+                    make.mustFail("logits");
                   }});
   list.push_back({Op::sample, "ties go to the lowest id, -inf is never drawn", [](Maker& make) {
                     const double low = -HUGE_VAL;

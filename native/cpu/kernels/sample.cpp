@@ -207,15 +207,6 @@ Settings settingsOf(const Sample& args, int64_t row) {
           args.topK ? args.topK.as<const int32_t>()[row] : 0};
 }
 
-// Throws unless every value of an operand, where it is there, is in [low, high].
-void requireWithin(const char* name, const Tensor& tensor, float low, float high) {
-  for (int64_t row = 0; tensor && row < tensor.shape[0]; ++row) {
-    const float value = tensor.as<const float>()[row];
-    if (value >= low && value <= high) continue;
-    fail("sample: %s[%lld] is %g, not in [%g, %.9g]", name, static_cast<long long>(row), value, low, high);
-  }
-}
-
 void sampleRow(const Sample& args, int64_t row, std::byte* memory) {
   const int64_t V = args.logits.shape[1];
   Scratch& scratch = *reinterpret_cast<Scratch*>(memory);
@@ -251,9 +242,6 @@ void sampleRow(const Sample& args, int64_t row, std::byte* memory) {
 
 void sample(const Sample& args, host::Context& context) {
   const int64_t bytes = rowBytes(args.logits.shape[1]);
-  requireWithin("temperature", args.temperature, 0, std::numeric_limits<float>::max());
-  requireWithin("topP", args.topP, 0, 1);
-  requireWithin("uniform", args.uniform, 0, 1 - std::numeric_limits<float>::epsilon() / 2);
   context.pool.parallelFor(args.logits.shape[0], [&](int64_t row, int worker) {
     sampleRow(args, row, context.workspace + worker * bytes);
   });
