@@ -4,7 +4,7 @@ import ast
 import inspect
 
 from limits import Refused
-from scopes import Scope, names_of
+from scopes import Scope, is_generator, names_of
 
 
 class Return(BaseException):
@@ -93,11 +93,13 @@ class Functions:
         """A function of the text's, from a `def` or a `lambda` met in `scope`."""
         parameters = parameters_of(node.args, lambda default: self.evaluate(default, scope))
         local, declared = names_of(node)
-        qualified = scope.qualified(name)
+        qualified, generates = scope.qualified(name), is_generator(node)
 
         def call(*args, **kwargs):
             inner = Scope(scope, local, declared, qualified)
             inner.update(bind(qualified, parameters, args, kwargs))
+            if generates:
+                return self.generator(node, inner)
             if isinstance(node, ast.Lambda):
                 return self.evaluate(node.body, inner)
             try:

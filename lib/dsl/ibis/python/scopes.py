@@ -3,6 +3,7 @@
 import ast
 
 FUNCTIONS = (ast.FunctionDef, ast.Lambda)
+YIELDS = (ast.Yield, ast.YieldFrom)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -63,6 +64,9 @@ class Scope(dict):
     def bind(self, name, value):
         self.target(name)[name] = value
 
+    def forget(self, name):
+        self.target(name).pop(name, None)
+
     def unbind(self, name):
         scope = self.target(name)
         if name not in scope:
@@ -105,8 +109,10 @@ def collect(node, local, declared, comprehended=False):
         local.update(a.asname or a.name.split(".")[0] for a in node.names)
     elif isinstance(node, (ast.Global, ast.Nonlocal)):
         declared.update(dict.fromkeys(node.names, type(node).__name__.lower()))
-    elif isinstance(node, ast.ExceptHandler) and node.name:
+    elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
         local.add(node.name)
+    elif isinstance(node, ast.MatchMapping) and node.rest:
+        local.add(node.rest)
     elif isinstance(node, ast.NamedExpr):
         local.add(node.target.id)
     if isinstance(node, FUNCTIONS):
@@ -120,3 +126,17 @@ def collect(node, local, declared, comprehended=False):
     inside = comprehended or isinstance(node, COMPREHENSIONS)
     for child in children:
         collect(child, local, declared, inside)
+
+
+def yields(node):
+    """Whether a statement yields for the function that it stands in."""
+    found = getattr(node, "ibert_yields", None)
+    if found is None:
+        found = node.ibert_yields = isinstance(node, YIELDS) or (
+            not isinstance(node, FUNCTIONS) and any(yields(child) for child in ast.iter_child_nodes(node))
+        )
+    return found
+
+
+def is_generator(function):
+    return isinstance(function, ast.FunctionDef) and any(map(yields, function.body))
