@@ -6,6 +6,7 @@ computes. Each exception is kept with the innermost node at which it happened, s
 
 import ast
 
+from classes import Classes
 from contexts import Contexts
 from expressions import Expressions
 from functions import Functions
@@ -34,7 +35,7 @@ def cut_context(error):
     error.__context__ = None
 
 
-class Interpreter(Statements, Patterns, Contexts, Generators, Functions, Expressions):
+class Interpreter(Statements, Classes, Patterns, Contexts, Generators, Functions, Expressions):
     def __init__(self, policy: Policy, tables):
         self.policy = policy
         self.globals = new_module({**policy.names, **tables})

@@ -2,8 +2,10 @@
 
 import collections
 import contextlib
+import dataclasses
 import datetime
 import decimal
+import enum
 import functools
 import itertools
 import json
@@ -11,6 +13,7 @@ import logging
 import math
 import operator
 import pprint
+import re
 import statistics
 import string
 import sys
@@ -18,9 +21,11 @@ import textwrap
 import uuid
 import warnings
 
+import classkinds
 import collected
 import contexts
 import iteration
+import regexes
 from computed import print_
 from guarded import plain, require_plain
 from limits import Refused, bound_bits, bound_items, bound_power, bound_text
@@ -206,6 +211,18 @@ def of_collections(_policy):
     return Namespace("collections", collected.members(), public(collections))
 
 
+def of_re(_policy):
+    return module("re", re, regexes.members())
+
+
+def of_dataclasses(_policy):
+    return module("dataclasses", dataclasses, dict(classkinds.DATACLASSES))
+
+
+def of_enum(_policy):
+    return Namespace("enum", dict(classkinds.ENUM), public(enum))
+
+
 def of_contextlib(_policy):
     return module("contextlib", contextlib, {"suppress": contexts.suppress, "nullcontext": contexts.nullcontext})
 
@@ -296,7 +313,8 @@ STANDARD = {
     "operator": of_operator, "functools": of_functools, "datetime": of_datetime, "decimal": of_decimal,
     "math": of_math, "itertools": of_itertools, "collections": of_collections, "json": of_json,
     "string": of_string, "uuid": of_uuid, "contextlib": of_contextlib, "warnings": of_warnings, "logging": of_logging,
-    "textwrap": of_textwrap, "pprint": of_pprint, "statistics": of_statistics,
+    "textwrap": of_textwrap, "re": of_re,
+    "dataclasses": of_dataclasses, "enum": of_enum, "pprint": of_pprint, "statistics": of_statistics,
 }  # fmt: skip
 # Installed where people work with Ibis, though not in the sandbox.
 COMMON = frozenset("pandas numpy polars pyarrow duckdb sqlglot matplotlib pytest ibis_ml sklearn altair plotly".split())

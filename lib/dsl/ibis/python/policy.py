@@ -20,6 +20,7 @@ import modules
 import surface
 import udf
 import values
+from classkinds import Class, Instance
 from collected import Record, RecordClass
 from computed import TERMINAL, Computed, of_expression, pipe, print_, result, terminal
 from deferral import GuardedAttr, attribute_of
@@ -49,7 +50,7 @@ SELECTOR_FUNCTIONS = (
 ).split()
 
 
-RECORDS = (Record, RecordClass)
+RECORDS = (Record, RecordClass, Class)
 MISSING = object()
 
 
@@ -130,12 +131,15 @@ class Policy:
             return Refused(f"`import {name}` is not available: {refusal(name)}")
         return ModuleNotFoundError(f"No module named '{name}'", name=name)
 
-    def assign(self, obj, name, _value):
-        """`obj.name = value`: options are taken and have no effect; nothing else of Ibis or Python can be set."""
+    def assign(self, obj, name, value):
+        """`obj.name = value`: options are taken and have no effect, objects of the text's own classes take what they are
+        given; nothing else of Ibis or Python can be set."""
+        if isinstance(obj, Instance) and not name.startswith("_"):
+            return obj.assign(name, value)
         if isinstance(obj, Record):
             raise AttributeError("can't set attribute" if name in obj._fields else f"'{type(obj).__name__}' object has no attribute '{name}'")
         if not isinstance(obj, surface.Options):
-            raise Refused(f"`.{name}` cannot be assigned: only `ibis.options` can", "build")
+            raise Refused(f"`.{name}` cannot be assigned: only `ibis.options` and fields of a text's own objects can", "build")
         obj.lookup(name)
 
     def allowed(self, cls):

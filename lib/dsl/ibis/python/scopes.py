@@ -38,6 +38,9 @@ class Scope(dict):
         """The scope that holds `name`, or None. Raises where Python knows the name and finds it not bound yet."""
         scope, entered = self, 0
         while scope is not None:
+            if isinstance(scope, ClassScope) and scope is not self:
+                scope = scope.outer
+                continue
             if name in scope:
                 return scope
             if scope.declared.get(name) == "global":
@@ -72,6 +75,13 @@ class Scope(dict):
         if name not in scope:
             raise unbound(name, False) if scope.local is not None else undefined(name)
         del scope[name]
+
+
+class ClassScope(Scope):
+    """Of a class's body: what is defined within it looks past it."""
+
+    def __init__(self, outer):
+        super().__init__(outer, frozenset(), None, outer.function.name)
 
 
 def unbound(name, free):
@@ -115,7 +125,10 @@ def collect(node, local, declared, comprehended=False):
         local.add(node.rest)
     elif isinstance(node, ast.NamedExpr):
         local.add(node.target.id)
-    if isinstance(node, FUNCTIONS):
+    if isinstance(node, ast.ClassDef):
+        local.add(node.name)
+        children = [*node.decorator_list, *node.bases]
+    elif isinstance(node, FUNCTIONS):
         if isinstance(node, ast.FunctionDef):
             local.add(node.name)
         # Only what is evaluated outside of the inner function belongs to the outer one.

@@ -11,6 +11,7 @@ import ibis.common.exceptions as exc
 import ibis.expr.datatypes as dt
 import ibis.expr.schema as sch
 import ibis.expr.types as ir
+from classkinds import BASES
 from computed import of_expression
 from ibis.expr.types.core import Expr
 from ibis.expr.types.groupby import GroupedTable
@@ -223,6 +224,7 @@ def of_typing():
     ).split()
     members = {name: HintStub(name) for name in names}
     members |= {"TYPE_CHECKING": False, "cast": Function(lambda _hint, value, /: value, "cast")}
+    members |= {name: BASES[name] for name in ("NamedTuple", "TypedDict")}
     return Namespace("typing", members, (n for n in dir(typing) if not n.startswith("_")))
 
 

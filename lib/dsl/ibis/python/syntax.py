@@ -16,7 +16,7 @@ MAX_UNARY_RUN = 50
 
 # What has no use in a query, and what it is called.
 REFUSED_SYNTAX = {
-    "ClassDef": "a class definition", "Await": "await",
+    "Await": "await",
     "AsyncFunctionDef": "an asynchronous function", "AsyncFor": "an asynchronous loop",
     "AsyncWith": "an asynchronous with block", "TryStar": "except*",
     "TypeAlias": "a type alias", "TemplateStr": "a template string",

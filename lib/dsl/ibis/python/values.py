@@ -193,7 +193,7 @@ def items_of(value):
         return list(value)
     if isinstance(value, sch.Schema):
         return list(value.names)
-    if isinstance(value, Stub) and hasattr(value, "items_of"):
+    if isinstance(value, (Stub, Function)) and hasattr(value, "items_of"):
         return value.items_of()
     if isinstance(value, Unknown):
         raise value.refuse()
