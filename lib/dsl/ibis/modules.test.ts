@@ -152,7 +152,7 @@ const ATTACKS: [string, RegExp][] = [
   ["import datetime\ndatetime.date(2024, 1, 1).strftime('%Y' * 9999)", /over the limit/],
   ["import collections\ncollections.UserDict", /not available/],
   ["import typing\ntyping.get_type_hints", /not available/],
-  ["import re\nre.compile('(a+)+$')", /`import re` is not available/],
+  ["import re\nre.compile('(a+)+$')", /repeats without end within one another/],
   ["import random", /not available/],
   ["import subprocess", /not available/],
   ["from os import system", /not available/],

@@ -5,6 +5,7 @@ resolved by Python itself.
 import copy
 import dataclasses
 import inspect
+import types
 from collections import abc
 
 from collected import namedtuple
@@ -19,9 +20,7 @@ LITERALS = (bool, int, float, str, bytes, type(None))
 
 def bound_to(obj, value):
     """A member of a class as its instance has it."""
-    if not is_text_function(value):
-        return value
-    return Function(lambda *args, **kwargs: value(obj, *args, **kwargs), value.__name__)
+    return types.MethodType(value, obj) if is_text_function(value) else value
 
 
 class Instance(Stub):

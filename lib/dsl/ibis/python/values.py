@@ -142,7 +142,9 @@ def callee(function):
         return CLASSES[function]
     if FUNCTIONS.get(id(function)) is function or isinstance(function, Function) or is_text_function(function):
         return function
-    if isinstance(function, types.MethodType) and isinstance(function.__self__, RECEIVERS):
+    if isinstance(function, types.MethodType) and (
+        isinstance(function.__self__, RECEIVERS) or is_text_function(function.__func__)
+    ):
         return function
     if not callable(function) or isinstance(function, RECEIVERS):
         raise TypeError(f"'{type(function).__name__}' object is not callable")
