@@ -109,10 +109,11 @@ class Tables:
     def __init__(self, schema, compiler, query):
         self.columns = {}
         for table, columns in schema.items():
-            types = {name: self.type_of(compiler, text) for name, text in columns.items()}
+            # Ibis writes what a dialect takes as a name, and a table of the dialect has no other.
+            types = {compiler._gen_valid_name(name): self.type_of(compiler, text) for name, text in columns.items()}
             self.columns[table] = types
         self.spelling = {}
-        for name in {*schema, *(c for columns in schema.values() for c in columns)}:
+        for name in {*schema, *(c for columns in self.columns.values() for c in columns)}:
             self.spelling.setdefault(name.casefold(), set()).add(name)
         self.mapping = MappingSchema(self.columns, dialect=compiler.dialect, normalize=False)
         self.respell(query, Dialect.get_or_raise(compiler.dialect))
