@@ -89,6 +89,22 @@ describe("Ibis's own SQL", () => {
   });
 });
 
+describe("names that a dialect does not take", () => {
+  const odd: Schema = { raw: { "Total Amount ($)": "float64", "Qty.": "int64", "first-name": "string" } };
+  it.each(["bigquery", "athena", "exasol", "postgres"])(
+    "are the ones that Ibis writes, in %s",
+    async (dialect) => {
+      const { sql } = await engine.check("raw.order_by('Total Amount ($)').mutate(z=_['Qty.'] + 1)", {
+        schema: odd,
+        dialect,
+      });
+      expect(await engine.checkSql(sql!, { schema: odd, dialect })).toMatchObject({ ok: true });
+      const other = await engine.checkSql(sql!.replaceAll("Qty", "Quy"), { schema: odd, dialect });
+      expect(other).toMatchObject({ ok: false, stage: "names" });
+    },
+  );
+});
+
 describe("sqlglot's judgement", () => {
   it.each([
     ["mysql", "select * from nope", "names", { line: 1, column: 14, endColumn: 18 }],

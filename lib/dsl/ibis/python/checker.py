@@ -10,6 +10,7 @@ import ibis.common.exceptions as exc
 import inference
 import names
 import plan
+import regexes
 from disarm import disarm
 from ibis.common.deferred import Deferred
 from ibis.expr.types import Table, Value
@@ -150,6 +151,7 @@ def check(text, schema=None, dialect="duckdb", label=False):
     """The verdict on `text`; with `label` also the plan's hash and the result's columns and types."""
     start = time.perf_counter()
     inferred = None
+    regexes.Budget.begin()
     try:
         tree = parse_text(text)
         if schema is None:

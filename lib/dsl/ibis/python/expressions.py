@@ -4,11 +4,16 @@ import ast
 import datetime
 import decimal
 import operator
+import types
 
 import methods
 import values
+from exceptions import EXCEPTIONS, Caught
 from guarded import BUILTINS, TYPES, format_value
 from ibis.common.deferred import Deferred
+from ibis.expr.datatypes import DataType
+from ibis.expr.schema import Schema
+from iterators import iterator
 from limits import Refused, bound_bits, bound_items, bound_power
 from policy import is_builtin
 from scopes import Scope, undefined
@@ -29,8 +34,10 @@ COMPARE = {
 
 PLAIN = (
     str, int, float, bool, type(None), decimal.Decimal, datetime.date, datetime.time, datetime.timedelta, list, tuple, dict,
-    set, frozenset,
+    set, frozenset, DataType, Schema, Caught,
 )  # fmt: skip
+# What is text before a format is asked for.
+SHOWN = (list, tuple, dict, set, frozenset)
 CONVERSIONS = {ord("r"): repr, ord("s"): str, ord("a"): ascii}
 
 
@@ -46,7 +53,9 @@ class Expressions:
         holder = scope.find(node.id)
         if holder is not None:
             return holder[node.id]
-        if node.id in BUILTINS:
+        if node.id in EXCEPTIONS:
+            return EXCEPTIONS[node.id]
+        if node.id in BUILTINS or node.id in TYPES:
             return TYPES.get(node.id) or BUILTINS[node.id]
         if is_builtin(node.id):
             raise Refused(f"`{node.id}` is not available here")
@@ -83,6 +92,13 @@ class Expressions:
         return self.policy.admit(self.invoke(self.policy.callee(function, attribute), args, kwargs))
 
     def invoke(self, function, args, kwargs):
+        if isinstance(function, types.MethodType) and values.is_text_function(function.__func__):
+            # A method takes more of the process's own stack than a function: it counts as several levels.
+            self.nesting += 4
+            try:
+                return function.__func__(function.__self__, *args, **kwargs)
+            finally:
+                self.nesting -= 4
         return function(*args, **kwargs)
 
     def keyword(self, kwargs, key, value):
@@ -210,29 +226,33 @@ class Expressions:
         if not isinstance(value, PLAIN):
             raise self.refuse(part, f"an f-string takes plain values here, not {type(value).__name__}")
         values.admit(value)
-        if part.conversion in CONVERSIONS or isinstance(value, (list, tuple, dict, set, frozenset)):
+        if part.conversion in CONVERSIONS or isinstance(value, SHOWN):
             value = BUILTINS["repr"](value) if part.conversion != ord("s") else BUILTINS["str"](value)
         if part.format_spec is None:
             return BUILTINS["str"](value)
         return format_value(value, self.evaluate(part.format_spec, scope))
 
-    # Comprehensions, of which a generator is one that is done at once.
+    # Comprehensions.
 
-    def comprehend(self, node, scope, emit):
+    def comprehend(self, node, scope):
+        """The scope of each turn of a comprehension."""
         inner = Scope(scope)
 
-        def loop(index):
-            if index == len(node.generators):
-                emit(inner)
-                return
+        def loop(index, source):
             generator = node.generators[index]
-            # The first iterable is evaluated outside.
-            for item in self.iterate(generator.iter, inner if index else scope):
+            for item in source:
+                self.step(node)
                 self.bind_item(generator.target, item, inner)
-                if all(self.evaluate(test, inner) for test in generator.ifs):
-                    loop(index + 1)
+                if not all(self.evaluate(test, inner) for test in generator.ifs):
+                    continue
+                if index + 1 == len(node.generators):
+                    yield inner
+                else:
+                    further = self.evaluate(node.generators[index + 1].iter, inner)
+                    yield from loop(index + 1, values.iter_of(further))
 
-        loop(0)
+        # The first iterable is evaluated outside, and at once.
+        return loop(0, values.iter_of(self.evaluate(node.generators[0].iter, scope)))
 
     def bind_item(self, target, item, inner):
         """Binds a comprehension's own variables, which live in its scope."""
@@ -246,26 +266,22 @@ class Expressions:
 
     def on_ListComp(self, node, scope):
         result = []
-
-        def emit(inner):
+        for inner in self.comprehend(node, scope):
             result.append(self.evaluate(node.elt, inner))
             bound_items(len(result))
-
-        self.comprehend(node, scope, emit)
         return self.policy.admit(result)
 
-    on_GeneratorExp = on_ListComp
+    def on_GeneratorExp(self, node, scope):
+        turns = self.comprehend(node, scope)
+        return iterator("generator", (self.evaluate(node.elt, inner) for inner in turns))
 
     def on_SetComp(self, node, scope):
         return set(self.on_ListComp(node, scope))
 
     def on_DictComp(self, node, scope):
         result = {}
-
-        def emit(inner):
+        for inner in self.comprehend(node, scope):
             key = self.evaluate(node.key, inner)
             result[key] = self.evaluate(node.value, inner)
             bound_items(len(result))
-
-        self.comprehend(node, scope, emit)
         return self.policy.admit(result)

@@ -4,7 +4,7 @@ import ast
 import inspect
 
 from limits import Refused
-from scopes import Scope, names_of
+from scopes import Scope, is_generator, names_of
 
 
 class Return(BaseException):
@@ -89,15 +89,17 @@ def lacking(name, missing, kind):
 class Functions:
     """Part of the interpreter."""
 
-    def function(self, node, scope, name):
-        """A function of the text's, from a `def` or a `lambda` met in `scope`."""
-        parameters = parameters_of(node.args, lambda default: self.evaluate(default, scope))
+    def function(self, node, scope, name, around=None):
+        """A function of the text's, from a `def` or a `lambda` met in `scope`, or in a class's scope `around` within it."""
+        parameters = parameters_of(node.args, lambda default: self.evaluate(default, around or scope))
         local, declared = names_of(node)
-        qualified = scope.qualified(name)
+        qualified, generates = scope.qualified(name), is_generator(node)
 
         def call(*args, **kwargs):
             inner = Scope(scope, local, declared, qualified)
             inner.update(bind(qualified, parameters, args, kwargs))
+            if generates:
+                return self.generator(node, inner)
             if isinstance(node, ast.Lambda):
                 return self.evaluate(node.body, inner)
             try:
@@ -128,13 +130,17 @@ class Functions:
         annotated = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         named = [(a.arg, a.annotation) for a in annotated] + [("return", node.returns)]
         for name, annotation in named:
-            if annotation is None:
-                continue
-            kept = self.failure
-            try:
-                found[name] = self.evaluate(annotation, scope)
-            except Exception as error:
-                if isinstance(error, (NameError, Refused)) and not self.lazy_annotations:
-                    raise
-                self.failure = kept
+            if annotation is not None:
+                found[name] = self.annotation(annotation, scope)
         return found
+
+    def annotation(self, node, scope):
+        """What an annotation is worth, or None."""
+        kept = self.failure
+        try:
+            return self.evaluate(node, scope)
+        except Exception as error:
+            if isinstance(error, (NameError, Refused)) and not self.lazy_annotations:
+                raise
+            self.failure = kept
+            return None

@@ -6,6 +6,8 @@ import operator
 
 import ibis.expr.datatypes as dt
 import ibis.expr.schema as sch
+from exceptions import Caught
+from iterators import Iterator, iterator
 from limits import (
     MAX_ITEMS,
     Refused,
@@ -18,16 +20,22 @@ from values import (
     CONTAINERS,
     MAPPINGS,
     PRIMITIVES,
+    RECEIVERS,
     VIEWS,
     Function,
+    Namespace,
     Stub,
     admit,
     call,
     callee,
     is_class,
     items_of,
+    iter_of,
 )
 
+# What a built-in may be called with although it is no plain value. Python asks the types of these for a method of
+# the built-in's own; they have none, which is a TypeError, or Ibis's, which makes an expression.
+FOREIGN = (*RECEIVERS, Function, Namespace, Stub, Iterator)
 MAX_NESTED = 2_000
 MAX_NESTING = 50
 
@@ -56,7 +64,7 @@ def require_plain(value, name, budget=None, depth=0):
         raise Refused(
             f"`{name}` takes plain Python values here, of at most {MAX_NESTED} items and {MAX_NESTING} levels", "build"
         )
-    if isinstance(value, (*PRIMITIVES, dt.DataType, sch.Schema)) or is_class(value):
+    if isinstance(value, (*PRIMITIVES, dt.DataType, sch.Schema, Caught)) or is_class(value):
         return
     if isinstance(value, (*CONTAINERS, *VIEWS)):
         for item in value.items() if isinstance(value, dict) else value:
@@ -88,7 +96,7 @@ def plain(function, accepted=(*PRIMITIVES, *CONTAINERS, *VIEWS)):
 
     def guarded(*args, **kwargs):
         for value in (*args, *kwargs.values()):
-            if not isinstance(value, accepted):
+            if not isinstance(value, accepted) and (function is hash or not isinstance(value, FOREIGN)):
                 raise Refused(
                     f"`{function.__name__}` takes plain Python values here, not {type(value).__name__}", "build"
                 )
@@ -103,6 +111,8 @@ def len_(value, /):
         return len(value)
     if hasattr(value, "items_of"):
         return len(value.items_of())
+    if isinstance(value, RECEIVERS):
+        return len(value)
     if hasattr(type(value), "__len__"):
         raise Refused(f"`len` takes plain Python values here, not {type(value).__name__}", "build")
     raise TypeError(f"object of type '{type(value).__name__}' has no len()")
@@ -136,15 +146,17 @@ def bounded_range(*args):
 
 
 def zip_(*values, strict=False):
-    return list(zip(*map(items_of, values), strict=bool(strict)))
+    return iterator("zip", zip(*map(iter_of, values), strict=bool(strict)))
 
 
 def enumerate_(iterable, start=0):
-    return list(enumerate(items_of(iterable), operator.index(start)))
+    return iterator("enumerate", enumerate(iter_of(iterable), operator.index(start)))
 
 
 def reversed_(values, /):
-    return items_of(values)[::-1]
+    if isinstance(values, (Iterator, set, frozenset)):
+        raise TypeError(f"'{type(values).__name__}' object is not reversible")
+    return iterator("list_reverseiterator", items_of(values)[::-1])
 
 
 def sorted_(values, /, *, key=None, reverse=False):
@@ -185,23 +197,37 @@ def sum_(values, /, start=0):
 
 
 def any_(values, /):
-    return any(items_of(values))
+    return any(iter_of(values))
 
 
 def all_(values, /):
-    return all(items_of(values))
+    return all(iter_of(values))
 
 
 def map_(function, first, /, *rest):
     callee(function)
-    return [call(function, *args) for args in zip(items_of(first), *map(items_of, rest))]
+    sources = [iter_of(first), *map(iter_of, rest)]
+    return iterator("map", (call(function, *args) for args in zip(*sources)))
 
 
 def filter_(function, values, /):
-    if function is None:
-        return [value for value in items_of(values) if value]
-    callee(function)
-    return [value for value in items_of(values) if call(function, value)]
+    if function is not None:
+        callee(function)
+    source = iter_of(values)
+    return iterator("filter", (value for value in source if (value if function is None else call(function, value))))
+
+
+def iter_(value, /):
+    return value if isinstance(value, Iterator) else iterator(f"{type(value).__name__}_iterator", items_of(value))
+
+
+MISSING = object()
+
+
+def next_(values, default=MISSING, /):
+    if not isinstance(values, Iterator):
+        raise TypeError(f"'{type(values).__name__}' object is not an iterator")
+    return next(values) if default is MISSING else next(values, default)
 
 
 def is_instance_of(value, kinds):
@@ -209,7 +235,7 @@ def is_instance_of(value, kinds):
         return any(is_instance_of(value, kind) for kind in kinds)
     if hasattr(kinds, "__args__") and type(kinds).__name__ == "UnionType":
         return any(is_instance_of(value, kind) for kind in kinds.__args__)
-    if isinstance(kinds, Constructor):
+    if isinstance(kinds, Constructor) or hasattr(kinds, "kind") and isinstance(kinds, Function):
         return isinstance(value, kinds.kind)
     if kinds is None or kinds is type(None):
         return value is None
@@ -277,7 +303,7 @@ FUNCTION_TABLE = {
     f.__name__: f
     for f in map(
         signed,
-        (len_, any_, all_, map_, filter_, reversed_, zip_, enumerate_, sum_, isinstance_, callable_, pow_)
+        (len_, any_, all_, map_, filter_, iter_, next_, reversed_, zip_, enumerate_, sum_, isinstance_, callable_, pow_)
         + (round_, divmod_, format_, repr_, sorted_),
     )
 } | {

@@ -82,6 +82,7 @@ class Guess:
                 if not self.is_method(name, failure):
                     yield from self.additions(origin, rel, {name: None})
                 return
+        yield from self.of_listed_tables(error)
         yield from self.of_selection(error)
         if isinstance(error, exc.IntegrityError):
             return  # columns of a table that has no part in the operation, whatever their types
@@ -91,6 +92,7 @@ class Guess:
         yield from self.of_attribute(origin, failure)
         yield from self.of_types(origin, error)
         yield from self.of_empty_tables(error, origin)
+        yield from self.wider(self.usage.equal_names)
 
     def additions(self, origin, rel, columns):
         """Ways to give `rel` these columns: all that can be given at once, then one after the other."""
@@ -108,20 +110,29 @@ class Guess:
         """Whether `name`, which an object lacks, is called as a method of it."""
         return isinstance(failure.error, AttributeError) and self.usage.is_only_called(name, failure.node)
 
+    def of_listed_tables(self, error):
+        """A connection lists the tables that the text looks for by name in what it makes of the list."""
+        name = error.args[0] if isinstance(error, KeyError) and error.args else None
+        if isinstance(name, str) and self.usage.lists_tables and name not in self.schema:
+            yield {**self.schema, name: {}}
+
     def of_selection(self, error):
         """A table may hold more than the columns that the text names: those that it looks for among `columns` by a part
         of their names, and others at its ends."""
-        named = [n for n in self.usage.name_parts if all(n not in columns for columns in self.schema.values())]
-        if named:
-            for table, columns in self.schema.items():
-                # One beside them, for a text that leaves out what it finds.
-                wider = {**columns, **{n: self.dtype(n) for n in named}, PLACEHOLDER: dt.string}
-                yield {**self.schema, table: wider}
+        yield from self.wider(self.usage.name_parts)
         if str(error).startswith("Duplicate column name"):
             for table, columns in self.schema.items():
                 last = f"{PLACEHOLDER}_last"
                 if last not in columns:
                     yield {**self.schema, table: {PLACEHOLDER: dt.string, **columns, last: dt.string}}
+
+    def wider(self, names):
+        """Each table with the columns `names`, where no table has them."""
+        named = [n for n in names if all(n not in columns for columns in self.schema.values())]
+        if named:
+            for table, columns in self.schema.items():
+                # One beside them, for a text that leaves out what it finds.
+                yield {**self.schema, table: {**columns, **{n: self.dtype(n) for n in named}, PLACEHOLDER: dt.string}}
 
     def of_set_operation(self, origin, error):
         """Tables of a set operation have the same columns of the same types."""

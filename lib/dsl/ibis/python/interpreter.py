@@ -6,9 +6,13 @@ computes. Each exception is kept with the innermost node at which it happened, s
 
 import ast
 
+from classes import Classes
+from contexts import Contexts
 from expressions import Expressions
 from functions import Functions
+from generators import Generators
 from limits import Refused
+from patterns import Patterns
 from policy import Policy
 from statements import Statements, is_docstring, new_module
 from syntax import parse
@@ -22,7 +26,16 @@ SIZED = (list, tuple, dict, set, str, bytes)
 ITEMS_PER_STEP = 50
 
 
-class Interpreter(Statements, Functions, Expressions):
+def cut_context(error):
+    """Python walks all that an exception was raised in the midst of: without an end it takes the square of their number."""
+    for _ in range(8):
+        if error.__context__ is None:
+            return
+        error = error.__context__
+    error.__context__ = None
+
+
+class Interpreter(Statements, Classes, Patterns, Contexts, Generators, Functions, Expressions):
     def __init__(self, policy: Policy, tables):
         self.policy = policy
         self.globals = new_module({**policy.names, **tables})
@@ -32,6 +45,7 @@ class Interpreter(Statements, Functions, Expressions):
         self.shown = None  # what a function of the text printed last
         self.docstring = None  # the statement that is the text's own documentation
         self.lazy_annotations = False  # from __future__ import annotations
+        self.handled = []  # the exceptions whose handlers run now
         self.failure = None  # (exception, node): the innermost node at which the latest exception passed
 
     def run(self, tree):
@@ -59,6 +73,7 @@ class Interpreter(Statements, Functions, Expressions):
             return step(node, scope)
         except Exception as error:
             if self.failure is None or self.failure[0] is not error:
+                cut_context(error)
                 self.failure = (error, node)
             raise
         finally:
@@ -67,7 +82,7 @@ class Interpreter(Statements, Functions, Expressions):
     def evaluate(self, node, scope):
         self.step(node)
         value = self.guarded(getattr(self, "on_" + type(node).__name__), node, scope)
-        if type(value) in SIZED:
+        if isinstance(value, SIZED):
             self.steps += len(value) // ITEMS_PER_STEP
         return value
 

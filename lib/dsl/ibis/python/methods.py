@@ -1,5 +1,6 @@
 """Methods of plain values that a text may call: those of strings, lists, dictionaries, sets, numbers and dates."""
 
+import collections
 import datetime
 import decimal
 import string
@@ -8,10 +9,12 @@ import uuid
 
 from guarded import format_value, keyed, numbers_in, require_plain
 from ibis.common.collections import FrozenDict, FrozenOrderedDict
+from iterators import iterator
 from limits import Refused, bound_items, bound_text
 from values import VIEWS, Function, admit, items_of
 
 MAPPING = frozenset("keys values items get".split())
+DICT = MAPPING | frozenset("update pop setdefault copy popitem fromkeys clear".split())
 DATE = frozenset(
     "year month day weekday isoweekday isocalendar isoformat toordinal timetuple replace strftime ctime".split()
 )
@@ -24,7 +27,10 @@ METHODS = {
         "isidentifier isascii expandtabs translate maketrans encode".split()
     ),
     bytes: frozenset(["decode", "hex"]),
-    dict: MAPPING | frozenset("update pop setdefault copy popitem fromkeys clear".split()),
+    dict: DICT,
+    collections.Counter: DICT | frozenset(["most_common", "elements", "total", "subtract"]),
+    collections.OrderedDict: DICT | frozenset(["move_to_end"]),
+    collections.deque: frozenset("append appendleft extend extendleft pop popleft rotate clear copy count index remove reverse".split()),
     list: frozenset("index count append extend insert pop remove sort reverse copy clear".split()),
     tuple: frozenset(["index", "count"]),
     set: frozenset(
@@ -133,9 +139,10 @@ def decode(data, encoding="utf-8"):
 
 def growing(name):
     def grow(values, *args):
-        more = items_of(args[0]) if name == "extend" and len(args) == 1 else args
-        bound_items(len(values) + (len(more) if name == "extend" else 1))
-        return getattr(values, name)(*((more,) if name == "extend" else args))
+        many = name.startswith("extend")
+        more = items_of(args[0]) if many and len(args) == 1 else args
+        bound_items(len(values) + (len(more) if many else 1))
+        return getattr(values, name)(*((more,) if many else args))
 
     return grow
 
@@ -183,6 +190,15 @@ def strftime(value, pattern, /):
     return value.strftime(pattern)
 
 
+def counted(count, values, kwargs):
+    count(values if isinstance(values, dict) else items_of(values), **kwargs)
+
+
+def elements(counts, /):
+    bound_items(sum(n for n in counts.values() if isinstance(n, int) and n > 0))
+    return iterator("itertools.chain", counts.elements())
+
+
 GUARDED = {
     str: {
         "join": join,
@@ -201,6 +217,14 @@ GUARDED = {
         "setdefault": setdefault,
         "fromkeys": lambda _, keys, value=None, /: dict.fromkeys(items_of(keys), value),
     },
+    collections.Counter: {
+        "update": lambda counts, values=(), /, **kwargs: counted(counts.update, values, kwargs),
+        "subtract": lambda counts, values=(), /, **kwargs: counted(counts.subtract, values, kwargs),
+        "elements": elements,
+        "setdefault": setdefault,
+    },
+    collections.OrderedDict: {"update": update, "setdefault": setdefault},
+    collections.deque: {name: growing(name) for name in ("append", "appendleft", "extend", "extendleft")},
     set: {"add": add},
     **{kind: {"strftime": strftime} for kind in (datetime.date, datetime.datetime, datetime.time)},
 }

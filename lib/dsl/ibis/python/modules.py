@@ -1,20 +1,35 @@
 """Modules of Python's standard library as a text may import them: fixed tables of members, within bounds."""
 
 import collections
+import contextlib
+import dataclasses
 import datetime
 import decimal
+import enum
 import functools
 import itertools
 import json
+import logging
 import math
 import operator
+import pprint
+import re
+import statistics
 import string
 import sys
+import textwrap
 import uuid
+import warnings
 
-from guarded import dict_, keyed, plain, require_plain
-from limits import MAX_ITEMS, Refused, bound_bits, bound_items, bound_power, bound_text
-from values import CLASSES, Function, Namespace, admit, call, callee, items_of
+import classkinds
+import collected
+import contexts
+import iteration
+import regexes
+from computed import print_
+from guarded import plain, require_plain
+from limits import Refused, bound_bits, bound_items, bound_power, bound_text
+from values import CLASSES, Function, Namespace, Stub, admit, call, callee, items_of
 
 MISSING = object()
 
@@ -24,7 +39,11 @@ def module(name, real, members):
     for key, value in members.items():
         if callable(value) and not isinstance(value, type) and not hasattr(value, "__getitem__"):
             members[key] = Function(value, key)
-    return Namespace(name, members, (n for n in dir(real) if not n.startswith("__")))
+    return Namespace(name, members, public(real))
+
+
+def public(real):
+    return (n for n in dir(real) if not n.startswith("__"))
 
 
 def reduce(function, values, initial=MISSING, /):
@@ -182,110 +201,74 @@ def of_math(_policy):
     return module("math", math, members)
 
 
-def listed(function, size):
-    """An iterator of `itertools` as a list, whose length `size` tells beforehand."""
-
-    def make(*args, **kwargs):
-        bound_items(size(*args, **kwargs))
-        return list(function(*args, **kwargs))
-
-    return make
-
-
 def of_itertools(_policy):
-    def taken(values, *bounds):
-        return list(itertools.islice(items_of(values), *bounds))
-
-    def repeat(value, times=None):
-        if times is None:
-            raise Refused("`itertools.repeat` takes how often here: it has no end without", "build")
-        bound_items(times)
-        return [value] * times
-
-    def accumulate(values, function=None, *, initial=None):
-        values = items_of(values)
-        if function is not None:
-            callee(function)
-        step = (lambda a, b: admit(a + b)) if function is None else (lambda a, b: call(function, a, b))
-        return list(itertools.accumulate(values, step, initial=initial))
-
-    def groupby(values, key=None):
-        return [(k, list(group)) for k, group in itertools.groupby(items_of(values), keyed(key))]
-
-    def product(*values, repeat=1):
-        values = [items_of(v) for v in values]
-        bound_items(len(values) * repeat)
-        size = 1
-        for value in values * repeat:
-            size *= len(value)
-            bound_items(size)
-        return list(itertools.product(*values, repeat=repeat))
-
-    def chosen(function, count):
-        def choose(values, r=None):
-            values = items_of(values)
-            r = len(values) if r is None else r
-            bound_items(max(len(values), r))
-            # Each step multiplies: stopped before it has grown over the limit.
-            bound_items(count(len(values), r) * max(r, 1) if len(values) < 1_000 else MAX_ITEMS + (r > 1))
-            return list(function(values, r))
-
-        return choose
-
-    def starmap(function, values):
-        callee(function)
-        return [call(function, *items_of(args)) for args in items_of(values)]
-
-    def chain(*values):
-        values = [items_of(v) for v in values]
-        bound_items(sum(map(len, values)))
-        return [item for value in values for item in value]
-
-    def while_(keep):
-        def walk(predicate, values):
-            callee(predicate)
-            step = itertools.takewhile if keep else itertools.dropwhile
-            return list(step(lambda v: call(predicate, v), items_of(values)))
-
-        return walk
-
-    members = {
-        "islice": taken, "repeat": repeat, "accumulate": accumulate, "groupby": groupby, "product": product,
-        "combinations": chosen(itertools.combinations, math.comb),
-        "permutations": chosen(itertools.permutations, math.perm),
-        "combinations_with_replacement": chosen(
-            itertools.combinations_with_replacement, lambda n, r: math.comb(max(n + r - 1, 0), r)
-        ),
-        "starmap": starmap, "takewhile": while_(True), "dropwhile": while_(False),
-        "zip_longest": lambda *values, fillvalue=None: list(
-            itertools.zip_longest(*map(items_of, values), fillvalue=fillvalue)
-        ),
-        "pairwise": lambda values: list(itertools.pairwise(items_of(values))),
-    }  # fmt: skip
-    namespace = module("itertools", itertools, members)
-    flatten = Function(lambda values: chain(*items_of(values)), "from_iterable")
-    namespace.members["chain"] = Chain(chain, "chain")
-    namespace.members["chain"].from_iterable = flatten
+    namespace = module("itertools", itertools, dict(iteration.MEMBERS))
+    namespace.members["chain"] = iteration.Chain()
     return namespace
 
 
-class Chain(Function):
-    """`itertools.chain`, which has a method of its own."""
-
-    members = ("from_iterable",)
-
-
 def of_collections(_policy):
-    def ordered(values=(), /, **kwargs):
-        return dict_(values, **kwargs)
+    return Namespace("collections", collected.members(), public(collections))
 
-    def counter(values=(), /):
-        counts = {}
-        for value in items_of(values):
-            counts[value] = counts.get(value, 0) + 1
-        return counts
 
-    return module("collections", collections, {"OrderedDict": ordered, "Counter": counter})
+def of_re(_policy):
+    return module("re", re, regexes.members())
+
+
+def of_dataclasses(_policy):
+    return module("dataclasses", dataclasses, dict(classkinds.DATACLASSES))
+
+
+def of_enum(_policy):
+    return Namespace("enum", dict(classkinds.ENUM), public(enum))
+
+
+def of_contextlib(_policy):
+    return module("contextlib", contextlib, {"suppress": contexts.suppress, "nullcontext": contexts.nullcontext})
+
+
+def of_warnings(_policy):
+    nothing = {n: lambda *_args, **_kwargs: None for n in ("filterwarnings", "simplefilter", "warn", "resetwarnings")}
+    ignored = lambda *_args, **_kwargs: contexts.Manager()  # noqa: E731
+    return module("warnings", warnings, {**nothing, "catch_warnings": ignored})
+
+
+class Logger(Stub):
+    """A logger, which writes nowhere."""
+
+    kind = "Logger"
+
+    def members(self):
+        done = Function(lambda *_args, **_kwargs: None, "log")
+        return dict.fromkeys("debug info warning error critical exception log setLevel addHandler".split(), done)
+
+
+def of_logging(_policy):
+    quiet = {n: lambda *_args, **_kwargs: None for n in "basicConfig debug info warning error critical log".split()}
+    levels = {n: getattr(logging, n) for n in "DEBUG INFO WARNING ERROR CRITICAL".split()}
+    return module("logging", logging, {**quiet, **levels, "getLogger": lambda _name=None: Logger()})
+
+
+def of_textwrap(_policy):
+    def dedent(text, /):
+        if not isinstance(text, str):
+            raise TypeError(f"expected str object, not {type(text).__name__!r}")
+        return textwrap.dedent(text)
+
+    return module("textwrap", textwrap, {"dedent": dedent})
+
+
+def of_pprint(_policy):
+    shown = lambda *values, **_options: print_(*values[:1])  # noqa: E731
+    return module("pprint", pprint, {"pprint": shown, "pp": shown})
+
+
+def of_statistics(_policy):
+    def over(function):
+        return lambda values, /: plain(function)(items_of(values))
+
+    names = "mean fmean median median_low median_high stdev pstdev variance pvariance mode".split()
+    return module("statistics", statistics, {n: over(getattr(statistics, n)) for n in names})
 
 
 def of_json(_policy):
@@ -329,7 +312,9 @@ CLASSES.update(
 STANDARD = {
     "operator": of_operator, "functools": of_functools, "datetime": of_datetime, "decimal": of_decimal,
     "math": of_math, "itertools": of_itertools, "collections": of_collections, "json": of_json,
-    "string": of_string, "uuid": of_uuid,
+    "string": of_string, "uuid": of_uuid, "contextlib": of_contextlib, "warnings": of_warnings, "logging": of_logging,
+    "textwrap": of_textwrap, "re": of_re,
+    "dataclasses": of_dataclasses, "enum": of_enum, "pprint": of_pprint, "statistics": of_statistics,
 }  # fmt: skip
 # Installed where people work with Ibis, though not in the sandbox.
 COMMON = frozenset("pandas numpy polars pyarrow duckdb sqlglot matplotlib pytest ibis_ml sklearn altair plotly".split())

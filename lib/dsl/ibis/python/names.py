@@ -1,13 +1,16 @@
-"""The names that Ibis makes up at random, brought to ones that are the same each time.
+"""What Ibis leaves to chance in its SQL, brought to what is the same each time: names that it makes up, and the order of
+names that it keeps in a set.
 
 Ibis draws them with 128 random bits, so a name that was handed out stands for itself wherever it is met in a text, and
 a column of the user's that only looks like one is left as it is.
 """
 
+import functools
 import itertools
 import re
 import sys
 
+import ibis.backends.sql.compilers as compilers
 import ibis.expr.api
 import ibis.util
 
@@ -35,6 +38,23 @@ def install():
         for name, original, ours in (("gen_name", _gen_name, gen_name), ("guid", _guid, guid)):
             if vars(module).get(name) is original:
                 setattr(module, name, ours)
+
+
+    for compiler in {type(m.compiler) for m in vars(compilers).values() if hasattr(m, "compiler")}:
+        for cls in compiler.__mro__:
+            if "visit_DropColumns" in vars(cls) and not hasattr(cls.visit_DropColumns, "__wrapped__"):
+                cls.visit_DropColumns = ordered(cls.visit_DropColumns)
+
+
+def ordered(visit):
+    """`visit_DropColumns` with the columns to drop in the order of their table."""
+
+    @functools.wraps(visit)
+    def visit_ordered(self, op, *, parent, columns_to_drop):
+        names = tuple(name for name in op.parent.schema.names if name in columns_to_drop)
+        return visit(self, op, parent=parent, columns_to_drop=names)
+
+    return visit_ordered
 
 
 def forget():

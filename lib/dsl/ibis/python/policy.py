@@ -14,15 +14,19 @@ import ibis
 import ibis.expr.api as api
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
+import iterators
 import methods
 import modules
 import surface
 import udf
 import values
+from classkinds import Class, Instance
+from collected import Record, RecordClass
 from computed import TERMINAL, Computed, of_expression, pipe, print_, result, terminal
 from deferral import GuardedAttr, attribute_of
 from disarm import ORIGINALS, REFUSED_METHODS
-from guarded import BUILTINS, Constructor, Printed
+from exceptions import Caught
+from guarded import BUILTINS, CONTAINER_TYPES, Constructor, Printed
 from ibis import selectors
 from ibis.common.deferred import Deferred
 from ibis.expr.types.core import Expr
@@ -46,7 +50,14 @@ SELECTOR_FUNCTIONS = (
 ).split()
 
 
+RECORDS = (Record, RecordClass, Class)
 MISSING = object()
+
+
+class GroupedArray(Stub):
+    """What Ibis makes of a table's method that is asked of a grouped table: nothing that can be called."""
+
+    kind = "GroupedArray"
 
 
 class Policy:
@@ -78,6 +89,7 @@ class Policy:
         )
         BUILTINS["getattr"] = Function(self.getattr, "getattr")
         BUILTINS["hasattr"] = Function(self.hasattr, "hasattr")
+        BUILTINS["type"] = Function(type_of, "type")
         BUILTINS["print"] = Function(print_, "print")
         values.allow(BUILTINS.values())
         self._allowed = {}
@@ -86,6 +98,7 @@ class Policy:
     def begin(self, tables):
         """Before a text is evaluated over `tables`: nothing is left of the one before."""
         self.catalog.tables = tables
+        iterators.begin()
         udf.forget()
 
     def load(self, name):
@@ -118,10 +131,15 @@ class Policy:
             return Refused(f"`import {name}` is not available: {refusal(name)}")
         return ModuleNotFoundError(f"No module named '{name}'", name=name)
 
-    def assign(self, obj, name, _value):
-        """`obj.name = value`: options are taken and have no effect; nothing else of Ibis or Python can be set."""
+    def assign(self, obj, name, value):
+        """`obj.name = value`: options are taken and have no effect, objects of the text's own classes take what they are
+        given; nothing else of Ibis or Python can be set."""
+        if isinstance(obj, Instance) and not name.startswith("_"):
+            return obj.assign(name, value)
+        if isinstance(obj, Record):
+            raise AttributeError("can't set attribute" if name in obj._fields else f"'{type(obj).__name__}' object has no attribute '{name}'")
         if not isinstance(obj, surface.Options):
-            raise Refused(f"`.{name}` cannot be assigned: only `ibis.options` can", "build")
+            raise Refused(f"`.{name}` cannot be assigned: only `ibis.options` and fields of a text's own objects can", "build")
         obj.lookup(name)
 
     def allowed(self, cls):
@@ -135,6 +153,14 @@ class Policy:
 
     def attribute(self, obj, name):
         """`obj.name`, if the text may read it. AttributeError as Python or Ibis raises it; Refused otherwise."""
+        if isinstance(obj, RECORDS) and (found := obj.member(name)):
+            return found[0]
+        if name == "__name__" and (is_class(obj) or isinstance(obj, Function) or values.is_text_function(obj)):
+            return obj.__name__
+        if name == "__name__" and isinstance(obj, Kind):
+            return obj.name
+        if name == "__class__" and isinstance(obj, Caught):
+            return type_of(obj)
         if name.startswith("_") and not (name == "_" and obj is self.ibis):
             raise Refused(
                 f"`{name}`: attributes that begin with an underscore are not available "
@@ -161,6 +187,8 @@ class Policy:
                 return terminal(obj, name, original(type(obj), name))
             if hasattr(type(obj), name):
                 raise Refused(refusal(name))
+            if isinstance(obj, GroupedTable) and name in self.allowed(ir.Table):
+                return GroupedArray()
         elif methods.kind_of(obj) is not None:
             found = methods.member(obj, name)
             if found is not None or name in methods.METHODS[methods.kind_of(obj)] and hasattr(obj, name):
@@ -228,6 +256,34 @@ class Policy:
     def result(self, value):
         """The expression that the value of the last statement stands for."""
         return result(value)
+
+
+def type_of(value, /, *more):
+    """`type(value)`: a class that the text may name, else the name of one."""
+    if more:
+        raise Refused("`type` makes no classes here", "build")
+    kind = type(value.error) if isinstance(value, Caught) else type(value)
+    if kind in CONTAINER_TYPES:
+        return BUILTINS[kind.__name__]
+    return kind if is_class(kind) else Kind(kind.__name__)
+
+
+class Kind(Stub):
+    """A class that a text may only ask for its name."""
+
+    kind = "type"
+
+    def __init__(self, name):
+        self.name = name
+
+    def members(self):
+        return {"__name__": self.name}
+
+    def __eq__(self, other):
+        return isinstance(other, Kind) and other.name == self.name
+
+    def __hash__(self):
+        return hash(self.name)
 
 
 def original(cls, name):

@@ -3,6 +3,7 @@
 import ast
 
 FUNCTIONS = (ast.FunctionDef, ast.Lambda)
+YIELDS = (ast.Yield, ast.YieldFrom)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -37,6 +38,9 @@ class Scope(dict):
         """The scope that holds `name`, or None. Raises where Python knows the name and finds it not bound yet."""
         scope, entered = self, 0
         while scope is not None:
+            if isinstance(scope, ClassScope) and scope is not self:
+                scope = scope.outer
+                continue
             if name in scope:
                 return scope
             if scope.declared.get(name) == "global":
@@ -63,11 +67,21 @@ class Scope(dict):
     def bind(self, name, value):
         self.target(name)[name] = value
 
+    def forget(self, name):
+        self.target(name).pop(name, None)
+
     def unbind(self, name):
         scope = self.target(name)
         if name not in scope:
             raise unbound(name, False) if scope.local is not None else undefined(name)
         del scope[name]
+
+
+class ClassScope(Scope):
+    """Of a class's body: what is defined within it looks past it."""
+
+    def __init__(self, outer):
+        super().__init__(outer, frozenset(), None, outer.function.name)
 
 
 def unbound(name, free):
@@ -105,11 +119,16 @@ def collect(node, local, declared, comprehended=False):
         local.update(a.asname or a.name.split(".")[0] for a in node.names)
     elif isinstance(node, (ast.Global, ast.Nonlocal)):
         declared.update(dict.fromkeys(node.names, type(node).__name__.lower()))
-    elif isinstance(node, ast.ExceptHandler) and node.name:
+    elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
         local.add(node.name)
+    elif isinstance(node, ast.MatchMapping) and node.rest:
+        local.add(node.rest)
     elif isinstance(node, ast.NamedExpr):
         local.add(node.target.id)
-    if isinstance(node, FUNCTIONS):
+    if isinstance(node, ast.ClassDef):
+        local.add(node.name)
+        children = [*node.decorator_list, *node.bases]
+    elif isinstance(node, FUNCTIONS):
         if isinstance(node, ast.FunctionDef):
             local.add(node.name)
         # Only what is evaluated outside of the inner function belongs to the outer one.
@@ -120,3 +139,17 @@ def collect(node, local, declared, comprehended=False):
     inside = comprehended or isinstance(node, COMPREHENSIONS)
     for child in children:
         collect(child, local, declared, inside)
+
+
+def yields(node):
+    """Whether a statement yields for the function that it stands in."""
+    found = getattr(node, "ibert_yields", None)
+    if found is None:
+        found = node.ibert_yields = isinstance(node, YIELDS) or (
+            not isinstance(node, FUNCTIONS) and any(yields(child) for child in ast.iter_child_nodes(node))
+        )
+    return found
+
+
+def is_generator(function):
+    return isinstance(function, ast.FunctionDef) and any(map(yields, function.body))

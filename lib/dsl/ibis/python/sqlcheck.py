@@ -4,6 +4,7 @@ sqlglot knows the grammar of a dialect but not its binder, so it refuses only wh
 parse, tables and columns that the schema lacks, and the mistakes of `sqlrules`. Unknown functions pass.
 """
 
+import itertools
 import re
 
 import ibis
@@ -17,6 +18,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.optimizer.qualify_columns import qualify_columns
 from sqlglot.optimizer.qualify_tables import qualify_tables
 from sqlglot.schema import MappingSchema
+from sqlglot.tokens import TokenType
 from tables import table_parts
 
 MAX_SQL = 100_000
@@ -86,8 +88,13 @@ def compiler_of(dialect):
 def parse_query(sql, dialect):
     if len(sql) > MAX_SQL:
         raise ValueError(f"the SQL has {len(sql)} characters; the limit is {MAX_SQL}")
+    known = Dialect.get_or_raise(dialect)
+    tokens = known.tokenize(sql)
+    for before, token in itertools.pairwise(tokens):
+        if before.token_type == token.token_type == TokenType.COMMA:  # sqlglot's parser passes over it
+            raise ParseError.new("Expected an expression after a comma", line=token.line, col=token.col, highlight=",")
     statements = [
-        s for s in sqlglot.parse(sql, read=dialect) if s is not None and not isinstance(s, exp.Semicolon)
+        s for s in known.parser().parse(tokens, sql) if s is not None and not isinstance(s, exp.Semicolon)
     ]
     if len(statements) != 1:
         raise ValueError(f"the SQL holds {len(statements)} statements, not one")
@@ -102,10 +109,11 @@ class Tables:
     def __init__(self, schema, compiler, query):
         self.columns = {}
         for table, columns in schema.items():
-            types = {name: self.type_of(compiler, text) for name, text in columns.items()}
+            # Ibis writes what a dialect takes as a name, and a table of the dialect has no other.
+            types = {compiler._gen_valid_name(name): self.type_of(compiler, text) for name, text in columns.items()}
             self.columns[table] = types
         self.spelling = {}
-        for name in {*schema, *(c for columns in schema.values() for c in columns)}:
+        for name in {*schema, *(c for columns in self.columns.values() for c in columns)}:
             self.spelling.setdefault(name.casefold(), set()).add(name)
         self.mapping = MappingSchema(self.columns, dialect=compiler.dialect, normalize=False)
         self.respell(query, Dialect.get_or_raise(compiler.dialect))

@@ -1,5 +1,6 @@
 """Mistakes in a query that are certain without a binder. Where a dialect may have a meaning for it, it passes."""
 
+import sqltypes
 from sqlglot import exp
 from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.scope import Scope, traverse_scope
@@ -10,6 +11,8 @@ OPEN = (exp.UDTF, exp.Pivot, exp.Lateral, exp.Unnest, exp.TableFromRows, exp.JSO
 AGGREGATES = (exp.Sum, exp.Avg, exp.Count, exp.Min, exp.Max, exp.CountIf, exp.Variance, exp.Stddev, exp.StddevSamp)
 # Grammars that give a column that is neither grouped nor aggregated a value.
 LOOSE_GROUPING = frozenset("sqlite mysql singlestore".split())
+# Where HAVING makes no aggregate of a query.
+LOOSE_HAVING = LOOSE_GROUPING | {"clickhouse", "databricks", "pyspark", "impala", "flink"}
 # Grammars that let a key stand for the columns of its table.
 KEYED_GROUPING = frozenset("postgres risingwave materialize".split())
 # What looks like a column and is none.
@@ -42,13 +45,16 @@ def place_of(node):
 def judge(query, qualified, failure, tables, dialect):
     """Raises the first Mistake. `qualified` is None where sqlglot could not resolve the query, for the reason `failure`."""
     check_tables(query, tables)
+    name = dialect_name(dialect)
+    check_form(query, name)
+    if is_closed(query):
+        check_stars(query, tables, name)
     if qualified is None:
         if isinstance(failure, OptimizeError) and is_closed(query):
             message = str(failure).split("\n")[0]
             stage = "build" if message.startswith("Unknown output column") else "names"
             raise Mistake(stage, message, mentioned(query, message))
         return
-    name = dialect_name(dialect)
     scopes = traverse_scope(qualified)
     if is_closed(query):
         aliases = {alias.alias.casefold() for alias in query.find_all(exp.Alias, exp.TableAlias) if alias.alias}
@@ -58,8 +64,107 @@ def judge(query, qualified, failure, tables, dialect):
         if isinstance(scope.expression, exp.Select):
             check_aggregates(scope.expression)
             check_grouping(scope.expression, name)
+            columns = columns_in(scope, tables)
+            for stage, message, node in sqltypes.mistakes(scope.expression, columns, name, inside):
+                raise Mistake(stage, message, node)
     for operation in qualified.find_all(exp.SetOperation):
         check_arity(operation)
+
+
+# Functions that only a window gives a value.
+WINDOWED = (exp.Lag, exp.Lead, exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile)
+WRAPPERS = (exp.IgnoreNulls, exp.RespectNulls, exp.Filter, exp.WithinGroup)
+
+
+def inside(node, *kinds):
+    """Nodes of `kinds` below `node` that belong to no inner query."""
+    return within(node, (), *kinds)
+
+
+def check_form(query, dialect):
+    """What is wrong whatever the tables hold."""
+    for values in query.find_all(exp.Values):
+        widths = {len(row.expressions) for row in values.expressions if isinstance(row, exp.Tuple)}
+        if len(widths) > 1:
+            raise Mistake("parse", "VALUES lists must all be the same length", values)
+    for limit in query.find_all(exp.Limit, exp.Offset):
+        count = limit.expression
+        if isinstance(count, exp.Literal) and count.is_string and not count.name.strip().isdecimal():
+            raise Mistake("build", f"LIMIT takes a number, not {count.name!r}", count)
+    for select in query.find_all(exp.Select):
+        check_windows(select)
+        if dialect != "clickhouse":  # has tuples for several columns
+            check_single(select)
+
+
+def check_windows(select):
+    for clause in ("where", "group"):
+        found = next(inside(select.args[clause], exp.Window), None) if select.args.get(clause) else None
+        if found is not None:
+            raise Mistake("build", f"{clause.upper()} clause cannot contain window functions", named(found))
+    windows = {w.name.casefold() for w in select.args.get("windows") or []}
+    for window in inside(select, exp.Window):
+        alias = window.args.get("alias")
+        if isinstance(alias, exp.Identifier) and alias.name.casefold() not in windows:
+            raise Mistake("parse", f"window {alias.name!r} does not exist", alias)
+    for function in inside(select, *WINDOWED):
+        holder = function.parent
+        while isinstance(holder, WRAPPERS):
+            if isinstance(holder, exp.WithinGroup):
+                break
+            holder = holder.parent
+        if not isinstance(holder, (exp.Window, exp.WithinGroup)):
+            raise Mistake("names", f"{function.sql_name()} is a window function: it needs OVER", named(function))
+
+
+def check_single(select):
+    """A query in the place of a value, or behind IN, gives one column."""
+    inner = [p.unalias() for p in select.expressions]
+    inner = [p.this for p in inner if isinstance(p, exp.Subquery)]
+    for test in inside(select, exp.In):
+        asked = test.args.get("query")
+        if asked is not None and isinstance(test.this, (exp.Column, exp.Literal)):
+            inner.append(asked.unnest())
+    for asked in inner:
+        if not isinstance(asked, exp.Select) or asked.args.get("kind"):
+            continue
+        if len(asked.expressions) > 1 and all(map(is_single, asked.expressions)):
+            raise Mistake("build", f"the subquery gives {len(asked.expressions)} columns, not one", asked.expressions[1])
+
+
+def check_stars(query, tables, dialect):
+    """Names that a star leaves out or replaces are those of its tables. ClickHouse passes over others."""
+    if dialect == "clickhouse":
+        return
+    for select in query.find_all(exp.Select):
+        sources = [select.args.get("from_"), *(select.args.get("joins") or [])]
+        sources = [s.this for s in sources if s is not None]
+        if not sources or not all(isinstance(s, exp.Table) and s.name in tables.columns for s in sources):
+            continue
+        if {cte.alias for cte in query.find_all(exp.CTE)} & {s.name for s in sources}:
+            continue
+        known = {c.casefold() for s in sources for c in tables.columns[s.name]}
+        for projection in select.expressions:
+            star = projection.this if isinstance(projection, exp.Column) else projection
+            if not isinstance(star, exp.Star):
+                continue
+            listed = [(n, n.name) for n in star.args.get("except_") or star.args.get("except") or []]
+            listed += [(n, n.alias) for n in star.args.get("replace") or [] if isinstance(n, exp.Alias)]
+            for node, name in listed:
+                if name and name.casefold() not in known:
+                    raise Mistake("names", f"Column {name!r} is not among those of the star", node)
+
+
+def columns_in(scope, tables):
+    """The types of a scope's columns, by the table of the schema that they are of."""
+
+    def type_of(column):
+        source = scope.sources.get(column.table)
+        if not isinstance(source, exp.Table):
+            return None
+        return (tables.columns.get(source.name) or {}).get(column.name)
+
+    return type_of
 
 
 def dialect_name(dialect):
@@ -165,6 +270,10 @@ def check_aggregates(select):
     found = next(aggregates(where), None) if where is not None else None
     if found is not None:
         raise Mistake("build", "WHERE clause cannot contain aggregates", named(found))
+    group = select.args.get("group")
+    found = next(aggregates(group), None) if group is not None else None
+    if found is not None:
+        raise Mistake("build", "GROUP BY clause cannot contain aggregates", named(found))
     for outer in within(select, (exp.Window,), *AGGREGATES):
         inner = next(aggregates(outer), None)
         if inner is not None and is_aggregate(outer) and not isinstance(outer.parent, exp.Window):
@@ -184,7 +293,8 @@ def check_grouping(select, dialect):
         if others or group.find(exp.Rollup, exp.Cube, exp.GroupingSets) is not None:
             return
     keys = [] if group is None else group.expressions
-    if group is None and not any(True for p in select.expressions for _ in own_aggregates(p)):
+    having = select.args.get("having") is not None and dialect not in LOOSE_HAVING
+    if group is None and not having and not any(True for p in select.expressions for _ in own_aggregates(p)):
         return
     if any(isinstance(k, (exp.Literal, exp.Var, exp.Tuple, exp.Func)) and not isinstance(k, exp.Column) for k in keys):
         if not all(isinstance(k, (exp.Column, exp.Func)) for k in keys):
@@ -196,7 +306,8 @@ def check_grouping(select, dialect):
         if projection.alias and projection.alias in names:
             continue
         body = projection.unalias()
-        stop = (exp.AggFunc, exp.Anonymous, exp.AnonymousAggFunc, exp.Window, exp.Filter, exp.Lambda, exp.Star)
+        stop = (exp.AggFunc, exp.Anonymous, exp.AnonymousAggFunc, exp.Window, exp.Filter, exp.WithinGroup, exp.Lambda,
+                exp.Star)  # fmt: skip
         stack = [body]
         while stack:
             node = stack.pop()

@@ -1,27 +1,24 @@
 """What a text does, statement by statement."""
 
 import ast
+import collections
+import contextlib
 import operator
 
+import exceptions
 from functions import Return
 from guarded import Printed
 from limits import Refused, bound_items
 from scopes import Scope
-from values import CONTAINERS
+from values import CONTAINERS, iter_of
 
 IN_PLACE = {
     ast.Add: operator.iadd, ast.Sub: operator.isub, ast.Mult: operator.imul, ast.BitOr: operator.ior,
     ast.BitAnd: operator.iand, ast.BitXor: operator.ixor,
 }  # fmt: skip
 
-# Exceptions that a text may raise and catch, by name.
-EXCEPTIONS = {
-    e.__name__: e
-    for e in (
-        ArithmeticError, AssertionError, AttributeError, Exception, IndexError, KeyError, LookupError, NameError,
-        NotImplementedError, OverflowError, RuntimeError, StopIteration, TypeError, ValueError, ZeroDivisionError,
-    )
-}  # fmt: skip
+
+ITEMS = (list, dict, collections.deque)  # what has items to store and delete
 
 
 class Break(BaseException):
@@ -135,7 +132,7 @@ class Statements:
         return zip([t.value if isinstance(t, ast.Starred) else t for t in targets], values)
 
     def store_item(self, holder, index, value):
-        if type(holder) not in (list, dict):
+        if not isinstance(holder, ITEMS):
             raise TypeError(f"'{type(holder).__name__}' object does not support item assignment")
         holder[index] = value
         self.policy.admit(holder)
@@ -149,7 +146,7 @@ class Statements:
                 scope.unbind(target.id)
             elif isinstance(target, ast.Subscript):
                 holder, index = self.evaluate(target.value, scope), self.evaluate(target.slice, scope)
-                if type(holder) not in (list, dict):
+                if not isinstance(holder, ITEMS):
                     raise TypeError(f"'{type(holder).__name__}' object doesn't support item deletion")
                 del holder[index]
             else:
@@ -161,7 +158,7 @@ class Statements:
         self.block(node.body if self.evaluate(node.test, scope) else node.orelse, scope)
 
     def do_For(self, node, scope):
-        self.loop(node, scope, iter(self.iterate(node.iter, scope)), lambda item: self.assign(node.target, item, scope))
+        self.loop(node, scope, iter_of(self.evaluate(node.iter, scope)), lambda item: self.assign(node.target, item, scope))
 
     def do_While(self, node, scope):
         self.loop(node, scope, iter(lambda: bool(self.evaluate(node.test, scope)), False), lambda _: None)
@@ -195,15 +192,11 @@ class Statements:
 
     def do_Raise(self, node, scope):
         if node.exc is None:
-            raise self.refuse(node, "a bare raise has no part in a query")
-        call = node.exc if isinstance(node.exc, ast.Call) else None
-        kind = self.exception(call.func if call else node.exc, scope)
-        if kind is None:
-            raise self.refuse(node, "only Python's plain exceptions can be raised")
-        arguments = [self.evaluate(a, scope) for a in call.args] if call else []
-        if not all(isinstance(a, (str, int, float, bool, type(None))) for a in arguments):
-            raise self.refuse(node, "an exception takes plain values here")
-        raise kind(*arguments)
+            raise self.handled[-1] if self.handled else RuntimeError("No active exception to reraise")
+        error = exceptions.raised(self.evaluate(node.exc, scope))
+        if node.cause is not None:
+            self.evaluate(node.cause, scope)
+        raise error
 
     def do_Try(self, node, scope):
         refused = False
@@ -213,13 +206,11 @@ class Statements:
             except Refused:
                 raise
             except Exception as error:
-                handler = next((h for h in node.handlers if self.catches(h.type, error, scope)), None)
+                handler = self.handler(node, error, scope)
                 if handler is None:
                     raise
-                self.failure = None
-                if handler.name:
-                    scope.bind(handler.name, str(error))
-                self.block(handler.body, scope)
+                with self.handling(handler, error, scope):
+                    self.block(handler.body, scope)
             else:
                 self.block(node.orelse, scope)
         except Refused:
@@ -229,23 +220,32 @@ class Statements:
             if not refused:
                 self.block(node.finalbody, scope)
 
+    def handler(self, node, error, scope):
+        """The handler of a `try` that takes `error`, or None."""
+        return next((h for h in node.handlers if h.type is None or self.catches(h.type, error, scope)), None)
+
     def catches(self, node, error, scope):
-        if node is None:
-            return True
-        kinds = node.elts if isinstance(node, ast.Tuple) else [node]
-        for kind in kinds:
-            found = self.exception(kind, scope)
-            if found is None:
-                raise self.refuse(kind, "only Python's plain exceptions can be caught")
-            if isinstance(error, found):
+        kinds = self.evaluate(node, scope)
+        for kind in kinds if isinstance(kinds, tuple) else (kinds,):
+            if not exceptions.is_exception(kind):
+                raise TypeError("catching classes that do not inherit from BaseException is not allowed")
+            if isinstance(error, kind):
                 return True
         return False
 
-    def exception(self, node, scope):
-        """The exception class that a name stands for; None for anything else."""
-        if isinstance(node, ast.Name) and scope.find(node.id) is None:
-            return EXCEPTIONS.get(node.id)
-        return None
+    @contextlib.contextmanager
+    def handling(self, handler, error, scope):
+        """While a handler runs: its name, and what a bare `raise` raises again."""
+        self.failure = None
+        self.handled.append(error)
+        if handler.name:
+            scope.bind(handler.name, exceptions.Caught(error))
+        try:
+            yield
+        finally:
+            self.handled.remove(error)
+            if handler.name:
+                scope.forget(handler.name)
 
     def bound_growth(self, old, value):
         if isinstance(value, CONTAINERS):

@@ -1,14 +1,17 @@
 """Ibis's modules, options and connections as a text may see them. No connection is ever made: its tables are those of
 the schema that the text is checked with."""
 
+import collections.abc
 import inspect
 import typing
 
+import exceptions
 import ibis
 import ibis.common.exceptions as exc
 import ibis.expr.datatypes as dt
 import ibis.expr.schema as sch
 import ibis.expr.types as ir
+from classkinds import BASES
 from computed import of_expression
 from ibis.expr.types.core import Expr
 from ibis.expr.types.groupby import GroupedTable
@@ -210,8 +213,7 @@ def of_types():
 
 def of_exceptions():
     classes = {n: c for n, c in vars(exc).items() if inspect.isclass(c) and issubclass(c, Exception)}
-    for cls in classes.values():
-        CLASSES.setdefault(cls, None)
+    exceptions.allow(classes.values())
     return Namespace("ibis.common.exceptions", classes, public(exc))
 
 
@@ -222,7 +224,13 @@ def of_typing():
     ).split()
     members = {name: HintStub(name) for name in names}
     members |= {"TYPE_CHECKING": False, "cast": Function(lambda _hint, value, /: value, "cast")}
+    members |= {name: BASES[name] for name in ("NamedTuple", "TypedDict")}
     return Namespace("typing", members, (n for n in dir(typing) if not n.startswith("_")))
+
+
+def of_abc():
+    names = (n for n in collections.abc.__all__ if n not in ("Buffer",))
+    return Namespace("collections.abc", {name: HintStub(name) for name in names}, public(collections.abc))
 
 
 def public(real):
@@ -231,13 +239,13 @@ def public(real):
 
 def extend(namespace, catalog):
     """Gives the namespace of `ibis` its modules, options and connections; the modules by their dotted names."""
-    datatypes, types, exceptions = of_datatypes(), of_types(), of_exceptions()
+    datatypes, types, errors = of_datatypes(), of_types(), of_exceptions()
     CLASSES[sch.Schema] = None
     schema = Namespace("ibis.expr.schema", {"Schema": sch.Schema, "schema": Function(ibis.schema, "schema")}, public(sch))
     relations = Namespace("ibis.expr.types.relations", {"Table": ir.Table}, public(ir.relations))
     types.members["relations"] = relations
     expr = Namespace("ibis.expr", {"datatypes": datatypes, "types": types, "schema": schema}, public(ibis.expr))
-    common = Namespace("ibis.common", {"exceptions": exceptions}, public(ibis.common))
+    common = Namespace("ibis.common", {"exceptions": errors}, public(ibis.common))
     connect = Function(lambda *_args, **_kwargs: Connection(catalog), "connect")
     for name in BACKENDS:
         namespace.members[name] = Namespace(f"ibis.{name}", {"connect": connect}, ())
@@ -255,6 +263,6 @@ def extend(namespace, catalog):
     }  # fmt: skip
     return {
         "ibis.expr": expr, "ibis.expr.datatypes": datatypes, "ibis.expr.types": types, "ibis.expr.schema": schema,
-        "ibis.expr.types.relations": relations, "ibis.common": common, "ibis.common.exceptions": exceptions,
-        "typing": of_typing(), **{f"ibis.{name}": namespace.members[name] for name in BACKENDS},
+        "ibis.expr.types.relations": relations, "ibis.common": common, "ibis.common.exceptions": errors,
+        "typing": of_typing(), "collections.abc": of_abc(), **{f"ibis.{name}": namespace.members[name] for name in BACKENDS},
     }  # fmt: skip

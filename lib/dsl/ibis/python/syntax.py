@@ -6,6 +6,7 @@ import re
 import tokenize
 
 from limits import Refused
+from scopes import YIELDS
 
 MAX_SOURCE = 20_000
 MAX_DEPTH = 250
@@ -15,9 +16,9 @@ MAX_UNARY_RUN = 50
 
 # What has no use in a query, and what it is called.
 REFUSED_SYNTAX = {
-    "ClassDef": "a class definition", "With": "a with block", "Match": "a match statement", "Await": "await",
+    "Await": "await",
     "AsyncFunctionDef": "an asynchronous function", "AsyncFor": "an asynchronous loop",
-    "AsyncWith": "an asynchronous with block", "Yield": "yield", "YieldFrom": "yield", "TryStar": "except*",
+    "AsyncWith": "an asynchronous with block", "TryStar": "except*",
     "TypeAlias": "a type alias", "TemplateStr": "a template string",
 }  # fmt: skip
 
@@ -60,6 +61,7 @@ def without_fences(source):
 
 def bound_tree(tree):
     level, depth, count = [tree], 0, 0
+    statements = set()  # the yields that stand as one
     while level:
         depth += 1
         count += len(level)
@@ -69,6 +71,10 @@ def bound_tree(tree):
             name = type(node).__name__
             if name in REFUSED_SYNTAX:
                 raise at(Refused(f"{REFUSED_SYNTAX[name]} has no part in a query", "parse"), node)
+            if isinstance(node, YIELDS) and id(node) not in statements:
+                raise at(Refused("a yield whose value is used has no part in a query", "parse"), node)
+            if isinstance(node, ast.Expr) and isinstance(node.value, YIELDS):
+                statements.add(id(node.value))
             if isinstance(node, ast.comprehension) and node.is_async:
                 raise Refused("an asynchronous comprehension has no part in a query", "parse")
         level = [child for node in level for child in ast.iter_child_nodes(node)]

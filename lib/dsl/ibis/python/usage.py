@@ -6,6 +6,7 @@ import re
 
 import ibis
 import ibis.expr.datatypes as dt
+from examples import example_of
 from guarded import BUILTINS
 from policy import is_builtin
 
@@ -92,21 +93,34 @@ class Usage:
             self.unify(self.column(left), self.column(right))
         self.tables = self.free_names()
         self.name_parts = self.parts_of_names()
+        self.equal_names = self.names_compared()
+        self.lists_tables = any(isinstance(n, ast.Attribute) and n.attr in ("list_tables", "tables") for n in self.nodes)
 
     def parts_of_names(self):
-        """What a text that looks through `columns` looks for in their names: `"sales" in c`, `c.startswith("x_")`."""
-        if not any(isinstance(n, ast.Attribute) and n.attr in ("columns", "schema") for n in self.nodes):
+        """What a text that looks through `columns` looks for in their names: `"sales" in c`, `c.startswith("x_")`,
+        `re.match("x_", c)`."""
+        if not any(isinstance(n, ast.Attribute) and n.attr in ("columns", "schema", "get_name") for n in self.nodes):
             return []
-        found = []
+        found, patterns = [], []
         for node in self.nodes:
             if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
                 found.append(node.left)
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 if node.func.attr in ("startswith", "endswith", "removeprefix", "removesuffix"):
                     found += node.args[:1]
+                elif node.func.attr in ("compile", "match", "search", "fullmatch"):
+                    patterns += node.args[:1]
         found = [item for n in found for item in (n.elts if isinstance(n, ast.Tuple) else [n])]
         texts = [n.value for n in found if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-        return list(dict.fromkeys(text for text in texts if text))
+        patterns = [n.value for n in patterns if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        return list(dict.fromkeys(text for text in [*texts, *map(example_of, patterns)] if text))
+
+    def names_compared(self):
+        """What a text that looks through `columns` compares their names with, which may be anything else: `c == "x"`."""
+        if not any(isinstance(n, ast.Attribute) and n.attr == "columns" for n in self.nodes):
+            return []
+        compared = [n.comparators[0] for n in self.nodes if isinstance(n, ast.Compare) and isinstance(n.ops[0], (ast.Eq, ast.NotEq))]
+        return list(dict.fromkeys(n.value for n in compared if isinstance(n, ast.Constant) and isinstance(n.value, str)))
 
     def free_names(self):
         """Names that the text reads and nowhere binds, in the order of their first mention."""

@@ -1,5 +1,6 @@
 """The values that a text works with: what is admitted, what can be called, and how the policy calls it."""
 
+import collections
 import datetime
 import decimal
 import types
@@ -16,6 +17,7 @@ from ibis.expr.types.core import Expr
 from ibis.expr.types.groupby import GroupedArray, GroupedTable
 from ibis.expr.types.temporal import DayOfWeek
 from ibis.expr.types.temporal_windows import WindowedTable
+from iterators import Iterator
 from limits import (
     FORMAT_FIELD,
     MAX_EXPONENT,
@@ -57,7 +59,7 @@ PRIMITIVES = (
     slice,
     range,
 )
-CONTAINERS = (list, tuple, dict, set, frozenset)
+CONTAINERS = (list, tuple, dict, set, frozenset, collections.deque)
 VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 MAPPINGS = (FrozenDict, FrozenOrderedDict)  # Ibis's own: fields of structs, items of schemas
 
@@ -140,7 +142,9 @@ def callee(function):
         return CLASSES[function]
     if FUNCTIONS.get(id(function)) is function or isinstance(function, Function) or is_text_function(function):
         return function
-    if isinstance(function, types.MethodType) and isinstance(function.__self__, RECEIVERS):
+    if isinstance(function, types.MethodType) and (
+        isinstance(function.__self__, RECEIVERS) or is_text_function(function.__func__)
+    ):
         return function
     if not callable(function) or isinstance(function, RECEIVERS):
         raise TypeError(f"'{type(function).__name__}' object is not callable")
@@ -167,7 +171,7 @@ def admit(value):
     elif isinstance(value, decimal.Decimal):
         if value.is_finite() and abs(value.adjusted()) > MAX_EXPONENT:
             raise Refused(f"a Decimal's exponent is over the limit of {MAX_EXPONENT}", "build")
-    elif isinstance(value, RECEIVERS + PRIMITIVES + VIEWS + MAPPINGS + (Namespace, Stub, Function, types.UnionType)):
+    elif isinstance(value, RECEIVERS + PRIMITIVES + VIEWS + MAPPINGS + (Namespace, Stub, Function, Iterator, types.UnionType)):
         pass
     elif is_class(value):
         pass
@@ -180,13 +184,18 @@ def admit(value):
     return value
 
 
+def iter_of(value):
+    """What a loop takes its items from: an iterator gives them one at a time."""
+    return value if isinstance(value, Iterator) else iter(items_of(value))
+
+
 def items_of(value):
     """The items of a plain container; Ibis's own objects are not walked, some of them have no end."""
-    if isinstance(value, (*CONTAINERS, range, *VIEWS, *MAPPINGS, str, bytes)):
+    if isinstance(value, (*CONTAINERS, range, *VIEWS, *MAPPINGS, str, bytes, Iterator)):
         return list(value)
     if isinstance(value, sch.Schema):
         return list(value.names)
-    if isinstance(value, Stub) and hasattr(value, "items_of"):
+    if isinstance(value, (Stub, Function)) and hasattr(value, "items_of"):
         return value.items_of()
     if isinstance(value, Unknown):
         raise value.refuse()
