@@ -63,9 +63,46 @@ void ropeCase(CaseList& list, DType dtype, int64_t T, int64_t heads, int64_t kvH
                   }});
 }
 
+// A call that must be refused for what `change` does to it.
+void refusedCase(CaseList& list, const std::string& label, const std::string& text,
+                 const std::function<void(Maker&, Rope&)>& change) {
+  list.push_back({Op::rope, label, [=](Maker& make) {
+                    Rope args{};
+                    args.x = make.normal(DType::F32, {2, 12});
+                    args.cosSin = make.normal(DType::F32, {2, 4});
+                    args.heads = 2;
+                    args.headDim = 4;
+                    change(make, args);
+                    make.arguments(args);
+                    make.mustFail(text);
+                  }});
+}
+
 }  // namespace
 
 void addRopeCases(CaseList& list) {
+  refusedCase(list, "more q heads than heads", "qHeads must be in 0..heads", [](Maker& make, Rope& args) {
+    args.qScale = make.normal(DType::F32, {2});
+    args.qHeads = 3;
+  });
+  refusedCase(list, "q heads without a scale", "qScale and qHeads come together",
+              [](Maker&, Rope& args) { args.qHeads = 1; });
+  refusedCase(list, "a scale without q heads", "qScale and qHeads come together",
+              [](Maker& make, Rope& args) { args.qScale = make.normal(DType::F32, {2}); });
+  refusedCase(list, "a scale of another size", "qScale has shape (3), but T = 2",
+              [](Maker& make, Rope& args) {
+                args.qScale = make.normal(DType::F32, {3});
+                args.qHeads = 1;
+              });
+  list.push_back({Op::ropeTable, "frequencies for other heads", [](Maker& make) {
+                    RopeTable args{};
+                    args.positions = make.indices({3}, 0, 9);
+                    args.frequencies = make.normal(DType::F32, {2, 8});
+                    args.cosSin = make.empty(DType::F32, {3, 14});
+                    args.magnitude = 1;
+                    make.arguments(args);
+                    make.mustFail("cosSin has shape (3, 14), but 2*half = 16");
+                  }});
   tableCase(list, 1, 2, 10000, 1);
   tableCase(list, 33, 64, 10000, 2048);
   tableCase(list, 65, 128, 1e9, 131072);
