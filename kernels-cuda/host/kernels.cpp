@@ -26,7 +26,6 @@ KernelTable filled() {
   registerPagedAttention(table);
   registerRmsNorm(table);
   registerRope(table);
-  registerRope(table);
   registerRows(table);
   registerSwiglu(table);
   registerConstraints(table);
