@@ -123,8 +123,8 @@ build_neon() {
 # The CUDA backend by nvcc, where there is one: that it builds, and what the assembler says of its kernels.
 test_cuda() {
   if node scripts/build-cuda.mjs --find-only >/dev/null 2>&1; then
-    check "CUDA: build" node scripts/build-cuda.mjs
-    check "CUDA: registers, shared memory, spills" node scripts/check-cuda.mjs
+    check "CUDA: build" node scripts/build-cuda.mjs --out build/nvcc
+    check "CUDA: registers, shared memory, spills" node scripts/check-cuda.mjs --out build/nvcc
   else
     echo "== CUDA: not built by nvcc, because it is absent (the CUDA toolkit 13.0); its kernels ran over the emulator"
   fi

@@ -27,7 +27,6 @@ KernelTable filled() {
   registerPagedAttention(table);
   registerRmsNorm(table);
   registerRope(table);
-  registerRope(table);
   registerRows(table);
   registerSample(table);
   registerSwiglu(table);

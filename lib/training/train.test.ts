@@ -127,8 +127,8 @@ describe("train", () => {
   });
 
   it("refuses a backend that is not there instead of taking another", async () => {
-    await expect(train(configOf({ backend: "cuda" }), { engine })).rejects.toThrow(
-      /backend cuda is not installed/,
+    await expect(train(configOf({ backend: "no-such" }), { engine })).rejects.toThrow(
+      /backend no-such is not installed/,
     );
   });
 

@@ -17,8 +17,9 @@ namespace {
 constexpr int kDevices = 2;
 constexpr size_t kMemory = kRegionBytes - kSharedSlotBytes * kSharedSlots;
 
-std::mutex pinnedMutex;
-std::map<const char*, size_t> pinned;  // by address
+// Never destroyed: a process may exit while its threads still copy.
+std::mutex& pinnedMutex = *new std::mutex;
+std::map<const char*, size_t>& pinned = *new std::map<const char*, size_t>;  // by address
 thread_local std::string lastError;
 
 StreamQueue& queueOf(cudaStream_t stream) {
