@@ -29,15 +29,28 @@ int64_t numberIn(const std::string& path, int64_t otherwise) {
   return file >> value ? value : otherwise;
 }
 
-// Of control groups, version 2 or 1, as a container sees its own.
+// The number behind a word of a file of such lines; 0 where there is none.
+int64_t numberAfter(const std::string& path, const std::string& word) {
+  std::ifstream file(path);
+  std::string key;
+  for (int64_t value; file >> key >> value;) {
+    if (key == word) return value;
+  }
+  return 0;
+}
+
+// Of control groups, version 2 or 1, as a container sees its own. Pages of files that nobody uses count as
+// used there, but are given up for whoever needs memory.
 int64_t leftInGroup(int64_t physical) {
-  const auto left = [physical](const std::string& limit, const std::string& used) {
+  const auto left = [physical](const std::string& limit, const std::string& used, const std::string& stat,
+                               const std::string& idle) {
     const int64_t most = numberIn(limit, physical);
-    return most >= physical ? physical : std::max<int64_t>(0, most - numberIn(used, 0));
+    if (most >= physical) return physical;
+    return std::clamp<int64_t>(most - numberIn(used, 0) + numberAfter(stat, idle), 0, most);
   };
-  const std::string root = "/sys/fs/cgroup/";
-  return std::min(left(root + "memory.max", root + "memory.current"),
-                  left(root + "memory/memory.limit_in_bytes", root + "memory/memory.usage_in_bytes"));
+  const std::string root = "/sys/fs/cgroup/", old = root + "memory/memory.";
+  return std::min(left(root + "memory.max", root + "memory.current", root + "memory.stat", "inactive_file"),
+                  left(old + "limit_in_bytes", old + "usage_in_bytes", old + "stat", "total_inactive_file"));
 }
 #endif
 
