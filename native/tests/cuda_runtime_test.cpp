@@ -1,5 +1,10 @@
 // The emulated CUDA runtime: work that runs later and in order, and what becomes of a kernel that breaks a
 // rule.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <thread>
 #include <vector>
 
 #include "check.h"
@@ -94,12 +99,29 @@ void testStrict() {
   expect(text.find("copy to the device of 68 bytes") != std::string::npos, "and is named: " + text);
 }
 
+// A process that ends while a stream is at work ends as it was told to.
+void testEnd() {
+  for (int round = 0; round < 8; ++round) {
+    const pid_t child = fork();
+    if (child == 0) {
+      auto* fixture = new Fixture;  // never released
+      for (int i = 0; i < 100000; ++i) addOne(fixture->stream, fixture->words, kCount);
+      std::this_thread::sleep_for(std::chrono::milliseconds(round));
+      std::exit(7);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    expect(WIFEXITED(status) && WEXITSTATUS(status) == 7, "the end of a process with work in flight");
+  }
+}
+
 }  // namespace
 
 }  // namespace ibert::tests
 
 int main() {
   using namespace ibert::tests;
+  testEnd();
   testLater();
   testGraph();
   testViolation();

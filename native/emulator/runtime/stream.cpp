@@ -1,7 +1,9 @@
 #include "emulator/runtime/stream.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <future>
+#include <set>
 #include <utility>
 
 #include "emulator/violation.h"
@@ -62,15 +64,56 @@ bool EventState::time(std::chrono::steady_clock::time_point* time) {
   return recorded_ > 0 && passed_ >= recorded_;
 }
 
-StreamQueue::StreamQueue() : thread_([this] { loop(); }) {}
+namespace {
+
+// Never destroyed: a process may end while streams are at work.
+struct Streams {
+  std::mutex mutex;
+  std::set<StreamQueue*> all;
+};
+
+Streams& streams() {
+  static auto* instance = new Streams;
+  return *instance;
+}
+
+// What the emulator knows of its memory goes when the process ends, and no kernel may run then.
+void haltAtExit() {
+  std::atexit([] {
+    const std::lock_guard lock(streams().mutex);
+    for (StreamQueue* stream : streams().all) stream->halt();
+  });
+}
+
+}  // namespace
+
+StreamQueue::StreamQueue() : thread_([this] { loop(); }) {
+  const std::lock_guard lock(streams().mutex);
+  streams().all.insert(this);
+  static const bool once = (haltAtExit(), true);
+  (void)once;
+}
+
+void StreamQueue::halt() {
+  {
+    const std::lock_guard lock(mutex_);
+    halted_ = true;
+  }
+  changed_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
 
 StreamQueue::~StreamQueue() {
+  {
+    const std::lock_guard lock(streams().mutex);
+    streams().all.erase(this);
+  }
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
   changed_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void StreamQueue::loop() {
@@ -78,8 +121,8 @@ void StreamQueue::loop() {
     Node node;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stop_ || !queue_.empty(); });
-      if (queue_.empty()) return;
+      changed_.wait(lock, [this] { return stop_ || halted_ || !queue_.empty(); });
+      if (halted_ || queue_.empty()) return;
       node = std::move(queue_.front());
       queue_.pop_front();
     }
@@ -102,8 +145,11 @@ void StreamQueue::post(Node node) {
 
 cudaError_t StreamQueue::enqueue(std::function<bool()> launch) {
   post([launch = std::move(launch)](const std::shared_ptr<Failure>& failure) {
-    if (!failure->text().empty() || launch()) return;
-    failure->set(takeViolation()->text());
+    if (!failure->text().empty()) return;
+    if (!launch()) failure->set(takeViolation()->text());
+    // Again, ahead of what the first launch made to last as long as the process.
+    static const bool once = (haltAtExit(), true);
+    (void)once;
   });
   return cudaSuccess;
 }

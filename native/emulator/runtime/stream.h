@@ -59,6 +59,8 @@ class StreamQueue final : public CUstream_st {
   // To run later, or into the graph that is captured. What it throws fails the stream.
   void post(Node node);
   std::string synchronize();
+  // Waits for the node in hand; no other one runs any more.
+  void halt();
 
   std::unique_ptr<std::vector<Node>> captured;  // while a graph is captured
   const std::shared_ptr<Failure> failure = std::make_shared<Failure>();
@@ -69,7 +71,7 @@ class StreamQueue final : public CUstream_st {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Node> queue_;
-  bool stop_ = false;
+  bool stop_ = false, halted_ = false;
   std::thread thread_;
 };
 
