@@ -82,7 +82,7 @@ function probe(
 const HELP: Record<string, string> = {
   cuda: existsSync("/proc/driver/nvidia/version")
     ? "The NVIDIA driver is here, but this build has no CUDA kernels."
-    : "It needs an NVIDIA GPU with its driver, and a build with CUDA kernels.",
+    : "It needs an NVIDIA GPU with its driver, and in a checkout `npm run build:cuda`, which needs the CUDA toolkit.",
   metal: "It needs a Mac with Apple silicon, and a build with Metal kernels.",
   cpu: "Build again: npm run build:native. IBERT_CPU_ISA may force an instruction set that this machine lacks.",
   reference: "Build it: npm run build:native",

@@ -97,9 +97,10 @@ if(TARGET ibert_cuda_emulated)
     $<TARGET_FILE:ibert_fake_driver_13000> $<TARGET_FILE:ibert_faulty>)
   ibert_usage_test(cuda-no-device "driver shows no device, and CUDA_VISIBLE_DEVICES is \"\"" list --backend cuda-emulated)
   set_tests_properties(usage-cuda-no-device PROPERTIES ENVIRONMENT CUDA_VISIBLE_DEVICES=)
-  # The ops whose cases take no minute there; all of them: `npm run test:emulated`.
-  foreach(op embedding rmsNormForward rmsNormBackward ropeTable rope kvCacheWrite swigluForward swigluBackward gradNorm
-      adamW gatherRows cast packWeight)
+  # On one schedule; `npm run test:emulated` takes all of them.
+  foreach(op embedding rmsNormForward rmsNormBackward loraLinearForward loraLinearBackward ropeTable rope
+      attentionForward attentionBackward kvCacheWrite pagedAttention swigluForward swigluBackward linearCrossEntropy
+      gradNorm adamW sample gatherRows cast packWeight)
     add_test(NAME cuda-emulated-${op} COMMAND ibert-kernels test --backend cuda-emulated --op ${op})
   endforeach()
 endif()
