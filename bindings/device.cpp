@@ -63,6 +63,7 @@ Napi::Value DeviceWrap::info(const Napi::CallbackInfo& info) {
   result["availableBytes"] = static_cast<double>(device.availableBytes);
   result["maxBufferBytes"] = static_cast<double>(device.maxBufferBytes);
   result["sharesHostMemory"] = device.sharesHostMemory != 0;
+  result["roundsRows"] = device.roundsRows != 0;
   result["threads"] = device.threads;
   return result;
 }

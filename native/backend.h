@@ -35,6 +35,9 @@ struct DeviceInfo {
   int32_t threads;  // CPU: threads that compute
   // Its memory is the host's: what the device holds, the host lacks.
   int32_t sharesHostMemory;
+  // A recording is dear, so that steps of generation should come in few sizes.
+  int32_t roundsRows;
+  int32_t reserved;
 };
 
 struct DeviceOptions {

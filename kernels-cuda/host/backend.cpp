@@ -192,6 +192,14 @@ void setEvents(Backend& backend) {
 
 }  // namespace
 
+const void* extension(const char* name) {
+#ifdef __CUDACC__
+  return nullptr;
+#else
+  return emulator::runtimeExtension(name);
+#endif
+}
+
 const Backend* backend() {
   static const Backend backend = [] {
     Backend result{};
@@ -203,7 +211,7 @@ const Backend* backend() {
     setWork(result);
     setCopies(result);
     setEvents(result);
-    result.extension = [](const char*) -> const void* { return nullptr; };
+    result.extension = extension;
     return result;
   }();
   return &backend;

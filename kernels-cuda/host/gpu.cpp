@@ -56,6 +56,7 @@ Gpu openGpu(int index) {
 #ifndef __CUDACC__
   gpu.info.sharesHostMemory = 1;
 #endif
+  gpu.info.roundsRows = 1;
   setPeaks(gpu.info);
   return gpu;
 }

@@ -67,6 +67,7 @@ Gpu plannedGpu(const std::string& architecture) {
     std::snprintf(gpu.info.architecture, sizeof gpu.info.architecture, "%s", card.architecture);
     gpu.info.memoryBytes = gpu.info.maxBufferBytes = card.bytes;
     gpu.info.availableBytes = card.bytes - kTaken;
+    gpu.info.roundsRows = 1;
     setPeaks(gpu.info);
     return gpu;
   }

@@ -144,7 +144,7 @@ export class InferenceEngine implements Disposable {
 
   /** How many rows stand for `count`. EXACT_ROWS is never crossed. */
   private rounded(count: number, most: number): number {
-    if (count === 0 || !(this.options.roundRows ?? this.device.info.roundsRows ?? false)) return count;
+    if (count === 0 || !(this.options.roundRows ?? this.device.info.roundsRows)) return count;
     return Math.min(2 ** Math.ceil(Math.log2(count)), most);
   }
 

@@ -15,7 +15,7 @@ describe.runIf(process.platform === "linux" && process.arch === "x64")("the cuda
     device.write(gateUp, new Float32Array(256));
     device.replay(recording);
     expect((await device.readFloats(y))[0]).toBe(0);
-    expect(device.info).toMatchObject({ architecture: "sm_90", sharesHostMemory: true });
+    expect(device.info).toMatchObject({ architecture: "sm_90", sharesHostMemory: true, roundsRows: true });
   });
 
   it("tells at the fence which op failed, and goes on afterwards", async () => {

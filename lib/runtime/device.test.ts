@@ -23,6 +23,7 @@ describe.each(["cpu", "reference"])("the %s backend", (backend) => {
     expect(availableBytes).toBeLessThanOrEqual(memoryBytes);
     expect(maxBufferBytes).toBeLessThanOrEqual(memoryBytes);
     expect(sharesHostMemory).toBe(true);
+    expect(Device.open(backend).info.roundsRows).toBe(false);
   });
 
   it("plans for another machine's architecture only where it can", () => {

@@ -37,8 +37,8 @@ export interface DeviceInfo {
   /** Whether its memory is the host's: what the device holds, the host lacks. */
   sharesHostMemory: boolean;
   threads: number;
-  /** Whether a recording is dear here, so that steps should come in few sizes; absent: it is not. */
-  roundsRows?: boolean;
+  /** Whether a recording is dear here, so that steps of generation should come in few sizes. */
+  roundsRows: boolean;
   /** Backends that `auto` would have taken before this one, best first. */
   passedOver: readonly PassedOver[];
 }

@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "json.h"
+#include "launches.h"
 #include "peak.h"
 #include "perf_cases.h"
 #include "timing.h"
@@ -67,6 +68,7 @@ void printUnsupported(const PerfCase& perfCase, const std::string& why, bool asJ
 
 int perf(const Options& options) {
   const auto session = openSession(options.backend.empty() ? "cpu" : options.backend, options.threads);
+  if (const LaunchReport* report = launchReportOf(*session)) return countLaunches(*session, *report, options);
   const Peak peak = peakOf(*session);
   printPeak(peak, *session, options.json);
   const char* separator = "\n  ";

@@ -60,6 +60,7 @@ function record(output: string, corpus: string): RunRecord {
       availableBytes: 2 ** 29,
       maxBufferBytes: 2 ** 30,
       sharesHostMemory: true,
+      roundsRows: false,
       threads: 2,
       passedOver: [],
     },

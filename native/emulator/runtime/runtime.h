@@ -80,4 +80,7 @@ namespace ibert::emulator {
 // was told.
 std::string takeDeviceError();
 
+// Backend::extension of a backend over this runtime.
+const void* runtimeExtension(const char* name);
+
 }  // namespace ibert::emulator
