@@ -95,8 +95,11 @@ if(TARGET ibert_cuda_emulated)
   target_link_libraries(ibert_cuda_driver_test PRIVATE ${CMAKE_DL_LIBS})
   add_test(NAME cuda-driver COMMAND ibert_cuda_driver_test $<TARGET_FILE:ibert_fake_driver_12080>
     $<TARGET_FILE:ibert_fake_driver_13000> $<TARGET_FILE:ibert_faulty>)
+  foreach(op embedding rmsNormForward ropeTable rope swigluForward gatherRows)
+    add_test(NAME cuda-emulated-rows-${op} COMMAND ibert-kernels rows --backend cuda-emulated --op ${op})
+  endforeach()
   ibert_usage_test(cuda-launches "roofline of an H100 SXM, computed and not measured" perf --backend cuda-emulated
-    --op swigluForward --filter smollm2)
+    --op swigluForward --case smollm2)
   ibert_usage_test(cuda-no-device "driver shows no device, and CUDA_VISIBLE_DEVICES is \"\"" list --backend cuda-emulated)
   set_tests_properties(usage-cuda-no-device PROPERTIES ENVIRONMENT CUDA_VISIBLE_DEVICES=)
   # On one schedule; `npm run test:emulated` takes all of them.
