@@ -1,8 +1,8 @@
 // gradNorm and adamW (Loshchilov & Hutter 2019) over one flat buffer of P parameters.
 #include <cmath>
 
-#include "operand.h"
 #include "register.h"
+#include "vector.h"
 
 namespace ibert::cuda {
 
@@ -54,22 +54,55 @@ struct Coefficients {
   float beta1, rest1, beta2, rest2, stepSize, rootCorrection2, eps, decay;
 };
 
-// The twin: a parameter a thread. Nothing changes where the norm is not finite, or an index of an op before
-// was wrong.
-__global__ void __launch_bounds__(kThreads) adamWTwin(View param, View grad, View m, View v, View norm,
-                                                      Coefficients c, const frame::Fault* fault, int64_t P) {
-  const double size = static_cast<double>(norm.at(0)) * c.gradScale;
-  if (size - size != 0 || fault->op >= 0) return;
-  double scale = c.gradScale;
-  if (c.maxNorm > 0 && c.maxNorm < size + 1e-6) scale *= c.maxNorm / (size + 1e-6);
-  for (int64_t i = firstElement(); i < P; i += elementStride()) {
-    const float g = grad.at(i) * static_cast<float>(scale);
-    const float first = c.beta1 * m.at(i) + c.rest1 * g, second = c.beta2 * v.at(i) + c.rest2 * g * g;
-    const float update = first / (sqrtf(second) * c.rootCorrection2 + c.eps);
-    param.set(i, update * c.stepSize + param.at(i) * c.decay);
-    m.set(i, first);
-    v.set(i, second);
+// The factor of the gradient; false where nothing may change: the norm is not finite, or an op before went
+// wrong.
+__device__ __forceinline__ bool scaleOf(const Coefficients& c, float norm, const frame::Fault* fault,
+                                        float* scale) {
+  const double size = static_cast<double>(norm) * c.gradScale;
+  if (size - size != 0 || fault->op >= 0) return false;
+  double factor = c.gradScale;
+  if (c.maxNorm > 0 && c.maxNorm < size + 1e-6) factor *= c.maxNorm / (size + 1e-6);
+  *scale = static_cast<float>(factor);
+  return true;
+}
+
+__device__ __forceinline__ void update(const Coefficients& c, float scale, float grad, float* param, float* m,
+                                       float* v) {
+  const float g = grad * scale;
+  *m = c.beta1 * *m + c.rest1 * g;
+  *v = c.beta2 * *v + c.rest2 * g * g;
+  *param = *m / (sqrtf(*v) * c.rootCorrection2 + c.eps) * c.stepSize + *param * c.decay;
+}
+
+// The twin: a parameter a thread.
+__global__ void __launch_bounds__(kThreads)
+    adamWTwin(float* param, const float* grad, float* m, float* v, const float* norm, Coefficients c,
+              const frame::Fault* fault, int64_t P) {
+  float scale;
+  if (!scaleOf(c, *norm, fault, &scale)) return;
+  for (int64_t i = firstElement(); i < P; i += elementStride())
+    update(c, scale, grad[i], param + i, m + i, v + i);
+}
+
+// The fast kernel: eight parameters a thread, sixteen bytes at a time; 28 bytes a parameter cross the bus,
+// each once. What is left at the end is the twin's way.
+__global__ void __launch_bounds__(kThreads)
+    adamWVector(float* param, const float* grad, float* m, float* v, const float* norm, Coefficients c,
+                const frame::Fault* fault, int64_t P) {
+  float scale;
+  if (!scaleOf(c, *norm, fault, &scale)) return;
+  const int64_t vectors = P / kVector;
+  for (int64_t i = firstElement(); i < vectors; i += elementStride()) {
+    const int64_t at = i * kVector;
+    const Vector g = loadVector(grad + at);
+    Vector p = loadVector(param + at), first = loadVector(m + at), second = loadVector(v + at);
+    for (int k = 0; k < kVector; ++k) update(c, scale, g.at[k], p.at + k, first.at + k, second.at + k);
+    storeVector(param + at, p);
+    storeVector(m + at, first);
+    storeVector(v + at, second);
   }
+  const int64_t rest = vectors * kVector + firstElement();
+  if (rest < P) update(c, scale, grad[rest], param + rest, m + rest, v + rest);
 }
 
 int64_t gradNormWorkspace(const GradNorm& args, Machine) {
@@ -102,9 +135,12 @@ void adamW(const AdamW& args, Context& context) {
                                   single(args.eps),
                                   single(1 - args.lr * args.weightDecay)};
   const int64_t P = args.param.elements();
-  context.require(launch(adamWTwin, blocksFor(P, kThreads, context.machine), dim3(kThreads), 0,
-                         context.stream, view(args.param), view(args.grad), view(args.m), view(args.v),
-                         view(args.norm), coefficients, context.fault, P));
+  const bool fast = areAligned({&args.param, &args.grad, &args.m, &args.v});
+  context.require(launch(fast ? adamWVector : adamWTwin,
+                         blocksFor(fast ? P / kVector : P, kThreads, context.machine), dim3(kThreads), 0,
+                         context.stream, args.param.as<float>(), args.grad.as<const float>(),
+                         args.m.as<float>(), args.v.as<float>(), args.norm.as<const float>(), coefficients,
+                         static_cast<const frame::Fault*>(context.fault), P));
 }
 
 std::string adamWUnsupported(const AdamW& args) {
@@ -116,7 +152,7 @@ std::string adamWUnsupported(const AdamW& args) {
 void registerOptimizer(KernelTable& table) {
   table.set<GradNorm, gradNorm>(kTwin);
   table.setWorkspace<GradNorm, gradNormWorkspace>();
-  table.set<AdamW, adamW>(kTwin);
+  table.set<AdamW, adamW>(kVectorPath);
   table.setUnsupported<AdamW, adamWUnsupported>();
 }
 
