@@ -1,6 +1,6 @@
 // cast and packWeight: values that change their dtype. The packed order of a weight is the row-major order.
-#include "operand.h"
 #include "register.h"
+#include "vector.h"
 
 namespace ibert::cuda {
 
@@ -67,8 +67,35 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t i = firstElement(); i < count; i += elementStride()) target[i] = source[i];
 }
 
+// The fast kernel, between float32 and bf16: eight elements a thread, sixteen bytes at a time, and what is
+// left at the end one by one.
+template <class X, class Y>
+__global__ void __launch_bounds__(kThreads) castVector(const X* source, Y* target, int64_t count) {
+  const int64_t vectors = count / kVector;
+  for (int64_t i = firstElement(); i < vectors; i += elementStride())
+    storeVector(target + i * kVector, loadVector(source + i * kVector));
+  const int64_t rest = vectors * kVector + firstElement();
+  if (rest < count) storeOne(target + rest, loadOne(source + rest));
+}
+
+bool isActivation(DType dtype) {
+  return dtype == DType::F32 || dtype == DType::BF16;
+}
+
+bool isFast(const Tensor& source, const Tensor& target) {
+  return isActivation(source.dtype) && isActivation(target.dtype) && areAligned({&source, &target});
+}
+
 void convert(const Tensor& source, const Tensor& target, const Context& context) {
   const int64_t count = target.elements();
+  if (isFast(source, target)) {
+    return withTypes(source.dtype, target.dtype, [&](auto* x, auto* y) {
+      using X = Pointed<decltype(x)>;
+      using Y = Pointed<decltype(y)>;
+      context.require(launch(castVector<X, Y>, blocksFor(count / kVector, kThreads, context.machine),
+                             dim3(kThreads), 0, context.stream, source.as<const X>(), target.as<Y>(), count));
+    });
+  }
   context.require(launch(castTwin, blocksFor(count, kThreads, context.machine), dim3(kThreads), 0,
                          context.stream, view(source), view(target), count));
 }
@@ -99,10 +126,15 @@ std::string packUnsupported(const PackWeight& args) {
   return std::string("packed is ") + dtypeInfo(to)->name + "; it can be source's dtype, bf16 or f32";
 }
 
+const char* castPath(const Cast& args) {
+  return isActivation(args.source.dtype) && isActivation(args.target.dtype) ? kVectorPath : kTwin;
+}
+
 }  // namespace
 
 void registerCast(KernelTable& table) {
-  table.set<Cast, cast>(kTwin);
+  table.set<Cast, cast>(kVectorPath);
+  table.setPathOf<Cast, castPath>();
   table.setUnsupported<Cast, castUnsupported>();
   table.set<PackWeight, packWeight>(kTwin);
   table.setUnsupported<PackWeight, packUnsupported>();
