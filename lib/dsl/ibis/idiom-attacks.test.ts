@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Schema } from "../dsl.js";
 import { createIbisEngine } from "./index.js";
-import { ENDLESS, IDIOMS } from "./testing/idiom-attacks.js";
+import { ENDLESS, IDIOMS, NESTED } from "./testing/idiom-attacks.js";
 
 const schema: Schema = { t: { a: "int64", g: "string", x: "float64" }, u: { a: "int64" } };
 const folder = mkdtempSync(join(tmpdir(), "ibert-idioms-"));
@@ -41,5 +41,11 @@ describe("texts that reach out through forms of Python", () => {
         ended.push(`${text}: ${verdict.error?.type ?? "passed"} ${verdict.error?.message ?? ""}`);
     }
     expect(ended).toEqual([]);
+  });
+
+  it.each(NESTED)("may end their process, and nothing else: %j", { timeout: 60_000 }, async (text) => {
+    const verdict = await engine.check(text, { schema });
+    expect(verdict.ok).toBe(false);
+    expect((await engine.check(CANARY, { schema })).ok).toBe(true);
   });
 });

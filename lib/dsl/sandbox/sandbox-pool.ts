@@ -1,5 +1,5 @@
 import { IBertError } from "../../errors.js";
-import { SandboxProcess, type SandboxProgram } from "./sandbox-process.js";
+import { SandboxFailure, SandboxProcess, type SandboxProgram } from "./sandbox-process.js";
 
 // CPython's and Ibis's caches grow with every text; a fresh process takes seconds, so this is rare.
 const REQUESTS_PER_PROCESS = 20_000;
@@ -31,12 +31,23 @@ export class SandboxPool {
     return this.slots.length;
   }
 
-  /** As SandboxProcess.request, on the first free process; the time starts when that process begins. */
+  /**
+   * As SandboxProcess.request, on the first free process; the time starts when that process begins. Where a process dies
+   * that answered others before, it may have died of what they left: the request is made again, once, of a new one.
+   */
   async request(method: string, params: unknown, timeoutMs: number): Promise<unknown> {
     if (this.closed) throw new IBertError("engine-closed", "this engine was closed");
     const slot = await this.take();
     try {
       if (this.closed) throw new IBertError("engine-closed", "this engine was closed");
+      slot.process = await this.ready(slot.process);
+      const { served } = slot.process;
+      try {
+        return await slot.process.request(method, params, timeoutMs);
+      } catch (failure) {
+        const died = failure instanceof SandboxFailure && failure.kind === "crash";
+        if (!died || served === 0 || this.closed) throw failure;
+      }
       slot.process = await this.ready(slot.process);
       return await slot.process.request(method, params, timeoutMs);
     } finally {

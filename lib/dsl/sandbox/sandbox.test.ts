@@ -164,4 +164,13 @@ describe("code that got past the allow-list", () => {
     expect((await attack("import js\njs.process.exit(3)")).error).toMatch(/^crash/);
     expect(await attack("value = 2")).toEqual({ value: "2" });
   });
+
+  it("takes no other request with it by what it leaves behind", async () => {
+    const bomb =
+      "import js\njs.setTimeout(js.Function.prototype.bind.call(js.process.exit, js.process, 3), 0)";
+    await attack(bomb);
+    expect(await attack("value = 3")).toEqual({ value: "3" });
+    await attack("import atexit, js\nfor i in range(3): js.process.nextTick(js.process.exit, 3)");
+    expect(await attack("value = 4")).toEqual({ value: "4" });
+  });
 });

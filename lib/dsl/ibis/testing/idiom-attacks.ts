@@ -291,7 +291,6 @@ export const ENDLESS = [
   "from collections import namedtuple\nP = namedtuple('P', 'x')\nx = 1\nfor i in range(5000):\n    x = P(x)\nstr(x)\nt",
   "class C:\n    def f(self):\n        return self.f()\nC().f()\nt",
   "class C:\n    pass\nx = C()\nx.x = x\nstr([x] * 100)\nt",
-  "class C:\n    pass\nx = C()\nfor i in range(20000):\n    y = C()\n    y.x = x\n    x = y\nx = 1\nt.nope",
   "class C:\n    x = 0\nx = C()\nwhile True:\n    x.x = x.x + 2 ** 4000",
   "while True:\n    class C:\n        pass",
   "from dataclasses import dataclass\n@dataclass\nclass C:\n    x: object\na, b = C(1), C(1)\na.x, b.x = a, b\na == b\nt",
@@ -317,4 +316,15 @@ export const ENDLESS = [
   "import re\nwhile True:\n    re.search('[a-z]*[a-z]*x', 'a' * 100)",
   "import re\nwhile True:\n    re.compile('(?i)' + '[\\x00-\\U0010ffff]' * 30)",
   "import statistics\nstatistics.mean([10**4000] * 20000)\nt.nope",
+];
+
+/**
+ * What nests deeper than WebAssembly's stack, which Python goes down again when it lets go of it: the process ends, or a
+ * bound is met before.
+ */
+export const NESTED: readonly string[] = [
+  "x = []\nfor i in range(19000):\n    x = [x]\nx = 1\nt.nope",
+  "x = ()\nfor i in range(19000):\n    x = (x,)\nx = 1\nt.nope",
+  "x = 1\nfor i in range(3000):\n    x = (lambda v: lambda: v)(x)\nx = 1\nt.nope",
+  "class C:\n    pass\nx = C()\nfor i in range(20000):\n    y = C()\n    y.x = x\n    x = y\nx = 1\nt.nope",
 ];
