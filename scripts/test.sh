@@ -88,7 +88,7 @@ test_emulated_amx() {
   fi
   check "AMX, emulated: build" build_native --out "$folder" --CDIBERT_AMX_EMULATOR=ON --CDIBERT_CPU_LEVELS=amx_emulated
   suite "AMX, emulated: C++" "$results/emulated.xml" "$count_junit" \
-    ctest --test-dir "$folder" -R emulated --output-on-failure --output-junit "$results/emulated.xml"
+    ctest --test-dir "$folder" -R 'amx[-_]emulated' --output-on-failure --output-junit "$results/emulated.xml"
   # shellcheck disable=SC2086
   IBERT_ADDON=$folder/Release/ibert.node IBERT_CPU_ISA=amx-emulated \
     vitest_suite "AMX, emulated: TypeScript" vitest-emulated $numerical
