@@ -126,15 +126,15 @@ std::string packUnsupported(const PackWeight& args) {
   return std::string("packed is ") + dtypeInfo(to)->name + "; it can be source's dtype, bf16 or f32";
 }
 
-const char* castPath(const Cast& args) {
-  return isActivation(args.source.dtype) && isActivation(args.target.dtype) ? kVectorPath : kTwin;
+bool isFast(const Cast& args) {
+  return isFast(args.source, args.target);
 }
 
 }  // namespace
 
 void registerCast(KernelTable& table) {
   table.set<Cast, cast>(kVectorPath);
-  table.setPathOf<Cast, castPath>();
+  table.setPathOf<Cast, vectorPath<Cast, isFast>>();
   table.setUnsupported<Cast, castUnsupported>();
   table.set<PackWeight, packWeight>(kTwin);
   table.setUnsupported<PackWeight, packUnsupported>();

@@ -25,7 +25,7 @@ struct Machine {
   int64_t sharedBytes = 232448;  // dynamic shared memory that a block may have
 };
 
-// Fault::reserved: what is wrong. Of a broken rule of native/frame/indices.h it is 0.
+// Fault::kind, besides 0, a broken rule of native/frame/indices.h.
 inline constexpr int32_t kNotFinite = 1;    // an element
 inline constexpr int32_t kNoneAllowed = 2;  // of a row, `index`, no id may be drawn
 
@@ -33,8 +33,8 @@ struct Context {
   using Machine = cuda::Machine;
 
   cudaStream_t stream;
-  std::byte*
-      workspace;  // device memory, at least as large as the kernel's `workspace` said; 256-byte aligned
+  // Device memory, at least as large as the kernel's `workspace` said; 256-byte aligned.
+  std::byte* workspace;
   Machine machine;
   frame::Fault* fault;  // device memory: its `op` is -1 as long as all was right
   int64_t number;       // of the op in its stream, for a record of its own

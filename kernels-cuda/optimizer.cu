@@ -123,6 +123,10 @@ void gradNorm(const GradNorm& args, Context& context) {
                          static_cast<const double*>(partial), view(args.norm), count));
 }
 
+bool isFast(const AdamW& args) {
+  return areAligned({&args.param, &args.grad, &args.m, &args.v});
+}
+
 void adamW(const AdamW& args, Context& context) {
   const double step = static_cast<double>(args.step);
   const double correction1 = 1 - std::pow(args.beta1, step), correction2 = 1 - std::pow(args.beta2, step);
@@ -138,7 +142,7 @@ void adamW(const AdamW& args, Context& context) {
                                   single(args.eps),
                                   single(1 - args.lr * args.weightDecay)};
   const int64_t P = args.param.elements();
-  const bool fast = areAligned({&args.param, &args.grad, &args.m, &args.v});
+  const bool fast = isFast(args);
   context.require(launch(fast ? adamWVector : adamWTwin,
                          blocksFor(fast ? P / 4 : P, kThreads, context.machine), dim3(kThreads), 0,
                          context.stream, args.param.as<float>(), args.grad.as<const float>(),
@@ -156,6 +160,7 @@ void registerOptimizer(KernelTable& table) {
   table.set<GradNorm, gradNorm>(kTwin);
   table.setWorkspace<GradNorm, gradNormWorkspace>();
   table.set<AdamW, adamW>(kVectorPath);
+  table.setPathOf<AdamW, vectorPath<AdamW, isFast>>();
   table.setUnsupported<AdamW, adamWUnsupported>();
 }
 

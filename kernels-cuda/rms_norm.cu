@@ -181,18 +181,13 @@ void backward(const RmsNormBackward& args, Context& context) {
                          view(args.dResidual), view(args.dx), D));
 }
 
-template <class Struct>
-const char* pathOf(const Struct& args) {
-  return isFast(args) ? kVectorPath : kTwin;
-}
-
 }  // namespace
 
 void registerRmsNorm(KernelTable& table) {
   table.set<RmsNormForward, forward>(kVectorPath);
-  table.setPathOf<RmsNormForward, pathOf<RmsNormForward>>();
+  table.setPathOf<RmsNormForward, vectorPath<RmsNormForward, isFast<RmsNormForward>>>();
   table.set<RmsNormBackward, backward>(kVectorPath);
-  table.setPathOf<RmsNormBackward, pathOf<RmsNormBackward>>();
+  table.setPathOf<RmsNormBackward, vectorPath<RmsNormBackward, isFast<RmsNormBackward>>>();
 }
 
 }  // namespace ibert::cuda

@@ -74,17 +74,14 @@ void table(const RopeTable& args, Context& context) {
                          view(args.cosSin), args.magnitude, T, half));
 }
 
-bool isVectors(const Rope& args) {
-  return args.headDim % (2 * kVector) == 0 && args.x.shape[1] % kVector == 0;
-}
-
-const char* pathOf(const Rope& args) {
-  return isVectors(args) ? kVectorPath : kTwin;
+bool isFast(const Rope& args) {
+  return args.headDim % (2 * kVector) == 0 && args.x.shape[1] % kVector == 0 &&
+         areAligned({&args.x, &args.cosSin});
 }
 
 void rotate(const Rope& args, Context& context) {
   const Sizes sizes{args.x.shape[0], args.x.shape[1], args.heads, args.qHeads, args.headDim};
-  if (isVectors(args) && areAligned({&args.x, &args.cosSin})) {
+  if (isFast(args)) {
     return withType(args.x.dtype, [&](auto* x) {
       using X = Pointed<decltype(x)>;
       context.require(
@@ -105,7 +102,7 @@ void rotate(const Rope& args, Context& context) {
 void registerRope(KernelTable& all) {
   all.set<RopeTable, table>(kTwin);
   all.set<Rope, rotate>(kVectorPath);
-  all.setPathOf<Rope, pathOf>();
+  all.setPathOf<Rope, vectorPath<Rope, isFast>>();
 }
 
 }  // namespace ibert::cuda

@@ -65,13 +65,16 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // Whatever the path, an element has the same bits: it is computed by itself.
-bool isFast(int64_t F, std::initializer_list<const Tensor*> tensors) {
-  return F % kVector == 0 && areAligned(tensors);
+bool isFast(const SwigluForward& args) {
+  return args.y.shape[1] % kVector == 0 && areAligned({&args.gateUp, &args.y});
+}
+bool isFast(const SwigluBackward& args) {
+  return args.dy.shape[1] % kVector == 0 && areAligned({&args.dy, &args.gateUp, &args.dGateUp});
 }
 
 void forward(const SwigluForward& args, Context& context) {
   const int64_t T = args.y.shape[0], F = args.y.shape[1];
-  if (isFast(F, {&args.gateUp, &args.y})) {
+  if (isFast(args)) {
     return withTypes(args.gateUp.dtype, args.y.dtype, [&](auto* x, auto* y) {
       using X = Pointed<decltype(x)>;
       using Y = Pointed<decltype(y)>;
@@ -86,7 +89,7 @@ void forward(const SwigluForward& args, Context& context) {
 
 void backward(const SwigluBackward& args, Context& context) {
   const int64_t T = args.dy.shape[0], F = args.dy.shape[1];
-  if (isFast(F, {&args.dy, &args.gateUp, &args.dGateUp})) {
+  if (isFast(args)) {
     return withType(args.dy.dtype, [&](auto* dy) {
       withTypes(args.gateUp.dtype, args.dGateUp.dtype, [&](auto* x, auto* dx) {
         using Dy = Pointed<decltype(dy)>;
@@ -103,18 +106,13 @@ void backward(const SwigluBackward& args, Context& context) {
                          context.stream, view(args.dy), view(args.gateUp), view(args.dGateUp), T, F));
 }
 
-template <class Struct>
-const char* pathOf(const Struct& args) {
-  return args.gateUp.shape[1] % (2 * kVector) == 0 ? kVectorPath : kTwin;
-}
-
 }  // namespace
 
 void registerSwiglu(KernelTable& table) {
   table.set<SwigluForward, forward>(kVectorPath);
-  table.setPathOf<SwigluForward, pathOf<SwigluForward>>();
+  table.setPathOf<SwigluForward, vectorPath<SwigluForward, isFast>>();
   table.set<SwigluBackward, backward>(kVectorPath);
-  table.setPathOf<SwigluBackward, pathOf<SwigluBackward>>();
+  table.setPathOf<SwigluBackward, vectorPath<SwigluBackward, isFast>>();
 }
 
 }  // namespace ibert::cuda

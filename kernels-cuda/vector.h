@@ -72,14 +72,22 @@ __device__ __forceinline__ void storeVector(T* to, const Vector& v, bool aligned
   for (int i = 0; i < kVector; ++i) storeOne(to + i, v.at[i]);
 }
 
-// Whether all of these start on that grid. One that is not there does.
+// Whether all of these start on that grid, as buffers do. One that is not there does; one that has no address
+// yet, since the op is only asked about, by its offset.
 inline bool areAligned(std::initializer_list<const Tensor*> tensors) {
   for (const Tensor* tensor : tensors) {
-    if (*tensor && reinterpret_cast<uintptr_t>(tensor->data) % 16 != 0) return false;
+    const auto start = tensor->data == nullptr ? tensor->offset : reinterpret_cast<intptr_t>(tensor->data);
+    if (*tensor && start % 16 != 0) return false;
   }
   return true;
 }
 inline constexpr const char* kVectorPath = "vector";
+
+// The path that an op takes, by its file's isFast(args).
+template <class Struct, bool (*IsFast)(const Struct&)>
+const char* vectorPath(const Struct& args) {
+  return IsFast(args) ? kVectorPath : kTwin;
+}
 
 // Calls body(static_cast<Type*>(nullptr)) with the type of an activation: float or Bf16.
 template <class Body>

@@ -86,7 +86,8 @@ test_emulated_amx() {
     echo "== AMX, emulated: not run, because this processor lacks AVX-512 BF16, on which the emulator computes"
     return
   fi
-  check "AMX, emulated: build" build_native --out "$folder" --CDIBERT_AMX_EMULATOR=ON --CDIBERT_CPU_LEVELS=amx_emulated
+  check "AMX, emulated: build" build_native --out "$folder" --CDIBERT_AMX_EMULATOR=ON --CDIBERT_CPU_LEVELS=amx_emulated \
+    --CDIBERT_CUDA_EMULATED=OFF
   suite "AMX, emulated: C++" "$results/emulated.xml" "$count_junit" \
     ctest --test-dir "$folder" -R 'amx[-_]emulated' --output-on-failure --output-junit "$results/emulated.xml"
   # shellcheck disable=SC2086
@@ -105,7 +106,7 @@ test_neon() {
   fi
   check "NEON: build" build_neon "$folder"
   suite "NEON: C++ under qemu" "$results/neon.xml" "$count_junit" \
-    ctest --test-dir "$folder" -R '^(symbols_neon|cpu-neon|rows-neon|dtypes|schema|stream|thread_pool)$' \
+    ctest --test-dir "$folder" -R '^(symbols_neon|cpu-neon|rows-neon|dtypes|indices|schema|stream|thread_pool)$' \
     --timeout 600 --output-on-failure --output-junit "$results/neon.xml"
 }
 

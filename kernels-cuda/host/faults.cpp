@@ -7,9 +7,9 @@ namespace ibert::cuda {
 namespace {
 
 std::string textOf(Op op, const void* arguments, const frame::Fault& fault) {
-  if (fault.reserved == 0) return frame::faultText(op, arguments, fault);
+  if (fault.kind == 0) return frame::faultText(op, arguments, fault);
   const OpSchema& schema = opSchema(op);
-  if (fault.reserved == kNoneAllowed) {
+  if (fault.kind == kNoneAllowed) {
     return std::string(schema.name) + ": row " + std::to_string(fault.index) +
            ": no id is allowed that has a finite logit";
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <future>
 
 #include "checks.h"
 #include "frame/message.h"
@@ -152,16 +151,7 @@ void StreamState::enqueueWait(EventState& event) {
 }
 
 std::string StreamState::synchronize() {
-  // The back owns the promise: the caller may return while set_value is still on its way out.
-  auto done = std::make_unique<std::promise<std::string>>();
-  std::future<std::string> result = done->get_future();
-  enqueueNotify(
-      [](void* user, const Message* error) {
-        std::unique_ptr<std::promise<std::string>> promise(static_cast<std::promise<std::string>*>(user));
-        promise->set_value(error == nullptr ? "" : error->text);
-      },
-      done.release());
-  return result.get();
+  return frame::notified([this](auto callback, void* user) { enqueueNotify(callback, user); });
 }
 
 int64_t StreamState::workspaceOf(Op op, const void* arguments) const {

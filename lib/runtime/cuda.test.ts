@@ -28,6 +28,16 @@ describe.runIf(process.platform === "linux" && process.arch === "x64")("the cuda
     expect(await device.readFloats(y)).toEqual(Float32Array.of(2));
   });
 
+  it("names the kernel that an operand's place allows", async () => {
+    await using device = Device.open("cuda-emulated");
+    const memory = device.empty([100], "f32");
+    const y = device.empty([1, 8], "f32");
+    const path = (start: number): string | null =>
+      device.kernelName("swigluForward", { gateUp: memory.view([1, 16], start), y });
+    expect([path(0), path(4), path(1)]).toEqual(["vector", "vector", "twin"]);
+    expect(device.kernelName("swigluForward")).toBe("vector");
+  });
+
   it("says which memory ran out", async () => {
     await using device = Device.open("cuda-emulated");
     expect(() => device.empty([2 ** 20, 2 ** 20], "f32")).toThrow(/4398046511104 bytes/);

@@ -39,7 +39,7 @@ IndexRules indexRules(Op op, const void* arguments);
 struct Fault {
   int64_t op;     // number of the op in its stream
   int32_t field;  // into the schema's fields
-  int32_t reserved;
+  int32_t kind;   // 0: the value breaks its rule; a backend may have kinds of its own
   int64_t index;  // into the tensor's elements
   double value;
 };

@@ -2,11 +2,11 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <future>
 #include <new>
 #include <stdexcept>
 
 #include "../frame/indices.h"
+#include "../frame/message.h"
 #include "../schema.h"
 
 namespace ibert::host {
@@ -154,16 +154,7 @@ void StreamState::enqueueWait(EventState& event) {
 }
 
 std::string StreamState::synchronize() {
-  // The stream's thread owns the promise: the caller may return while set_value is still on its way out.
-  auto done = std::make_unique<std::promise<std::string>>();
-  std::future<std::string> result = done->get_future();
-  enqueueNotify(
-      [](void* user, const Message* error) {
-        std::unique_ptr<std::promise<std::string>> promise(static_cast<std::promise<std::string>*>(user));
-        promise->set_value(error == nullptr ? "" : error->text);
-      },
-      done.release());
-  return result.get();
+  return frame::notified([this](auto callback, void* user) { enqueueNotify(callback, user); });
 }
 
 void StreamState::loop() {
