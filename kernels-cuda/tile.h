@@ -1,0 +1,109 @@
+// Tiles of bf16 in shared memory, as mma.sync reads them. A row is kColumns elements in chunks of sixteen bytes, and
+// chunk c of row i lies in place c ^ (i % 8) of its row, so that the eight rows of a matrix that ldmatrix reads at once
+// lie in different banks, and so do the eight that a quarter of a warp writes.
+#pragma once
+
+#include "operand.h"
+#include "ptx.h"
+
+namespace ibert::cuda {
+
+constexpr int kChunk = 8;  // elements of sixteen bytes
+
+// A matrix of bf16 in global memory: rows `stride` elements apart, of which a tile may cover more than there are.
+struct Matrix {
+  const Bf16* data;
+  int64_t stride;
+  int64_t rows, columns;
+  bool aligned;  // the data and the stride are multiples of sixteen bytes
+};
+
+inline Matrix matrixOf(const void* data, int64_t rows, int64_t columns, int64_t stride) {
+  return {static_cast<const Bf16*>(data), stride, rows, columns,
+          reinterpret_cast<uintptr_t>(data) % 16 == 0 && stride % kChunk == 0};
+}
+
+// The address of a chunk of a tile.
+template <int kColumns>
+__device__ __forceinline__ uint32_t chunkOf(uint32_t tile, int row, int chunk) {
+  static_assert(kColumns % 64 == 0, "eight chunks a row at least, or rows share banks");
+  return tile + row * (kColumns * 2) + ((chunk ^ (row & 7)) << 4);
+}
+
+// The eight elements from (row, column) on, zero where there are none, of a matrix that is not aligned.
+__device__ __forceinline__ uint4 chunkOneByOne(const Matrix& from, int64_t row, int64_t column) {
+  unsigned words[4];
+  const bool inRows = row >= 0 && row < from.rows;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    unsigned word = 0;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int64_t at = column + 2 * i + half;
+      if (inRows && at < from.columns)
+        word |= unsigned(__bfloat16_as_ushort(from.data[row * from.stride + at])) << (16 * half);
+    }
+    words[i] = word;
+  }
+  return make_uint4(words[0], words[1], words[2], words[3]);
+}
+
+// Brings chunk `chunk` of tile row `row` from (fromRow, column of the chunk) of the matrix; zeros where it has none
+// (also for a negative fromRow). Asynchronous where the matrix is aligned: commitCopies() and waitForCopies() belong to
+// it. `memory`: the block's shared memory as a pointer, for the other case; `tile` its address plus `offset`.
+template <int kColumns>
+__device__ __forceinline__ void bringChunk(char* memory, int offset, int row, int chunk, const Matrix& from,
+                                           int64_t fromRow, int64_t fromColumn) {
+  if (from.aligned) {
+    const bool inside = fromRow >= 0 && fromRow < from.rows && fromColumn < from.columns;
+    const int64_t left = from.columns - fromColumn;
+    const int given = !inside ? 0 : left < kChunk ? int(left) * 2 : 16;
+    copyAsync<16>(chunkOf<kColumns>(sharedAddress(memory) + offset, row, chunk),
+                  from.data + (inside ? fromRow * from.stride + fromColumn : 0), given);
+  } else {
+    *reinterpret_cast<uint4*>(memory + chunkOf<kColumns>(offset, row, chunk)) =
+        chunkOneByOne(from, fromRow, fromColumn);
+  }
+}
+
+// Brings a tile of kRows rows from (row, column) of the matrix on.
+template <int kRows, int kColumns, int kThreads>
+__device__ __forceinline__ void bringTile(char* memory, int offset, const Matrix& from, int64_t row, int64_t column) {
+  constexpr int kChunks = kColumns / kChunk;
+  static_assert(kRows * kChunks % kThreads == 0);
+#pragma unroll
+  for (int i = 0; i < kRows * kChunks / kThreads; ++i) {
+    const int at = i * kThreads + int(threadIdx.x), r = at / kChunks, c = at % kChunks;
+    bringChunk<kColumns>(memory, offset, r, c, from, row + r, column + c * kChunk);
+  }
+}
+
+// The operand a of mma(), rows [row, row + 16) and columns [16 step, 16 step + 16) of a tile.
+template <int kColumns>
+__device__ __forceinline__ void loadA(uint32_t (&a)[4], uint32_t tile, int row, int step) {
+  const int lane = threadIdx.x % 32;
+  loadMatrices(a, chunkOf<kColumns>(tile, row + lane % 16, step * 2 + lane / 16));
+}
+// The same of the transposed tile: element (i, k) of a is tile row 16 step + k, column `column` + i.
+template <int kColumns>
+__device__ __forceinline__ void loadTransposedA(uint32_t (&a)[4], uint32_t tile, int column, int step) {
+  const int lane = threadIdx.x % 32;
+  loadMatrices<4, true>(a, chunkOf<kColumns>(tile, step * 16 + lane % 8 + lane / 16 * 8,
+                                             column / kChunk + lane / 8 % 2));
+}
+
+// The operands b of two mma(): tile rows [row, row + 16) are columns of b, as in x W^T. b[0], b[1] are the first
+// eight's, b[2], b[3] the others'.
+template <int kColumns>
+__device__ __forceinline__ void loadB(uint32_t (&b)[4], uint32_t tile, int row, int step) {
+  const int lane = threadIdx.x % 32;
+  loadMatrices(b, chunkOf<kColumns>(tile, row + lane % 8 + lane / 16 * 8, step * 2 + lane / 8 % 2));
+}
+// The same of the transposed tile, as in p v: element (k, j) of b is tile row 16 step + k, column `column` + j.
+template <int kColumns>
+__device__ __forceinline__ void loadTransposedB(uint32_t (&b)[4], uint32_t tile, int column, int step) {
+  const int lane = threadIdx.x % 32;
+  loadMatrices<4, true>(b, chunkOf<kColumns>(tile, step * 16 + lane % 16, column / kChunk + lane / 16));
+}
+
+}  // namespace ibert::cuda
