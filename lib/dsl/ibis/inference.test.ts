@@ -137,11 +137,18 @@ describe("a text without a schema", () => {
       `t.mutate(${Array.from({ length: 150 }, (_, i) => `y${i}=_.a${i} + 1`).join(", ")})`,
       `t${Array.from({ length: 60 }, (_, i) => `.mutate(y${i}=_.a${i}.upper())`).join("")}`,
     ];
-    const once = await engine.checkMany(texts.map((text) => ({ text })));
-    const again = await engine.checkMany(texts.map((text) => ({ text })));
+    // Attempts are bounded, not seconds: where they are not, no machine ends within this.
+    const options = { timeoutMs: 120_000 };
+    const once = await engine.checkMany(
+      texts.map((text) => ({ text })),
+      options,
+    );
+    const again = await engine.checkMany(
+      texts.map((text) => ({ text })),
+      options,
+    );
     expect(once.map((verdict) => verdict.ok)).toEqual([false, false, true, true]);
     const timeless = (verdicts: typeof once) => verdicts.map((verdict) => ({ ...verdict, milliseconds: 0 }));
     expect(timeless(again)).toEqual(timeless(once));
-    for (const verdict of once) expect(verdict.milliseconds).toBeLessThan(10_000);
   });
 });

@@ -214,7 +214,6 @@ describe("modules, built-ins and connections", () => {
     const verdict = await engine.check(text, { schema });
     expect(verdict.ok).toBe(false);
     expect(verdict.error?.message).toMatch(reason);
-    expect(verdict.milliseconds).toBeLessThan(2000);
   });
 
   it("raises what Python and Ibis raise", async () => {
