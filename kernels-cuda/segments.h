@@ -20,7 +20,38 @@ struct Segments {
     }
     return slot;
   }
+
+  // Calls body(begin, end) for each segment that has the slot and is not empty.
+  template <class Body>
+  __device__ __forceinline__ void forSegments(int slot, const Body& body) const {
+    int64_t begin = 0;
+#pragma unroll
+    for (int i = 0; i < kMaxInts; ++i) {
+      if (i >= count) continue;
+      if (slots[i] == slot && begin < ends[i]) body(begin, ends[i]);
+      begin = ends[i];
+    }
+  }
+
+  // The slots of rows [first, last), a bit each.
+  __device__ __forceinline__ unsigned slotsOf(int64_t first, int64_t last) const {
+    unsigned slotBits = 0;
+    int64_t begin = 0;
+#pragma unroll
+    for (int i = 0; i < kMaxInts; ++i) {
+      if (i >= count) continue;
+      if (slots[i] >= 0 && begin < last && ends[i] > first) slotBits |= 1u << slots[i];
+      begin = ends[i];
+    }
+    return slotBits;
+  }
 };
+
+// The place of the n-th bit that is set.
+__device__ __forceinline__ int nthBit(unsigned bits, int n) {
+  for (; n > 0; --n) bits &= bits - 1;
+  return __ffs(static_cast<int>(bits)) - 1;
+}
 
 // Without LoRA no row has a slot; with LoRA and no segments all have the first.
 inline Segments segmentsOf(const Ints& segments, const Ints& slots, int64_t N, bool lora) {

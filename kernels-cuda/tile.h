@@ -3,7 +3,7 @@
 // lie in different banks, and so do the eight that a quarter of a warp writes.
 #pragma once
 
-#include "operand.h"
+#include "vector.h"
 #include "ptx.h"
 
 namespace ibert::cuda {
@@ -66,16 +66,45 @@ __device__ __forceinline__ void bringChunk(char* memory, int offset, int row, in
   }
 }
 
-// Brings a tile of kRows rows from (row, column) of the matrix on.
-template <int kRows, int kColumns, int kThreads>
-__device__ __forceinline__ void bringTile(char* memory, int offset, const Matrix& from, int64_t row, int64_t column) {
+// Calls body(row, chunk) for the thread's chunks of a tile.
+template <int kRows, int kColumns, int kThreads, class Body>
+__device__ __forceinline__ void forChunks(const Body& body) {
   constexpr int kChunks = kColumns / kChunk;
   static_assert(kRows * kChunks % kThreads == 0);
 #pragma unroll
   for (int i = 0; i < kRows * kChunks / kThreads; ++i) {
-    const int at = i * kThreads + int(threadIdx.x), r = at / kChunks, c = at % kChunks;
-    bringChunk<kColumns>(memory, offset, r, c, from, row + r, column + c * kChunk);
+    const int at = i * kThreads + int(threadIdx.x);
+    body(at / kChunks, at % kChunks);
   }
+}
+
+// Brings a tile of kRows rows from (row, column) of the matrix on.
+template <int kRows, int kColumns, int kThreads>
+__device__ __forceinline__ void bringTile(char* memory, int offset, const Matrix& from, int64_t row, int64_t column) {
+  forChunks<kRows, kColumns, kThreads>([&](int r, int c) {
+    bringChunk<kColumns>(memory, offset, r, c, from, row + r, column + c * kChunk);
+  });
+}
+
+// The same with tile row r from row rowOf(r) of the matrix, or zero where that is -1.
+template <int kRows, int kColumns, int kThreads, class RowOf>
+__device__ __forceinline__ void bringRows(char* memory, int offset, const Matrix& from, int64_t column, const RowOf& rowOf) {
+  forChunks<kRows, kColumns, kThreads>([&](int r, int c) {
+    bringChunk<kColumns>(memory, offset, r, c, from, rowOf(r), column + c * kChunk);
+  });
+}
+
+// The same from a (rows, columns) matrix of another dtype, rounded to bf16 on its way.
+template <int kRows, int kColumns, int kThreads>
+__device__ __forceinline__ void bringCodes(char* memory, int offset, const View& from, int64_t rows, int64_t columns,
+                                           int64_t row, int64_t column) {
+  forChunks<kRows, kColumns, kThreads>([&](int r, int c) {
+    const int64_t n = row + r, k = column + c * kChunk;
+    Vector values;
+#pragma unroll 1
+    for (int i = 0; i < kVector; ++i) values.at[i] = n < rows && k + i < columns ? from.at(n * columns + k + i) : 0.0f;
+    storeVector(reinterpret_cast<Bf16*>(memory + chunkOf<kColumns>(offset, r, c)), values);
+  });
 }
 
 // The operand a of mma(), rows [row, row + 16) and columns [16 step, 16 step + 16) of a tile.

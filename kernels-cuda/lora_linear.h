@@ -1,0 +1,76 @@
+// What the kernels of loraLinearForward and loraLinearBackward share: sizes, whose adapter a row has, and the scratch
+// memory of their products of low rank.
+#pragma once
+
+#include "host/runtime.h"
+#include "segments.h"
+#include "tile.h"
+
+namespace ibert::cuda {
+
+// T rows of x, K columns; N rows of W; P adapters of R rows of A, rank r = columns of B.
+struct ForwardSizes {
+  int64_t T, K, N, P, R, r;
+};
+
+inline ForwardSizes sizesOf(const LoraLinearForward& args) {
+  return {args.x.shape[0],
+          args.x.shape[1],
+          args.weight.shape[0],
+          args.loraA ? args.loraA.shape[0] : 0,
+          args.loraA ? args.loraA.shape[1] : 0,
+          args.loraB ? args.loraB.shape[2] : 0};
+}
+
+// The adapter of row t, -1 for none.
+__device__ __forceinline__ int64_t adapterOf(const int32_t* adapterOfRow, int64_t t, int64_t P) {
+  return adapterOfRow == nullptr ? 0 : inside(adapterOfRow[t], 0, P, -1);
+}
+
+// Columns of a matrix in scratch memory, so that its rows start at multiples of sixteen bytes.
+__host__ __device__ constexpr int64_t paddedColumns(int64_t columns) {
+  return ceilDivide(columns, kChunk) * kChunk;
+}
+
+// Hands out scratch memory, or counts it where there is none yet.
+class Scratch {
+ public:
+  explicit Scratch(std::byte* memory) : memory_(memory) {}
+  template <class T>
+  T* take(int64_t count) {
+    const int64_t at = bytes_;
+    bytes_ += ceilDivide(count * static_cast<int64_t>(sizeof(T)), 256) * 256;
+    return memory_ == nullptr ? nullptr : reinterpret_cast<T*>(memory_ + at);
+  }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  std::byte* memory_;
+  int64_t bytes_ = 0;
+};
+
+// The product of low rank between two others, x A^T or dy B, times scale, as bf16: (T, slots * padded r).
+struct LowRank {
+  Bf16* data;
+  int64_t T, r, padded, stride;
+
+  LowRank() = default;
+  LowRank(Scratch& scratch, int64_t T, int64_t R, int64_t r)
+      : T(T), r(r), padded(paddedColumns(r)), stride(r == 0 ? 0 : R / r * padded) {
+    data = scratch.take<Bf16>(T * stride);
+  }
+  // Column j of R, as A's rows count them.
+  __device__ __forceinline__ Bf16* at(int64_t t, int64_t j) const {
+    return data + t * stride + j / r * padded + j % r;
+  }
+  __device__ __forceinline__ Matrix ofSlot(int slot) const {
+    return {data + slot * padded, stride, T, r, true};
+  }
+  // The columns between the slots are in it, and hold anything.
+  __device__ __forceinline__ Matrix whole() const { return {data, stride, T, stride, true}; }
+};
+
+// A matrix of any dtype as bf16: in `scratch`, (rows, paddedColumns(columns)), unless it is bf16 already.
+Matrix asBf16(const Tensor& tensor, Bf16* scratch, int64_t rows, int64_t columns, const Context& context);
+
+}  // namespace ibert::cuda
