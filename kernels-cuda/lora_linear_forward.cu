@@ -97,7 +97,7 @@ __device__ __forceinline__ void lowTile(const Operands<Y>& o, char* memory) {
   const int64_t row = int64_t{rowTile} * LowTile::kM, column = int64_t{rest % o.lowColumns} * LowTile::kN;
   const int64_t p = rest / o.lowColumns;
   const auto isOwn = [&](int64_t t) { return t < s.T && adapterOf(o.adapterOfRow, t, s.P) == p; };
-  if (o.kept || __syncthreads_or(isOwn(row + threadIdx.x))) {
+  if (o.kept || __syncthreads_or(isOwn(row + threadIdx.x % LowTile::kM))) {
     const Matrix A{o.A.data + p * s.R * o.A.stride, o.A.stride, s.R, s.K, o.A.aligned};
     LowTile tile;
     tile.multiply<false, false>(memory, static_cast<int>(ceilDivide(s.K, LowTile::kK)), [&](int offset, int step) {
@@ -123,10 +123,10 @@ __device__ __forceinline__ void lowTile(const Operands<Y>& o, char* memory) {
   if (threadIdx.x == 0) signalBlocks(o.ready + rowTile);
 }
 
-// The adapters [first, last) that rows [row, row + kThreads) may have. All threads call it; `memory` is free afterwards.
+// The adapters [first, last) that rows [row, row + kM) may have. All threads call it; `memory` is free afterwards.
 __device__ __forceinline__ int2 adaptersOf(const int32_t* adapterOfRow, int64_t row, int64_t T, int64_t P, char* memory) {
   if (adapterOfRow == nullptr || P == 0) return make_int2(0, int(P));
-  const int64_t t = row + threadIdx.x;
+  const int64_t t = row + threadIdx.x % HighTile::kM;
   const int own = t < T ? int(adapterOf(adapterOfRow, t, P)) : -1;
   int first = own < 0 ? int(P) : own, last = own + 1;
   for (int lanes = 16; lanes > 0; lanes /= 2) {

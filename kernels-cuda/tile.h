@@ -30,22 +30,28 @@ __device__ __forceinline__ uint32_t chunkOf(uint32_t tile, int row, int chunk) {
   return tile + row * (kColumns * 2) + ((chunk ^ (row & 7)) << 4);
 }
 
+// Eight elements of bf16 in their order, shifted in from the last to the first: no array that is indexed at run time.
+struct ChunkBuilder {
+  unsigned long long low = 0, high = 0;
+  __device__ __forceinline__ void add(Bf16 element) {
+    high = high << 16 | low >> 48;
+    low = low << 16 | __bfloat16_as_ushort(element);
+  }
+  __device__ __forceinline__ uint4 words() const {
+    return make_uint4(unsigned(low), unsigned(low >> 32), unsigned(high), unsigned(high >> 32));
+  }
+};
+
 // The eight elements from (row, column) on, zero where there are none, of a matrix that is not aligned.
 __device__ __forceinline__ uint4 chunkOneByOne(const Matrix& from, int64_t row, int64_t column) {
-  unsigned words[4];
-  const bool inRows = row >= 0 && row < from.rows;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    unsigned word = 0;
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int64_t at = column + 2 * i + half;
-      if (inRows && at < from.columns)
-        word |= unsigned(__bfloat16_as_ushort(from.data[row * from.stride + at])) << (16 * half);
-    }
-    words[i] = word;
+  ChunkBuilder chunk;
+  if (row >= 0 && row < from.rows) {
+    const Bf16* data = from.data + row * from.stride;
+#pragma unroll 1
+    for (int64_t at = column + kChunk - 1; at >= column; --at)
+      chunk.add(at < from.columns ? data[at] : __ushort_as_bfloat16(0));
   }
-  return make_uint4(words[0], words[1], words[2], words[3]);
+  return chunk.words();
 }
 
 // Brings chunk `chunk` of tile row `row` from (fromRow, column of the chunk) of the matrix; zeros where it has none
@@ -66,32 +72,27 @@ __device__ __forceinline__ void bringChunk(char* memory, int offset, int row, in
   }
 }
 
-// Calls body(row, chunk) for the thread's chunks of a tile.
+// Calls body(row, chunk) for the thread's chunks of a tile. A loop, not unrolled: registers are for the sums.
 template <int kRows, int kColumns, int kThreads, class Body>
 __device__ __forceinline__ void forChunks(const Body& body) {
   constexpr int kChunks = kColumns / kChunk;
   static_assert(kRows * kChunks % kThreads == 0);
-#pragma unroll
-  for (int i = 0; i < kRows * kChunks / kThreads; ++i) {
-    const int at = i * kThreads + int(threadIdx.x);
-    body(at / kChunks, at % kChunks);
-  }
+#pragma unroll 1
+  for (int at = threadIdx.x; at < kRows * kChunks; at += kThreads) body(at / kChunks, at % kChunks);
 }
 
-// Brings a tile of kRows rows from (row, column) of the matrix on.
-template <int kRows, int kColumns, int kThreads>
-__device__ __forceinline__ void bringTile(char* memory, int offset, const Matrix& from, int64_t row, int64_t column) {
-  forChunks<kRows, kColumns, kThreads>([&](int r, int c) {
-    bringChunk<kColumns>(memory, offset, r, c, from, row + r, column + c * kChunk);
-  });
-}
-
-// The same with tile row r from row rowOf(r) of the matrix, or zero where that is -1.
+// Brings a tile of kRows rows: row r from rowOf(r) of the matrix, or zero where that is -1, and columns from `column` on.
 template <int kRows, int kColumns, int kThreads, class RowOf>
 __device__ __forceinline__ void bringRows(char* memory, int offset, const Matrix& from, int64_t column, const RowOf& rowOf) {
   forChunks<kRows, kColumns, kThreads>([&](int r, int c) {
     bringChunk<kColumns>(memory, offset, r, c, from, rowOf(r), column + c * kChunk);
   });
+}
+
+// The same from row `row` on.
+template <int kRows, int kColumns, int kThreads>
+__device__ __forceinline__ void bringTile(char* memory, int offset, const Matrix& from, int64_t row, int64_t column) {
+  bringRows<kRows, kColumns, kThreads>(memory, offset, from, column, [&](int r) { return row + r; });
 }
 
 // The same from a (rows, columns) matrix of another dtype, rounded to bf16 on its way.
@@ -100,10 +101,11 @@ __device__ __forceinline__ void bringCodes(char* memory, int offset, const View&
                                            int64_t row, int64_t column) {
   forChunks<kRows, kColumns, kThreads>([&](int r, int c) {
     const int64_t n = row + r, k = column + c * kChunk;
-    Vector values;
+    ChunkBuilder built;
 #pragma unroll 1
-    for (int i = 0; i < kVector; ++i) values.at[i] = n < rows && k + i < columns ? from.at(n * columns + k + i) : 0.0f;
-    storeVector(reinterpret_cast<Bf16*>(memory + chunkOf<kColumns>(offset, r, c)), values);
+    for (int i = kChunk - 1; i >= 0; --i)
+      built.add(__float2bfloat16_rn(n < rows && k + i < columns ? from.at(n * columns + k + i) : 0.0f));
+    *reinterpret_cast<uint4*>(memory + chunkOf<kColumns>(offset, r, c)) = built.words();
   });
 }
 

@@ -1,11 +1,11 @@
-// A tile of a matrix product on the tensor cores of sm_80, the main loop of all products with many rows: a block of four
-// warps computes kM x kN elements, each warp a quarter of them in registers, while cp.async brings the operands of the
+// A tile of a matrix product on the tensor cores of sm_80, the main loop of all products with many rows: the eight warps
+// of a block compute kM x kN elements, each warp an eighth of them in registers, while cp.async brings the operands of the
 // next steps through a ring of stages. What an operand is made of is the caller's, step by step: so a product of x and W
 // goes on into that of x A^T and B, and a weight may be dequantised on its way.
 //
-// Why it is fast: a warp's 64 x 64 sums need 16 ldmatrix for 32 mma a step of 16, with one barrier for 64 elements of K;
-// 96 KiB of shared memory leave room for two blocks a multiprocessor on A100 and H100, so that one multiplies while the
-// other begins or ends, and for one where a block may have 99 KiB.
+// Why it is fast: of 128 x 128 elements a warp has 64 x 32, which 6 ldmatrix feed for 16 mma, with one barrier for 64
+// elements of K. The sums take 64 registers, so that two blocks of 256 threads have room on a multiprocessor, and their
+// 96 KiB of shared memory each have it on A100 and H100: one multiplies while the other begins or ends.
 //
 // Sums are added in the order of K, whatever the tile's place: an element does not depend on how many rows there are.
 #pragma once
@@ -17,10 +17,10 @@ namespace ibert::cuda {
 template <int kRows, int kColumns>
 struct GemmTile {
   static constexpr int kM = kRows, kN = kColumns, kK = 64;
-  static constexpr int kThreads = 128, kStages = 3;
+  static constexpr int kThreads = 256, kStages = 3;
   static constexpr int kBytesA = kM * kK * 2, kBytesB = kN * kK * 2, kStageBytes = kBytesA + kBytesB;
   static constexpr int kSharedBytes = kStages * kStageBytes;
-  static constexpr int kWarpM = kM / 2, kWarpN = kN / 2;
+  static constexpr int kWarpM = kM / 2, kWarpN = kN / 4;
 
   float sums[kWarpM / 16][kWarpN / 8][4];
 
@@ -35,23 +35,18 @@ struct GemmTile {
 #pragma unroll
         for (float& value : sum) value = 0;
 
-    int next = 0, nextOffset = 0;
-    const auto bringNext = [&] {
-      if (next < steps) bring(nextOffset, next);
-      commitCopies();  // a group a step, be it empty, so that counting groups counts steps
-      ++next;
-      nextOffset = nextOffset == (kStages - 1) * kStageBytes ? 0 : nextOffset + kStageBytes;
-    };
-#pragma unroll
-    for (int i = 0; i < kStages - 1; ++i) bringNext();
-
     const uint32_t base = sharedAddress(memory);
-    int offset = 0;
-    for (int step = 0; step < steps; ++step) {
-      waitForCopies<kStages - 2>();
-      // Both: the copies of all threads are there, and nobody reads the stage any more that the next ones go to.
-      __syncthreads();
-      bringNext();
+    int offset = 0, nextOffset = 0;
+    for (int step = 1 - kStages; step < steps; ++step) {
+      if (step >= 0) {
+        waitForCopies<kStages - 2>();
+        // Both: the copies of all threads are there, and nobody reads the stage any more that the next ones go to.
+        __syncthreads();
+      }
+      if (step + kStages - 1 < steps) bring(nextOffset, step + kStages - 1);
+      commitCopies();  // a group a step, be it empty, so that counting groups counts steps
+      nextOffset = nextOffset == (kStages - 1) * kStageBytes ? 0 : nextOffset + kStageBytes;
+      if (step < 0) continue;
       multiplyStage<kTransposedA, kTransposedB>(base + offset);
       offset = offset == (kStages - 1) * kStageBytes ? 0 : offset + kStageBytes;
     }
@@ -63,7 +58,7 @@ struct GemmTile {
   template <class Body>
   __device__ __forceinline__ void forPairs(const Body& body) const {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    const int row = warp / 2 * kWarpM + lane / 4, column = warp % 2 * kWarpN + lane % 4 * 2;
+    const int row = warp / 4 * kWarpM + lane / 4, column = warp % 4 * kWarpN + lane % 4 * 2;
 #pragma unroll
     for (int i = 0; i < kWarpM / 16; ++i)
 #pragma unroll
@@ -76,7 +71,7 @@ struct GemmTile {
  private:
   template <bool kTransposedA, bool kTransposedB>
   __device__ __forceinline__ void multiplyStage(uint32_t stage) {
-    const int warp = threadIdx.x / 32, row = warp / 2 * kWarpM, column = warp % 2 * kWarpN;
+    const int warp = threadIdx.x / 32, row = warp / 4 * kWarpM, column = warp % 4 * kWarpN;
 #pragma unroll
     for (int k = 0; k < kK / 16; ++k) {
       uint32_t a[kWarpM / 16][4];
