@@ -148,6 +148,24 @@ __device__ __forceinline__ void mma(float (&d)[4], const uint32_t (&a)[4], uint3
 #endif
 }
 
+// Keeps what depends on x from being computed before a loop, where its results would take registers.
+__device__ __forceinline__ void hide(uint32_t& x) {
+#ifdef __CUDACC__
+  asm volatile("" : "+r"(x));
+#endif
+}
+
+// 2^x to two units of the last place, and 0 where that is below 2^-126.
+__device__ __forceinline__ float exp2Approx(float x) {
+#ifdef __CUDACC__
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  return exp2f(x);
+#endif
+}
+
 // ---- Barriers of some of a block's warps: 1 to 15 (0 is __syncthreads), `threads` a multiple of 32 ----
 
 __device__ __forceinline__ void syncBarrier(int barrier, int threads) {
