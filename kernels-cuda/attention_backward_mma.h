@@ -242,25 +242,31 @@ __global__ void __launch_bounds__(QueryShape<D>::kThreads, 2) queryMma(MmaOperan
     float p[2][4][4], ds[2][4][4];
     clear(p);
     multiplyRows<D>(p, base + Shape::kQ, own, tileK, 0, lanes);
-    const bool masked = key == row || beginOfLast > key;
     uint32_t lane = threadIdx.x % 32;
     hide(lane);
     const auto* facts = reinterpret_cast<const float*>(memory + Shape::kFacts) + own + lane / 4;
-    const int j = key + int(lane) % 4 * 2, query = row + int(lane) / 4;  // the thread's first
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const float lse2 = facts[i * 8], minusDelta = facts[Shape::kRows + i * 8];
-      const int begin = __float_as_int(facts[2 * Shape::kRows + i * 8]) - j, diagonal = query + i * 8 - j;
 #pragma unroll
       for (int n = 0; n < 4; ++n) {
 #pragma unroll
         for (int e = i % 2 * 2; e < i % 2 * 2 + 2; ++e) {
-          float& at = p[i / 2][n][e];
-          at = exp2Approx(at * scale2 - lse2);
+          p[i / 2][n][e] = exp2Approx(p[i / 2][n][e] * scale2 - lse2);
           ds[i / 2][n][e] = minusDelta;
-          if (masked) {
-            if (n * 8 + e % 2 > diagonal || n * 8 + e % 2 < begin) at = 0;
-          }
+        }
+      }
+    }
+    if (key == row || beginOfLast > key) {
+      const int j = key + int(lane) % 4 * 2, query = row + int(lane) / 4;  // the thread's first
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int begin = __float_as_int(facts[2 * Shape::kRows + i * 8]) - j, diagonal = query + i * 8 - j;
+#pragma unroll
+        for (int n = 0; n < 4; ++n) {
+#pragma unroll
+          for (int e = 0; e < 2; ++e)
+            if (n * 8 + e > diagonal || n * 8 + e < begin) p[i / 2][n][i % 2 * 2 + e] = 0;
         }
       }
     }
@@ -370,7 +376,6 @@ __global__ void __launch_bounds__(kBlockKeys * 2) keyMma(MmaOperands o) {
       float p[2][4][4], ds[2][4][4];
       clear(p);
       multiplyRows<D>(p, base + Shape::kK, own, tileQ, ownQuery, lanes);
-      const bool masked = query + ownQuery < key + 31 || begins[ownQuery + 31] > key;
 #pragma unroll
       for (int n = 0; n < 4; ++n) {
         const float2 l = *reinterpret_cast<const float2*>(lse2 + column + n * 8),
@@ -381,9 +386,20 @@ __global__ void __launch_bounds__(kBlockKeys * 2) keyMma(MmaOperands o) {
           for (int e = 0; e < 4; ++e) {
             p[m][n][e] = exp2Approx(p[m][n][e] * scale2 - (e % 2 == 0 ? l.x : l.y));
             ds[m][n][e] = e % 2 == 0 ? d.x : d.y;
-            if (masked) {
-              const int t = column + n * 8 + e % 2, j = key + m * 16 + lane / 4 + e / 2 * 8;
-              if (j > query + t || j < begins[t]) p[m][n][e] = 0;
+          }
+        }
+      }
+      if (query + ownQuery < key + 31 || begins[ownQuery + 31] > key) {
+        const int j = key + int(lane) / 4, diagonal = j - query - column;  // the thread's first
+#pragma unroll
+        for (int n = 0; n < 4; ++n) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) {
+            const int begin = begins[column + n * 8 + e % 2] - j;
+#pragma unroll
+            for (int m = 0; m < 2; ++m) {
+              const int down = m * 16 + e / 2 * 8;
+              if (diagonal + down > n * 8 + e % 2 || down < begin) p[m][n][e] = 0;
             }
           }
         }
