@@ -94,7 +94,8 @@ __global__ void __launch_bounds__(kThreads) keyTwin(Operands o) {
 }
 
 int64_t workspace(const AttentionBackward& args, Machine) {
-  return isMma(args) ? mmaWorkspace(args) : args.qkv.shape[0] * args.heads * static_cast<int64_t>(sizeof(float));
+  return isMma(args) ? mmaWorkspace(args)
+                     : args.qkv.shape[0] * args.heads * static_cast<int64_t>(sizeof(float));
 }
 
 void run(const AttentionBackward& args, Context& context) {
