@@ -1,7 +1,7 @@
 // attentionBackward: with p = exp(scale q k - lse), dp = dy . v and delta = dy . y, ds = scale p (dp -
 // delta); dq = sum ds k, dk = sum ds q, dv = sum p dy. Two kernels, one that sums over keys and one over
 // queries, each in a fixed order: no atomics.
-#include "attention.h"
+#include "attention_backward_mma.h"
 #include "register.h"
 
 namespace ibert::cuda {
@@ -94,12 +94,14 @@ __global__ void __launch_bounds__(kThreads) keyTwin(Operands o) {
 }
 
 int64_t workspace(const AttentionBackward& args, Machine) {
-  return args.qkv.shape[0] * args.heads * static_cast<int64_t>(sizeof(float));
+  return isMma(args) ? mmaWorkspace(args)
+                     : args.qkv.shape[0] * args.heads * static_cast<int64_t>(sizeof(float));
 }
 
 void run(const AttentionBackward& args, Context& context) {
   const int64_t T = args.qkv.shape[0], queries = T * args.heads, keys = T * args.kvHeads;
   if (T == 0) return;
+  if (isMma(args)) return runMma(args, context);
   auto* delta = reinterpret_cast<float*>(context.workspace);
   context.require(launch(deltaTwin, blocksFor(queries, kThreads, context.machine), dim3(kThreads), 0,
                          context.stream, view(args.dy), view(args.y), delta, queries, args.headDim));
@@ -120,10 +122,15 @@ void run(const AttentionBackward& args, Context& context) {
                          kThreads * sizeof(Weights), context.stream, operands));
 }
 
+const char* pathOf(const AttentionBackward& args) {
+  return isMma(args) ? "mma" : kTwin;
+}
+
 }  // namespace
 
 void registerAttentionBackward(KernelTable& table) {
-  table.set<AttentionBackward, run>(kTwin);
+  table.set<AttentionBackward, run>("mma");
+  table.setPathOf<AttentionBackward, pathOf>();
   table.setWorkspace<AttentionBackward, workspace>();
 }
 

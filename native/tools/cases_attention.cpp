@@ -120,6 +120,12 @@ void addAttentionCases(CaseList& list) {
     attentionCases(list, dtype, {2, 2, 128}, {15, 16, 17, 31, 32, 127, 128, 129});
     attentionCases(list, dtype, {2, 1, 32}, {255, 256});
   }
+  // Several tiles of queries and of keys, with bounds of sequences within tiles and on them.
+  const Dtypes narrow{DType::BF16, DType::BF16};
+  attentionCases(list, narrow, {6, 2, 128}, {127, 0, 130, 1});
+  attentionCases(list, narrow, {2, 1, 128}, {300}, 6);
+  attentionCases(list, narrow, {3, 1, 64}, {0, 128, 256, 0, 1, 200});
+  attentionCases(list, narrow, {4, 4, 128}, {0, 64, 0, 192, 0});
   offsetsError(list, "offsets that do not start at 0", {1, 7}, 1);
   offsetsError(list, "offsets that end before the last token", {0, 3, 6}, 6);
   offsetsError(list, "offsets that descend", {0, 5, 4, 7}, 4);
