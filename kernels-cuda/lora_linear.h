@@ -70,6 +70,18 @@ struct LowRank {
   __device__ __forceinline__ Matrix whole() const { return {data, stride, T, stride, true}; }
 };
 
+// The number of a block by when it began, since those that others wait for must have begun before them, and nobody
+// promises an order of blocks; without a counter its index. All threads call it; `memory` is free afterwards.
+__device__ __forceinline__ unsigned numberOfBlock(unsigned* begun, char* memory) {
+  if (begun == nullptr) return blockIdx.x;
+  auto* number = reinterpret_cast<unsigned*>(memory);
+  if (threadIdx.x == 0) *number = signalBlocks(begun);
+  __syncthreads();
+  const unsigned own = *number;
+  __syncthreads();
+  return own;
+}
+
 // A matrix of any dtype as bf16: in `scratch`, (rows, paddedColumns(columns)), unless it is bf16 already.
 Matrix asBf16(const Tensor& tensor, Bf16* scratch, int64_t rows, int64_t columns, const Context& context);
 

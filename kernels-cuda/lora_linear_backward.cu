@@ -107,7 +107,7 @@ struct Operands {
   View codes;       // (N, K), where it is not: dequantised on its way
   Matrix A, B;      // (R, K), (N, r)
   LowRank low;      // scale * dy B
-  unsigned* ready;  // of each row of tiles of dy B, how many are there
+  unsigned* ready;  // of each row of tiles of dy B, how many are there; behind them, how many blocks began
   View dx;
   bool pairs;  // dx can be reached two elements at a time
   Segments segments;
@@ -117,9 +117,9 @@ struct Operands {
 };
 
 // A tile of dy B of one slot, over the rows of W that have it.
-__device__ __forceinline__ void lowTile(const Operands& o, char* memory) {
+__device__ __forceinline__ void lowTile(const Operands& o, char* memory, unsigned block) {
   using Tile = LowTile;
-  const unsigned rowTile = blockIdx.x % o.rowTiles, rest = blockIdx.x / o.rowTiles;
+  const unsigned rowTile = block % o.rowTiles, rest = block / o.rowTiles;
   const int64_t row = int64_t{rowTile} * Tile::kM, column = int64_t{rest % o.rankColumns} * Tile::kN;
   const int slot = static_cast<int>(rest / o.rankColumns);
   int steps = 0;
@@ -157,10 +157,10 @@ __device__ __forceinline__ void lowTile(const Operands& o, char* memory) {
 
 // A tile of dx.
 template <bool kDirect, class X>
-__device__ __forceinline__ void highTile(const Operands& o, char* memory) {
+__device__ __forceinline__ void highTile(const Operands& o, char* memory, unsigned block) {
   using Tile = HighTile;
   const Sizes& s = o.s;
-  const TilePlace place = placeOf(blockIdx.x - o.lowTiles, o.rowTiles, o.columnTiles);
+  const TilePlace place = placeOf(block - o.lowTiles, o.rowTiles, o.columnTiles);
   const int64_t row = int64_t{place.row} * Tile::kM, column = int64_t{place.column} * Tile::kN;
   const int steps = static_cast<int>(ceilDivide(s.N, Tile::kK));
   const int rankSteps = static_cast<int>(ceilDivide(s.r, Tile::kK));
@@ -198,10 +198,11 @@ __device__ __forceinline__ void highTile(const Operands& o, char* memory) {
 template <bool kDirect, class X>
 __global__ void __launch_bounds__(HighTile::kThreads, 2) inputTiles(Operands o) {
   DYNAMIC_SHARED(memory);
-  if (blockIdx.x < o.lowTiles)
-    lowTile(o, memory);
+  const unsigned block = numberOfBlock(o.lowTiles == 0 ? nullptr : o.ready + o.rowTiles, memory);
+  if (block < o.lowTiles)
+    lowTile(o, memory, block);
   else
-    highTile<kDirect, X>(o, memory);
+    highTile<kDirect, X>(o, memory, block);
 }
 
 // ---- The gradients of A and B: sums over tokens, of few elements each ----
@@ -321,7 +322,7 @@ struct Layout {
     };
     dy = rounded(args.dy, s.T, s.N);
     if (!args.loraA) return;
-    ready = scratch.take<unsigned>(ceilDivide(s.T, HighTile::kM));
+    ready = scratch.take<unsigned>(ceilDivide(s.T, HighTile::kM) + 1);
     low = LowRank(scratch, s.T, s.R, s.r);
     A = rounded(args.loraA, s.R, s.K);
     B = rounded(args.loraB, s.N, s.r);
@@ -379,7 +380,7 @@ void runTiles(const LoraLinearBackward& args, Context& context) {
     o.ready = layout.ready;
     o.rankColumns = static_cast<unsigned>(ceilDivide(s.r, LowTile::kN));
     o.lowTiles = o.rowTiles * o.rankColumns * static_cast<unsigned>(s.r == 0 ? 0 : s.R / s.r);
-    context.require(cudaMemsetAsync(o.ready, 0, o.rowTiles * sizeof(unsigned), context.stream));
+    context.require(cudaMemsetAsync(o.ready, 0, (o.rowTiles + 1) * sizeof(unsigned), context.stream));
   }
   runInput(args, o, context);
   if (s.T == 0) return;

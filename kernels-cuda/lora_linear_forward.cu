@@ -76,7 +76,7 @@ struct Operands {
   View codes;       // (N, K), where it is not: dequantised on its way
   Matrix A, B;      // (P R, K), (P N, r)
   LowRank low;      // scale * x A^T
-  unsigned* ready;  // of each row of tiles of x A^T, how many are there
+  unsigned* ready;  // of each row of tiles of x A^T, how many are there; behind them, how many blocks began
   View kept;        // (T, R) or absent
   const int32_t* adapterOfRow;
   const float* bias;
@@ -91,9 +91,9 @@ struct Operands {
 
 // A tile of x A^T of one adapter.
 template <class Y>
-__device__ __forceinline__ void lowTile(const Operands<Y>& o, char* memory) {
+__device__ __forceinline__ void lowTile(const Operands<Y>& o, char* memory, unsigned block) {
   const ForwardSizes& s = o.s;
-  const unsigned rowTile = blockIdx.x % o.rowTiles, rest = blockIdx.x / o.rowTiles;
+  const unsigned rowTile = block % o.rowTiles, rest = block / o.rowTiles;
   const int64_t row = int64_t{rowTile} * LowTile::kM, column = int64_t{rest % o.lowColumns} * LowTile::kN;
   const int64_t p = rest / o.lowColumns;
   const auto isOwn = [&](int64_t t) { return t < s.T && adapterOf(o.adapterOfRow, t, s.P) == p; };
@@ -147,10 +147,10 @@ __device__ __forceinline__ int2 adaptersOf(const int32_t* adapterOfRow, int64_t 
 
 // A tile of y.
 template <bool kDirect, class Y>
-__device__ __forceinline__ void highTile(const Operands<Y>& o, char* memory) {
+__device__ __forceinline__ void highTile(const Operands<Y>& o, char* memory, unsigned block) {
   using Tile = HighTile;
   const ForwardSizes& s = o.s;
-  const TilePlace place = placeOf(blockIdx.x - o.lowTiles, o.rowTiles, o.columnTiles);
+  const TilePlace place = placeOf(block - o.lowTiles, o.rowTiles, o.columnTiles);
   const int64_t row = int64_t{place.row} * Tile::kM, column = int64_t{place.column} * Tile::kN;
   const int steps = static_cast<int>(ceilDivide(s.K, Tile::kK));
   const int rankSteps = static_cast<int>(ceilDivide(s.r, Tile::kK));
@@ -208,10 +208,11 @@ __device__ __forceinline__ void highTile(const Operands<Y>& o, char* memory) {
 template <bool kDirect, class Y>
 __global__ void __launch_bounds__(HighTile::kThreads, 2) forwardTiles(Operands<Y> o) {
   DYNAMIC_SHARED(memory);
-  if (blockIdx.x < o.lowTiles)
-    lowTile(o, memory);
+  const unsigned block = numberOfBlock(o.lowTiles == 0 ? nullptr : o.ready + o.rowTiles, memory);
+  if (block < o.lowTiles)
+    lowTile(o, memory, block);
   else
-    highTile<kDirect>(o, memory);
+    highTile<kDirect>(o, memory, block);
 }
 
 // float32 activations stay what they are: only bf16 ones go through the tensor cores, and so may their weights.
@@ -231,7 +232,7 @@ struct Layout {
   Layout(const LoraLinearForward& args, std::byte* memory) : scratch(memory) {
     if (!args.loraA) return;
     const ForwardSizes s = sizesOf(args);
-    ready = scratch.take<unsigned>(ceilDivide(s.T, HighTile::kM));
+    ready = scratch.take<unsigned>(ceilDivide(s.T, HighTile::kM) + 1);
     low = LowRank(scratch, s.T, s.R, s.r);
     if (args.loraA.dtype != DType::BF16) A = scratch.take<Bf16>(s.P * s.R * paddedColumns(s.K));
     if (args.loraB.dtype != DType::BF16) B = scratch.take<Bf16>(s.P * s.N * paddedColumns(s.r));
@@ -269,7 +270,7 @@ void runTiles(const LoraLinearForward& args, Context& context) {
     o.adapterOfRow = args.adapterOfRow ? args.adapterOfRow.as<const int32_t>() : nullptr;
     o.lowColumns = static_cast<unsigned>(ceilDivide(s.R, LowTile::kN));
     o.lowTiles = o.rowTiles * o.lowColumns * static_cast<unsigned>(s.P);
-    context.require(cudaMemsetAsync(o.ready, 0, o.rowTiles * sizeof(unsigned), context.stream));
+    context.require(cudaMemsetAsync(o.ready, 0, (o.rowTiles + 1) * sizeof(unsigned), context.stream));
   }
   const unsigned blocks = o.lowTiles + o.rowTiles * o.columnTiles;
   if (blocks == 0) return;
