@@ -3,9 +3,11 @@
 // owner and a fixed order. That costs seven products of tiles where one kernel with atomics would do five.
 // (Dao 2023)
 //
-// What bounds them is how fast shared memory feeds mma.sync, which wants a fragment of b for every two of a's
-// 16 rows: hence 32 rows a warp, so that each fragment that is read serves four products, and never more than
-// 128 accumulators a thread. p and ds become operands in the registers that they were computed in.
+// Why they are fast: what bounds them is how quickly shared memory feeds mma.sync. A warp has 32 rows of a
+// result, so that each fragment of b that it reads serves four products, which leaves room for 128
+// accumulators a thread and the tile of scores; p and ds become operands in the registers that they were
+// computed in, tiles of one step are copied while the one before is multiplied, and only tiles that the
+// diagonal or a sequence's bound crosses are masked.
 #pragma once
 
 #include "attention_backward_tiles.h"
@@ -17,6 +19,7 @@ namespace ibert::cuda {
 template <int D>
 struct QueryShape {
   static constexpr int kRows = 128, kKeys = 32, kThreads = kRows;
+  static_assert(kPadding % kRows == 0);
   static constexpr int kQ = 0, kDy = kRows * D * 2, kStages = 2 * kDy, kTileBytes = kKeys * D * 2;
   static constexpr int kFacts = kStages + 4 * kTileBytes;  // two stages of k and v
   static constexpr int kBytes = kFacts + 3 * kRows * 4;
@@ -31,9 +34,10 @@ __global__ void __launch_bounds__(QueryShape<D>::kThreads, 2) queryMma(MmaOperan
   // The last tiles first: they see the most keys.
   const int heads = static_cast<int>(o.at.heads), head = blockIdx.x % heads;
   const int first = static_cast<int>(o.facts.padded) - (blockIdx.x / heads + 1) * Shape::kRows;
-  const int64_t kvHead = head / o.at.group();
-  const Matrix k = o.ofQkv<D, kAligned>(o.at.k(kvHead)), v = o.ofQkv<D, kAligned>(o.at.v(kvHead));
   const auto bring = [&](int key, int stage) {
+    uint32_t kvHead = head / static_cast<int>(o.at.group());
+    hide(kvHead);
+    const Matrix k = o.ofQkv<D, kAligned>(o.at.k(kvHead)), v = o.ofQkv<D, kAligned>(o.at.v(kvHead));
     const int offset = Shape::kStages + stage * 2 * Shape::kTileBytes;
     bringRows<Shape::kKeys, D, Shape::kThreads, kAligned>(memory, offset, k, key);
     bringRows<Shape::kKeys, D, Shape::kThreads, kAligned>(memory, offset + Shape::kTileBytes, v, key);

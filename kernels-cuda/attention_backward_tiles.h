@@ -116,9 +116,9 @@ __device__ __forceinline__ void packA(uint32_t (&a)[4], const float (&left)[4], 
   a[3] = pairOf(right[2], right[3]);
 }
 
-// Where lanes find their rows of fragments, from a tile's row on whose number is a multiple of 16: of a, and
-// of b transposed, and of b. In a tile that is aligned to its rows, step s is s * 32 ^ that: one register for
-// all steps.
+// Where lanes find their rows of fragments as loadA() and loadTransposedB() take them (a), and loadB() (b),
+// from a tile's row on whose number is a multiple of 16. In a tile that is aligned to its rows, the place at
+// step s is s * 32 ^ that: one register for all steps, of which these kernels have none to spare.
 template <int D>
 struct LaneRows {
   uint32_t a, b;
