@@ -1,5 +1,5 @@
-// kvCacheWrite: the keys and values of rows into their slots of the paged cache (paged_cache.h); slot s is place s % W of
-// block s / W.
+// kvCacheWrite: the keys and values of rows into their slots of the paged cache (paged_cache.h); slot s is
+// place s % W of block s / W.
 #include "paged_cache.h"
 #include "register.h"
 #include "vector.h"
@@ -58,10 +58,11 @@ __device__ __forceinline__ float largestOf(float a, float b) {
   return b > a || b != b ? b : a;
 }
 
-// The fast kernels, bound by memory: heads of whole vectors, a block a row or, of many rows, kMostRows. Whether a later
-// row has the same slot is looked up once for all heads and rows of a block, all slots behind it in one pass. For 8192
-// rows that is 2^22 reads of four bytes, 17 MB from the L2, and 2^25 comparisons, beside the 67 MB of memory that eight
-// heads of 128 are in bf16: a few microseconds to 20 on an H100, by its figures.
+// The fast kernels, bound by memory: heads of whole vectors, a block a row or, of many rows, kMostRows.
+// Whether a later row has the same slot is looked up once for all heads and rows of a block, all slots behind
+// it in one pass. For 8192 rows that is 2^22 reads of four bytes, 17 MB from the L2, and 2^25 comparisons,
+// beside the 67 MB of memory that eight heads of 128 are in bf16: a few microseconds to 20 on an H100, by its
+// figures.
 constexpr int kFastThreads = 256, kMostRows = 8;
 constexpr int64_t kManyRows = 512;
 
@@ -98,8 +99,9 @@ __device__ __forceinline__ void slotsOfRows(const Write& o, int64_t first, int c
   }
 }
 
-// Calls body(values of qkv, the cache, the vector's first element in it) for each vector of eight that the thread has of
-// the rows' heads; a row's k and v heads follow each other. kWholeWarps: all lanes call it as often, `valid` or not.
+// Calls body(values of qkv, the cache, the vector's first element in it) for each vector of eight that the
+// thread has of the rows' heads; a row's k and v heads follow each other. kWholeWarps: all lanes call it as
+// often, `valid` or not.
 template <class X, bool kWholeWarps, class Body>
 __device__ __forceinline__ void forVectors(const Write& o, const Body& body) {
   DYNAMIC_SHARED(memory);
@@ -117,11 +119,13 @@ __device__ __forceinline__ void forVectors(const Write& o, const Body& body) {
     if (slot < 0) continue;
     const auto* from = static_cast<const X*>(o.qkv) + (first + r) * o.at.columns() + o.at.k(0);
     const int64_t block = slot / o.cache.W, place = slot % o.cache.W;
-    for (int i = threadIdx.x; kWholeWarps ? i - int(threadIdx.x % 32) < vectors : i < vectors; i += kFastThreads) {
+    for (int i = threadIdx.x; kWholeWarps ? i - int(threadIdx.x % 32) < vectors : i < vectors;
+         i += kFastThreads) {
       const bool valid = i < vectors;
       const int head = i / vectorsOfHead, column = (i - head * vectorsOfHead) * kVector;
       const int64_t to = o.cache.row(block, head < kvHeads ? head : head - kvHeads, place) + column;
-      const Vector values = valid ? loadVector(from + static_cast<int64_t>(i) * kVector, o.aligned) : Vector{};
+      const Vector values =
+          valid ? loadVector(from + static_cast<int64_t>(i) * kVector, o.aligned) : Vector{};
       body(values, head < kvHeads ? o.kCache : o.vCache, to, valid);
     }
   }
@@ -134,8 +138,8 @@ __global__ void __launch_bounds__(kFastThreads) writeVector(Write o) {
   });
 }
 
-// q8_0: four lanes a block of codes, of eight elements each, so that a warp reads whole lines and writes eight blocks
-// that follow each other. Values, and what becomes of them, are those of writeCodes.
+// q8_0: four lanes a block of codes, of eight elements each, so that a warp reads whole lines and writes
+// eight blocks that follow each other. Values, and what becomes of them, are those of writeCodes.
 template <class X>
 __global__ void __launch_bounds__(kFastThreads) writeBlocks(Write o) {
   forVectors<X, true>(o, [&](const Vector& values, void* cache, int64_t to, bool valid) {
@@ -151,7 +155,8 @@ __global__ void __launch_bounds__(kFastThreads) writeBlocks(Write o) {
     auto* block = static_cast<uint8_t*>(cache) + to / kCodes * kCodesBytes;
     const auto codeOf = [&](float value) {
       const float code = usable ? rintf(value / scale) : 0.0f;
-      return static_cast<unsigned>(static_cast<uint8_t>(static_cast<int8_t>(fminf(fmaxf(code, -127.0f), 127.0f))));
+      return static_cast<unsigned>(
+          static_cast<uint8_t>(static_cast<int8_t>(fminf(fmaxf(code, -127.0f), 127.0f))));
     };
     const auto at = static_cast<int>(to % kCodes);
     if (at == 0) *reinterpret_cast<__half*>(block) = stored;
@@ -185,8 +190,9 @@ void writeFast(const KvCacheWrite& args, const Context& context) {
                        T < kManyRows ? 1 : kMostRows,
                        codes ? areAligned({&args.qkv}) : areAligned({&args.qkv, &args.kCache, &args.vCache})};
   const auto enqueue = [&](void (*kernel)(Write)) {
-    context.require(launch(kernel, dim3(static_cast<unsigned>(ceilDivide(T, operands.rows))), dim3(kFastThreads),
-                           kFastThreads / 32 * sizeof(unsigned), context.stream, operands));
+    context.require(launch(kernel, dim3(static_cast<unsigned>(ceilDivide(T, operands.rows))),
+                           dim3(kFastThreads), kFastThreads / 32 * sizeof(unsigned), context.stream,
+                           operands));
   };
   withType(args.qkv.dtype, [&](auto* x) {
     using X = Pointed<decltype(x)>;

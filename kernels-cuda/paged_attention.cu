@@ -1,5 +1,5 @@
-// pagedAttention: attention of each query row to the positions 0 to its own of its sequence, whose keys and values lie
-// in blocks of a paged cache. (Kwon et al. 2023)
+// pagedAttention: attention of each query row to the positions 0 to its own of its sequence, whose keys and
+// values lie in blocks of a paged cache. (Kwon et al. 2023)
 #include "paged_cache.h"
 #include "paged_rows.h"
 #include "register.h"
@@ -56,18 +56,22 @@ __global__ void __launch_bounds__(kThreads) attendTwin(Operands o) {
   }
 }
 
-// The fast kernels, for activations of bf16, caches of bf16 or q8_0 and heads of 64 or 128. Every position is cut the
-// same way whatever the other rows are: a chunk of 256 positions is shared out to four warps, a piece of 64 each, whose
-// sums are added in their order; chunks are added to the row in theirs. So a row's bits depend on nothing but its own
-// query and sequence, and a launch is free to choose:
-//   - which rows share a block: one takes the query heads of a kv head together, and consecutive rows of one sequence as
-//     long as there are at most kQueries queries, so that K and V are read once for all of them. It is bound by the
-//     bandwidth of the cache; mma() of sixteen queries, some of them zeros, costs a fraction of the time of its operands.
-//   - whether chunks are spread over blocks (flash-decoding; Dao et al. 2023), which leave theirs in the workspace for
-//     combine(), or follow each other in one. That is chosen by how many blocks the device needs, and with a row among
-//     many the workspace stays bounded.
-// A block that the table's width asks for and the row's position does not ends before it reads anything but that, and
-// there are at most kBlocksOfSm a multiprocessor of them, which take several chunks each where the table is wide.
+// The fast kernels, for activations of bf16, caches of bf16 or q8_0 and heads of 64 or 128. Every position is
+// cut the same way whatever the other rows are: a chunk of 256 positions is shared out to four warps, a piece
+// of 64 each, whose sums are added in their order; chunks are added to the row in theirs. So a row's bits
+// depend on nothing but its own query and sequence, and a launch is free to choose:
+//   - which rows share a block: one takes the query heads of a kv head together, and consecutive rows of one
+//   sequence as
+//     long as there are at most kQueries queries, so that K and V are read once for all of them. It is bound
+//     by the bandwidth of the cache; mma() of sixteen queries, some of them zeros, costs a fraction of the
+//     time of its operands.
+//   - whether chunks are spread over blocks (flash-decoding; Dao et al. 2023), which leave theirs in the
+//   workspace for
+//     combine(), or follow each other in one. That is chosen by how many blocks the device needs, and with a
+//     row among many the workspace stays bounded.
+// A block that the table's width asks for and the row's position does not ends before it reads anything but
+// that, and there are at most kBlocksOfSm a multiprocessor of them, which take several chunks each where the
+// table is wide.
 constexpr int kWarps = 4, kFastThreads = 32 * kWarps, kPositions = kWarps * kPiece;  // of a chunk
 constexpr int kBlocksOfSm = 8;
 constexpr int64_t kMostPartialBytes = 128 << 20;
@@ -138,8 +142,8 @@ __global__ void __launch_bounds__(kFastThreads, kTiles == 1 ? 3 : 2) attendTile(
   const int heads = group - firstOfGroup < kQueries ? group - firstOfGroup : kQueries;
   const int64_t firstHead = kvHead * group + firstOfGroup;
 
-  // The rows: up to the end of the sequence or of `most` rows from a multiple of that. Others of them than the first
-  // have a block that ends here.
+  // The rows: up to the end of the sequence or of `most` rows from a multiple of that. Others of them than
+  // the first have a block that ends here.
   const int most = headTiles == 1 ? kQueries / group : 1, place = static_cast<int>(t % most);
   const int64_t sequence = sequenceOfRow(o, t);
   if (place > 0 && sequenceOfRow(o, t - 1) == sequence) return;
@@ -153,7 +157,8 @@ __global__ void __launch_bounds__(kFastThreads, kTiles == 1 ? 3 : 2) attendTile(
     last = other > last ? other : last;
   }
 
-  // Query n is head n % heads of row n / heads. The lane multiplies those of g and g + 8, and adds up `own` with others.
+  // Query n is head n % heads of row n / heads. The lane multiplies those of g and g + 8, and adds up `own`
+  // with others.
   const Bf16* queries[kTiles];
   int lasts[kTiles];
 #pragma unroll
@@ -161,7 +166,8 @@ __global__ void __launch_bounds__(kFastThreads, kTiles == 1 ? 3 : 2) attendTile(
     const int query = 8 * n + g, row = query / heads;
     const int found = __shfl_sync(~0u, ownLast, row % 32);
     lasts[n] = row < rows ? found : -1;
-    queries[n] = row < rows ? o.qkv + (t + row) * o.at.columns() + o.at.q(firstHead + query % heads) : nullptr;
+    queries[n] =
+        row < rows ? o.qkv + (t + row) * o.at.columns() + o.at.q(firstHead + query % heads) : nullptr;
     if (warp == 0 && q == 0) lastOf[query] = lasts[n];
   }
   constexpr int kThreadsOfQuery = kFastThreads / kQueries, kFours = D / 4 / kThreadsOfQuery;
@@ -292,19 +298,19 @@ __global__ void __launch_bounds__(kFastThreads, kTiles == 1 ? 3 : 2) attendTile(
 #pragma unroll
   for (int i = 0; i < kFours; ++i) {
     Bf16* to = o.y + (ownRow * o.at.heads + ownHead) * D + ownColumn + i * 4 * kThreadsOfQuery;
-    const float4 values =
-        make_float4(y[i].x * inverse, y[i].y * inverse, y[i].z * inverse, y[i].w * inverse);
+    const float4 values = make_float4(y[i].x * inverse, y[i].y * inverse, y[i].z * inverse, y[i].w * inverse);
     if (o.yAligned) {
       *reinterpret_cast<uint2*>(to) = make_uint2(pairOf(values.x, values.y), pairOf(values.z, values.w));
     } else {
-      storeOne(to, values.x), storeOne(to + 1, values.y), storeOne(to + 2, values.z), storeOne(to + 3, values.w);
+      storeOne(to, values.x), storeOne(to + 1, values.y), storeOne(to + 2, values.z),
+          storeOne(to + 3, values.w);
     }
   }
 }
 
-// Adds the chunks of a row and head, as the loop of attendTile does: a block each, a thread for each column. Weights
-// come from the highest scores, which a warp finds for kRound chunks at once, while the values of all of these are on
-// their way; only the additions follow each other.
+// Adds the chunks of a row and head, as the loop of attendTile does: a block each, a thread for each column.
+// Weights come from the highest scores, which a warp finds for kRound chunks at once, while the values of all
+// of these are on their way; only the additions follow each other.
 template <int D>
 __global__ void __launch_bounds__(D) combine(Fast o) {
   constexpr int kRound = 32;
@@ -357,7 +363,8 @@ const char* attendPath(const PagedAttention& args) {
   return isFast(args) ? kTilePath : kTwin;
 }
 
-// Eight queries a block where rows seem to be of a sequence each, so that more blocks fit on an SM, else sixteen.
+// Eight queries a block where rows seem to be of a sequence each, so that more blocks fit on an SM, else
+// sixteen.
 int tilesOf(const PagedAttention& args) {
   const bool oneEach = args.qkv.shape[0] <= args.blockTable.shape[0];
   return oneEach && args.heads / args.kvHeads <= 8 ? 1 : 2;
@@ -388,7 +395,9 @@ void launchFast(const PagedAttention& args, const Fast& operands, const Context&
   const bool split = operands.partials != nullptr;
   const int64_t most = ceilDivide(int64_t{kBlocksOfSm} * context.machine.multiprocessors, blocks);
   const dim3 grid(static_cast<unsigned>(blocks),
-                  static_cast<unsigned>(!split ? 1 : operands.chunks < most ? operands.chunks : most));
+                  static_cast<unsigned>(!split                   ? 1
+                                        : operands.chunks < most ? operands.chunks
+                                                                 : most));
   if (tilesOf(args) == 1)
     split ? launchTile<D, Rows, 1, true>(operands, grid, context)
           : launchTile<D, Rows, 1, false>(operands, grid, context);
@@ -411,25 +420,26 @@ void attendFast(const PagedAttention& args, const Context& context) {
   const bool split = workspaceOf(args, context.machine) > 0;
   auto* partials = split ? reinterpret_cast<float*>(context.workspace) : nullptr;
   constexpr float kLog2e = 1.4426950408889634f;
-  const Fast operands{args.qkv.as<const Bf16>(),
-                      args.kCache.data,
-                      args.vCache.data,
-                      args.blockTable.as<const int32_t>(),
-                      args.rowSequence.as<const int32_t>(),
-                      args.rowPosition.as<const int32_t>(),
-                      args.y.as<Bf16>(),
-                      partials,
-                      split ? reinterpret_cast<float2*>(partials + T * args.heads * chunks * args.headDim) : nullptr,
-                      {args.heads, args.kvHeads, args.headDim},
-                      cacheOf(args.kCache),
-                      T,
-                      args.blockTable.shape[0],
-                      args.blockTable.shape[1],
-                      chunks,
-                      static_cast<float>(args.scale) * kLog2e,
-                      areAligned({&args.qkv}),
-                      areAligned({&args.kCache, &args.vCache}),
-                      areAligned({&args.y})};
+  const Fast operands{
+      args.qkv.as<const Bf16>(),
+      args.kCache.data,
+      args.vCache.data,
+      args.blockTable.as<const int32_t>(),
+      args.rowSequence.as<const int32_t>(),
+      args.rowPosition.as<const int32_t>(),
+      args.y.as<Bf16>(),
+      partials,
+      split ? reinterpret_cast<float2*>(partials + T * args.heads * chunks * args.headDim) : nullptr,
+      {args.heads, args.kvHeads, args.headDim},
+      cacheOf(args.kCache),
+      T,
+      args.blockTable.shape[0],
+      args.blockTable.shape[1],
+      chunks,
+      static_cast<float>(args.scale) * kLog2e,
+      areAligned({&args.qkv}),
+      areAligned({&args.kCache, &args.vCache}),
+      areAligned({&args.y})};
   if (args.headDim == 64) return launchFast<64>(args, operands, context);
   launchFast<128>(args, operands, context);
 }

@@ -1,12 +1,12 @@
-// What the kernels of the paged cache share. (Kwon et al. 2023) kCache, vCache: (B, kvHeads, W, D); position p of a
-// sequence is place p % W of the block that its table names for p / W.
+// What the kernels of the paged cache share. (Kwon et al. 2023) kCache, vCache: (B, kvHeads, W, D); position
+// p of a sequence is place p % W of the block that its table names for p / W.
 #pragma once
 
 #include "attention.h"
 
 namespace ibert::cuda {
 
-constexpr int kCodes = 32;                 // elements of a q8_0 block
+constexpr int kCodes = 32;               // elements of a q8_0 block
 constexpr int kCodesBytes = 2 + kCodes;  // a scale in f16, and the codes
 
 struct Cache {

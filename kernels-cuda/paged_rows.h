@@ -1,5 +1,5 @@
-// The keys and values that a warp of pagedAttention's fast kernel reads: pieces of kPiece positions in steps of
-// sixteen, as operands of mma(). Two classes of one form, for caches of bf16 and of q8_0:
+// The keys and values that a warp of pagedAttention's fast kernel reads: pieces of kPiece positions in steps
+// of sixteen, as operands of mma(). Two classes of one form, for caches of bf16 and of q8_0:
 //   begin(rows, steps)             starts to read the keys of the piece
 //   loadQ(q, row, aligned)         one row of queries in the order of the dimension that the keys are in
 //   scores(step, d, q)             d[j] (query, position 8 j + ...) += q k^T of a step
@@ -14,7 +14,9 @@
 namespace ibert::cuda {
 
 constexpr int kStep = 16, kSteps = 4, kPiece = kStep * kSteps;
-constexpr uint32_t kNoRow = ~0u;  // a position that is not there: it is read as zeros
+// Where a position lies, in rows of the cache, of which memory holds fewer than 2^32. kNoRow: nowhere; it is
+// read as zeros.
+constexpr uint32_t kNoRow = ~0u;
 
 __device__ __forceinline__ int laneOfWarp() {
   return threadIdx.x % 32;
@@ -41,10 +43,11 @@ __device__ __forceinline__ uint4 loadEight(const Bf16* from, bool aligned) {
   return make_uint4(low.x, low.y, high.x, high.y);
 }
 
-// bf16: from global memory straight into the registers of mma(), sixteen bytes a lane, so that nothing waits for shared
-// memory and the next step's loads are in flight while this one is multiplied. The order of the dimension in q k^T is
-// free: lane q takes elements [8 q, 8 q + 8) of each 32 as two steps of mma(). A key's 64 bytes are whole sectors, a
-// value's 128 a whole line. What v^T needs, two positions in a register, is put together by one instruction each.
+// bf16: from global memory straight into the registers of mma(), sixteen bytes a lane, so that nothing waits
+// for shared memory and the next step's loads are in flight while this one is multiplied. The order of the
+// dimension in q k^T is free: lane q takes elements [8 q, 8 q + 8) of each 32 as two steps of mma(). A key's
+// 64 bytes are whole sectors, a value's 128 a whole line. What v^T needs, two positions in a register, is put
+// together by one instruction each.
 template <int D>
 class Bf16Rows {
  public:
@@ -59,7 +62,8 @@ class Bf16Rows {
     bringKeys(0);
   }
 
-  __device__ static __forceinline__ void loadQ(uint32_t (&q)[D / 16][4], int half, const Bf16* row, bool aligned) {
+  __device__ static __forceinline__ void loadQ(uint32_t (&q)[D / 16][4], int half, const Bf16* row,
+                                               bool aligned) {
 #pragma unroll
     for (int s = 0; s < D / 32; ++s) {
       const uint4 words =
@@ -157,9 +161,10 @@ class Bf16Rows {
 };
 
 // q8_0: a row of D / 32 blocks of 34 bytes lies on the grid of eight bytes (D = 128) or four, which is what
-// asynchronous copies bring, seventeen a row, into a ring of kRing steps of the warp's own; three are in flight. Codes
-// are exact in bf16. A key's scale multiplies the sum of its block, in float32, a value's the weight of its position.
-// Rows in the ring are 36 or 20 words apart, so that the four-byte reads of a warp meet no bank twice.
+// asynchronous copies bring, seventeen a row, into a ring of kRing steps of the warp's own; three are in
+// flight. Codes are exact in bf16. A key's scale multiplies the sum of its block, in float32, a value's the
+// weight of its position. Rows in the ring are 36 or 20 words apart, so that the four-byte reads of a warp
+// meet no bank twice.
 template <int D>
 class CodeRows {
  public:
@@ -169,7 +174,10 @@ class CodeRows {
   static_assert(D == 64 || D == 128);
 
   __device__ CodeRows(const void* k, const void* v, bool aligned, char* ring)
-      : k_(static_cast<const uint8_t*>(k)), v_(static_cast<const uint8_t*>(v)), aligned_(aligned), ring_(ring) {}
+      : k_(static_cast<const uint8_t*>(k)),
+        v_(static_cast<const uint8_t*>(v)),
+        aligned_(aligned),
+        ring_(ring) {}
 
   __device__ __forceinline__ void begin(const uint32_t* rows, int steps) {
     rows_ = rows;
@@ -177,10 +185,12 @@ class CodeRows {
     for (int item = 0; item < kRing - 1; ++item) bring(item);
   }
 
-  __device__ static __forceinline__ void loadQ(uint32_t (&q)[D / 16][4], int half, const Bf16* row, bool aligned) {
+  __device__ static __forceinline__ void loadQ(uint32_t (&q)[D / 16][4], int half, const Bf16* row,
+                                               bool aligned) {
 #pragma unroll
     for (int s = 0; s < D / 16; ++s) {
-      const uint2 words = row == nullptr ? make_uint2(0, 0) : loadFour(row + 16 * s + laneOfWarp() % 4 * 4, aligned);
+      const uint2 words =
+          row == nullptr ? make_uint2(0, 0) : loadFour(row + 16 * s + laneOfWarp() % 4 * 4, aligned);
       q[s][half] = words.x, q[s][half + 2] = words.y;
     }
   }
@@ -265,7 +275,8 @@ class CodeRows {
     }
     commitCopies();
   }
-  __device__ __forceinline__ void bringUnit(char* to, const uint8_t* from, int step, int row, int unit) const {
+  __device__ __forceinline__ void bringUnit(char* to, const uint8_t* from, int step, int row,
+                                            int unit) const {
     const uint32_t at = rows_[step * kStep + row];
     const uint8_t* source = from + (at == kNoRow ? 0 : static_cast<int64_t>(at) * kRowBytes + unit * kUnit);
     to += row * kStride + unit * kUnit;
@@ -274,10 +285,12 @@ class CodeRows {
     } else {
 #pragma unroll 1
       for (int i = 0; i < kUnit; i += 2)
-        *reinterpret_cast<uint16_t*>(to + i) = at == kNoRow ? uint16_t{0} : *reinterpret_cast<const uint16_t*>(source + i);
+        *reinterpret_cast<uint16_t*>(to + i) =
+            at == kNoRow ? uint16_t{0} : *reinterpret_cast<const uint16_t*>(source + i);
     }
   }
-  // Waits for an item, and then starts the one that takes the place of the item before it, which all lanes have read.
+  // Waits for an item, and then starts the one that takes the place of the item before it, which all lanes
+  // have read.
   __device__ __forceinline__ const char* next(int item) {
     waitForCopies<kRing - 2>();
     __syncwarp();
@@ -293,7 +306,8 @@ class CodeRows {
   __device__ static __forceinline__ float scaleAt(const char* row, int s) {
     return __half2float(*reinterpret_cast<const __half*>(row + s * kCodesBytes));
   }
-  // As float32: 2^23 + 128 + code is exact, and cheaper than a conversion, of which an SM does sixteen a cycle.
+  // As float32: 2^23 + 128 + code is exact, and cheaper than a conversion, of which an SM does sixteen a
+  // cycle.
   __device__ static __forceinline__ unsigned codeOf(unsigned codes, int i) {
     const unsigned positive = codes ^ 0x80808080u;
     return __float_as_uint(__uint_as_float(0x4b000000u | (positive >> (8 * i) & 0xffu)) - 8388736.0f);
