@@ -69,9 +69,10 @@ __global__ void __launch_bounds__(kThreads) attendTwin(Operands o) {
 //   workspace for
 //     combine(), or follow each other in one. That is chosen by how many blocks the device needs, and with a
 //     row among many the workspace stays bounded.
-// A block that the table's width asks for and the row's position does not ends before it reads anything but
-// that, and there are at most kBlocksOfSm a multiprocessor of them, which take several chunks each where the
-// table is wide.
+// A limit: where a value that a later row of the same block sees is not finite, an earlier row of that block,
+// to whom it weighs 0, gets NaN too. A block that the table's width asks for and the row's position does not
+// ends before it reads anything but that, and there are at most kBlocksOfSm a multiprocessor of them, which
+// take several chunks each where the table is wide.
 constexpr int kWarps = 4, kFastThreads = 32 * kWarps, kPositions = kWarps * kPiece;  // of a chunk
 constexpr int kBlocksOfSm = 8;
 constexpr int64_t kMostPartialBytes = 128 << 20;
