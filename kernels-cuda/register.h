@@ -8,6 +8,7 @@ namespace ibert::cuda {
 void registerAttentionBackward(KernelTable& table);
 void registerAttentionForward(KernelTable& table);
 void registerCast(KernelTable& table);
+void registerKvCacheWrite(KernelTable& table);
 void registerLinearCrossEntropy(KernelTable& table);
 void registerLoraLinearBackward(KernelTable& table);
 void registerLoraLinearForward(KernelTable& table);

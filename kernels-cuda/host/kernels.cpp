@@ -20,6 +20,7 @@ KernelTable filled() {
   registerAttentionBackward(table);
   registerAttentionForward(table);
   registerCast(table);
+  registerKvCacheWrite(table);
   registerLinearCrossEntropy(table);
   registerLoraLinearBackward(table);
   registerLoraLinearForward(table);

@@ -53,6 +53,18 @@ void writeCase(CaseList& list, DType act, DType cache, Cache at, int64_t T) {
                   }});
 }
 
+// Many rows in few slots: of those that share one the last stays.
+void sharedSlotsCase(CaseList& list, DType act, DType cache, Cache at, int64_t T) {
+  list.push_back({Op::kvCacheWrite, "shared slots, " + labelOf(act, cache, at, T), [=](Maker& make) {
+                    std::vector<int32_t> slots(T);
+                    for (int32_t& slot : slots)
+                      slot = static_cast<int32_t>(make.random.integer(0, at.blocks * at.places + 1)) - 1;
+                    make.arguments(writeArguments(make, act, cache, at, slots));
+                    make.bound("kCache", kExact);
+                    make.bound("vCache", kExact);
+                  }});
+}
+
 PagedAttention attentionArguments(Maker& make, DType act, DType cache, const Cache& at,
                                   const std::vector<int32_t>& lengths, int64_t T) {
   const auto S = static_cast<int64_t>(lengths.size());
@@ -160,6 +172,21 @@ void addPagedCases(CaseList& list) {
     // Guesses of speculative decoding, checked together.
     prefillCase(list, act, act, {16, 8, 64, 120, 16}, {{1090, 9}, {505, 5}, {17, 2}});
   }
+  for (const DType cache : {DType::BF16, DType::Q8_0}) {
+    const DType act = DType::BF16;
+    sharedSlotsCase(list, act, cache, {2, 1, 64, 3, 16}, 33);
+    sharedSlotsCase(list, act, cache, {1, 1, 32, 40, 8}, 523);  // several rows a block
+    // Chunks of 256 positions: their ends, the first position, blocks of all sizes.
+    attentionCase(list, act, cache, {4, 2, 128, 48, 32}, {255, 256, 257, 1, 513}, 5);
+    attentionCase(list, act, cache, {2, 2, 64, 330, 1}, {257, 64, 1}, 4);
+    attentionCase(list, act, cache, {2, 1, 128, 6, 300}, {600, 299, 301}, 4);
+    // Groups of more heads than eight and than sixteen.
+    attentionCase(list, act, cache, {12, 1, 64, 24, 16}, {260, 17}, 2);
+    attentionCase(list, act, cache, {20, 1, 128, 22, 16}, {260, 17}, 3);
+  }
+  // So many rows and heads that chunks follow each other in a block, which fewer rows spread over several.
+  prefillCase(list, DType::BF16, DType::BF16, {32, 16, 64, 24, 16}, {{250, 16}, {30, 16}, {0, 1}});
+  prefillCase(list, DType::BF16, DType::Q8_0, {16, 16, 128, 24, 16}, {{250, 16}, {0, 17}});
   // Scales of zero, below the normal numbers, at the largest, and too large; a value that is infinite or
   // none.
   list.push_back(
