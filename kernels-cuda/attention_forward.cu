@@ -130,48 +130,53 @@ __global__ void __launch_bounds__(kMmaThreads)
   tiles[place] = tile;
 }
 
-// Brings tiles of kKeys keys or values: with kAligned each thread copies the same chunk of every few rows.
+// Brings a tile of kKeys keys or values: row r from r * stride after `data`, zeros from row `rows` on. `legal`: any
+// address of global memory.
 template <int D, bool kAligned>
-class KeyTiles {
- public:
-  static constexpr int kBytes = kKeys * D * 2;
-
-  // Row 0 is the sequence's first; there are `rows`.
-  __device__ __forceinline__ KeyTiles(const Bf16* data, int64_t stride, int rows)
-      : all_{data, stride, rows, D, kAligned},
-        own_(data + static_cast<int64_t>(threadIdx.x / kChunks) * stride + threadIdx.x % kChunks * kChunk) {}
-
-  // Those from `first` on, with zeros behind the last, `after` elements behind those of the constructor.
-  __device__ __forceinline__ void bring(char* memory, int offset, int first, int64_t after) const {
-    if constexpr (kAligned) {
-      const int row = threadIdx.x / kChunks;
-      const uint32_t to = chunkOf<D>(sharedAddress(memory) + offset, row, threadIdx.x % kChunks);
-      const Bf16* from = own_ + first * all_.stride + after;
-      const int64_t step = kEach * all_.stride;
-      if (first + kKeys <= all_.rows) {
+__device__ __forceinline__ void bringKeys(char* memory, int offset, const Bf16* data, int stride, int rows,
+                                          const void* legal) {
+  if constexpr (kAligned) {
+    // Each thread copies the same chunk of every few rows: bringTile() with fewer operations.
+    constexpr int kChunks = D / kChunk, kEach = kMmaThreads / kChunks;
+    static_assert(kEach % 8 == 0, "or the chunk's place changes from row to row");
+    const int row = threadIdx.x / kChunks, chunk = threadIdx.x % kChunks;
+    const uint32_t to = chunkOf<D>(sharedAddress(memory) + offset, row, chunk);
+    uint32_t step = static_cast<uint32_t>(kEach * stride), own = row * static_cast<uint32_t>(stride);
+    hide(step);
+    hide(own);
+    const Bf16* from = data + own + chunk * kChunk;
+    if (rows >= kKeys) {
 #pragma unroll
-        for (int i = 0; i < kKeys / kEach; ++i) copyAsync<16>(to + i * kEach * D * 2, from + i * step);
-      } else {
-#pragma unroll
-        for (int i = 0; i < kKeys / kEach; ++i) {
-          const bool there = first + row + i * kEach < all_.rows;
-          copyAsync<16>(to + i * kEach * D * 2, there ? from + i * step : all_.data, there ? 16 : 0);
-        }
-      }
+      for (int i = 0; i < kKeys / kEach; ++i) copyAsync<16>(to + i * kEach * D * 2, from + i * step);
     } else {
-      Matrix from = all_;
-      from.data += after;
-      bringTile<kKeys, D, kMmaThreads>(memory, offset, from, first, 0);
+#pragma unroll
+      for (int i = 0; i < kKeys / kEach; ++i) {
+        const bool there = row + i * kEach < rows;
+        copyAsync<16>(to + i * kEach * D * 2, there ? from + i * step : legal, there ? 16 : 0);
+      }
+    }
+  } else {
+    // One chunk at a time, for want of registers.
+    const Matrix from{data, stride, rows, D, false};
+#pragma unroll 1
+    for (int i = threadIdx.x; i < kKeys * (D / kChunk); i += kMmaThreads) {
+      const int row = i / (D / kChunk), chunk = i % (D / kChunk);
+      bringChunk<D>(memory, offset, row, chunk, from, row, chunk * kChunk);
     }
   }
+}
 
- private:
-  static constexpr int kChunks = D / kChunk, kEach = kMmaThreads / kChunks;
-  static_assert(kEach % 8 == 0, "or the chunk's place changes from row to row");
+// The address of what lies `chunks` chunks right of, and `rows` rows below, what lies at `from` in a tile: chunkOf()
+// with one operation, where `chunks` is even and `rows` a multiple of 8, both constants, and the chunk at
+// `from` is the first or second of its row. (Computed by chunkOf(), each step's would be kept in a register.)
+template <int D>
+__device__ __forceinline__ uint32_t further(uint32_t from, int chunks, int rows) {
+  return (from ^ (chunks % 8 << 4)) + (chunks / 8 * 128 + rows * D * 2);
+}
 
-  Matrix all_;
-  const Bf16* own_;
-};
+// Queries, the ring, and where rows are: with D = 128, two blocks of an sm_80 fit 164 KB.
+template <int D>
+constexpr size_t kSharedBytes = (kRows + kSlots * kKeys) * D * 2 + kRows * sizeof(int2);
 
 // qkv: (T, (heads + 2 kvHeads) D), y: (T, heads D), lse: (T, heads); scale > 0
 template <int D, class Y, bool kAligned>
@@ -180,48 +185,56 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
                bool yAligned) {
   // Of 128 elements they would not fit beside the accumulators, and are read again for each tile of keys.
   constexpr bool kKeepQueries = D == 64;
-  constexpr int kQueries = kRows * D * 2;  // bytes, in front of the ring
+  constexpr int kQueries = kRows * D * 2, kTile = kKeys * D * 2;  // bytes; behind the queries lies the ring
   DYNAMIC_SHARED(memory);
+  // Of each row, its token's place in the sequence, and its own in (T, heads): 32 bits, as qkv would have 256 GB.
+  auto* places = reinterpret_cast<uint2*>(memory + kSharedBytes<D>) - kRows;
   const QueryTile tile = tiles[blockIdx.x / at.kvHeads];
   if (tile.begin == tile.end) return;
-  const int64_t kvHead = blockIdx.x % at.kvHeads, stride = at.columns();
-  const unsigned group = static_cast<unsigned>(at.group());
-  const int64_t firstRow = static_cast<int64_t>(tile.index) * kRows;
-  const int firstPosition = static_cast<int>(firstRow / group);
-  const unsigned firstHead = static_cast<unsigned>(firstRow % group);
-  const int64_t left = static_cast<int64_t>(tile.end - tile.begin) * group - firstRow;
-  const int rows = left < kRows ? static_cast<int>(left) : kRows;
-  const auto positionOf = [&](int row) { return firstPosition + static_cast<int>((firstHead + row) / group); };
-  // Of (T, heads): rows of y and elements of lse.
-  const auto placeOf = [&](int row) {
-    return (tile.begin + static_cast<int64_t>(positionOf(row))) * at.heads + kvHead * group +
-           (firstHead + row) % group;
-  };
-  const int keys = positionOf(rows - 1) + 1, steps = (keys + kKeys - 1) / kKeys;
+  const int stride = static_cast<int>(at.columns()), toValues = static_cast<int>(at.kvHeads) * D;
+  const Bf16* source;  // of the keys
+  int rows, keys;
+  {
+    const int64_t kvHead = blockIdx.x % at.kvHeads, group = at.group();
+    const int64_t firstRow = static_cast<int64_t>(tile.index) * kRows, row = firstRow + threadIdx.x;
+    const int64_t left = (tile.end - tile.begin) * group - firstRow;
+    rows = left < kRows ? static_cast<int>(left) : kRows;
+    places[threadIdx.x] =
+        make_uint2(static_cast<unsigned>(row / group),
+                   static_cast<unsigned>((tile.begin + row / group) * at.heads + kvHead * group + row % group));
+    __syncthreads();
+    keys = static_cast<int>(places[rows - 1].x) + 1;
+    source = qkv + static_cast<int64_t>(tile.begin) * stride + at.k(kvHead);
 
-  const Matrix queries{qkv, stride, T, at.heads * D, kAligned};
-  forChunks<kRows, D, kMmaThreads>([&](int row, int chunk) {
-    const bool there = row < rows;
-    bringChunk<D>(memory, 0, row, chunk, queries, there ? tile.begin + static_cast<int64_t>(positionOf(row)) : -1,
-                  there ? (kvHead * group + (firstHead + row) % group) * D + chunk * kChunk : 0);
-  });
-  const KeyTiles<D, kAligned> source(qkv + tile.begin * stride + at.k(kvHead), stride, keys);
-  const int64_t toValues = at.kvHeads * D;
-  int slot = 0;  // of the tile that is used next; k and v take turns
-  const auto bringAhead = [&](int step, int64_t after) {
-    if (step < steps)
-      source.bring(memory, kQueries + (slot == 0 ? kSlots - 1 : slot - 1) * source.kBytes, step * kKeys, after);
+    const Matrix queries{qkv, stride, T, at.heads * D, kAligned};
+    forChunks<kRows, D, kMmaThreads>([&](int r, int chunk) {
+      const int64_t token = r < rows ? tile.begin + static_cast<int64_t>(places[r].x) : -1;
+      bringChunk<D>(memory, 0, r, chunk, queries, token,
+                    r < rows ? (places[r].y - token * at.heads) * D + chunk * kChunk : 0);
+    });
+  }
+  bringKeys<D, kAligned>(memory, kQueries, source, stride, keys, qkv);
+  commitCopies();
+  bringKeys<D, kAligned>(memory, kQueries + kTile, source + toValues, stride, keys, qkv);
+  commitCopies();
+  int slot = 0;  // of the tile that is used next; keys and values take turns
+  // Brings the next tile of the same kind to the place of the tile before.
+  const auto bringNext = [&](const Bf16* next, int left) {
+    if (left > 0)
+      bringKeys<D, kAligned>(memory, kQueries + (slot == 0 ? kSlots - 1 : slot - 1) * kTile, next, stride, left,
+                             qkv);
     commitCopies();
   };
-  source.bring(memory, kQueries, 0, 0);
-  commitCopies();
-  source.bring(memory, kQueries + source.kBytes, 0, toValues);
-  commitCopies();
 
   const int lane = threadIdx.x % 32, row0 = threadIdx.x / 32 * kWarpRows;
-  const int lowest = positionOf(row0);
-  const int highest = row0 < rows ? positionOf(row0 + kWarpRows < rows ? row0 + kWarpRows - 1 : rows - 1) : -1;
-  const uint32_t base = sharedAddress(memory);
+  // Keys that all of the warp's rows see, and those that one does.
+  const int seenByAll = static_cast<int>(places[row0].x) + 1;
+  const int seen = row0 >= rows ? 0 : static_cast<int>(places[row0 + kWarpRows < rows ? row0 + kWarpRows - 1 : rows - 1].x) + 1;
+  // Where a lane's rows of matrices lie for loadMatrices(): those of a, and of b transposed; and those of b.
+  const uint32_t ring = sharedAddress(memory) + kQueries;
+  const uint32_t ofA = chunkOf<D>(0, lane % 16, lane / 16);
+  const uint32_t ofB = chunkOf<D>(0, lane % 8 + lane / 16 * 8, lane / 8 % 2);
+  const uint32_t ofQueries = sharedAddress(memory) + row0 * (D * 2) + ofA;
   const float scale2 = scale * kLog2E;
   uint32_t kept[kKeepQueries ? 2 : 1][kKeepQueries ? D / 16 : 1][4];
   if constexpr (kKeepQueries) {
@@ -230,7 +243,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
 #pragma unroll
     for (int m = 0; m < 2; ++m)
 #pragma unroll
-      for (int k = 0; k < D / 16; ++k) loadA<D>(kept[m][k], base, row0 + m * 16, k);
+      for (int k = 0; k < D / 16; ++k) loadMatrices(kept[m][k], further<D>(ofQueries, 2 * k, 16 * m));
   }
 
   // Rows row0 + 16 m + 8 h + lane / 4, and of each the columns 8 n + lane % 4 * 2 + (0, 1): in [m][n][2 h + (0, 1)].
@@ -239,17 +252,19 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   for (int m = 0; m < 2; ++m) maxima[m][0] = maxima[m][1] = -INFINITY;
 
 #pragma unroll 1
-  for (int step = 0; step < steps; ++step) {
-    const bool seen = step * kKeys <= highest;
+  for (int first = 0; first < keys; first += kKeys) {
+    source += kKeys * stride;
     uint32_t weights[2][kKeys / 16][4];
 
     // The tile is there for all threads, and no warp reads the one before it any more.
     waitForCopies<1>();
     __syncthreads();
-    bringAhead(step + 1, 0);
-    if (seen) {
+    bringNext(source, keys - first - kKeys);
+    if (first < seen) {
       float scores[2][kKeys / 8][4] = {};
-      const uint32_t k0 = base + kQueries + slot * source.kBytes;
+      uint32_t ofKeys = ring + slot * kTile + ofB, ofRows = ofQueries;
+      hide(ofKeys);
+      hide(ofRows);
 #pragma unroll
       for (int k = 0; k < D / 16; ++k) {
         uint32_t a[2][4];
@@ -259,13 +274,13 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
 #pragma unroll
             for (int i = 0; i < 4; ++i) a[m][i] = kept[m][k][i];
           } else {
-            loadA<D>(a[m], base, row0 + m * 16, k);
+            loadMatrices(a[m], further<D>(ofRows, 2 * k, 16 * m));
           }
         }
 #pragma unroll
         for (int n = 0; n < kKeys / 8; n += 2) {
           uint32_t b[4];
-          loadB<D>(b, k0, n * 8, k);
+          loadMatrices(b, further<D>(ofKeys, 2 * k, 8 * n));
 #pragma unroll
           for (int m = 0; m < 2; ++m) {
             mma<Bf16>(scores[m][n], a[m], b[0], b[1]);
@@ -274,12 +289,13 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
         }
       }
 
-      if (step * kKeys + kKeys - 1 > lowest) {
+      if (first + kKeys > seenByAll) {
 #pragma unroll
         for (int m = 0; m < 2; ++m)
 #pragma unroll
           for (int h = 0; h < 2; ++h) {
-            const int last = positionOf(row0 + m * 16 + h * 8 + lane / 4) - step * kKeys - lane % 4 * 2;
+            const int last =
+                static_cast<int>(places[row0 + m * 16 + h * 8 + lane / 4].x) - first - lane % 4 * 2;
 #pragma unroll
             for (int n = 0; n < kKeys / 8; ++n)
 #pragma unroll
@@ -333,15 +349,16 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
 
     waitForCopies<1>();
     __syncthreads();
-    bringAhead(step + 1, toValues);
-    if (seen) {
-      const uint32_t v0 = base + kQueries + slot * source.kBytes;
+    bringNext(source + toValues, keys - first - kKeys);
+    if (first < seen) {
+      uint32_t ofValues = ring + slot * kTile + ofA;
+      hide(ofValues);
 #pragma unroll
       for (int k = 0; k < kKeys / 16; ++k)
 #pragma unroll
         for (int n = 0; n < D / 8; n += 2) {
           uint32_t b[4];
-          loadTransposedB<D>(b, v0, n * 8, k);
+          loadMatrices<4, true>(b, further<D>(ofValues, n, 16 * k));
 #pragma unroll
           for (int m = 0; m < 2; ++m) {
             mma<Bf16>(sums[m][n], weights[m][k], b[0], b[1]);
@@ -364,7 +381,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
       total += __shfl_xor_sync(~0u, total, 1);
       total += __shfl_xor_sync(~0u, total, 2);
       const float inverse = 1.0f / total;
-      const int64_t place = placeOf(row);
+      const int64_t place = places[row].y;
       if (row < rows && lane % 4 == 0) lse[place] = maxima[m][h] * scale + logf(total);
 #pragma unroll
       for (int n = 0; n < D / 8; ++n) {
@@ -389,7 +406,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
       const int row = row0 + i / (D / kChunk), chunk = i % (D / kChunk);
       if (row >= rows) continue;
       const auto* from = reinterpret_cast<const Bf16*>(memory + chunkOf<D>(0, row, chunk));
-      storeVector(y + placeOf(row) * D + chunk * kChunk, loadVector(from), yAligned);
+      storeVector(y + static_cast<int64_t>(places[row].y) * D + chunk * kChunk, loadVector(from), yAligned);
     }
   }
 }
@@ -410,8 +427,7 @@ void launchMma(const AttentionForward& args, const Context& context) {
                          dim3(kMmaThreads), 0, context.stream, args.offsets.as<const int32_t>(),
                          args.offsets.shape[0], T, at.group(), tiles, most));
   context.require(launch(forwardMma<D, Y, kAligned>, dim3(static_cast<unsigned>(most * args.kvHeads)),
-                         dim3(kMmaThreads), kRows * D * 2 + kSlots * KeyTiles<D, kAligned>::kBytes,
-                         context.stream, args.qkv.as<const Bf16>(), args.y.as<Y>(), args.lse.as<float>(),
+                         dim3(kMmaThreads), kSharedBytes<D>, context.stream, args.qkv.as<const Bf16>(), args.y.as<Y>(), args.lse.as<float>(),
                          tiles, T, at, static_cast<float>(args.scale), areAligned({&args.y})));
 }
 

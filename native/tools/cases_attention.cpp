@@ -110,6 +110,9 @@ void addAttentionCases(CaseList& list) {
     attentionCases(list, dtype, {4, 1, 32}, {3, 0, 70});  // an empty sequence is nobody's error
     attentionCases(list, dtype, {4, 2, 64}, {129}, 6);    // scores of some tens: nearly one-hot
     attentionCases(list, dtype, {2, 1, 80}, {35});
+    attentionCases(list, dtype, {2, 1, 96}, {35});
+    attentionCases(list, dtype, {8, 2, 64}, {70, 0, 1, 33});
+    attentionCases(list, {act, act == DType::F32 ? DType::BF16 : DType::F32}, {4, 1, 128}, {1, 40});
     attentionCases(list, dtype, {2, 1, 192}, {65, 3});
     attentionCases(list, dtype, {4, 2, 256}, {1, 129});
     attentionCases(list, dtype, {2, 1, 64}, {0, 5, 0, 0, 17, 0});
