@@ -85,6 +85,7 @@ if(TARGET ibert_cuda_emulated)
   ibert_emulated_kernels(ibert_cuda_runtime_test native/tests/cuda_runtime_kernels.cu)
   target_link_libraries(ibert_cuda_runtime_test PRIVATE ibert_emulated_runtime)
   add_test(NAME cuda-runtime COMMAND ibert_cuda_runtime_test)
+  include(native/tests/instructions/sources.cmake)
   # Its reasons not to run, with libraries in place of the driver: too old, new enough, and none at all.
   foreach(version 12080 13000)
     add_library(ibert_fake_driver_${version} SHARED native/tests/fake_driver.cpp)
