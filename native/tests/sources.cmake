@@ -72,6 +72,14 @@ ibert_usage_test(rows "gradNorm is no op of a step of generation" rows --op grad
 ibert_usage_test(backend "the backend noSuch is not installed: looked for .*libibert-noSuch" list --backend noSuch)
 ibert_usage_test(list "loraLinearForward +float64" list --backend reference)
 
+# A training step of small layers, of odd sizes and in sequences of unlike lengths: loss and gradient as on the reference.
+set(IBERT_SMALL_STEP step --layers 2 --tokens 45 --length 31 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16
+  --intermediate 96 --vocabulary 160 --rank 4 --repeat 1)
+add_test(NAME step-cpu COMMAND ibert-kernels ${IBERT_SMALL_STEP} --against reference)
+add_test(NAME step-cpu-all-targets COMMAND ibert-kernels ${IBERT_SMALL_STEP} --all-targets --against reference --json)
+add_test(NAME step-cpu-no-head COMMAND ibert-kernels ${IBERT_SMALL_STEP} --vocabulary 0 --rank 0)
+ibert_usage_test(step "--heads is a multiple of --kv-heads" step --heads 5 --kv-heads 2)
+
 # The CUDA backend over the emulator.
 if(TARGET ibert_cuda_emulated)
   foreach(name stream device)
@@ -86,6 +94,7 @@ if(TARGET ibert_cuda_emulated)
   target_link_libraries(ibert_cuda_runtime_test PRIVATE ibert_emulated_runtime)
   add_test(NAME cuda-runtime COMMAND ibert_cuda_runtime_test)
   include(native/tests/instructions/sources.cmake)
+  add_test(NAME step-cuda-emulated COMMAND ibert-kernels ${IBERT_SMALL_STEP} --backend cuda-emulated --against reference)
   # Its reasons not to run, with libraries in place of the driver: too old, new enough, and none at all.
   foreach(version 12080 13000)
     add_library(ibert_fake_driver_${version} SHARED native/tests/fake_driver.cpp)

@@ -1,5 +1,5 @@
-// Runs every probe and holds what came out to the manual and, with --golden, to what another build of this program wrote:
-// the emulator's models on one side, a device on the other.
+// Runs every probe and holds what came out to the manual and, with --golden, to what another build of this
+// program wrote: the emulator's models on one side, a device on the other.
 //
 //   PROGRAM [--write FILE] [--golden FILE] [--json]
 //
@@ -41,7 +41,8 @@ class Bench {
   }
 
   std::vector<uint32_t> run(const Probe& probe) {
-    if (probe.input.size() > kMost || probe.expected.size() > kMost) throw std::logic_error("a probe is too large");
+    if (probe.input.size() > kMost || probe.expected.size() > kMost)
+      throw std::logic_error("a probe is too large");
     const size_t inBytes = probe.input.size() * 4, outBytes = probe.expected.size() * 4;
     std::memcpy(host_, probe.input.data(), inBytes);
     require(cudaMemcpyAsync(in_, host_, inBytes, cudaMemcpyHostToDevice, stream), "a copy to the device");
@@ -73,7 +74,8 @@ bool sameValue(uint32_t actual, uint32_t expected) {
   return a == b || (std::isnan(a) && std::isnan(b));
 }
 
-Difference compare(const Probe& probe, const std::vector<uint32_t>& actual, const std::vector<uint32_t>& expected) {
+Difference compare(const Probe& probe, const std::vector<uint32_t>& actual,
+                   const std::vector<uint32_t>& expected) {
   Difference result;
   if (actual.size() != expected.size()) return {actual.size(), HUGE_VAL, "another number of words"};
   for (size_t i = 0; i < actual.size(); ++i) {
@@ -179,9 +181,11 @@ int run(const Options& options) {
     const bool good = failure.empty() && (probe.rule == Rule::noted || manual.count + model.count == 0);
     ok = ok && good;
     if (options.json) {
-      std::printf("%s\n  {\"probe\": %s, \"rule\": \"%s\", \"words\": %zu, \"ok\": %s, \"error\": %s, \"manual\": %s, \"model\": %s}",
-                  comma, quoted(probe.name).c_str(), nameOf(probe.rule), probe.expected.size(),
-                  good ? "true" : "false", quoted(failure).c_str(), json(manual).c_str(), json(model).c_str());
+      std::printf(
+          "%s\n  {\"probe\": %s, \"rule\": \"%s\", \"words\": %zu, \"ok\": %s, \"error\": %s, \"manual\": "
+          "%s, \"model\": %s}",
+          comma, quoted(probe.name).c_str(), nameOf(probe.rule), probe.expected.size(),
+          good ? "true" : "false", quoted(failure).c_str(), json(manual).c_str(), json(model).c_str());
       comma = ",";
       continue;
     }

@@ -8,7 +8,8 @@ namespace ibert::tests {
 
 namespace {
 
-// A lane gets elements (l / 4, l % 4 * 2) and the next one of the row of each matrix, or of the column when transposed.
+// A lane gets elements (l / 4, l % 4 * 2) and the next one of the row of each matrix, or of the column when
+// transposed.
 Probe ldmatrix(int count, bool transposed) {
   Probe probe;
   probe.name = "ldmatrix x" + std::to_string(count) + (transposed ? " transposed" : "");
@@ -39,8 +40,9 @@ struct Product {
   float c[16][8] = {};
 };
 
-// A truncated sum of 17 terms that are aligned to the largest loses less than 17 times 2^-23 of it, in two halves of
-// eight products a little more; a chain of float32 sums loses less than 17 times 2^-24 of the magnitudes.
+// A truncated sum of 17 terms that are aligned to the largest loses less than 17 times 2^-23 of it, in two
+// halves of eight products a little more; a chain of float32 sums loses less than 17 times 2^-24 of the
+// magnitudes.
 constexpr double kSumError = 0x1p-18;
 constexpr double kSmallest = 0x1p-149;
 

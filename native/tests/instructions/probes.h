@@ -1,6 +1,6 @@
-// What is asked of an instruction, and what must come out: by the manual (the PTX ISA, the CUDA C++ programming guide),
-// written here without the emulator's models. So a model is held to the manual wherever the tests run, and a device to
-// both.
+// What is asked of an instruction, and what must come out: by the manual (the PTX ISA, the CUDA C++
+// programming guide), written here without the emulator's models. So a model is held to the manual wherever
+// the tests run, and a device to both.
 #pragma once
 
 #include <functional>
@@ -14,8 +14,8 @@ namespace ibert::tests {
 enum class Rule {
   bits,    // these words
   values,  // these float32 values: any NaN for a NaN, either zero for a zero
-  sums,    // these float32 values within `allowed`: a tensor core's order of sums and its rounding are its own
-  noted,   // nothing is promised; what differs is told
+  sums,   // these float32 values within `allowed`: a tensor core's order of sums and its rounding are its own
+  noted,  // nothing is promised; what differs is told
 };
 
 struct Probe {

@@ -42,7 +42,8 @@ double Narrow::decode(uint16_t bits) const {
   if (exponent == highest - lowest + 2)
     size = rest ? NAN : HUGE_VAL;
   else
-    size = std::ldexp(exponent ? rest + (1 << mantissa) : rest, lowest - mantissa + (exponent ? exponent - 1 : 0));
+    size = std::ldexp(exponent ? rest + (1 << mantissa) : rest,
+                      lowest - mantissa + (exponent ? exponent - 1 : 0));
   return bits & 0x8000 ? -size : size;
 }
 
@@ -51,7 +52,12 @@ namespace {
 using Run = std::function<cudaError_t(cudaStream_t, ConstWords, Words, Words)>;
 
 Probe copies(int bytes, bool partly) {
-  Probe probe{"cp.async " + std::to_string(bytes) + (partly ? ", filled up with zeroes" : ""), Rule::bits, {}, {}, {}, {}};
+  Probe probe{"cp.async " + std::to_string(bytes) + (partly ? ", filled up with zeroes" : ""),
+              Rule::bits,
+              {},
+              {},
+              {},
+              {}};
   probe.input = randomWords(kCopyThreads * 4, 31);
   for (unsigned t = 0; t < kCopyThreads; ++t) {
     const unsigned from = t ^ 1, given = partly ? from % unsigned(bytes + 1) : unsigned(bytes);
@@ -68,13 +74,19 @@ Probe copies(int bytes, bool partly) {
 
 Probe copyGroups() {
   const std::vector<uint32_t> words = randomWords(3 * kCopyThreads * 4, 32);
-  return {"cp.async.wait_group", Rule::bits, words, words, {},
-          [](cudaStream_t stream, ConstWords in, Words, Words out) { return runCopyGroups(stream, in, out); }};
+  return {
+      "cp.async.wait_group",
+      Rule::bits,
+      words,
+      words,
+      {},
+      [](cudaStream_t stream, ConstWords in, Words, Words out) { return runCopyGroups(stream, in, out); }};
 }
 
 Probe relay() {
   Probe probe{"bar.sync and bar.arrive", Rule::bits, randomWords(kRounds * 32, 41), {}, {}, {}};
-  for (unsigned i = 0; i < kRounds * 32; ++i) probe.expected.push_back(probe.input[i / 32 * 32 + 31 - i % 32]);
+  for (unsigned i = 0; i < kRounds * 32; ++i)
+    probe.expected.push_back(probe.input[i / 32 * 32 + 31 - i % 32]);
   probe.run = [](cudaStream_t stream, ConstWords in, Words, Words out) { return runRelay(stream, in, out); };
   return probe;
 }
@@ -88,7 +100,8 @@ Probe pairs() {
 
 // `input`: one thread of many says yes to the first question, all but one to the second, some to the third.
 Probe blockVotes(const std::string& name, uint32_t yes, uint32_t odd) {
-  Probe probe{"barriers that reduce, " + name, Rule::bits, std::vector<uint32_t>(kVoteThreads, yes), {}, {}, {}};
+  Probe probe{
+      "barriers that reduce, " + name, Rule::bits, std::vector<uint32_t>(kVoteThreads, yes), {}, {}, {}};
   probe.input[70] = odd;
   uint32_t any = 0, all = 2, count = 0;
   for (const uint32_t word : probe.input) {
@@ -98,7 +111,9 @@ Probe blockVotes(const std::string& name, uint32_t yes, uint32_t odd) {
   }
   for (unsigned t = 0; t < kVoteThreads; ++t)
     for (const uint32_t word : {any, all / 2, count}) probe.expected.push_back(word);
-  probe.run = [](cudaStream_t stream, ConstWords in, Words, Words out) { return runBlockVotes(stream, in, out); };
+  probe.run = [](cudaStream_t stream, ConstWords in, Words, Words out) {
+    return runBlockVotes(stream, in, out);
+  };
   return probe;
 }
 
@@ -148,7 +163,9 @@ Probe shuffles() {
     give(1);
     give(in[lane < 16 ? lane ^ 11 : lane ^ 6]);
   }
-  probe.run = [](cudaStream_t stream, ConstWords in, Words, Words out) { return runShuffles(stream, in, out); };
+  probe.run = [](cudaStream_t stream, ConstWords in, Words, Words out) {
+    return runShuffles(stream, in, out);
+  };
   return probe;
 }
 
@@ -157,11 +174,12 @@ std::vector<uint32_t> floats() {
   std::vector<uint32_t> words;
   for (const uint32_t sign : {0u, 0x80000000u}) {
     for (const uint32_t word :
-         {0x00000000u, 0x00000001u, 0x00007fffu, 0x00008000u, 0x00008001u, 0x007fffffu, 0x00800000u, 0x00ffffffu,
-          0x33000000u, 0x33000001u, 0x33800000u, 0x337fffffu, 0x387fdfffu, 0x387fe000u, 0x387fffffu, 0x38800000u,
-          0x3f800000u, 0x3f800fffu, 0x3f801000u, 0x3f801001u, 0x3f807fffu, 0x3f808000u, 0x3f808001u, 0x3f803000u,
-          0x3f818000u, 0x477fe000u, 0x477fefffu, 0x477ff000u, 0x47800000u, 0x7f7f0000u, 0x7f7f7fffu, 0x7f7f8000u,
-          0x7f7fffffu, 0x7f800000u, 0x7f800001u, 0x7fc00000u, 0x7fffffffu})
+         {0x00000000u, 0x00000001u, 0x00007fffu, 0x00008000u, 0x00008001u, 0x007fffffu, 0x00800000u,
+          0x00ffffffu, 0x33000000u, 0x33000001u, 0x33800000u, 0x337fffffu, 0x387fdfffu, 0x387fe000u,
+          0x387fffffu, 0x38800000u, 0x3f800000u, 0x3f800fffu, 0x3f801000u, 0x3f801001u, 0x3f807fffu,
+          0x3f808000u, 0x3f808001u, 0x3f803000u, 0x3f818000u, 0x477fe000u, 0x477fefffu, 0x477ff000u,
+          0x47800000u, 0x7f7f0000u, 0x7f7f7fffu, 0x7f7f8000u, 0x7f7fffffu, 0x7f800000u, 0x7f800001u,
+          0x7fc00000u, 0x7fffffffu})
       words.push_back(word | sign);
   }
   for (const uint32_t word : randomWords(512, 51)) words.push_back(word);
@@ -174,7 +192,9 @@ Probe narrow() {
   for (const uint32_t word : probe.input)
     probe.expected.push_back(kBfloat16.encode(floatOf(word)) | uint32_t(kHalf.encode(floatOf(word))) << 16);
   const int count = int(probe.input.size());
-  probe.run = [=](cudaStream_t stream, ConstWords in, Words, Words out) { return runNarrow(stream, count, in, out); };
+  probe.run = [=](cudaStream_t stream, ConstWords in, Words, Words out) {
+    return runNarrow(stream, count, in, out);
+  };
   return probe;
 }
 
@@ -186,7 +206,9 @@ Probe widen() {
     probe.expected.push_back(wordOf(float(kHalf.decode(uint16_t(bits)))));
   }
   const int count = int(probe.input.size());
-  probe.run = [=](cudaStream_t stream, ConstWords in, Words, Words out) { return runWiden(stream, count, in, out); };
+  probe.run = [=](cudaStream_t stream, ConstWords in, Words, Words out) {
+    return runWiden(stream, count, in, out);
+  };
   return probe;
 }
 
@@ -199,7 +221,9 @@ Probe approximations() {
     for (const double y : {1 / std::sqrt(x), std::exp(x), std::log(x), 1 / x})
       probe.expected.push_back(wordOf(float(y)));
   }
-  probe.run = [](cudaStream_t stream, ConstWords in, Words, Words out) { return runApproximations(stream, 256, in, out); };
+  probe.run = [](cudaStream_t stream, ConstWords in, Words, Words out) {
+    return runApproximations(stream, 256, in, out);
+  };
   return probe;
 }
 
@@ -214,8 +238,8 @@ std::vector<Probe> copyProbes() {
 }
 
 std::vector<Probe> warpProbes() {
-  return {relay(),     pairs(), blockVotes("no and yes", 2, 1), blockVotes("yes and no", 7, 0),
-          lastBlock(), chain(), shuffles()};
+  return {relay(), pairs(),   blockVotes("no and yes", 2, 1), blockVotes("yes and no", 7, 0), lastBlock(),
+          chain(), shuffles()};
 }
 
 std::vector<Probe> conversionProbes() {
