@@ -120,8 +120,26 @@ if(TARGET ibert_cuda_emulated)
   endforeach()
 endif()
 
+# What is run on a machine with a GPU (scripts/gpu/run.sh): what it says, and the file that it writes, over the emulator.
+if(TARGET ibert_cuda_emulated)
+  add_test(NAME gpu-dry-run COMMAND bash ${CMAKE_SOURCE_DIR}/scripts/gpu/run.sh --dry-run)
+  set_tests_properties(gpu-dry-run PROPERTIES PASS_REGULAR_EXPRESSION "peers +at most")
+  set(results ${CMAKE_BINARY_DIR}/gpu-run.json)
+  add_test(NAME gpu-emulated COMMAND bash ${CMAKE_SOURCE_DIR}/scripts/gpu/run.sh --backend cuda-emulated --out ${results}
+    --tools ${CMAKE_BINARY_DIR}/Release --only golden,instructions,agreement,conformance,rows,layer,layers,perf,memcheck)
+  # A step that fails is told, and the others run.
+  add_test(NAME gpu-failing COMMAND bash ${CMAKE_SOURCE_DIR}/scripts/gpu/run.sh --backend cuda --small --library ${CMAKE_SOURCE_DIR}/CMakeLists.txt
+    --tools ${CMAKE_BINARY_DIR}/Release --only golden,agreement,layer --out ${results}.failing)
+  set_tests_properties(gpu-failing PROPERTIES PASS_REGULAR_EXPRESSION "golden +ok.*agreement +cannot run.*layer +cannot run")
+endif()
+
 # The gate of the build with nvcc (scripts/check-cuda.mjs): what it must find.
 find_program(IBERT_NODE node)
 if(IBERT_NODE)
+  if(TARGET ibert_cuda_emulated)
+    set_tests_properties(gpu-emulated PROPERTIES FIXTURES_SETUP gpu-run)
+    add_test(NAME gpu-json COMMAND ${IBERT_NODE} ${CMAKE_SOURCE_DIR}/scripts/gpu/check-results.mjs ${results})
+    set_tests_properties(gpu-json PROPERTIES FIXTURES_REQUIRED gpu-run)
+  endif()
   add_test(NAME cuda-gate COMMAND ${IBERT_NODE} ${CMAKE_SOURCE_DIR}/scripts/cuda/test-gate.mjs)
 endif()

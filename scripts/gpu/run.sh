@@ -99,7 +99,8 @@ case $commit in *-changed) short+=-changed ;; esac
 out=${out:-bench/results/gpu-$slug-$short.json}
 
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+sampler=''
+trap '[ -z "$sampler" ] || kill "$sampler" 2>/dev/null; rm -rf "$scratch"' EXIT
 started=$SECONDS
 failed=0
 : >"$scratch/steps"
@@ -122,9 +123,9 @@ skip() {
 # What the model says is part of trying the instructions.
 wanted() { [ -z "$only" ] || [[ ",$only," == *",$1,"* || ("$1" = golden && ",$only," == *,instructions,*) ]]; }
 
-# While a step runs: clocks (MHz), power (W) and temperature (°C), once a second.
+# While a step runs: clocks (MHz), power (W) and temperature (°C), once a second. Its process is that of nvidia-smi.
 sample() {
-  nvidia-smi -i 0 --query-gpu=clocks.sm,clocks.mem,power.draw,temperature.gpu --format=csv,noheader,nounits -l 1 2>/dev/null
+  exec nvidia-smi -i 0 --query-gpu=clocks.sm,clocks.mem,power.draw,temperature.gpu --format=csv,noheader,nounits -l 1 2>/dev/null
 }
 clocks_of() {
   awk -F', *' 'NF == 4 && $1 + 0 > 0 {
@@ -142,7 +143,7 @@ clocks_of() {
 
 # step NAME SECONDS KIND COMMAND...: KIND json: what it prints are figures; text: lines to keep.
 step() {
-  local name=$1 own=$2 kind=$3 status=0 begun=$SECONDS left outcome sampler=''
+  local name=$1 own=$2 kind=$3 status=0 begun=$SECONDS left outcome
   shift 3
   wanted "$name" || return 0
   if [ -n "$dry" ]; then
@@ -168,6 +169,7 @@ step() {
   if [ -n "$sampler" ]; then
     kill "$sampler" 2>/dev/null
     wait "$sampler" 2>/dev/null
+    sampler=''
   fi
   case $status in
     0) outcome=ok ;;
