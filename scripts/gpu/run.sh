@@ -285,7 +285,7 @@ python=$(command -v python3 || true)
 if [ -n "$dry" ] || { [ -n "$python" ] && "$python" -c 'import torch' 2>/dev/null; }; then
   peers=(--device cuda)
   if [ "$backend" != cuda ]; then peers=(--device cpu); fi
-  if [ -n "$small" ]; then peers+=(--small); fi
+  if [ -n "$small" ]; then peers+=(--small --seconds 0.02); fi
   step peers 45 json "${python:-python3}" scripts/gpu/peers.py "${peers[@]}"
 else
   skip peers "there is no python3 with torch"
