@@ -1,10 +1,10 @@
 """What the kernels of others take for the shapes that scripts/gpu/run.sh measures: cuBLAS through torch.matmul, PyTorch's
 scaled_dot_product_attention on each of its backends, and FlashAttention where the package flash_attn is installed.
 
-    python3 scripts/gpu/peers.py [--device cuda|cpu] [--small] [--seconds 0.2]
+    python3 scripts/gpu/peers.py [--device cuda|cpu] [--small] [--seconds 0.2] [--budget 40]
 
 Prints one JSON object { torch, cuda, device, cases: [{ op, part, shape, peer, seconds, gflops }] }. A case that a peer cannot
-run holds `error` in place of times. bf16 throughout; seconds are the median call, by CUDA events on a GPU.
+run, or for which no time was left, holds `error` in place of times. bf16 throughout; seconds are the median call, by CUDA events on a GPU.
 """
 
 from __future__ import annotations
@@ -67,12 +67,14 @@ class Timer:
 
 
 class Report:
-    def __init__(self, timer: Timer) -> None:
-        self.timer, self.cases = timer, []
+    def __init__(self, timer: Timer, deadline: float) -> None:
+        self.timer, self.deadline, self.cases = timer, deadline, []
 
     def add(self, op: str, part: str, shape: str, peer: str, flop: float, make: Callable[[], Callable[[], object]]) -> None:
         case: dict = {"op": op, "part": part, "shape": shape, "peer": peer}
         try:
+            if time.perf_counter() > self.deadline:
+                raise TimeoutError("no time left")
             seconds = self.timer(make())
             case |= {"seconds": seconds, "gflops": flop / seconds / 1e9}
         except Exception as error:  # a peer that lacks this, or memory that ran out: the others go on
@@ -209,13 +211,17 @@ def main() -> None:
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--seconds", type=float, default=0.2, help="of measuring a case")
+    parser.add_argument("--budget", type=float, default=40, help="seconds after which no case begins")
     arguments = parser.parse_args()
+    deadline = time.perf_counter() + arguments.budget
     device = arguments.device
     if device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("torch sees no CUDA device")
+    if device == "cpu":
+        torch.set_num_threads(1)  # only a trial of this script, perhaps beside others' work
     torch.manual_seed(0)
     model = SMALL if arguments.small else Model()
-    report = Report(Timer(device, arguments.seconds))
+    report = Report(Timer(device, arguments.seconds), deadline)
     add_linears(report, model, device)
     add_attention(report, model, device)
     add_rowwise(report, model, device)

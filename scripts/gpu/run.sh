@@ -283,8 +283,8 @@ fi
 # 5. What others' kernels take for the same.
 python=$(command -v python3 || true)
 if [ -n "$dry" ] || { [ -n "$python" ] && "$python" -c 'import torch' 2>/dev/null; }; then
-  peers=(--device cuda)
-  if [ "$backend" != cuda ]; then peers=(--device cpu); fi
+  peers=(--device cuda --budget 30)
+  if [ "$backend" != cuda ]; then peers=(--device cpu --budget 5); fi
   if [ -n "$small" ]; then peers+=(--small --seconds 0.02); fi
   step peers 45 json "${python:-python3}" scripts/gpu/peers.py "${peers[@]}"
 else
