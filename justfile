@@ -46,5 +46,9 @@ generate: build
 kernel op:
     build/Release/ibert-kernels test --op {{ op }}
 
+# Everything that is asked of a machine with an NVIDIA GPU (docs/gpu.md)
+gpu *options:
+    bash scripts/gpu/run.sh {{ options }}
+
 doctor: build-ts
     npx ibert doctor

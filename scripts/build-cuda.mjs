@@ -1,4 +1,5 @@
-// Builds the CUDA backend with nvcc: build/Release/libibert-cuda.so. It holds code for sm_80 (which 86 and 89 run too) and
+// Builds the CUDA backend with nvcc, build/Release/libibert-cuda.so, and the program that tries each instruction alone
+// (native/tests/instructions), build/Release/ibert-instructions. The library holds code for sm_80 (which 86 and 89 run too) and
 // sm_90, and PTX of which the driver makes code for what came later. CUDA's runtime is linked in and finds the driver when
 // it is used, so the library loads on any machine. What the assembler says of each kernel goes to build/cuda/*.log, which
 // scripts/check-cuda.mjs judges.
@@ -6,7 +7,16 @@
 // Without nvcc it says so and ends with 3. `--out FOLDER` builds elsewhere, `--jobs N` compiles so many files at once,
 // `--find-only` only looks for nvcc.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -44,15 +54,10 @@ const sources = [
   "native/frame/operands.cpp",
   "native/host/event.cpp",
 ].sort();
-const flags = [
-  "-std=c++20",
-  "-O3",
-  "-DNDEBUG",
-  "-Inative",
-  "-Ikernels-cuda",
-  "-Xcompiler=-fPIC,-fvisibility=hidden,-Wall",
-  "-Xptxas=-v",
-];
+// Shared with scripts/gpu/build.sh.
+const flags = readFileSync("scripts/cuda/flags.txt", "utf8")
+  .split("\n")
+  .filter((flag) => flag !== "");
 const architectures = [
   "-gencode=arch=compute_80,code=[sm_80,compute_80]",
   "-gencode=arch=compute_90,code=sm_90",
@@ -75,7 +80,7 @@ const newest = Math.max(
       .filter((name) => name.endsWith(".h"))
       .map((name) => statSync(join(root, name)).mtimeMs),
   ),
-  statSync("scripts/build-cuda.mjs").mtimeMs,
+  ...["scripts/build-cuda.mjs", "scripts/cuda/flags.txt"].map((name) => statSync(name).mtimeMs),
 );
 const objectOf = (source) => join(folder, `${source.replaceAll("/", "-")}.o`);
 const isStale = (source) =>
@@ -151,4 +156,27 @@ const link = spawnSync(
   { stdio: "inherit" },
 );
 if (link.status !== 0) process.exit(1);
+
+const probes = join(values.out, "Release", "ibert-instructions");
+const folderOfProbes = "native/tests/instructions";
+const sourcesOfProbes = readdirSync(folderOfProbes)
+  .filter((name) => /\.(cu|cpp)$/.test(name))
+  .map((name) => join(folderOfProbes, name));
+const newestOfProbes = Math.max(newest, ...sourcesOfProbes.map((source) => statSync(source).mtimeMs));
+if (!existsSync(probes) || statSync(probes).mtimeMs < newestOfProbes) {
+  const built = spawnSync(
+    nvcc,
+    [
+      ...flags.filter((flag) => flag !== "-Xptxas=-v"),
+      "-x",
+      "cu",
+      ...architectures,
+      ...sourcesOfProbes,
+      "-o",
+      probes,
+    ],
+    { stdio: "inherit" },
+  );
+  if (built.status !== 0) process.exit(1);
+}
 console.log(`${library}: ${(statSync(library).size / 2 ** 20).toFixed(1)} MiB`);

@@ -72,6 +72,14 @@ ibert_usage_test(rows "gradNorm is no op of a step of generation" rows --op grad
 ibert_usage_test(backend "the backend noSuch is not installed: looked for .*libibert-noSuch" list --backend noSuch)
 ibert_usage_test(list "loraLinearForward +float64" list --backend reference)
 
+# A training step of small layers, of odd sizes and in sequences of unlike lengths: loss and gradient as on the reference.
+set(IBERT_SMALL_STEP step --layers 2 --tokens 45 --length 31 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16
+  --intermediate 96 --vocabulary 160 --rank 4 --repeat 1)
+add_test(NAME step-cpu COMMAND ibert-kernels ${IBERT_SMALL_STEP} --against reference)
+add_test(NAME step-cpu-all-targets COMMAND ibert-kernels ${IBERT_SMALL_STEP} --all-targets --against reference --json)
+add_test(NAME step-cpu-no-head COMMAND ibert-kernels ${IBERT_SMALL_STEP} --vocabulary 0 --rank 0)
+ibert_usage_test(step "--heads is a multiple of --kv-heads" step --heads 5 --kv-heads 2)
+
 # The CUDA backend over the emulator.
 if(TARGET ibert_cuda_emulated)
   foreach(name stream device)
@@ -85,6 +93,8 @@ if(TARGET ibert_cuda_emulated)
   ibert_emulated_kernels(ibert_cuda_runtime_test native/tests/cuda_runtime_kernels.cu)
   target_link_libraries(ibert_cuda_runtime_test PRIVATE ibert_emulated_runtime)
   add_test(NAME cuda-runtime COMMAND ibert_cuda_runtime_test)
+  include(native/tests/instructions/sources.cmake)
+  add_test(NAME step-cuda-emulated COMMAND ibert-kernels ${IBERT_SMALL_STEP} --backend cuda-emulated --against reference)
   # Its reasons not to run, with libraries in place of the driver: too old, new enough, and none at all.
   foreach(version 12080 13000)
     add_library(ibert_fake_driver_${version} SHARED native/tests/fake_driver.cpp)
@@ -110,8 +120,26 @@ if(TARGET ibert_cuda_emulated)
   endforeach()
 endif()
 
+# What is run on a machine with a GPU (scripts/gpu/run.sh): what it says, and the file that it writes, over the emulator.
+if(TARGET ibert_cuda_emulated)
+  add_test(NAME gpu-dry-run COMMAND bash ${CMAKE_SOURCE_DIR}/scripts/gpu/run.sh --dry-run)
+  set_tests_properties(gpu-dry-run PROPERTIES PASS_REGULAR_EXPRESSION "peers +at most")
+  set(results ${CMAKE_BINARY_DIR}/gpu-run.json)
+  add_test(NAME gpu-emulated COMMAND bash ${CMAKE_SOURCE_DIR}/scripts/gpu/run.sh --backend cuda-emulated --out ${results}
+    --tools ${CMAKE_BINARY_DIR}/Release --only golden,instructions,agreement,conformance,rows,layer,layers,perf,memcheck)
+  # A step that fails is told, and the others run.
+  add_test(NAME gpu-failing COMMAND bash ${CMAKE_SOURCE_DIR}/scripts/gpu/run.sh --backend cuda --small --library ${CMAKE_SOURCE_DIR}/CMakeLists.txt
+    --tools ${CMAKE_BINARY_DIR}/Release --only golden,agreement,layer --out ${results}.failing)
+  set_tests_properties(gpu-failing PROPERTIES PASS_REGULAR_EXPRESSION "golden +ok.*agreement +cannot run.*layer +cannot run")
+endif()
+
 # The gate of the build with nvcc (scripts/check-cuda.mjs): what it must find.
 find_program(IBERT_NODE node)
 if(IBERT_NODE)
+  if(TARGET ibert_cuda_emulated)
+    set_tests_properties(gpu-emulated PROPERTIES FIXTURES_SETUP gpu-run)
+    add_test(NAME gpu-json COMMAND ${IBERT_NODE} ${CMAKE_SOURCE_DIR}/scripts/gpu/check-results.mjs ${results})
+    set_tests_properties(gpu-json PROPERTIES FIXTURES_REQUIRED gpu-run)
+  endif()
   add_test(NAME cuda-gate COMMAND ${IBERT_NODE} ${CMAKE_SOURCE_DIR}/scripts/cuda/test-gate.mjs)
 endif()

@@ -11,6 +11,7 @@ int test(const Options& options);
 int rows(const Options& options);
 int grad(const Options& options);
 int perf(const Options& options);
+int step(const Options& options);
 
 // A backend or device that cannot be had here.
 struct CannotRun : std::runtime_error {

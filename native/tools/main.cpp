@@ -28,6 +28,8 @@ int run(const Options& options) {
       return grad(options);
     case Options::Command::Perf:
       return perf(options);
+    case Options::Command::Step:
+      return step(options);
   }
   return kUsage;
 }

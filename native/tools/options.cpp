@@ -35,7 +35,26 @@ Options::Command commandNamed(const std::string& name) {
   if (name == "rows") return Options::Command::Rows;
   if (name == "grad") return Options::Command::Grad;
   if (name == "perf") return Options::Command::Perf;
-  throw UsageError("there is no command " + name + "; the commands are list, test, rows, grad and perf");
+  if (name == "step") return Options::Command::Step;
+  throw UsageError("there is no command " + name +
+                   "; the commands are list, test, rows, grad, perf and step");
+}
+
+// A size of `step` by its option; null for another option.
+int64_t* sizeNamed(StepShape& shape, const std::string& option) {
+  const std::pair<const char*, int64_t*> sizes[] = {{"--layers", &shape.layers},
+                                                    {"--tokens", &shape.tokens},
+                                                    {"--length", &shape.length},
+                                                    {"--hidden", &shape.hidden},
+                                                    {"--heads", &shape.heads},
+                                                    {"--kv-heads", &shape.kvHeads},
+                                                    {"--head-dim", &shape.headDim},
+                                                    {"--rank", &shape.rank},
+                                                    {"--intermediate", &shape.intermediate},
+                                                    {"--vocabulary", &shape.vocabulary}};
+  for (const auto& [name, size] : sizes)
+    if (option == name) return size;
+  return nullptr;
 }
 
 }  // namespace
@@ -70,6 +89,13 @@ Options parseOptions(int count, char** words) {
     } else if (word == "--repeat") {
       options.repeat = static_cast<int>(number(word, value(), 1000));
       if (options.repeat == 0) throw UsageError("--repeat counts from 1");
+    } else if (int64_t* size = sizeNamed(options.step, word)) {
+      *size = static_cast<int64_t>(number(word, value(), 1 << 24));
+      if (*size == 0 && word != "--rank" && word != "--vocabulary") throw UsageError(word + " counts from 1");
+    } else if (word == "--all-targets") {
+      options.step.allTargets = 1;
+    } else if (word == "--against") {
+      options.against = value();
     } else if (word == "--isa") {
       // The CPU backend reads its environment when a device opens.
       setenv("IBERT_CPU_ISA", value().c_str(), 1);
@@ -96,7 +122,8 @@ usage: ibert-kernels COMMAND [options]
   test    every op on random inputs and odd shapes, against the float64 reference
   rows    of the ops of a step of generation: a row has the same bits whatever rows go with it
   grad    every backward op against finite differences of its forward op (needs a backend with f64: reference)
-  perf    time, GFLOP/s, GB/s and the share of what this machine can do, measured first
+  perf    time, GFLOP/s, GB/s and the share of what this machine can do, measured first, or by a GPU maker's figures
+  step    a LoRA training step of a stack of decoder layers on synthetic weights, bf16: its parts' times, and each op's
 
   --backend NAME  cpu, or a library libibert-NAME beside this program, or a path to one
                   (default: cpu; grad: reference; list: both)
@@ -104,8 +131,13 @@ usage: ibert-kernels COMMAND [options]
   --op NAME       this op only
   --case TEXT     only cases whose label holds TEXT
   --threads N     threads of the device (default 2; test compares with 1)
-  --repeat N      test: runs of each case, which must give the same bits (default 2)
+  --repeat N      test: runs of each case, which must give the same bits (default 2); step: steps that are timed, after
+                  a first one
   --seed N        seed of the random inputs (default 1)
+  step: --layers 20 --tokens 4096 --length 4096 (of a sequence) --hidden 5120 --heads 32 --kv-heads 8 --head-dim 128
+        --intermediate 32768 --vocabulary 131072 (0: no head) --rank 32 (0: none): Devstral Small's, but for the layers,
+        of which it has 40; LoRA is on q, k, v, o, with --all-targets on gate, up, down too
+  --against NAME  step: loss and norm of the gradient must be those on this backend
   --json          one JSON object on standard output
   --help
 

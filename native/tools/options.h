@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "decoder_step.h"
 #include "ops.h"
 
 namespace ibert::tools {
@@ -22,7 +23,7 @@ struct UsageError : std::runtime_error {
 };
 
 struct Options {
-  enum class Command { List, Test, Rows, Grad, Perf } command = Command::List;
+  enum class Command { List, Test, Rows, Grad, Perf, Step } command = Command::List;
   std::string backend;   // empty: the command's default
   std::optional<Op> op;  // only this one
   std::string filter;    // only cases whose label holds this
@@ -32,6 +33,8 @@ struct Options {
   uint64_t seed = 1;
   int repeat = 2;  // runs of a case that must give the same bits
   int threads = 2;
+  StepShape step;       // step: the shape of the layers
+  std::string against;  // step: the backend whose loss and gradient must come out too
 
   bool wants(Op other) const { return !op || *op == other; }
 };

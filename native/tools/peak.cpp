@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -120,6 +121,9 @@ double burnNeon(int64_t rounds, float* sink) {
 
 #endif
 
+constexpr const char* kByItsMaker = "by its maker's figures";
+constexpr const char* kUnknown = "unknown";
+
 double seconds(std::chrono::steady_clock::duration time) {
   return std::chrono::duration<double>(time).count();
 }
@@ -178,7 +182,12 @@ bool hasAmx() {
 }  // namespace
 
 Peak peakOf(const Session& session) {
-  host::ThreadPool pool(session.info().threads);
+  const DeviceInfo info = session.info();
+  if (info.bf16FlopsPerSecond > 0)
+    return {info.f32FlopsPerSecond, info.bf16FlopsPerSecond, info.bytesPerSecond, kByItsMaker, kByItsMaker};
+  // A device without threads does not compute on the host, and this one's figures are not known.
+  if (info.threads == 0) return {NAN, NAN, NAN, kUnknown, kUnknown};
+  host::ThreadPool pool(info.threads);
   Peak peak{0, 0, readRate(pool), "scalar", "fp32"};
   Burn fp32 = burnScalar, bf16 = nullptr;
 #if defined(__x86_64__)

@@ -13,8 +13,9 @@ struct Peak {
   const char* bf16Unit;
 };
 
-// Of the session's device. The backends of today compute on the host: its processor is measured, with all of
-// the device's threads busy, as a kernel would run. Takes about a second.
+// Of the session's device: by its maker's figures where the backend has them, else, where it computes on the
+// host, the processor is measured with all of the device's threads busy, as a kernel would run, in about a
+// second. NaN where neither is known.
 Peak peakOf(const Session& session);
 
 }  // namespace ibert::tools

@@ -72,6 +72,34 @@ void Session::toHost(void* host, Buffer* source, int64_t offset, int64_t bytes) 
   synchronize();
 }
 
+void Session::fill(Buffer* target, int64_t offset, uint8_t value, int64_t bytes) {
+  Message message{};
+  check(backend_->fill(stream_, target, offset, value, bytes, &message), message);
+}
+
+Event* Session::createEvent() {
+  Message message{};
+  Event* event = nullptr;
+  check(backend_->createEvent(device_, &event, &message), message);
+  return event;
+}
+
+void Session::destroyEvent(Event* event) {
+  backend_->destroyEvent(event);
+}
+
+void Session::record(Event* event) {
+  Message message{};
+  check(backend_->recordEvent(stream_, event, &message), message);
+}
+
+double Session::elapsed(Event* from, Event* to) {
+  Message message{};
+  double seconds = 0;
+  check(backend_->elapsed(from, to, &seconds, &message), message);
+  return seconds;
+}
+
 Buffer* Session::allocate(int64_t bytes) {
   Message message{};
   Buffer* buffer = nullptr;

@@ -29,9 +29,15 @@ class Session {
   void synchronize();
   void toDevice(Buffer* target, int64_t offset, const void* host, int64_t bytes);  // waits
   void toHost(void* host, Buffer* source, int64_t offset, int64_t bytes);          // waits
+  void fill(Buffer* target, int64_t offset, uint8_t value, int64_t bytes);
   Buffer* allocate(int64_t bytes);
   void release(Buffer* buffer);
   int64_t packedBytes(DType dtype, int64_t rows, int64_t columns) const;
+  // Events of the stream; `elapsed` of two that were synchronised with.
+  Event* createEvent();
+  void destroyEvent(Event* event);
+  void record(Event* event);
+  double elapsed(Event* from, Event* to);
   // Empty when the op runs with these arguments, else the backend's reason.
   std::string whyUnsupported(Op op, const void* arguments) const;
 

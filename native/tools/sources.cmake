@@ -11,7 +11,7 @@ target_link_libraries(ibert_cases PUBLIC ibert_reference_ops)
 add_executable(ibert-kernels
   native/tools/grad.cpp native/tools/launches.cpp native/tools/list.cpp native/tools/main.cpp native/tools/options.cpp
   native/tools/peak.cpp native/tools/perf.cpp native/tools/perf_cases.cpp native/tools/rows.cpp
-  native/tools/test.cpp native/tools/timing.cpp)
+  native/tools/decoder_step.cpp native/tools/step.cpp native/tools/test.cpp native/tools/timing.cpp)
 target_link_libraries(ibert-kernels PRIVATE ibert_cases ibert_cpu)
 # Beside the addon and the backend libraries, where the loader looks.
 set_target_properties(ibert-kernels PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/Release)
