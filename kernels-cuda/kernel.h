@@ -51,5 +51,7 @@ using KernelTable = frame::KernelTable<Context>;
 // A simple kernel: plain loops in float32 over any shape. It is what the fast ones are held against on
 // hardware.
 inline constexpr const char* kTwin = "twin";
+// A kernel that multiplies on tensor cores.
+inline constexpr const char* kMmaPath = "mma";
 
 }  // namespace ibert::cuda

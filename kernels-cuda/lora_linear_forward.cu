@@ -1,5 +1,5 @@
 // loraLinearForward (Hu et al. 2021): y = x W^T + bias + scale * (x A^T) B^T + residual.
-#include "operand.h"
+#include "lora_linear.h"
 #include "register.h"
 #include "segments.h"
 
@@ -7,26 +7,9 @@ namespace ibert::cuda {
 
 namespace {
 
+using namespace lora_linear;
+
 constexpr int kThreads = 256;
-
-// Sizes: T rows of x, K columns; N rows of W; P adapters of R rows of A, rank r = columns of B.
-struct Sizes {
-  int64_t T, K, N, P, R, r;
-};
-
-Sizes sizesOf(const LoraLinearForward& args) {
-  return {args.x.shape[0],
-          args.x.shape[1],
-          args.weight.shape[0],
-          args.loraA ? args.loraA.shape[0] : 0,
-          args.loraA ? args.loraA.shape[1] : 0,
-          args.loraB ? args.loraB.shape[2] : 0};
-}
-
-// The adapter of row t, -1 for none.
-__device__ __forceinline__ int64_t adapterOf(const int32_t* adapterOfRow, int64_t t, int64_t P) {
-  return adapterOfRow == nullptr ? 0 : inside(adapterOfRow[t], 0, P, -1);
-}
 
 // The twin of x A^T: an element a thread. x: (T, K), A: (P, R, K), xa: (T, R); kept: the op's own output or
 // absent
@@ -63,11 +46,13 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 int64_t workspace(const LoraLinearForward& args, Machine) {
+  if (isDecode(args)) return decodeWorkspace(args);
   const Sizes s = sizesOf(args);
   return s.T * s.R * static_cast<int64_t>(sizeof(float));
 }
 
 void run(const LoraLinearForward& args, Context& context) {
+  if (isDecode(args)) return decodeForward(args, context);
   const Sizes s = sizesOf(args);
   auto* xa = reinterpret_cast<float*>(context.workspace);
   const auto* adapterOfRow = args.adapterOfRow ? args.adapterOfRow.as<const int32_t>() : nullptr;
@@ -83,6 +68,10 @@ void run(const LoraLinearForward& args, Context& context) {
                          static_cast<float>(args.scale), s));
 }
 
+const char* pathOf(const LoraLinearForward& args) {
+  return isDecode(args) ? kMmaPath : kTwin;
+}
+
 std::string unsupported(const LoraLinearForward& args) {
   return args.xa && !args.loraA ? "xa needs loraA" : "";
 }
@@ -90,7 +79,8 @@ std::string unsupported(const LoraLinearForward& args) {
 }  // namespace
 
 void registerLoraLinearForward(KernelTable& table) {
-  table.set<LoraLinearForward, run>(kTwin);
+  table.set<LoraLinearForward, run>(kMmaPath);
+  table.setPathOf<LoraLinearForward, pathOf>();
   table.setWorkspace<LoraLinearForward, workspace>();
   table.setUnsupported<LoraLinearForward, unsupported>();
 }

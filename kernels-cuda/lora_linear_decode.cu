@@ -1,0 +1,226 @@
+// loraLinearForward of a step of generation: y = x W^T + bias + scale * (x A^T) B^T + residual for at most
+// kExactRows rows of x in bf16.
+//
+// It takes as long as reading W once takes, so a block reads sixteen (or 32) rows of W straight into the
+// registers of mma() (weight_rows.h), with W as its first operand: the rows of x, few, are columns of the
+// result, and those that are not there cost nothing. The sums of its warps are added in shared memory, in a
+// fixed order.
+//
+// x A^T is the same product with the rows of A. The first blocks of the grid compute it, while the others
+// are reading W already; these wait for it only before they add scale * (x A^T) B^T, in float32.
+//
+// The bits of a row depend on W, K and the row alone: not on T, since the columns of a tile know nothing of
+// each other, nor on where the operands lie, since the kernel for misaligned ones reads the same elements
+// into the same registers, one by one.
+//
+// x float32 and the W that weight_rows.h has no rows for stay with the twin (lora_linear_forward.cu).
+#include "lora_linear.h"
+#include "segments.h"
+#include "weight_rows.h"
+
+namespace ibert::cuda::lora_linear {
+
+namespace {
+
+constexpr int kThreads = kRowWarps * 32;
+constexpr int64_t kCounterBytes = 256;  // of the workspace, before x A^T
+
+struct Operands {
+  const Bf16* x;
+  const void* weight;
+  View A, B;
+  const int32_t* adapterOfRow;
+  View bias, residual, y, kept;
+  float* xa;          // (T, R)
+  unsigned* counter;  // blocks of x A^T that are done
+  unsigned lowBlocks;
+  Segments segments;
+  float scale;
+  Sizes s;
+};
+
+// Shared memory: what each warp summed, and scale * (x A^T) B^T, as [warp][row of x][row of W].
+template <int kTiles, int kColumns>
+struct Shared {
+  static constexpr int kRows = kTiles * kTileRows, kT = kColumns * kTileColumns;
+  // Four lanes of mma() have two rows of x each: eight rows of W of each lie in banks of their own.
+  static constexpr int kStride = kRows + 4;
+  static constexpr int kEach = kT * kStride;
+  static constexpr int kFloats = (kRowWarps + 1) * kEach;
+};
+
+template <int kTiles, int kColumns>
+__device__ __forceinline__ void keepSums(float* memory, const float (&sums)[kTiles][kColumns][4]) {
+  using Layout = Shared<kTiles, kColumns>;
+  const int lane = threadIdx.x % 32;
+  float* own = memory + threadIdx.x / 32 * Layout::kEach;
+#pragma unroll
+  for (int tile = 0; tile < kTiles; ++tile)
+#pragma unroll
+    for (int column = 0; column < kColumns; ++column)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int row = tile * kTileRows + lane / 4 + i / 2 * 8, t = column * kTileColumns + lane % 4 * 2 + i % 2;
+        own[t * Layout::kStride + row] = sums[tile][column][i];
+      }
+}
+
+template <int kTiles, int kColumns>
+__device__ __forceinline__ float sumOf(const float* memory, int row, int t) {
+  using Layout = Shared<kTiles, kColumns>;
+  float sum = 0;
+#pragma unroll
+  for (int warp = 0; warp < kRowWarps; ++warp)
+    sum += memory[warp * Layout::kEach + t * Layout::kStride + row];
+  return sum;
+}
+
+// An element of an activation or a bias: what View::at has for blocks is long.
+__device__ __forceinline__ float valueAt(const View& tensor, int64_t i) {
+  return tensor.dtype == DType::BF16 ? loadOne(static_cast<const Bf16*>(tensor.data) + i)
+                                     : loadOne(static_cast<const float*>(tensor.data) + i);
+}
+
+// A block of x A^T: sixteen of the P * R rows of A, for the rows of x that have their adapter.
+template <int kColumns, bool kAligned>
+__device__ __forceinline__ void lowRows(const Operands& o, float* memory) {
+  const int64_t first = static_cast<int64_t>(blockIdx.x) * kTileRows, rows = o.s.P * o.s.R;
+  float sums[1][kColumns][4];
+  if (o.A.dtype == DType::BF16)
+    multiplyRows<PlainRows<Bf16>, kAligned>(sums, o.A.data, first, rows, o.x, o.s.T, o.s.K);
+  else
+    multiplyRows<PlainRows<float>, kAligned>(sums, o.A.data, first, rows, o.x, o.s.T, o.s.K);
+  keepSums(memory, sums);
+  __syncthreads();
+  for (int i = threadIdx.x; i < o.s.T * kTileRows; i += kThreads) {
+    const int row = i % kTileRows, t = i / kTileRows;
+    if (first + row >= rows) continue;
+    const int64_t own = (first + row) / o.s.R, j = (first + row) % o.s.R;
+    const int64_t p = adapterOf(o.adapterOfRow, t, o.s.P);
+    if (p != own && (p >= 0 || own != 0)) continue;  // a row without an adapter is the first one's to clear
+    const float sum = p < 0 ? 0.0f : sumOf<1, kColumns>(memory, row, t);
+    o.xa[t * o.s.R + j] = sum;
+    if (o.kept) o.kept.set(t * o.s.R + j, sum);
+  }
+  __syncthreads();
+  if (threadIdx.x == 0) signalBlocks(o.counter);
+}
+
+// scale * (x A^T) B^T of the block's rows: sixteen lanes a sum, which have every sixteenth term each.
+template <int kTiles, int kColumns>
+__device__ __forceinline__ void lowSums(const Operands& o, float* low, int64_t first) {
+  using Layout = Shared<kTiles, kColumns>;
+  constexpr int kLanes = 16;
+  const int lane = threadIdx.x % kLanes;
+  for (int i = threadIdx.x / kLanes; i < o.s.T * Layout::kRows; i += kThreads / kLanes) {
+    const int row = i % Layout::kRows, t = i / Layout::kRows;
+    const int64_t n = first + row, p = adapterOf(o.adapterOfRow, t, o.s.P);
+    const int slot = n < o.s.N && p >= 0 ? o.segments.slotOf(n) : -1;
+    float sum = 0;
+    for (int64_t j = lane; slot >= 0 && j < o.s.r; j += kLanes)
+      sum += o.xa[t * o.s.R + slot * o.s.r + j] * valueAt(o.B, (p * o.s.N + n) * o.s.r + j);
+    for (int lanes = kLanes / 2; lanes > 0; lanes /= 2) sum += __shfl_xor_sync(~0u, sum, lanes);
+    if (lane == 0) low[t * Layout::kStride + row] = o.scale * sum;
+  }
+}
+
+// W: (N, K) as Rows reads it, A: (P, R, K), B: (P, N, r), y, residual: (T, N), which may be one.
+template <class Rows, int kTiles, int kColumns, bool kAligned>
+__global__ void __launch_bounds__(kThreads, !kAligned ? 1 : kTiles == 1 ? 3 : 2) decodeRows(Operands o) {
+  using Layout = Shared<kTiles, kColumns>;
+  DYNAMIC_SHARED(bytes);
+  auto* memory = reinterpret_cast<float*>(bytes);
+  if (blockIdx.x < o.lowBlocks) return lowRows<kColumns, kAligned>(o, memory);
+  const int64_t first = static_cast<int64_t>(blockIdx.x - o.lowBlocks) * Layout::kRows;
+  float sums[kTiles][kColumns][4];
+  multiplyRows<Rows, kAligned>(sums, o.weight, first, o.s.N, o.x, o.s.T, o.s.K);
+  keepSums(memory, sums);
+  if (o.lowBlocks > 0 && threadIdx.x == 0) waitForBlocks(o.counter, o.lowBlocks);
+  __syncthreads();
+  float* low = memory + kRowWarps * Layout::kEach;
+  if (o.lowBlocks > 0) {
+    lowSums<kTiles, kColumns>(o, low, first);
+    __syncthreads();
+  }
+  for (int i = threadIdx.x; i < o.s.T * Layout::kRows; i += kThreads) {
+    const int row = i % Layout::kRows, t = i / Layout::kRows;
+    const int64_t n = first + row;
+    if (n >= o.s.N) continue;
+    float sum = sumOf<kTiles, kColumns>(memory, row, t);
+    if (o.lowBlocks > 0) sum += low[t * Layout::kStride + row];
+    if (o.bias) sum += valueAt(o.bias, n);
+    if (o.residual) sum += valueAt(o.residual, t * o.s.N + n);
+    o.y.set(t * o.s.N + n, sum);
+  }
+}
+
+// Calls body(static_cast<Rows*>(nullptr)) with how the rows of the weight are read.
+template <class Body>
+void withRows(const Tensor& weight, Body&& body) {
+  switch (weight.dtype) {
+    case DType::F32:
+      return body(static_cast<PlainRows<float>*>(nullptr));
+    case DType::F16:
+      return body(static_cast<PlainRows<__half>*>(nullptr));
+    default:
+      return body(static_cast<PlainRows<Bf16>*>(nullptr));
+  }
+}
+
+bool hasRows(const Tensor& weight) {
+  return weight.dtype == DType::F32 || weight.dtype == DType::BF16 || weight.dtype == DType::F16;
+}
+
+template <class Rows, int kTiles, int kColumns, bool kAligned>
+void start(const Operands& operands, const Context& context) {
+  using Layout = Shared<kTiles, kColumns>;
+  const int64_t blocks = operands.lowBlocks + ceilDivide(operands.s.N, Layout::kRows);
+  context.require(launch(decodeRows<Rows, kTiles, kColumns, kAligned>, dim3(static_cast<unsigned>(blocks)),
+                         dim3(kThreads), Layout::kFloats * sizeof(float), context.stream, operands));
+}
+
+}  // namespace
+
+bool isDecode(const LoraLinearForward& args) {
+  return args.x.dtype == DType::BF16 && args.x.shape[0] <= kExactRows && hasRows(args.weight);
+}
+
+int64_t decodeWorkspace(const LoraLinearForward& args) {
+  const Sizes s = sizesOf(args);
+  return args.loraA ? kCounterBytes + s.T * s.R * static_cast<int64_t>(sizeof(float)) : 0;
+}
+
+void decodeForward(const LoraLinearForward& args, const Context& context) {
+  const Sizes s = sizesOf(args);
+  if (s.T == 0 || s.N == 0) return;
+  auto* counter = reinterpret_cast<unsigned*>(context.workspace);
+  const bool lora = static_cast<bool>(args.loraA);
+  if (lora) context.require(cudaMemsetAsync(counter, 0, sizeof *counter, context.stream));
+  const Operands operands{args.x.as<const Bf16>(),
+                          args.weight.data,
+                          view(args.loraA),
+                          view(args.loraB),
+                          args.adapterOfRow ? args.adapterOfRow.as<const int32_t>() : nullptr,
+                          view(args.bias),
+                          view(args.residual),
+                          view(args.y),
+                          view(args.xa),
+                          reinterpret_cast<float*>(context.workspace + kCounterBytes),
+                          counter,
+                          static_cast<unsigned>(ceilDivide(s.P * s.R, kTileRows)),
+                          segmentsOf(args.segments, args.slots, s.N, lora),
+                          static_cast<float>(args.scale),
+                          s};
+  withRows(args.weight, [&](auto* rows) {
+    using Rows = Pointed<decltype(rows)>;
+    const bool aligned = s.K % kVector == 0 && areAligned({&args.x, &args.weight, &args.loraA});
+    if (!aligned)
+      start<Rows, 1, 2, false>(operands, context);
+    else if (s.T <= kTileColumns)
+      start<Rows, 1, 1, true>(operands, context);
+    else
+      start<Rows, 2, 2, true>(operands, context);
+  });
+}
+
+}  // namespace ibert::cuda::lora_linear
