@@ -13,7 +13,7 @@
 // each other, nor on where the operands lie, since the kernel for misaligned ones reads the same elements
 // into the same registers, one by one.
 //
-// x float32 and the W that weight_rows.h has no rows for stay with the twin (lora_linear_forward.cu).
+// x float32 and a W of blocks that is not packed stay with the twin (lora_linear_forward.cu).
 #include "lora_linear.h"
 #include "segments.h"
 #include "weight_rows.h"
@@ -126,7 +126,7 @@ __device__ __forceinline__ void lowSums(const Operands& o, float* low, int64_t f
 
 // W: (N, K) as Rows reads it, A: (P, R, K), B: (P, N, r), y, residual: (T, N), which may be one.
 template <class Rows, int kTiles, int kColumns, bool kAligned>
-__global__ void __launch_bounds__(kThreads, !kAligned ? 1 : kTiles == 1 ? 3 : 2) decodeRows(Operands o) {
+__global__ void __launch_bounds__(kThreads, !kAligned ? 1 : kTiles == 1 ? Rows::kBlocksOfSm : 2) decodeRows(Operands o) {
   using Layout = Shared<kTiles, kColumns>;
   DYNAMIC_SHARED(bytes);
   auto* memory = reinterpret_cast<float*>(bytes);
@@ -156,19 +156,18 @@ __global__ void __launch_bounds__(kThreads, !kAligned ? 1 : kTiles == 1 ? 3 : 2)
 
 // Calls body(static_cast<Rows*>(nullptr)) with how the rows of the weight are read.
 template <class Body>
-void withRows(const Tensor& weight, Body&& body) {
-  switch (weight.dtype) {
+void withRows(DType dtype, Body&& body) {
+  switch (dtype) {
     case DType::F32:
       return body(static_cast<PlainRows<float>*>(nullptr));
     case DType::F16:
       return body(static_cast<PlainRows<__half>*>(nullptr));
-    default:
+    case DType::BF16:
       return body(static_cast<PlainRows<Bf16>*>(nullptr));
+    default:
+      return withPackedBlocks(
+          dtype, [&](auto* blocks) { body(static_cast<BlockRows<Pointed<decltype(blocks)>::kFormat>*>(nullptr)); });
   }
-}
-
-bool hasRows(const Tensor& weight) {
-  return weight.dtype == DType::F32 || weight.dtype == DType::BF16 || weight.dtype == DType::F16;
 }
 
 template <class Rows, int kTiles, int kColumns, bool kAligned>
@@ -182,7 +181,8 @@ void start(const Operands& operands, const Context& context) {
 }  // namespace
 
 bool isDecode(const LoraLinearForward& args) {
-  return args.x.dtype == DType::BF16 && args.x.shape[0] <= kExactRows && hasRows(args.weight);
+  return args.x.dtype == DType::BF16 && args.x.shape[0] <= kExactRows &&
+         (!isBlockFormat(args.weight.dtype) || isPackedBlocks(args.weight));
 }
 
 int64_t decodeWorkspace(const LoraLinearForward& args) {
@@ -211,7 +211,7 @@ void decodeForward(const LoraLinearForward& args, const Context& context) {
                           segmentsOf(args.segments, args.slots, s.N, lora),
                           static_cast<float>(args.scale),
                           s};
-  withRows(args.weight, [&](auto* rows) {
+  withRows(args.weight.dtype, [&](auto* rows) {
     using Rows = Pointed<decltype(rows)>;
     const bool aligned = s.K % kVector == 0 && areAligned({&args.x, &args.weight, &args.loraA});
     if (!aligned)

@@ -9,34 +9,14 @@
 // depends on K alone.
 #pragma once
 
-#include "operand.h"
 #include "ptx.h"
 #include "vector.h"
 
 namespace ibert::cuda {
 
 constexpr int kRowWarps = 8;
-constexpr int kChunkColumns = 64;  // two groups of 32, which are two tiles each
 constexpr int kTileRows = 16;      // of W
 constexpr int kTileColumns = 8;    // rows of x
-
-// What lies at `from`, of which `left` 16-bit elements are there: all or none where it is aligned; else they
-// are read one by one, zeros behind them.
-template <class Word, bool kAligned, bool kOnce>
-__device__ __forceinline__ Word wordAt(const uint16_t* from, int64_t left) {
-  Word word{};
-  if constexpr (kAligned) {
-    if (left > 0) word = kOnce ? loadOnce<Word>(from) : *reinterpret_cast<const Word*>(from);
-  } else {
-    constexpr int kHalves = sizeof(Word) / 2;
-    unsigned each[kHalves / 2] = {};
-#pragma unroll
-    for (int i = 0; i < kHalves; ++i)
-      if (i < left) each[i / 2] |= static_cast<unsigned>(from[i]) << (16 * (i % 2));
-    memcpy(&word, each, sizeof word);
-  }
-  return word;
-}
 
 // Rows of a dtype that is no block format. What a thread has of a group of 32 columns is eight of them, k = 8 q
 // to 8 q + 7 with q = lane % 4: pairs 0 and 1 for the first tile, 2 and 3 for the second.
@@ -47,7 +27,8 @@ struct PlainRows {
   static constexpr int kWords = sizeof(T) / 2;         // of sixteen bytes, for eight elements
   static constexpr int kBatch = sizeof(T) == 2 ? 2 : 1;  // chunks in flight at once, of sixteen rows
   static constexpr int kTerms = std::is_same_v<T, Bf16> ? 1 : 2;
-  static constexpr bool kScaled = false;
+  static constexpr bool kScaled = false, kSixteens = false, kHasMinimum = false;
+  static constexpr int kBlocksOfSm = 3;
 
   // A thread's share of a chunk of one row.
   struct Part {
@@ -57,14 +38,14 @@ struct PlainRows {
   static __device__ __forceinline__ int64_t rowBytes(int64_t columns) { return columns * sizeof(T); }
 
   template <bool kAligned>
-  static __device__ __forceinline__ Part load(const void* row, int64_t chunk, int64_t columns) {
+  static __device__ __forceinline__ Part load(const void* row, int64_t chunk, int64_t columns, int quarter) {
     Part part;
 #pragma unroll
     for (int group = 0; group < 2; ++group) {
-      const int64_t k = chunk * kChunkColumns + group * 32 + threadIdx.x % 4 * 8;
+      const int64_t k = chunk * kChunkColumns + group * 32 + quarter * 8;
 #pragma unroll
       for (int i = 0; i < kWords; ++i)
-        part.at[group][i] = wordAt<uint4, kAligned, true>(static_cast<const uint16_t*>(row) + k * kWords + i * 8,
+        part.at[group][i] = wordAt<uint4, kAligned, true>(static_cast<const char*>(row) + (k * kWords + i * 8) * 2,
                                                           (columns - k) * kWords - i * 8);
     }
     return part;
@@ -104,16 +85,70 @@ struct PlainRows {
   }
 };
 
-// A thread's share of a chunk of one row of x: the four pairs of each group, as PlainRows has them.
-template <bool kAligned>
+// Rows of a packed weight in a block format: its codes go into mma(), bf16 has them exactly, and each product
+// of 32 (or sixteen) columns is multiplied by its scale in float32. A minimum is added times the sum of the x
+// of its columns, which is the product with ones.
+template <DType kDType>
+struct BlockRows : PackedBlocks<kDType> {
+  static constexpr int kBatch = kDType == DType::Q8_0 ? 2 : 4;
+  static constexpr int kTerms = 1;
+  static constexpr bool kScaled = true;
+  static constexpr int kBlocksOfSm = 2;
+
+  static __device__ __forceinline__ void pairs(uint32_t (&to)[4],
+                                               const typename PackedBlocks<kDType>::Part& part, int group, int) {
+    PackedBlocks<kDType>::pairs(to, part, group);
+  }
+};
+
+// A thread's share of a chunk of one row of x: the four pairs of each group, of the columns that it has of W.
+template <bool kSixteens, bool kAligned>
 __device__ __forceinline__ void loadX(uint32_t (&to)[2][4], const Bf16* row, bool inside, int64_t chunk,
                                       int64_t columns) {
 #pragma unroll
   for (int group = 0; group < 2; ++group) {
-    const int64_t k = chunk * kChunkColumns + group * 32 + threadIdx.x % 4 * 8;
-    const uint4 word = wordAt<uint4, kAligned, false>(reinterpret_cast<const uint16_t*>(row) + k,
-                                                      inside ? columns - k : 0);
-    to[group][0] = word.x, to[group][1] = word.y, to[group][2] = word.z, to[group][3] = word.w;
+    const int64_t k = chunk * kChunkColumns + group * 32;
+    const int quarter = threadIdx.x % 4;
+    const int64_t left = inside ? columns - k : 0;
+    if constexpr (kSixteens) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int at = half * 16 + quarter * 4;
+        const auto word = wordAt<uint2, kAligned, false>(row + k + at, left - at);
+        to[group][half * 2] = word.x, to[group][half * 2 + 1] = word.y;
+      }
+    } else {
+      const int at = quarter * 8;
+      const auto word = wordAt<uint4, kAligned, false>(row + k + at, left - at);
+      to[group][0] = word.x, to[group][1] = word.y, to[group][2] = word.z, to[group][3] = word.w;
+    }
+  }
+}
+
+// Sixteen rows of W, of which a thread has the pairs of two, times eight rows of x: tile `half` of a group.
+__device__ __forceinline__ void multiplyTile(float (&sums)[4], const uint32_t (&low)[4],
+                                             const uint32_t (&high)[4], const uint32_t (&x)[4], int half) {
+  mma<Bf16>(sums, {low[half * 2], high[half * 2], low[half * 2 + 1], high[half * 2 + 1]}, x[half * 2],
+            x[half * 2 + 1]);
+}
+
+// The same of a group whose codes those are, times their scales.
+template <class Rows>
+__device__ __forceinline__ void addScaled(float (&sums)[4], const typename Rows::Part (&parts)[2], int group,
+                                          const uint32_t (&low)[4], const uint32_t (&high)[4],
+                                          const uint32_t (&x)[4], const float (&sumsOfX)[4]) {
+  constexpr int kProducts = Rows::kSixteens ? 2 : 1;
+#pragma unroll
+  for (int product = 0; product < kProducts; ++product) {
+    float products[4] = {};
+    multiplyTile(products, low, high, x, product);
+    if constexpr (!Rows::kSixteens) multiplyTile(products, low, high, x, 1);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) sums[i] += Rows::scaleOf(parts[i / 2], group, product) * products[i];
+  }
+  if constexpr (Rows::kHasMinimum) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) sums[i] += Rows::minimumOf(parts[i / 2], group) * sumsOfX[i];
   }
 }
 
@@ -125,6 +160,16 @@ __device__ __forceinline__ void multiplyChunk(float (&sums)[kTiles][kColumns][4]
                                               const uint32_t (&xs)[kColumns][2][4]) {
 #pragma unroll
   for (int group = 0; group < 2; ++group) {
+    float sumsOfX[kColumns][4] = {};
+    if constexpr (Rows::kHasMinimum) {
+      constexpr uint32_t kOnes = 0x3f803f80;
+#pragma unroll
+      for (int column = 0; column < kColumns; ++column)
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          multiplyTile(sumsOfX[column], {kOnes, kOnes, kOnes, kOnes}, {kOnes, kOnes, kOnes, kOnes},
+                       xs[column][group], half);
+    }
 #pragma unroll
     for (int tile = 0; tile < kTiles; ++tile) {
 #pragma unroll
@@ -134,9 +179,13 @@ __device__ __forceinline__ void multiplyChunk(float (&sums)[kTiles][kColumns][4]
         Rows::pairs(high, parts[tile][1], group, term);
 #pragma unroll
         for (int column = 0; column < kColumns; ++column) {
-          const uint32_t(&x)[4] = xs[column][group];
-          mma<Bf16>(sums[tile][column], {low[0], high[0], low[1], high[1]}, x[0], x[1]);
-          mma<Bf16>(sums[tile][column], {low[2], high[2], low[3], high[3]}, x[2], x[3]);
+          if constexpr (Rows::kScaled)
+            addScaled<Rows>(sums[tile][column], parts[tile], group, low, high, xs[column][group],
+                            sumsOfX[column]);
+          else
+#pragma unroll
+            for (int half = 0; half < 2; ++half)
+              multiplyTile(sums[tile][column], low, high, xs[column][group], half);
         }
       }
     }
@@ -176,11 +225,11 @@ __device__ __forceinline__ void multiplyRows(float (&sums)[kTiles][kColumns][4],
       for (int tile = 0; tile < kTiles; ++tile)
 #pragma unroll
         for (int half = 0; half < 2; ++half)
-          parts[i][tile][half] = Rows::template load<kAligned>(rowOf[tile][half], chunk, columns);
+          parts[i][tile][half] = Rows::template load<kAligned>(rowOf[tile][half], chunk, columns, lane % 4);
 #pragma unroll
       for (int column = 0; column < kColumns; ++column) {
         const int64_t t = column * kTileColumns + lane / 4;
-        loadX<kAligned>(xs[i][column], x + t * columns, t < T, chunk, columns);
+        loadX<Rows::kSixteens, kAligned>(xs[i][column], x + t * columns, t < T, chunk, columns);
       }
     }
 #pragma unroll
