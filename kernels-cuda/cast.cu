@@ -1,5 +1,5 @@
-// cast and packWeight: values that change their dtype. The packed order of a weight is the row-major order, but
-// for the block formats (packed_blocks.h).
+// cast and packWeight: values that change their dtype. The packed order of a weight is the row-major order,
+// but for the block formats (packed_blocks.h).
 #include "register.h"
 #include "vector.h"
 
@@ -73,12 +73,13 @@ __global__ void __launch_bounds__(kThreads)
 // words of two bytes, since a format's blocks may lie at any even place.
 template <class Blocks>
 __global__ void __launch_bounds__(kThreads)
-    packBlocks(const uint8_t* source, char* packed, int64_t rows, int64_t columns) {
+    packBlocks(const uint8_t* source, char* packed, int64_t rows, int columns) {
   constexpr int kBlock = Blocks::kBlock, kBlockBytes = Blocks::kBlockBytes;
-  const int64_t chunks = packedChunks(columns);
+  const int chunks = packedChunks(columns);
   for (int64_t i = firstElement(); i < rows * chunks * 4; i += elementStride()) {
     const int quarter = static_cast<int>(i % 4);
-    const int64_t chunk = i / 4 % chunks, row = i / 4 / chunks;
+    const int chunk = static_cast<int>(i / 4 % chunks);
+    const int64_t row = i / 4 / chunks;
     const uint8_t* from = source + row * (columns / kBlock * kBlockBytes);
     char* to = packed + row * Blocks::rowBytes(columns);
 
@@ -86,9 +87,9 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
     for (int at = 0; at < 16; ++at) {
       const CodePlace place{quarter, at / 8, at / 2 % 4, at % 2};
-      const int64_t k = chunk * kChunkColumns + Blocks::columnOf(place);
+      const int k = chunk * kChunkColumns + Blocks::columnOf(place);
       if (k >= columns) continue;
-      const int code = blockCode<Blocks::kFormat>(from + k / kBlock * kBlockBytes, static_cast<int>(k % kBlock));
+      const int code = blockCode<Blocks::kFormat>(from + k / kBlock * kBlockBytes, k % kBlock);
       const int lowBit = Blocks::lowBit(place), highBit = Blocks::highBit(place);
       low[lowBit / 16] |= static_cast<uint16_t>((code & ((1 << Blocks::kLowBits) - 1)) << (lowBit % 16));
       if (Blocks::kHighBits > 0) high[highBit / 16] |= static_cast<uint16_t>((code >> 4) << (highBit % 16));
@@ -100,7 +101,7 @@ __global__ void __launch_bounds__(kThreads)
     put(to + Blocks::highAt(columns) + chunk * Blocks::kHigh + quarter * (Blocks::kHigh / 4), high,
         Blocks::kHigh / 8);
 
-    const int64_t k = chunk * kChunkColumns + quarter * 16;
+    const int k = chunk * kChunkColumns + quarter * 16;
     const uint8_t* block = from + k / kBlock * kBlockBytes;
     char* scales = to + Blocks::scalesAt(columns) + chunk * Blocks::kScales;
     constexpr int kD = Blocks::kSixteens ? 208 : 0;
@@ -113,9 +114,9 @@ __global__ void __launch_bounds__(kThreads)
     const bool inside = k < columns;
     uint16_t own[2] = {};
     if (Blocks::kSixteens) {
-      own[0] = word(192 + static_cast<int>(k % kBlock) / 16);
+      own[0] = word(192 + k % kBlock / 16);
     } else if (Blocks::kIsK) {
-      const int j = static_cast<int>(k % kBlock) / 32;
+      const int j = k % kBlock / 32;
       own[0] = static_cast<uint16_t>(sixBits(block + 4, j, 0) | sixBits(block + 4, j, 4) << 8);
     } else if (inside) {
       own[0] = word(0);
@@ -163,11 +164,13 @@ void cast(const Cast& args, Context& context) {
 }
 
 void pack(const Tensor& source, const Tensor& packed, const Context& context) {
-  const int64_t rows = source.shape[0], columns = source.shape[1];
+  const int64_t rows = source.shape[0];
+  const auto columns = static_cast<int>(source.shape[1]);
   withPackedBlocks(source.dtype, [&](auto* blocks) {
     using Blocks = Pointed<decltype(blocks)>;
-    context.require(launch(packBlocks<Blocks>, blocksFor(rows * packedChunks(columns) * 4, kThreads,
-                           context.machine), dim3(kThreads), 0, context.stream, source.as<const uint8_t>(), packed.as<char>(), rows, columns));
+    context.require(launch(
+        packBlocks<Blocks>, blocksFor(rows * packedChunks(columns) * 4, kThreads, context.machine),
+        dim3(kThreads), 0, context.stream, source.as<const uint8_t>(), packed.as<char>(), rows, columns));
   });
 }
 

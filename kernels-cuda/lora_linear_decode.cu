@@ -23,7 +23,7 @@ namespace ibert::cuda::lora_linear {
 namespace {
 
 constexpr int kThreads = kRowWarps * 32;
-constexpr int64_t kCounterBytes = 256;  // of the workspace, before x A^T
+constexpr int64_t kCounterBytes = 256;  // at the beginning of the workspace, before x A^T
 
 struct Operands {
   const Bf16* x;
@@ -31,9 +31,10 @@ struct Operands {
   View A, B;
   const int32_t* adapterOfRow;
   View bias, residual, y, kept;
-  float* xa;          // (T, R)
-  unsigned* counter;  // blocks of x A^T that are done
+  float* xa;           // (T, R)
+  unsigned* counters;  // blocks of x A^T that are done, and blocks that have begun
   unsigned lowBlocks;
+  bool byTicket;  // a block's number is when it began
   Segments segments;
   float scale;
   Sizes s;
@@ -60,7 +61,8 @@ __device__ __forceinline__ void keepSums(float* memory, const float (&sums)[kTil
     for (int column = 0; column < kColumns; ++column)
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const int row = tile * kTileRows + lane / 4 + i / 2 * 8, t = column * kTileColumns + lane % 4 * 2 + i % 2;
+        const int row = tile * kTileRows + lane / 4 + i / 2 * 8,
+                  t = column * kTileColumns + lane % 4 * 2 + i % 2;
         own[t * Layout::kStride + row] = sums[tile][column][i];
       }
 }
@@ -81,15 +83,30 @@ __device__ __forceinline__ float valueAt(const View& tensor, int64_t i) {
                                      : loadOne(static_cast<const float*>(tensor.data) + i);
 }
 
+// Whether a row of x has one of these adapters. The first one's block clears the rows that have none.
+__device__ __forceinline__ bool isWanted(const Operands& o, int64_t firstAdapter, int64_t lastAdapter) {
+  for (int64_t t = 0; t < o.s.T; ++t) {
+    const int64_t p = adapterOf(o.adapterOfRow, t, o.s.P), own = p < 0 ? 0 : p;
+    if (own >= firstAdapter && own <= lastAdapter) return true;
+  }
+  return false;
+}
+
 // A block of x A^T: sixteen of the P * R rows of A, for the rows of x that have their adapter.
 template <int kColumns, bool kAligned>
-__device__ __forceinline__ void lowRows(const Operands& o, float* memory) {
-  const int64_t first = static_cast<int64_t>(blockIdx.x) * kTileRows, rows = o.s.P * o.s.R;
+__device__ __forceinline__ void lowRows(const Operands& o, float* memory, unsigned block) {
+  const int64_t first = static_cast<int64_t>(block) * kTileRows, rows = o.s.P * o.s.R;
+  if (!isWanted(o, first / o.s.R, (first + kTileRows - 1) / o.s.R)) {
+    if (threadIdx.x == 0) signalBlocks(&o.counters[0]);
+    return;
+  }
   float sums[1][kColumns][4];
   if (o.A.dtype == DType::BF16)
-    multiplyRows<PlainRows<Bf16>, kAligned>(sums, o.A.data, first, rows, o.x, o.s.T, o.s.K);
+    multiplyRows<PlainRows<Bf16>, kAligned>(sums, o.A.data, first, rows, o.x, static_cast<int>(o.s.T),
+                                            static_cast<int>(o.s.K));
   else
-    multiplyRows<PlainRows<float>, kAligned>(sums, o.A.data, first, rows, o.x, o.s.T, o.s.K);
+    multiplyRows<PlainRows<float>, kAligned>(sums, o.A.data, first, rows, o.x, static_cast<int>(o.s.T),
+                                             static_cast<int>(o.s.K));
   keepSums(memory, sums);
   __syncthreads();
   for (int i = threadIdx.x; i < o.s.T * kTileRows; i += kThreads) {
@@ -103,7 +120,7 @@ __device__ __forceinline__ void lowRows(const Operands& o, float* memory) {
     if (o.kept) o.kept.set(t * o.s.R + j, sum);
   }
   __syncthreads();
-  if (threadIdx.x == 0) signalBlocks(o.counter);
+  if (threadIdx.x == 0) signalBlocks(&o.counters[0]);
 }
 
 // scale * (x A^T) B^T of the block's rows: sixteen lanes a sum, which have every sixteenth term each.
@@ -126,16 +143,26 @@ __device__ __forceinline__ void lowSums(const Operands& o, float* low, int64_t f
 
 // W: (N, K) as Rows reads it, A: (P, R, K), B: (P, N, r), y, residual: (T, N), which may be one.
 template <class Rows, int kTiles, int kColumns, bool kAligned>
-__global__ void __launch_bounds__(kThreads, !kAligned ? 1 : kTiles == 1 ? Rows::kBlocksOfSm : 2) decodeRows(Operands o) {
+__global__ void __launch_bounds__(kThreads, !kAligned     ? 1
+                                            : kTiles == 1 ? Rows::kBlocksOfSm
+                                                          : 2) decodeRows(Operands o) {
   using Layout = Shared<kTiles, kColumns>;
   DYNAMIC_SHARED(bytes);
   auto* memory = reinterpret_cast<float*>(bytes);
-  if (blockIdx.x < o.lowBlocks) return lowRows<kColumns, kAligned>(o, memory);
-  const int64_t first = static_cast<int64_t>(blockIdx.x - o.lowBlocks) * Layout::kRows;
+  unsigned block = blockIdx.x;
+  if (o.byTicket) {
+    auto* ticket = reinterpret_cast<unsigned*>(memory + Layout::kFloats);
+    if (threadIdx.x == 0) *ticket = signalBlocks(&o.counters[1]);
+    __syncthreads();
+    block = *ticket;
+  }
+  if (block < o.lowBlocks) return lowRows<kColumns, kAligned>(o, memory, block);
+  const int64_t first = static_cast<int64_t>(block - o.lowBlocks) * Layout::kRows;
   float sums[kTiles][kColumns][4];
-  multiplyRows<Rows, kAligned>(sums, o.weight, first, o.s.N, o.x, o.s.T, o.s.K);
+  multiplyRows<Rows, kAligned>(sums, o.weight, first, o.s.N, o.x, static_cast<int>(o.s.T),
+                               static_cast<int>(o.s.K));
   keepSums(memory, sums);
-  if (o.lowBlocks > 0 && threadIdx.x == 0) waitForBlocks(o.counter, o.lowBlocks);
+  if (o.lowBlocks > 0 && threadIdx.x == 0) waitForBlocks(&o.counters[0], o.lowBlocks);
   __syncthreads();
   float* low = memory + kRowWarps * Layout::kEach;
   if (o.lowBlocks > 0) {
@@ -165,23 +192,27 @@ void withRows(DType dtype, Body&& body) {
     case DType::BF16:
       return body(static_cast<PlainRows<Bf16>*>(nullptr));
     default:
-      return withPackedBlocks(
-          dtype, [&](auto* blocks) { body(static_cast<BlockRows<Pointed<decltype(blocks)>::kFormat>*>(nullptr)); });
+      return withPackedBlocks(dtype, [&](auto* blocks) {
+        body(static_cast<BlockRows<Pointed<decltype(blocks)>::kFormat>*>(nullptr));
+      });
   }
 }
 
 template <class Rows, int kTiles, int kColumns, bool kAligned>
-void start(const Operands& operands, const Context& context) {
+void start(Operands operands, const Context& context) {
   using Layout = Shared<kTiles, kColumns>;
   const int64_t blocks = operands.lowBlocks + ceilDivide(operands.s.N, Layout::kRows);
+  // Those that others wait for must begin no later than these. Where not all run at once they draw numbers.
+  operands.byTicket = operands.lowBlocks > 0 && blocks > context.machine.multiprocessors;
   context.require(launch(decodeRows<Rows, kTiles, kColumns, kAligned>, dim3(static_cast<unsigned>(blocks)),
-                         dim3(kThreads), Layout::kFloats * sizeof(float), context.stream, operands));
+                         dim3(kThreads), Layout::kFloats * sizeof(float) + sizeof(unsigned), context.stream,
+                         operands));
 }
 
 }  // namespace
 
 bool isDecode(const LoraLinearForward& args) {
-  return args.x.dtype == DType::BF16 && args.x.shape[0] <= kExactRows &&
+  return args.x.dtype == DType::BF16 && args.x.shape[0] <= kExactRows && args.x.shape[1] <= kMostColumns &&
          (!isBlockFormat(args.weight.dtype) || isPackedBlocks(args.weight));
 }
 
@@ -193,9 +224,9 @@ int64_t decodeWorkspace(const LoraLinearForward& args) {
 void decodeForward(const LoraLinearForward& args, const Context& context) {
   const Sizes s = sizesOf(args);
   if (s.T == 0 || s.N == 0) return;
-  auto* counter = reinterpret_cast<unsigned*>(context.workspace);
+  auto* counters = reinterpret_cast<unsigned*>(context.workspace);
   const bool lora = static_cast<bool>(args.loraA);
-  if (lora) context.require(cudaMemsetAsync(counter, 0, sizeof *counter, context.stream));
+  if (lora) context.require(cudaMemsetAsync(counters, 0, 2 * sizeof *counters, context.stream));
   const Operands operands{args.x.as<const Bf16>(),
                           args.weight.data,
                           view(args.loraA),
@@ -206,8 +237,9 @@ void decodeForward(const LoraLinearForward& args, const Context& context) {
                           view(args.y),
                           view(args.xa),
                           reinterpret_cast<float*>(context.workspace + kCounterBytes),
-                          counter,
+                          counters,
                           static_cast<unsigned>(ceilDivide(s.P * s.R, kTileRows)),
+                          false,
                           segmentsOf(args.segments, args.slots, s.N, lora),
                           static_cast<float>(args.scale),
                           s};

@@ -2,10 +2,10 @@
 //
 // A row stands by itself, packedRowBytes() long. First come its codes in chunks of 64 columns, in which each
 // of four threads has sixteen codes side by side, eight of either group of 32 columns: as the registers of
-// mma() want them (weight_rows.h), and so that two codes at a time become two bf16 by masks alone. Then, where
-// codes have more than four bits and are not bytes, chunk by chunk their high bits; the scales; and of the K
-// formats, for each 256 columns, a word of its two f16 factors. A part of a row begins at a multiple of four
-// bytes, its codes of sixteen. Columns up to a whole chunk have codes and scales of 0.
+// mma() want them (weight_rows.h), and so that two codes at a time become two bf16 by masks alone. Then,
+// where codes have more than four bits and are not bytes, chunk by chunk their high bits; the scales; and of
+// the K formats, for each 256 columns, a word of its two f16 factors. A part of a row begins at a multiple of
+// four bytes, its codes of sixteen. Columns up to a whole chunk have codes and scales of 0.
 //
 // A value is scale * (code - zero) + minimum, in float32.
 #pragma once
@@ -17,7 +17,7 @@ namespace ibert::cuda {
 
 constexpr int kChunkColumns = 64;
 
-__host__ __device__ constexpr int64_t packedChunks(int64_t columns) {
+__host__ __device__ constexpr int packedChunks(int columns) {
   return (columns + kChunkColumns - 1) / kChunkColumns;
 }
 
@@ -32,46 +32,48 @@ struct PackedBlocks {
   static constexpr bool kBytes = kDType == DType::Q8_0;
   static constexpr bool kIsK = kDType == DType::Q4_K || kDType == DType::Q5_K || kDType == DType::Q6_K;
   // As files have it.
-  static constexpr int kBlock = kIsK ? 256 : 32,
-                       kBlockBytes = kDType == DType::Q8_0   ? 34
-                                     : kDType == DType::Q4_0 ? 18
-                                     : kDType == DType::Q4_1 ? 20
-                                     : kDType == DType::Q5_0 ? 22
-                                     : kDType == DType::Q5_1 ? 24
-                                     : kDType == DType::Q4_K ? 144
-                                     : kDType == DType::Q5_K ? 176
-                                                             : 210;
+  static constexpr int kBlock = kIsK ? 256 : 32, kBlockBytes = kDType == DType::Q8_0   ? 34
+                                                               : kDType == DType::Q4_0 ? 18
+                                                               : kDType == DType::Q4_1 ? 20
+                                                               : kDType == DType::Q5_0 ? 22
+                                                               : kDType == DType::Q5_1 ? 24
+                                                               : kDType == DType::Q4_K ? 144
+                                                               : kDType == DType::Q5_K ? 176
+                                                                                       : 210;
   static constexpr bool kHasMinimum =
       kDType == DType::Q4_1 || kDType == DType::Q5_1 || kDType == DType::Q4_K || kDType == DType::Q5_K;
   // A scale for sixteen columns, not 32: then the first two pairs of all threads are the first sixteen of a
   // group, so that each of its two tiles has one.
   static constexpr bool kSixteens = kDType == DType::Q6_K;
   static constexpr int kLowBits = kBytes ? 8 : 4;
-  static constexpr int kHighBits =
-      kSixteens ? 2 : kDType == DType::Q5_0 || kDType == DType::Q5_1 || kDType == DType::Q5_K ? 1 : 0;
-  static constexpr int kZero =
-      kDType == DType::Q4_0 ? 8 : kDType == DType::Q5_0 ? 16 : kDType == DType::Q6_K ? 32 : 0;
+  static constexpr int kHighBits = kSixteens ? 2
+                                   : kDType == DType::Q5_0 || kDType == DType::Q5_1 || kDType == DType::Q5_K
+                                       ? 1
+                                       : 0;
+  static constexpr int kZero = kDType == DType::Q4_0   ? 8
+                               : kDType == DType::Q5_0 ? 16
+                               : kDType == DType::Q6_K ? 32
+                                                       : 0;
 
   // Bytes of a chunk, and of 256 columns.
   static constexpr int kLow = kChunkColumns * kLowBits / 8, kHigh = kChunkColumns * kHighBits / 8,
                        kScales = kHasMinimum && !kIsK ? 8 : 4, kFactors = kIsK ? 4 : 0;
 
-  static __host__ __device__ constexpr int64_t highAt(int64_t columns) {
-    return packedChunks(columns) * kLow;
-  }
-  static __host__ __device__ constexpr int64_t scalesAt(int64_t columns) {
+  static __host__ __device__ constexpr int highAt(int columns) { return packedChunks(columns) * kLow; }
+  static __host__ __device__ constexpr int scalesAt(int columns) {
     return packedChunks(columns) * (kLow + kHigh);
   }
-  static __host__ __device__ constexpr int64_t factorsAt(int64_t columns) {
+  static __host__ __device__ constexpr int factorsAt(int columns) {
     return packedChunks(columns) * (kLow + kHigh + kScales);
   }
-  static __host__ __device__ constexpr int64_t rowBytes(int64_t columns) {
+  static __host__ __device__ constexpr int rowBytes(int columns) {
     return (factorsAt(columns) + columns / 256 * kFactors + 15) / 16 * 16;
   }
 
   static __host__ __device__ constexpr int columnOf(const CodePlace& p) {
-    return p.group * 32 + (kSixteens ? p.pair / 2 * 16 + p.quarter * 4 + p.pair % 2 * 2
-                                     : p.quarter * 8 + p.pair * 2) + p.odd;
+    return p.group * 32 +
+           (kSixteens ? p.pair / 2 * 16 + p.quarter * 4 + p.pair % 2 * 2 : p.quarter * 8 + p.pair * 2) +
+           p.odd;
   }
   static __host__ __device__ constexpr CodePlace placeOf(int column) {
     const int i = column % 32;
@@ -96,9 +98,9 @@ struct PackedBlocks {
   };
 
   template <bool kAligned>
-  static __device__ __forceinline__ Part load(const void* row, int64_t chunk, int64_t columns, int quarter) {
+  static __device__ __forceinline__ Part load(const void* row, int chunk, int columns, int quarter) {
     const auto* bytes = static_cast<const char*>(row);
-    const int64_t left = chunk < packedChunks(columns) ? sizeof(uint4) : 0;
+    const int left = chunk < packedChunks(columns) ? sizeof(uint4) : 0;
     Part part{};
     const char* low = bytes + chunk * kLow + quarter * (kLow / 4);
     if constexpr (kBytes) {
@@ -138,8 +140,7 @@ struct PackedBlocks {
         uint32_t both = ((part.low[group] >> (i * 4)) & 0x000f000f) | k128;
         if constexpr (kHighBits > 0) {
           constexpr uint32_t kMask = kHighBits == 2 ? 0x00300030 : 0x00100010;
-          const uint32_t spread =
-              kHighBits == 2 ? part.high : (part.high & 0xff) | (part.high & 0xff00) << 8;
+          const uint32_t spread = kHighBits == 2 ? part.high : (part.high & 0xff) | (part.high & 0xff00) << 8;
           const int shift = (group * 4 + i) * kHighBits - 4;
           both |= (shift < 0 ? spread << (-shift & 31) : spread >> (shift & 31)) & kMask;
         }
@@ -171,9 +172,9 @@ struct PackedBlocks {
 
   // Columns k to k + 7 of a row; k is a multiple of 8.
   template <bool kAligned>
-  static __device__ __forceinline__ void eight(float (&to)[8], const void* row, int64_t k, int64_t columns) {
-    const int64_t chunk = k / kChunkColumns;
-    const int group = static_cast<int>(k % kChunkColumns) / 32, i = static_cast<int>(k % 32);
+  static __device__ __forceinline__ void eight(float (&to)[8], const void* row, int k, int columns) {
+    const int chunk = k / kChunkColumns;
+    const int group = k % kChunkColumns / 32, i = k % 32;
     // Of one thread, or, in sixteens, of two that have four each.
 #pragma unroll
     for (int four = 0; four < 2; ++four) {
@@ -192,10 +193,10 @@ struct PackedBlocks {
   }
 
   // Column k of a row.
-  static __device__ __forceinline__ float element(const void* row, int64_t k, int64_t columns) {
+  static __device__ __forceinline__ float element(const void* row, int k, int columns) {
     const auto* bytes = static_cast<const uint8_t*>(row);
-    const int64_t chunk = k / kChunkColumns;
-    const CodePlace place = placeOf(static_cast<int>(k % kChunkColumns));
+    const int chunk = k / kChunkColumns;
+    const CodePlace place = placeOf(k % kChunkColumns);
     const int low = lowBit(place), high = highBit(place);
     const int byte = bytes[chunk * kLow + place.quarter * (kLow / 4) + low / 8];
     int code = kBytes ? static_cast<int8_t>(byte) : byte >> (low % 8) & 15;
@@ -253,21 +254,26 @@ inline bool isBlockFormat(DType dtype) {
   return dtypeInfo(dtype)->quantized;
 }
 
-// Of a weight in a block format; -1 where a row is no whole number of blocks.
+// So that the bytes of a row of any dtype are an int.
+constexpr int64_t kMostColumns = int64_t{1} << 28;
+
+// Of a weight in a block format; -1 where a row is no whole number of blocks, or too long.
 inline int64_t packedRowBytes(DType dtype, int64_t columns) {
   int64_t bytes = -1;
-  if (columns % dtypeInfo(dtype)->blockElements != 0) return bytes;
-  withPackedBlocks(dtype, [&](auto* blocks) { bytes = std::remove_pointer_t<decltype(blocks)>::rowBytes(columns); });
+  if (columns % dtypeInfo(dtype)->blockElements != 0 || columns > kMostColumns) return bytes;
+  withPackedBlocks(dtype, [&](auto* blocks) {
+    bytes = std::remove_pointer_t<decltype(blocks)>::rowBytes(static_cast<int>(columns));
+  });
   return bytes;
 }
 
 // Element i, counted row by row, of a packed weight in a block format.
-__device__ inline float packedElement(DType dtype, const void* data, int64_t i, int64_t columns) {
+__device__ inline float packedElement(DType dtype, const void* data, int64_t i, int columns) {
   float value = 0;
   withPackedBlocks(dtype, [&](auto* blocks) {
     using Blocks = std::remove_pointer_t<decltype(blocks)>;
     const auto* row = static_cast<const char*>(data) + i / columns * Blocks::rowBytes(columns);
-    value = Blocks::element(row, i % columns, columns);
+    value = Blocks::element(row, static_cast<int>(i % columns), columns);
   });
   return value;
 }

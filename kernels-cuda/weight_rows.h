@@ -4,8 +4,8 @@
 // The operand a of mma() is sixteen rows of W and b up to eight rows of x, zero where there are none. Which k
 // is which column of a tile does not matter to a product as long as W and x agree, so a thread reads sixteen
 // bytes of a row of W straight from global memory and has its registers of the tiles: no shared memory, no
-// barrier, and nothing but loads in flight. The columns go to the warps in chunks of kChunkColumns, chunk c to
-// warp c % kWarps, so that a block reads whole lines of each row; what a row of x adds up in which order
+// barrier, and nothing but loads in flight. The columns go to the warps in chunks of kChunkColumns, chunk c
+// to warp c % kWarps, so that a block reads whole lines of each row; what a row of x adds up in which order
 // depends on K alone.
 #pragma once
 
@@ -15,16 +15,16 @@
 namespace ibert::cuda {
 
 constexpr int kRowWarps = 8;
-constexpr int kTileRows = 16;      // of W
-constexpr int kTileColumns = 8;    // rows of x
+constexpr int kTileRows = 16;    // of W
+constexpr int kTileColumns = 8;  // rows of x
 
-// Rows of a dtype that is no block format. What a thread has of a group of 32 columns is eight of them, k = 8 q
-// to 8 q + 7 with q = lane % 4: pairs 0 and 1 for the first tile, 2 and 3 for the second.
+// Rows of a dtype that is no block format. What a thread has of a group of 32 columns is eight of them, k = 8
+// q to 8 q + 7 with q = lane % 4: pairs 0 and 1 for the first tile, 2 and 3 for the second.
 //
 // bf16 goes into mma() as it is. f16, exactly, and f32, to 16 bits, are sums of two bf16.
 template <class T>
 struct PlainRows {
-  static constexpr int kWords = sizeof(T) / 2;         // of sixteen bytes, for eight elements
+  static constexpr int kWords = sizeof(T) / 2;           // of sixteen bytes, for eight elements
   static constexpr int kBatch = sizeof(T) == 2 ? 2 : 1;  // chunks in flight at once, of sixteen rows
   static constexpr int kTerms = std::is_same_v<T, Bf16> ? 1 : 2;
   static constexpr bool kScaled = false, kSixteens = false, kHasMinimum = false;
@@ -35,18 +35,20 @@ struct PlainRows {
     uint4 at[2][kWords];
   };
 
-  static __device__ __forceinline__ int64_t rowBytes(int64_t columns) { return columns * sizeof(T); }
+  static __device__ __forceinline__ int rowBytes(int columns) {
+    return columns * static_cast<int>(sizeof(T));
+  }
 
   template <bool kAligned>
-  static __device__ __forceinline__ Part load(const void* row, int64_t chunk, int64_t columns, int quarter) {
+  static __device__ __forceinline__ Part load(const void* row, int chunk, int columns, int quarter) {
     Part part;
 #pragma unroll
     for (int group = 0; group < 2; ++group) {
-      const int64_t k = chunk * kChunkColumns + group * 32 + quarter * 8;
+      const int k = chunk * kChunkColumns + group * 32 + quarter * 8;
 #pragma unroll
       for (int i = 0; i < kWords; ++i)
-        part.at[group][i] = wordAt<uint4, kAligned, true>(static_cast<const char*>(row) + (k * kWords + i * 8) * 2,
-                                                          (columns - k) * kWords - i * 8);
+        part.at[group][i] = wordAt<uint4, kAligned, true>(
+            static_cast<const char*>(row) + (k * kWords + i * 8) * 2, (columns - k) * kWords - i * 8);
     }
     return part;
   }
@@ -96,20 +98,21 @@ struct BlockRows : PackedBlocks<kDType> {
   static constexpr int kBlocksOfSm = 2;
 
   static __device__ __forceinline__ void pairs(uint32_t (&to)[4],
-                                               const typename PackedBlocks<kDType>::Part& part, int group, int) {
+                                               const typename PackedBlocks<kDType>::Part& part, int group,
+                                               int) {
     PackedBlocks<kDType>::pairs(to, part, group);
   }
 };
 
 // A thread's share of a chunk of one row of x: the four pairs of each group, of the columns that it has of W.
 template <bool kSixteens, bool kAligned>
-__device__ __forceinline__ void loadX(uint32_t (&to)[2][4], const Bf16* row, bool inside, int64_t chunk,
-                                      int64_t columns) {
+__device__ __forceinline__ void loadX(uint32_t (&to)[2][4], const Bf16* row, bool inside, int chunk,
+                                      int columns) {
 #pragma unroll
   for (int group = 0; group < 2; ++group) {
-    const int64_t k = chunk * kChunkColumns + group * 32;
+    const int k = chunk * kChunkColumns + group * 32;
     const int quarter = threadIdx.x % 4;
-    const int64_t left = inside ? columns - k : 0;
+    const int left = inside ? columns - k : 0;
     if constexpr (kSixteens) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
@@ -196,8 +199,8 @@ __device__ __forceinline__ void multiplyChunk(float (&sums)[kTiles][kColumns][4]
 // again) times kColumns times eight rows of x, of which T are there. sums: as mma() has its d.
 template <class Rows, bool kAligned, int kTiles, int kColumns>
 __device__ __forceinline__ void multiplyRows(float (&sums)[kTiles][kColumns][4], const void* weight,
-                                             int64_t firstRow, int64_t rows, const Bf16* x, int64_t T,
-                                             int64_t columns) {
+                                             int64_t firstRow, int64_t rows, const Bf16* x, int T,
+                                             int columns) {
   constexpr int kBatch = kTiles == 1 && kAligned ? Rows::kBatch : 1;
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const char* rowOf[kTiles][2];
@@ -214,13 +217,13 @@ __device__ __forceinline__ void multiplyRows(float (&sums)[kTiles][kColumns][4],
 #pragma unroll
       for (float& sum : sums[tile][column]) sum = 0;
   }
-  const int64_t chunks = ceilDivide(columns, kChunkColumns);
-  for (int64_t first = warp; first < chunks; first += kRowWarps * kBatch) {
+  const int chunks = packedChunks(columns);
+  for (int first = warp; first < chunks; first += kRowWarps * kBatch) {
     typename Rows::Part parts[kBatch][kTiles][2];
     uint32_t xs[kBatch][kColumns][2][4];
 #pragma unroll
     for (int i = 0; i < kBatch; ++i) {
-      const int64_t chunk = first + i * kRowWarps;
+      const int chunk = first + i * kRowWarps;
 #pragma unroll
       for (int tile = 0; tile < kTiles; ++tile)
 #pragma unroll
@@ -228,8 +231,9 @@ __device__ __forceinline__ void multiplyRows(float (&sums)[kTiles][kColumns][4],
           parts[i][tile][half] = Rows::template load<kAligned>(rowOf[tile][half], chunk, columns, lane % 4);
 #pragma unroll
       for (int column = 0; column < kColumns; ++column) {
-        const int64_t t = column * kTileColumns + lane / 4;
-        loadX<Rows::kSixteens, kAligned>(xs[i][column], x + t * columns, t < T, chunk, columns);
+        const int t = column * kTileColumns + lane / 4;
+        loadX<Rows::kSixteens, kAligned>(xs[i][column], x + static_cast<int64_t>(t) * columns, t < T, chunk,
+                                         columns);
       }
     }
 #pragma unroll

@@ -10,7 +10,7 @@ namespace ibert::cuda {
 // What lies at `from`, of which `left` 16-bit elements are there: all or none where it is aligned; else they
 // are read one by one, zeros behind them. kOnce: as loadOnce() has it.
 template <class Word, bool kAligned, bool kOnce>
-__device__ __forceinline__ Word wordAt(const void* from, int64_t left) {
+__device__ __forceinline__ Word wordAt(const void* from, int left) {
   Word word{};
   if constexpr (kAligned) {
     if (left > 0) word = kOnce ? loadOnce<Word>(from) : *static_cast<const Word*>(from);
@@ -19,7 +19,8 @@ __device__ __forceinline__ Word wordAt(const void* from, int64_t left) {
     unsigned each[kHalves / 2] = {};
 #pragma unroll
     for (int i = 0; i < kHalves; ++i)
-      if (i < left) each[i / 2] |= static_cast<unsigned>(static_cast<const uint16_t*>(from)[i]) << (16 * (i % 2));
+      if (i < left)
+        each[i / 2] |= static_cast<unsigned>(static_cast<const uint16_t*>(from)[i]) << (16 * (i % 2));
     memcpy(&word, each, sizeof word);
   }
   return word;
