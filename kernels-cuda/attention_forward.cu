@@ -452,13 +452,13 @@ int64_t workspace(const AttentionForward& args, Machine) {
 }
 
 const char* pathOf(const AttentionForward& args) {
-  return isMma(args) ? kTilePath : kTwin;
+  return isMma(args) ? kMmaPath : kTwin;
 }
 
 }  // namespace
 
 void registerAttentionForward(KernelTable& table) {
-  table.set<AttentionForward, run>(kTilePath);
+  table.set<AttentionForward, run>(kMmaPath);
   table.setPathOf<AttentionForward, pathOf>();
   table.setWorkspace<AttentionForward, workspace>();
 }

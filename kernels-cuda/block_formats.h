@@ -26,22 +26,27 @@ __device__ __forceinline__ int sixBits(const uint8_t* packed, int j, int first) 
   return low | packed[j - 4 + first] >> 6 << 4;
 }
 
-__device__ __forceinline__ float kElement(const uint8_t* block, int i, bool fifthBits) {
+__device__ __forceinline__ int kCode(const uint8_t* block, int i, bool fifthBits) {
   const int j = i / 32, k = i % 32;
   const uint8_t* bytes = block + (fifthBits ? 48 : 16) + j / 2 * 32;
-  int q = j % 2 ? bytes[k] >> 4 : bytes[k] & 15;
-  if (fifthBits) q |= (block[16 + k] >> j & 1) << 4;
-  const int scale = sixBits(block + 4, j, 0), minimum = sixBits(block + 4, j, 4);
-  return halfAt(block) * static_cast<float>(scale * q) - halfAt(block + 2) * static_cast<float>(minimum);
+  const int q = j % 2 ? bytes[k] >> 4 : bytes[k] & 15;
+  return fifthBits ? q | (block[16 + k] >> j & 1) << 4 : q;
+}
+__device__ __forceinline__ float kElement(const uint8_t* block, int i, bool fifthBits) {
+  const int scale = sixBits(block + 4, i / 32, 0), minimum = sixBits(block + 4, i / 32, 4);
+  return halfAt(block) * static_cast<float>(scale * kCode(block, i, fifthBits)) -
+         halfAt(block + 2) * static_cast<float>(minimum);
 }
 
-__device__ __forceinline__ float q6Element(const uint8_t* block, int i) {
+__device__ __forceinline__ int q6Code(const uint8_t* block, int i) {
   const int part = i / 128, group = i % 128 / 32, k = i % 32;
   const int low = block[64 * part + 32 * (group % 2) + k];
   const int high = block[128 + 32 * part + k] >> (2 * group) & 3;
-  const int q = (group < 2 ? low & 15 : low >> 4) | high << 4;
+  return (group < 2 ? low & 15 : low >> 4) | high << 4;
+}
+__device__ __forceinline__ float q6Element(const uint8_t* block, int i) {
   const int scale = static_cast<int8_t>(block[192 + i / 16]);
-  return halfAt(block + 208) * static_cast<float>(scale * (q - 32));
+  return halfAt(block + 208) * static_cast<float>(scale * (q6Code(block, i) - 32));
 }
 
 // Element i of a row-major tensor in a block format.
@@ -77,6 +82,29 @@ __device__ inline float blockElement(DType dtype, const void* data, int64_t i) {
       return q6Element(bytes + i / 256 * 210, static_cast<int>(i % 256));
     default:
       return 0;
+  }
+}
+
+// The code of element i of a block, as it lies there: unsigned but for Q8_0.
+template <DType kDType>
+__device__ __forceinline__ int blockCode(const uint8_t* block, int i) {
+  switch (kDType) {
+    case DType::Q8_0:
+      return static_cast<int8_t>(block[2 + i]);
+    case DType::Q4_0:
+      return nibble(block + 2, i);
+    case DType::Q4_1:
+      return nibble(block + 4, i);
+    case DType::Q5_0:
+      return fiveBits(block + 2, i);
+    case DType::Q5_1:
+      return fiveBits(block + 4, i);
+    case DType::Q4_K:
+      return kCode(block, i, false);
+    case DType::Q5_K:
+      return kCode(block, i, true);
+    default:
+      return q6Code(block, i);
   }
 }
 

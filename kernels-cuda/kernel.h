@@ -51,7 +51,7 @@ using KernelTable = frame::KernelTable<Context>;
 // A simple kernel: plain loops in float32 over any shape. It is what the fast ones are held against on
 // hardware.
 inline constexpr const char* kTwin = "twin";
-// Tiles of the operands in shared memory, multiplied by mma.sync.
-inline constexpr const char* kTilePath = "mma";
+// Products by mma.sync.
+inline constexpr const char* kMmaPath = "mma";
 
 }  // namespace ibert::cuda

@@ -274,13 +274,13 @@ void run(const LinearCrossEntropy& args, Context& context) {
 }
 
 const char* pathOf(const LinearCrossEntropy& args) {
-  return isFast(args) ? kTilePath : kTwin;
+  return isFast(args) ? kMmaPath : kTwin;
 }
 
 }  // namespace
 
 void registerLinearCrossEntropy(KernelTable& table) {
-  table.set<LinearCrossEntropy, run>(kTilePath);
+  table.set<LinearCrossEntropy, run>(kMmaPath);
   table.setPathOf<LinearCrossEntropy, pathOf>();
   table.setWorkspace<LinearCrossEntropy, workspace>();
 }

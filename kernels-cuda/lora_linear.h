@@ -82,6 +82,11 @@ __device__ __forceinline__ unsigned numberOfBlock(unsigned* begun, char* memory)
   return own;
 }
 
+// lora_linear_decode.cu: loraLinearForward of a step of generation, at most kExactRows rows of bf16.
+bool isDecode(const LoraLinearForward& args);
+int64_t decodeWorkspace(const LoraLinearForward& args);
+void decodeForward(const LoraLinearForward& args, const Context& context);
+
 // A matrix of any dtype as bf16: in `scratch`, (rows, paddedColumns(columns)), unless it is bf16 already.
 Matrix asBf16(const Tensor& tensor, Bf16* scratch, int64_t rows, int64_t columns, const Context& context);
 

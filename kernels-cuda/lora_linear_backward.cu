@@ -417,13 +417,13 @@ std::string unsupported(const LoraLinearBackward& args) {
 }
 
 const char* pathOf(const LoraLinearBackward& args) {
-  return isFast(args) ? kTilePath : kTwin;
+  return isFast(args) ? kMmaPath : kTwin;
 }
 
 }  // namespace
 
 void registerLoraLinearBackward(KernelTable& table) {
-  table.set<LoraLinearBackward, run>(kTilePath);
+  table.set<LoraLinearBackward, run>(kMmaPath);
   table.setPathOf<LoraLinearBackward, pathOf>();
   table.setWorkspace<LoraLinearBackward, workspace>();
   table.setUnsupported<LoraLinearBackward, unsupported>();

@@ -240,6 +240,7 @@ struct Layout {
 };
 
 int64_t workspace(const LoraLinearForward& args, Machine) {
+  if (isDecode(args)) return decodeWorkspace(args);
   const ForwardSizes s = sizesOf(args);
   return isFast(args) ? Layout(args, nullptr).scratch.bytes() : s.T * s.R * static_cast<int64_t>(sizeof(float));
 }
@@ -280,6 +281,7 @@ void runTiles(const LoraLinearForward& args, Context& context) {
 }
 
 void run(const LoraLinearForward& args, Context& context) {
+  if (isDecode(args)) return decodeForward(args, context);
   if (!isFast(args)) return runTwin(args, context);
   withType(args.y.dtype, [&](auto* y) { runTiles<Pointed<decltype(y)>>(args, context); });
 }
@@ -289,13 +291,13 @@ std::string unsupported(const LoraLinearForward& args) {
 }
 
 const char* pathOf(const LoraLinearForward& args) {
-  return isFast(args) ? kTilePath : kTwin;
+  return isDecode(args) || isFast(args) ? kMmaPath : kTwin;
 }
 
 }  // namespace
 
 void registerLoraLinearForward(KernelTable& table) {
-  table.set<LoraLinearForward, run>(kTilePath);
+  table.set<LoraLinearForward, run>(kMmaPath);
   table.setPathOf<LoraLinearForward, pathOf>();
   table.setWorkspace<LoraLinearForward, workspace>();
   table.setUnsupported<LoraLinearForward, unsupported>();

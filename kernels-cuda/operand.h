@@ -2,7 +2,7 @@
 // twins are made of. A fast kernel is compiled for the dtypes that it takes.
 #pragma once
 
-#include "block_formats.h"
+#include "packed_blocks.h"
 
 namespace ibert::cuda {
 
@@ -12,6 +12,7 @@ using Bf16 = __nv_bfloat16;
 struct View {
   void* data;
   DType dtype;
+  int32_t columns = 0;  // of a weight in the packed order of block formats; 0 for all that is row-major
 
   __host__ __device__ explicit operator bool() const { return data != nullptr; }
 
@@ -26,7 +27,7 @@ struct View {
       case DType::F64:
         return static_cast<float>(static_cast<const double*>(data)[i]);
       default:
-        return blockElement(dtype, data, i);
+        return columns > 0 ? packedElement(dtype, data, i, columns) : blockElement(dtype, data, i);
     }
   }
   // Into f32, or bf16 to nearest even.
@@ -39,8 +40,13 @@ struct View {
   }
 };
 
+inline bool isPackedBlocks(const Tensor& tensor) {
+  return tensor && tensor.layout == Layout::Packed && isBlockFormat(tensor.dtype);
+}
+
 inline View view(const Tensor& tensor) {
-  return {tensor ? tensor.data : nullptr, tensor.dtype};
+  return {tensor ? tensor.data : nullptr, tensor.dtype,
+          isPackedBlocks(tensor) ? static_cast<int32_t>(tensor.shape[1]) : 0};
 }
 
 // A value of an index tensor, or `otherwise` where it names no place: a wrong one is on record, and must not

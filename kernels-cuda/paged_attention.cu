@@ -361,7 +361,7 @@ bool isFast(const PagedAttention& args) {
          (cache == DType::BF16 || cache == DType::Q8_0) && (args.headDim == 64 || args.headDim == 128);
 }
 const char* attendPath(const PagedAttention& args) {
-  return isFast(args) ? kTilePath : kTwin;
+  return isFast(args) ? kMmaPath : kTwin;
 }
 
 // Eight queries a block where rows seem to be of a sequence each, so that more blocks fit on an SM, else
@@ -468,7 +468,7 @@ void attend(const PagedAttention& args, Context& context) {
 }  // namespace
 
 void registerPagedAttention(KernelTable& table) {
-  table.set<PagedAttention, attend>(kTilePath);
+  table.set<PagedAttention, attend>(kMmaPath);
   table.setWorkspace<PagedAttention, workspaceOf>();
   table.setPathOf<PagedAttention, attendPath>();
 }

@@ -166,6 +166,38 @@ __device__ __forceinline__ float exp2Approx(float x) {
 #endif
 }
 
+// a * b + c of two bf16 at once, rounded once.
+__device__ __forceinline__ uint32_t fmaPair(uint32_t a, uint32_t b, uint32_t c) {
+#ifdef __CUDACC__
+  uint32_t d;
+  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+  return d;
+#else
+  return emulator::fmaPair(a, b, c);
+#endif
+}
+
+// ---- Reads of what a grid reads once and nobody writes meanwhile: they take no room in L1 ----
+
+template <class Word>
+__device__ __forceinline__ Word loadOnce(const void* from) {
+  static_assert(sizeof(Word) == 4 || sizeof(Word) == 8 || sizeof(Word) == 16);
+  Word word;
+#ifdef __CUDACC__
+  if constexpr (sizeof(Word) == 16)
+    asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+        : "=r"(word.x), "=r"(word.y), "=r"(word.z), "=r"(word.w)
+        : "l"(from));
+  else if constexpr (sizeof(Word) == 8)
+    asm("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(word.x), "=r"(word.y) : "l"(from));
+  else
+    asm("ld.global.nc.L1::no_allocate.u32 %0, [%1];" : "=r"(word) : "l"(from));
+#else
+  word = *static_cast<const Word*>(from);
+#endif
+  return word;
+}
+
 // ---- Barriers of some of a block's warps: 1 to 15 (0 is __syncthreads), `threads` a multiple of 32 ----
 
 __device__ __forceinline__ void syncBarrier(int barrier, int threads) {

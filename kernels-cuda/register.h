@@ -9,6 +9,8 @@ void registerAttentionBackward(KernelTable& table);
 void registerAttentionForward(KernelTable& table);
 void registerCast(KernelTable& table);
 void registerKvCacheWrite(KernelTable& table);
+// Of a weight in the order that packWeight gives it; -1 where there is none.
+int64_t packedBytes(DType dtype, int64_t rows, int64_t columns);
 void registerLinearCrossEntropy(KernelTable& table);
 void registerLoraLinearBackward(KernelTable& table);
 void registerLoraLinearForward(KernelTable& table);

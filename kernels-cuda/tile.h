@@ -101,11 +101,22 @@ __device__ __forceinline__ void bringCodes(char* memory, int offset, const View&
                                            int64_t row, int64_t column) {
   forChunks<kRows, kColumns, kThreads>([&](int r, int c) {
     const int64_t n = row + r, k = column + c * kChunk;
+    auto* to = reinterpret_cast<uint4*>(memory + chunkOf<kColumns>(offset, r, c));
+    if (from.columns > 0 && n < rows && k < columns) {  // packed blocks: columns are whole ones, the rows aligned
+      withPackedBlocks(from.dtype, [&](auto* blocks) {
+        using Blocks = Pointed<decltype(blocks)>;
+        Vector values;
+        Blocks::template eight<true>(values.at, static_cast<const char*>(from.data) + n * Blocks::rowBytes(from.columns),
+                                     static_cast<int>(k), from.columns);
+        storeVector(reinterpret_cast<Bf16*>(to), values);
+      });
+      return;
+    }
     ChunkBuilder built;
 #pragma unroll 1
     for (int i = kChunk - 1; i >= 0; --i)
       built.add(__float2bfloat16_rn(n < rows && k + i < columns ? from.at(n * columns + k + i) : 0.0f));
-    *reinterpret_cast<uint4*>(memory + chunkOf<kColumns>(offset, r, c)) = built.words();
+    *to = built.words();
   });
 }
 

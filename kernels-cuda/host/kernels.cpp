@@ -6,12 +6,6 @@ namespace ibert::cuda {
 
 namespace {
 
-// The packed order of a weight is the row-major order (cast.cu).
-int64_t packedBytes(DType dtype, int64_t rows, int64_t columns) {
-  if (dtype == DType::F64) return -1;
-  return rowMajorBytes(dtype, rows * columns, columns);
-}
-
 KernelTable filled() {
   KernelTable table{};
   table.backend = kBackendName;

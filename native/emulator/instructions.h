@@ -22,6 +22,9 @@ void ldmatrix(uint32_t* registers, unsigned count, bool transposed, uint32_t row
 // mma.sync m16n8k16: d += a b, a row-major, b column-major, of bf16 or f16, sums in float32.
 void mma(float* d, const uint32_t* a, uint32_t b0, uint32_t b1, bool isBfloat16);
 
+// fma.rn.bf16x2: a b + c of two bf16.
+uint32_t fmaPair(uint32_t a, uint32_t b, uint32_t c);
+
 // Between blocks of one grid. signalBlocks adds to a counter and returns what it was; whoever sees the sum,
 // here or in waitForBlocks, sees what was written before.
 unsigned signalBlocks(unsigned* counter, unsigned add);

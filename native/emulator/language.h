@@ -158,6 +158,9 @@ struct CUstream_st {
   virtual cudaError_t enqueue(std::function<bool()> launch) = 0;
 };
 
+// The runtime's (runtime/runtime.h); launchers clear counters by it.
+cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream);
+
 // On the null stream it runs at once, and returns cudaErrorLaunchFailure when the emulator found something
 // wrong; emulator::takeViolation() tells what.
 template <class... Parameters, class... Arguments>

@@ -1,6 +1,7 @@
-// ldmatrix and mma.sync: the last lane of a warp computes for all.
+// ldmatrix and mma.sync: the last lane of a warp computes for all; and arithmetic on pairs of bf16.
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "emulator/access_path.h"
@@ -84,7 +85,21 @@ void multiply(const Warp& warp) {
   }
 }
 
+uint32_t fmaOne(uint32_t a, uint32_t b, uint32_t c) {
+  const auto value = [](uint32_t bits) { return double(fromBfloat16(uint16_t(bits))); };
+  const double exact = value(a) * value(b) + value(c);
+  auto sum = float(exact);
+  // To odd where something was lost, so that the second rounding does not take it for a tie.
+  if (double(sum) != exact && sum - sum == 0 && !(std::bit_cast<uint32_t>(sum) & 1))
+    sum = std::nextafter(sum, exact > double(sum) ? HUGE_VALF : -HUGE_VALF);
+  return toBfloat16(sum);
+}
+
 }  // namespace
+
+uint32_t fmaPair(uint32_t a, uint32_t b, uint32_t c) {
+  return fmaOne(a & 0xffff, b & 0xffff, c & 0xffff) | fmaOne(a >> 16, b >> 16, c >> 16) << 16;
+}
 
 void ldmatrix(uint32_t* registers, unsigned count, bool transposed, uint32_t row) {
   constexpr const char* kName = "ldmatrix";

@@ -235,6 +235,10 @@ void addLinearCases(CaseList& list) {
         forwardCase(list, act, {weight, true}, {16, 768, 100}, lora, Residual::None);
       }
     }
+    // As many rows of W as take more blocks than a GPU runs at once, which wait for x A^T.
+    for (const Lora& lora : {kOne, kMany}) {
+      forwardCase(list, act, packed, {3, 64, 2400}, lora, Residual::None);
+    }
     forwardCase(list, act, {DType::Q4_1, true}, {65, 576, 257}, kStacked, Residual::Alias);
     backwardCase(list, act, {DType::Q4_1, true}, {65, 576, 257}, kStacked, kAll);
   }
