@@ -99,8 +99,13 @@ if(TARGET ibert_cuda_emulated)
     add_library(ibert_fake_driver_${version} SHARED native/tests/fake_driver.cpp)
     target_compile_definitions(ibert_fake_driver_${version} PRIVATE IBERT_FAKE_VERSION=${version})
   endforeach()
+  # With them, a backend that needs a driver (lib/runtime/driver.test.ts).
+  add_library(ibert_driven SHARED native/tests/driven_backend.cpp kernels-cuda/host/driver.cpp)
+  target_link_libraries(ibert_driven PRIVATE ibert_reference_ops)
+  set_target_properties(ibert_driven ibert_fake_driver_12080 ibert_fake_driver_13000 PROPERTIES
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/testing)
   add_executable(ibert_cuda_driver_test native/tests/cuda_driver_test.cpp kernels-cuda/host/driver.cpp)
-  target_include_directories(ibert_cuda_driver_test PRIVATE kernels-cuda)
+  target_include_directories(ibert_cuda_driver_test PRIVATE kernels-cuda native)
   target_link_libraries(ibert_cuda_driver_test PRIVATE ${CMAKE_DL_LIBS})
   add_test(NAME cuda-driver COMMAND ibert_cuda_driver_test $<TARGET_FILE:ibert_fake_driver_12080>
     $<TARGET_FILE:ibert_fake_driver_13000> $<TARGET_FILE:ibert_faulty>)
