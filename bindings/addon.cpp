@@ -34,6 +34,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["Stream"] = StreamWrap::define(env);
   exports["describeOps"] = Napi::Function::New(env, describeOps);
   exports["describeDTypes"] = Napi::Function::New(env, describeDTypes);
+  exports["opensDriver"] = Napi::Function::New(env, opensDriver);
+  exports["probeBackend"] = Napi::Function::New(env, probeBackend);
   exports["checkOp"] = Napi::Function::New(env, checkOp);
   exports["mapFile"] = Napi::Function::New(env, mapFile);
   exports["unmapFile"] = Napi::Function::New(env, unmapFile);

@@ -14,6 +14,66 @@ Napi::Function DeviceWrap::define(Napi::Env env) {
        InstanceMethod<&DeviceWrap::kernelName>("kernelName"), InstanceMethod<&DeviceWrap::close>("close")});
 }
 
+namespace {
+
+// What is in an error's `code` (Obstacle of lib/runtime/probe.ts).
+const char* codeOf(Obstacle obstacle) {
+  switch (obstacle) {
+    case Obstacle::NoDriver:
+      return "no-driver";
+    case Obstacle::DriverTooOld:
+      return "driver-too-old";
+    case Obstacle::DriverBroken:
+      return "driver-broken";
+    case Obstacle::NoDevice:
+      return "no-device";
+    case Obstacle::Architecture:
+      return "architecture";
+    default:
+      return "other";
+  }
+}
+
+[[noreturn]] void failToRun(napi_env env, const std::string& name, Obstacle obstacle,
+                            const Message& message) {
+  Napi::Error error = Napi::Error::New(env, "the backend " + name + " cannot run here: " + message.text);
+  error.Set("code", codeOf(obstacle));
+  throw error;
+}
+
+const Backend* loadBackend(napi_env env, const std::string& name) {
+  try {
+    return openBackend(name);
+  } catch (const BackendMissing& missing) {
+    Napi::Error error = Napi::Error::New(env, missing.what());
+    error.Set("code", "not-installed");
+    throw error;
+  } catch (const std::exception& error) {
+    fail(env, error.what());
+  }
+}
+
+void requireRunnable(napi_env env, const Backend* backend, const std::string& name) {
+  Message message{};
+  const int obstacle = backend->probe(&message);
+  if (obstacle != 0) failToRun(env, name, static_cast<Obstacle>(obstacle), message);
+}
+
+}  // namespace
+
+// opensDriver(backend): loads its library.
+Napi::Value opensDriver(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(),
+                            loadBackend(info.Env(), info[0].As<Napi::String>())->opensDriver != 0);
+}
+
+// probeBackend(backend): throws what keeps it from running here.
+Napi::Value probeBackend(const Napi::CallbackInfo& info) {
+  const std::string name = info[0].As<Napi::String>();
+  requireRunnable(info.Env(), loadBackend(info.Env(), name), name);
+  return info.Env().Undefined();
+}
+
 // new Device(backend, threads, index, architecture): with an architecture a planned device of it
 DeviceWrap::DeviceWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const std::string name = info[0].As<Napi::String>();
@@ -25,22 +85,12 @@ DeviceWrap::DeviceWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     architecture = info[3].As<Napi::String>();
     options.planned = architecture.c_str();
   }
-  const Backend* backend = nullptr;
-  try {
-    backend = openBackend(name);
-  } catch (const BackendMissing& missing) {
-    Napi::Error error = Napi::Error::New(info.Env(), missing.what());
-    error.Set("code", "backend-missing");
-    throw error;
-  } catch (const std::exception& error) {
-    fail(info.Env(), error.what());
-  }
+  const Backend* backend = loadBackend(info.Env(), name);
+  if (options.planned == nullptr) requireRunnable(info.Env(), backend, name);
   Message message{};
   Device* device = nullptr;
-  const bool runs = options.planned != nullptr || backend->probe(&message) == 0;
-  if (!runs || backend->openDevice(&options, &device, &message) != 0) {
-    fail(info.Env(), "the backend " + name + " cannot run here: " + message.text);
-  }
+  if (backend->openDevice(&options, &device, &message) != 0)
+    failToRun(info.Env(), name, Obstacle::Other, message);
   handle_ = std::make_shared<DeviceHandle>(info.Env(), backend, device);
   Value().TypeTag(&kDeviceTag);
 }

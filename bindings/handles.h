@@ -213,6 +213,8 @@ std::shared_ptr<const void> mappedRegion(const Napi::TypedArray& array);
 
 Napi::Value describeOps(const Napi::CallbackInfo& info);
 Napi::Value checkOp(const Napi::CallbackInfo& info);
+Napi::Value opensDriver(const Napi::CallbackInfo& info);
+Napi::Value probeBackend(const Napi::CallbackInfo& info);
 Napi::Value mapFile(const Napi::CallbackInfo& info);
 Napi::Value unmapFile(const Napi::CallbackInfo& info);
 Napi::Value trimHeap(const Napi::CallbackInfo& info);

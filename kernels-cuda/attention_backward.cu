@@ -123,13 +123,13 @@ void run(const AttentionBackward& args, Context& context) {
 }
 
 const char* pathOf(const AttentionBackward& args) {
-  return isMma(args) ? "mma" : kTwin;
+  return isMma(args) ? kMmaPath : kTwin;
 }
 
 }  // namespace
 
 void registerAttentionBackward(KernelTable& table) {
-  table.set<AttentionBackward, run>("mma");
+  table.set<AttentionBackward, run>(kMmaPath);
   table.setPathOf<AttentionBackward, pathOf>();
   table.setWorkspace<AttentionBackward, workspace>();
 }

@@ -77,7 +77,8 @@ void twin(const AttentionForward& args, const Context& context) {
 constexpr int kRows = 128, kKeys = 64, kSlots = 3, kMmaThreads = 128, kWarpRows = 32;
 constexpr float kLog2E = 1.44269504088896341f;
 
-// A block's rows: (token, head of the group) [index * kRows, (index + 1) * kRows) of the sequence [begin, end).
+// A block's rows: (token, head of the group) [index * kRows, (index + 1) * kRows) of the sequence [begin,
+// end).
 struct QueryTile {
   int begin, end, index, unused;
 };
@@ -130,8 +131,8 @@ __global__ void __launch_bounds__(kMmaThreads)
   tiles[place] = tile;
 }
 
-// Brings a tile of kKeys keys or values: row r from r * stride after `data`, zeros from row `rows` on. `legal`: any
-// address of global memory.
+// Brings a tile of kKeys keys or values: row r from r * stride after `data`, zeros from row `rows` on.
+// `legal`: any address of global memory.
 template <int D, bool kAligned>
 __device__ __forceinline__ void bringKeys(char* memory, int offset, const Bf16* data, int stride, int rows,
                                           const void* legal) {
@@ -166,9 +167,10 @@ __device__ __forceinline__ void bringKeys(char* memory, int offset, const Bf16* 
   }
 }
 
-// The address of what lies `chunks` chunks right of, and `rows` rows below, what lies at `from` in a tile: chunkOf()
-// with one operation, where `chunks` is even and `rows` a multiple of 8, both constants, and the chunk at
-// `from` is the first or second of its row. (Computed by chunkOf(), each step's would be kept in a register.)
+// The address of what lies `chunks` chunks right of, and `rows` rows below, what lies at `from` in a tile:
+// chunkOf() with one operation, where `chunks` is even and `rows` a multiple of 8, both constants, and the
+// chunk at `from` is the first or second of its row. (Computed by chunkOf(), each step's would be kept in a
+// register.)
 template <int D>
 __device__ __forceinline__ uint32_t further(uint32_t from, int chunks, int rows) {
   return (from ^ (chunks % 8 << 4)) + (chunks / 8 * 128 + rows * D * 2);
@@ -187,7 +189,8 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   constexpr bool kKeepQueries = D == 64;
   constexpr int kQueries = kRows * D * 2, kTile = kKeys * D * 2;  // bytes; behind the queries lies the ring
   DYNAMIC_SHARED(memory);
-  // Of each row, its token's place in the sequence, and its own in (T, heads): 32 bits, as qkv would have 256 GB.
+  // Of each row, its token's place in the sequence, and its own in (T, heads): 32 bits, as qkv would have 256
+  // GB.
   auto* places = reinterpret_cast<uint2*>(memory + kSharedBytes<D>) - kRows;
   const QueryTile tile = tiles[blockIdx.x / at.kvHeads];
   if (tile.begin == tile.end) return;
@@ -199,9 +202,9 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
     const int64_t firstRow = static_cast<int64_t>(tile.index) * kRows, row = firstRow + threadIdx.x;
     const int64_t left = (tile.end - tile.begin) * group - firstRow;
     rows = left < kRows ? static_cast<int>(left) : kRows;
-    places[threadIdx.x] =
-        make_uint2(static_cast<unsigned>(row / group),
-                   static_cast<unsigned>((tile.begin + row / group) * at.heads + kvHead * group + row % group));
+    places[threadIdx.x] = make_uint2(
+        static_cast<unsigned>(row / group),
+        static_cast<unsigned>((tile.begin + row / group) * at.heads + kvHead * group + row % group));
     __syncthreads();
     keys = static_cast<int>(places[rows - 1].x) + 1;
     source = qkv + static_cast<int64_t>(tile.begin) * stride + at.k(kvHead);
@@ -221,15 +224,18 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   // Brings the next tile of the same kind to the place of the tile before.
   const auto bringNext = [&](const Bf16* next, int left) {
     if (left > 0)
-      bringKeys<D, kAligned>(memory, kQueries + (slot == 0 ? kSlots - 1 : slot - 1) * kTile, next, stride, left,
-                             qkv);
+      bringKeys<D, kAligned>(memory, kQueries + (slot == 0 ? kSlots - 1 : slot - 1) * kTile, next, stride,
+                             left, qkv);
     commitCopies();
   };
 
   const int lane = threadIdx.x % 32, row0 = threadIdx.x / 32 * kWarpRows;
   // Keys that all of the warp's rows see, and those that one does.
   const int seenByAll = static_cast<int>(places[row0].x) + 1;
-  const int seen = row0 >= rows ? 0 : static_cast<int>(places[row0 + kWarpRows < rows ? row0 + kWarpRows - 1 : rows - 1].x) + 1;
+  const int seen =
+      row0 >= rows
+          ? 0
+          : static_cast<int>(places[row0 + kWarpRows < rows ? row0 + kWarpRows - 1 : rows - 1].x) + 1;
   // Where a lane's rows of matrices lie for loadMatrices(): those of a, and of b transposed; and those of b.
   const uint32_t ring = sharedAddress(memory) + kQueries;
   const uint32_t ofA = chunkOf<D>(0, lane % 16, lane / 16);
@@ -246,7 +252,8 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
       for (int k = 0; k < D / 16; ++k) loadMatrices(kept[m][k], further<D>(ofQueries, 2 * k, 16 * m));
   }
 
-  // Rows row0 + 16 m + 8 h + lane / 4, and of each the columns 8 n + lane % 4 * 2 + (0, 1): in [m][n][2 h + (0, 1)].
+  // Rows row0 + 16 m + 8 h + lane / 4, and of each the columns 8 n + lane % 4 * 2 + (0, 1): in [m][n][2 h +
+  // (0, 1)].
   float sums[2][D / 8][4] = {}, maxima[2][2], totals[2][2] = {};
 #pragma unroll
   for (int m = 0; m < 2; ++m) maxima[m][0] = maxima[m][1] = -INFINITY;
@@ -370,7 +377,8 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   }
   waitForCopies<0>();
 
-  // y in bf16 goes through the place of the warp's queries, which no other warp reads, to whole lines of memory.
+  // y in bf16 goes through the place of the warp's queries, which no other warp reads, to whole lines of
+  // memory.
   __syncwarp();
 #pragma unroll
   for (int m = 0; m < 2; ++m)
@@ -427,8 +435,9 @@ void launchMma(const AttentionForward& args, const Context& context) {
                          dim3(kMmaThreads), 0, context.stream, args.offsets.as<const int32_t>(),
                          args.offsets.shape[0], T, at.group(), tiles, most));
   context.require(launch(forwardMma<D, Y, kAligned>, dim3(static_cast<unsigned>(most * args.kvHeads)),
-                         dim3(kMmaThreads), kSharedBytes<D>, context.stream, args.qkv.as<const Bf16>(), args.y.as<Y>(), args.lse.as<float>(),
-                         tiles, T, at, static_cast<float>(args.scale), areAligned({&args.y})));
+                         dim3(kMmaThreads), kSharedBytes<D>, context.stream, args.qkv.as<const Bf16>(),
+                         args.y.as<Y>(), args.lse.as<float>(), tiles, T, at, static_cast<float>(args.scale),
+                         areAligned({&args.y})));
 }
 
 void fast(const AttentionForward& args, const Context& context) {

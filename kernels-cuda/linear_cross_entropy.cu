@@ -98,8 +98,8 @@ __global__ void __launch_bounds__(kThreads) gradientTwin(Operands o, int64_t fir
 
 using Tile = GemmTile<128, 128>;
 
-// dx is a sum over the vocabulary, of few rows at a time: parts of fixed length fill a device, and a second kernel adds
-// them in their order.
+// dx is a sum over the vocabulary, of few rows at a time: parts of fixed length fill a device, and a second
+// kernel adds them in their order.
 constexpr int64_t kVocabularyPart = 8192;
 
 // The weight as the tiles read it.
@@ -109,8 +109,8 @@ struct Weight {
 };
 
 template <bool kDirect, int kRows, int kColumns>
-__device__ __forceinline__ void bringWeight(char* memory, int offset, const Weight& w, const Operands& o, int64_t v,
-                                            int64_t d) {
+__device__ __forceinline__ void bringWeight(char* memory, int offset, const Weight& w, const Operands& o,
+                                            int64_t v, int64_t d) {
   if constexpr (kDirect)
     bringTile<kRows, kColumns, Tile::kThreads>(memory, offset, w.matrix, v, d);
   else
@@ -119,7 +119,7 @@ __device__ __forceinline__ void bringWeight(char* memory, int offset, const Weig
 
 // A tile of x W^T. x: rows [first, first + rows) of (T, D)
 template <bool kDirect>
-__global__ void __launch_bounds__(Tile::kThreads, 2)
+__global__ void __launch_bounds__(Tile::kThreads, kDirect ? 2 : 1)
     logitsTiles(Operands o, Matrix x, Weight w, unsigned rowTiles, unsigned columnTiles) {
   DYNAMIC_SHARED(memory);
   const TilePlace place = placeOf(blockIdx.x, rowTiles, columnTiles);
@@ -137,8 +137,8 @@ __global__ void __launch_bounds__(Tile::kThreads, 2)
   });
 }
 
-// A row of dlogits as bf16, in the memory of its logits, two of its elements to one of theirs: a block reads what it
-// is about to write over first.
+// A row of dlogits as bf16, in the memory of its logits, two of its elements to one of theirs: a block reads
+// what it is about to write over first.
 __global__ void __launch_bounds__(kThreads) roundTiles(Operands o) {
   const float* from = o.logits + blockIdx.x * o.stride;
   auto* to = reinterpret_cast<Bf16*>(o.logits + blockIdx.x * o.stride);
@@ -153,19 +153,21 @@ __global__ void __launch_bounds__(kThreads) roundTiles(Operands o) {
 
 // A tile of the part of dx that one part of the vocabulary gives. part: (parts, rows, D)
 template <bool kDirect>
-__global__ void __launch_bounds__(Tile::kThreads, 2)
-    gradientTiles(Operands o, Matrix gradient, Weight w, float* part, unsigned rowTiles, unsigned columnTiles) {
+__global__ void __launch_bounds__(Tile::kThreads, kDirect ? 2 : 1)
+    gradientTiles(Operands o, Matrix gradient, Weight w, float* part, unsigned rowTiles,
+                  unsigned columnTiles) {
   DYNAMIC_SHARED(memory);
   const TilePlace place = placeOf(blockIdx.x, rowTiles, columnTiles);
   const int64_t row = int64_t{place.row} * Tile::kM, column = int64_t{place.column} * Tile::kN;
   const int64_t first = blockIdx.y * kVocabularyPart;
   const int64_t count = o.V - first < kVocabularyPart ? o.V - first : kVocabularyPart;
   Tile tile;
-  tile.multiply<false, true>(memory, static_cast<int>(ceilDivide(count, Tile::kK)), [&](int offset, int step) {
-    const int64_t v = first + int64_t{step} * Tile::kK;
-    bringTile<Tile::kM, Tile::kK, Tile::kThreads>(memory, offset, gradient, row, v);
-    bringWeight<kDirect, Tile::kK, Tile::kN>(memory, offset + Tile::kBytesA, w, o, v, column);
-  });
+  tile.multiply<false, true>(
+      memory, static_cast<int>(ceilDivide(count, Tile::kK)), [&](int offset, int step) {
+        const int64_t v = first + int64_t{step} * Tile::kK;
+        bringTile<Tile::kM, Tile::kK, Tile::kThreads>(memory, offset, gradient, row, v);
+        bringWeight<kDirect, Tile::kK, Tile::kN>(memory, offset + Tile::kBytesA, w, o, v, column);
+      });
   float* to = part + blockIdx.y * gradient.rows * o.D;
   const bool pairs = o.D % 2 == 0;
   tile.forPairs([&](int r, int c, float one, float two) {
@@ -217,11 +219,12 @@ int64_t workspace(const LinearCrossEntropy& args, Machine) {
   return Layout(args, nullptr).scratch.bytes();
 }
 
-void runTwin(const LinearCrossEntropy& args, const Operands& o, int64_t first, int64_t rows, Context& context) {
+void runTwin(const LinearCrossEntropy& args, const Operands& o, int64_t first, int64_t rows,
+             Context& context) {
   context.require(launch(logitsTwin, blocksFor(rows * o.V, kThreads, context.machine), dim3(kThreads), 0,
                          context.stream, o, first, rows));
-  context.require(launch(lossTwin, dim3(static_cast<unsigned>(rows)), dim3(kThreads), kThreads * sizeof(float),
-                         context.stream, o, first));
+  context.require(launch(lossTwin, dim3(static_cast<unsigned>(rows)), dim3(kThreads),
+                         kThreads * sizeof(float), context.stream, o, first));
   if (!args.dx) return;
   context.require(launch(gradientTwin, blocksFor(rows * o.D, kThreads, context.machine), dim3(kThreads), 0,
                          context.stream, o, first, rows));
@@ -235,16 +238,18 @@ void runTiles(const LinearCrossEntropy& args, const Operands& o, float* part, in
   const auto rowTiles = static_cast<unsigned>(ceilDivide(rows, Tile::kM));
   const auto tilesOf = [](int64_t columns) { return static_cast<unsigned>(ceilDivide(columns, Tile::kN)); };
   context.require(launch(direct ? logitsTiles<true> : logitsTiles<false>, dim3(rowTiles * tilesOf(o.V)),
-                         dim3(Tile::kThreads), Tile::kSharedBytes, context.stream, o, x, w, rowTiles, tilesOf(o.V)));
-  context.require(launch(lossTwin, dim3(static_cast<unsigned>(rows)), dim3(kThreads), kThreads * sizeof(float),
-                         context.stream, o, first));
+                         dim3(Tile::kThreads), Tile::kSharedBytes, context.stream, o, x, w, rowTiles,
+                         tilesOf(o.V)));
+  context.require(launch(lossTwin, dim3(static_cast<unsigned>(rows)), dim3(kThreads),
+                         kThreads * sizeof(float), context.stream, o, first));
   if (!args.dx || o.D == 0) return;
-  context.require(launch(roundTiles, dim3(static_cast<unsigned>(rows)), dim3(kThreads), 0, context.stream, o));
+  context.require(
+      launch(roundTiles, dim3(static_cast<unsigned>(rows)), dim3(kThreads), 0, context.stream, o));
   const int64_t parts = ceilDivide(o.V, kVocabularyPart);
   context.require(launch(direct ? gradientTiles<true> : gradientTiles<false>,
                          dim3(rowTiles * tilesOf(o.D), static_cast<unsigned>(parts)), dim3(Tile::kThreads),
-                         Tile::kSharedBytes, context.stream, o, matrixOf(o.logits, rows, o.V, 2 * o.stride), w, part,
-                         rowTiles, tilesOf(o.D)));
+                         Tile::kSharedBytes, context.stream, o, matrixOf(o.logits, rows, o.V, 2 * o.stride),
+                         w, part, rowTiles, tilesOf(o.D)));
   context.require(launch(addParts, blocksFor(rows * o.D, kThreads, context.machine), dim3(kThreads), 0,
                          context.stream, o, static_cast<const float*>(part), parts, first, rows));
 }
@@ -252,18 +257,10 @@ void runTiles(const LinearCrossEntropy& args, const Operands& o, float* part, in
 void run(const LinearCrossEntropy& args, Context& context) {
   const int64_t T = args.x.shape[0], chunk = rowsOfChunk(args);
   const Layout layout(args, context.workspace);
-  const Operands operands{view(args.x),
-                          view(args.weight),
-                          args.targets.as<const int32_t>(),
-                          view(args.tokenWeight),
-                          view(args.loss),
-                          view(args.logprob),
-                          view(args.dx),
-                          layout.logits,
-                          args.x.shape[1],
-                          args.weight.shape[0],
-                          strideOf(args),
-                          static_cast<float>(args.gradScale)};
+  const Operands operands{view(args.x),           view(args.weight), args.targets.as<const int32_t>(),
+                          view(args.tokenWeight), view(args.loss),   view(args.logprob),
+                          view(args.dx),          layout.logits,     args.x.shape[1],
+                          args.weight.shape[0],   strideOf(args),    static_cast<float>(args.gradScale)};
   for (int64_t first = 0; first < T; first += chunk) {
     const int64_t rows = T - first < chunk ? T - first : chunk;
     if (isFast(args))

@@ -6,7 +6,8 @@ namespace {
 
 constexpr int kThreads = 256;
 
-__global__ void __launch_bounds__(kThreads) roundRows(View from, Bf16* to, int64_t rows, int64_t columns, int64_t stride) {
+__global__ void __launch_bounds__(kThreads)
+    roundRows(View from, Bf16* to, int64_t rows, int64_t columns, int64_t stride) {
   for (int64_t i = firstElement(); i < rows * columns; i += elementStride())
     to[i / columns * stride + i % columns] = __float2bfloat16_rn(from.at(i));
 }

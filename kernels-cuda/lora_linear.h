@@ -1,5 +1,5 @@
-// What the kernels of loraLinearForward and loraLinearBackward share: sizes, whose adapter a row has, and the scratch
-// memory of their products of low rank.
+// What the kernels of loraLinearForward and loraLinearBackward share: sizes, whose adapter a row has, and the
+// scratch memory of their products of low rank.
 #pragma once
 
 #include "host/runtime.h"
@@ -70,8 +70,9 @@ struct LowRank {
   __device__ __forceinline__ Matrix whole() const { return {data, stride, T, stride, true}; }
 };
 
-// The number of a block by when it began, since those that others wait for must have begun before them, and nobody
-// promises an order of blocks; without a counter its index. All threads call it; `memory` is free afterwards.
+// The number of a block by when it began, since those that others wait for must have begun before them, and
+// nobody promises an order of blocks; without a counter its index. All threads call it; `memory` is free
+// afterwards.
 __device__ __forceinline__ unsigned numberOfBlock(unsigned* begun, char* memory) {
   if (begun == nullptr) return blockIdx.x;
   auto* number = reinterpret_cast<unsigned*>(memory);

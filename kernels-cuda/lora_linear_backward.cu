@@ -68,7 +68,6 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-
 void runTwin(const LoraLinearBackward& args, Context& context) {
   const Sizes s = sizesOf(args);
   const Segments segments = segmentsOf(args.segments, args.slots, s.N, static_cast<bool>(args.loraA));
@@ -90,8 +89,8 @@ void runTwin(const LoraLinearBackward& args, Context& context) {
 
 // ---- On the tensor cores ----
 //
-// dx is made as loraLinearForward makes y: the products of dy and W go on into those of scale * dy B and A, whose tiles
-// are the first blocks of the same grid. W is read as it lies: ldmatrix transposes.
+// dx is made as loraLinearForward makes y: the products of dy and W go on into those of scale * dy B and A,
+// whose tiles are the first blocks of the same grid. W is read as it lies: ldmatrix transposes.
 
 using HighTile = GemmTile<128, 128>;
 using LowTile = GemmTile<128, 64>;
@@ -173,7 +172,8 @@ __device__ __forceinline__ void highTile(const Operands& o, char* memory, unsign
       if constexpr (kDirect)
         bringTile<Tile::kK, Tile::kN, Tile::kThreads>(memory, offset + Tile::kBytesA, o.weight, n, column);
       else
-        bringCodes<Tile::kK, Tile::kN, Tile::kThreads>(memory, offset + Tile::kBytesA, o.codes, s.N, s.K, n, column);
+        bringCodes<Tile::kK, Tile::kN, Tile::kThreads>(memory, offset + Tile::kBytesA, o.codes, s.N, s.K, n,
+                                                       column);
       return;
     }
     step -= steps;
@@ -196,7 +196,7 @@ __device__ __forceinline__ void highTile(const Operands& o, char* memory, unsign
 }
 
 template <bool kDirect, class X>
-__global__ void __launch_bounds__(HighTile::kThreads, 2) inputTiles(Operands o) {
+__global__ void __launch_bounds__(HighTile::kThreads, kDirect ? 2 : 1) inputTiles(Operands o) {
   DYNAMIC_SHARED(memory);
   const unsigned block = numberOfBlock(o.lowTiles == 0 ? nullptr : o.ready + o.rowTiles, memory);
   if (block < o.lowTiles)
@@ -207,8 +207,8 @@ __global__ void __launch_bounds__(HighTile::kThreads, 2) inputTiles(Operands o) 
 
 // ---- The gradients of A and B: sums over tokens, of few elements each ----
 //
-// So that they fill a device, tokens are cut into parts of a fixed length, whose sums a second kernel adds in their
-// order: no atomics, and the same bits in every run.
+// So that they fill a device, tokens are cut into parts of a fixed length, whose sums a second kernel adds in
+// their order: no atomics, and the same bits in every run.
 
 using ATile = GemmTile<64, 128>;
 using BTile = GemmTile<128, 64>;
@@ -226,7 +226,8 @@ Parts partsOf(int64_t T, int64_t tiles) {
 }
 
 // Of low^T x: rows are columns of low, padding among them. part: (parts, low.stride, K)
-__global__ void __launch_bounds__(ATile::kThreads, 2) aTiles(LowRank low, Matrix x, float* part, int64_t length) {
+__global__ void __launch_bounds__(ATile::kThreads, 2)
+    aTiles(LowRank low, Matrix x, float* part, int64_t length) {
   DYNAMIC_SHARED(memory);
   using Tile = ATile;
   const int64_t column = int64_t{blockIdx.x} * Tile::kN, row = int64_t{blockIdx.y} * Tile::kM;
@@ -249,7 +250,8 @@ __global__ void __launch_bounds__(ATile::kThreads, 2) aTiles(LowRank low, Matrix
 
 // Of dy^T xa of one slot. part: (parts, N, r)
 __global__ void __launch_bounds__(BTile::kThreads, 2)
-    bTiles(Matrix dy, Matrix xa, float* part, Segments segments, int64_t r, int64_t length, unsigned rankColumns) {
+    bTiles(Matrix dy, Matrix xa, float* part, Segments segments, int64_t r, int64_t length,
+           unsigned rankColumns) {
   DYNAMIC_SHARED(memory);
   using Tile = BTile;
   const int64_t row = int64_t{blockIdx.x} * Tile::kM, first = blockIdx.z * length, N = dy.columns;
@@ -298,15 +300,16 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// Where one activation is bf16, all go through the tensor cores as bf16: the gradient of the residual stream too, which
-// is float32. Otherwise float32 activations stay what they are.
+// Where one activation is bf16, all go through the tensor cores as bf16: the gradient of the residual stream
+// too, which is float32. Otherwise float32 activations stay what they are.
 bool isFast(const LoraLinearBackward& args) {
   const auto is = [](const Tensor& tensor, DType dtype) { return tensor && tensor.dtype == dtype; };
   return args.dy.dtype != DType::F64 && !is(args.dx, DType::F64) && !is(args.x, DType::F64) &&
          (args.dy.dtype == DType::BF16 || is(args.dx, DType::BF16) || is(args.x, DType::BF16));
 }
 
-// Where the scratch memory goes: the tiles' counters, scale * dy B, operands as bf16 where they are not, and parts.
+// Where the scratch memory goes: the tiles' counters, scale * dy B, operands as bf16 where they are not, and
+// parts.
 struct Layout {
   Scratch scratch;
   Parts ofA{}, ofB{};
@@ -318,7 +321,8 @@ struct Layout {
   Layout(const LoraLinearBackward& args, std::byte* memory) : scratch(memory) {
     const Sizes s = sizesOf(args);
     const auto rounded = [&](const Tensor& tensor, int64_t rows, int64_t columns) -> Bf16* {
-      return !tensor || tensor.dtype == DType::BF16 ? nullptr : scratch.take<Bf16>(rows * paddedColumns(columns));
+      return !tensor || tensor.dtype == DType::BF16 ? nullptr
+                                                    : scratch.take<Bf16>(rows * paddedColumns(columns));
     };
     dy = rounded(args.dy, s.T, s.N);
     if (!args.loraA) return;
@@ -341,7 +345,8 @@ struct Layout {
 
 int64_t workspace(const LoraLinearBackward& args, Machine) {
   const Sizes s = sizesOf(args);
-  return isFast(args) ? Layout(args, nullptr).scratch.bytes() : s.T * s.R * static_cast<int64_t>(sizeof(float));
+  return isFast(args) ? Layout(args, nullptr).scratch.bytes()
+                      : s.T * s.R * static_cast<int64_t>(sizeof(float));
 }
 
 void runInput(const LoraLinearBackward& args, Operands& o, Context& context) {
@@ -389,15 +394,16 @@ void runTiles(const LoraLinearBackward& args, Context& context) {
     const dim3 grid(static_cast<unsigned>(ceilDivide(s.K, ATile::kN)),
                     static_cast<unsigned>(ceilDivide(layout.low.stride, ATile::kM)),
                     static_cast<unsigned>(layout.ofA.count));
-    context.require(launch(aTiles, grid, dim3(ATile::kThreads), ATile::kSharedBytes, context.stream, layout.low, x,
-                           layout.partA, layout.ofA.length));
-    over(s.R * s.K, addToA, static_cast<const float*>(layout.partA), layout.low, view(args.dLoraA), layout.ofA.count,
-         s.R, s.K);
+    context.require(launch(aTiles, grid, dim3(ATile::kThreads), ATile::kSharedBytes, context.stream,
+                           layout.low, x, layout.partA, layout.ofA.length));
+    over(s.R * s.K, addToA, static_cast<const float*>(layout.partA), layout.low, view(args.dLoraA),
+         layout.ofA.count, s.R, s.K);
   }
   if (args.dLoraB && s.N * s.r > 0) {
     const Matrix xa = asBf16(args.xa, layout.xa, s.T, s.R, context);
     const dim3 grid(static_cast<unsigned>(ceilDivide(s.N, BTile::kM)),
-                    static_cast<unsigned>(s.R / s.r) * o.rankColumns, static_cast<unsigned>(layout.ofB.count));
+                    static_cast<unsigned>(s.R / s.r) * o.rankColumns,
+                    static_cast<unsigned>(layout.ofB.count));
     context.require(launch(bTiles, grid, dim3(BTile::kThreads), BTile::kSharedBytes, context.stream, o.dy, xa,
                            layout.partB, o.segments, s.r, layout.ofB.length, o.rankColumns));
     over(s.N * s.r, addToB, static_cast<const float*>(layout.partB), view(args.dLoraB), o.segments, o.scale,

@@ -43,7 +43,6 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-
 void runTwin(const LoraLinearForward& args, Context& context) {
   const ForwardSizes s = sizesOf(args);
   auto* xa = reinterpret_cast<float*>(context.workspace);
@@ -62,9 +61,10 @@ void runTwin(const LoraLinearForward& args, Context& context) {
 
 // ---- On the tensor cores ----
 //
-// The extension of K by the rank: a tile of y goes on from the products of x and W with those of scale * x A^T and B, in
-// the same sums and the same main loop. The tiles of x A^T are the first blocks of the same grid, so that they run beside
-// tiles of y that need them only at their end, and x is read once more by some 2 % of the blocks, not by a second kernel.
+// The extension of K by the rank: a tile of y goes on from the products of x and W with those of scale * x
+// A^T and B, in the same sums and the same main loop. The tiles of x A^T are the first blocks of the same
+// grid, so that they run beside tiles of y that need them only at their end, and x is read once more by some
+// 2 % of the blocks, not by a second kernel.
 
 using HighTile = GemmTile<128, 128>;
 using LowTile = GemmTile<128, 64>;
@@ -100,11 +100,13 @@ __device__ __forceinline__ void lowTile(const Operands<Y>& o, char* memory, unsi
   if (o.kept || __syncthreads_or(isOwn(row + threadIdx.x % LowTile::kM))) {
     const Matrix A{o.A.data + p * s.R * o.A.stride, o.A.stride, s.R, s.K, o.A.aligned};
     LowTile tile;
-    tile.multiply<false, false>(memory, static_cast<int>(ceilDivide(s.K, LowTile::kK)), [&](int offset, int step) {
-      const int64_t k = int64_t{step} * LowTile::kK;
-      bringTile<LowTile::kM, LowTile::kK, LowTile::kThreads>(memory, offset, o.x, row, k);
-      bringTile<LowTile::kN, LowTile::kK, LowTile::kThreads>(memory, offset + LowTile::kBytesA, A, column, k);
-    });
+    tile.multiply<false, false>(
+        memory, static_cast<int>(ceilDivide(s.K, LowTile::kK)), [&](int offset, int step) {
+          const int64_t k = int64_t{step} * LowTile::kK;
+          bringTile<LowTile::kM, LowTile::kK, LowTile::kThreads>(memory, offset, o.x, row, k);
+          bringTile<LowTile::kN, LowTile::kK, LowTile::kThreads>(memory, offset + LowTile::kBytesA, A, column,
+                                                                 k);
+        });
     tile.forPairs([&](int r, int c, float first, float second) {
       const int64_t t = row + r;
       if (t >= s.T) return;
@@ -123,8 +125,10 @@ __device__ __forceinline__ void lowTile(const Operands<Y>& o, char* memory, unsi
   if (threadIdx.x == 0) signalBlocks(o.ready + rowTile);
 }
 
-// The adapters [first, last) that rows [row, row + kM) may have. All threads call it; `memory` is free afterwards.
-__device__ __forceinline__ int2 adaptersOf(const int32_t* adapterOfRow, int64_t row, int64_t T, int64_t P, char* memory) {
+// The adapters [first, last) that rows [row, row + kM) may have. All threads call it; `memory` is free
+// afterwards.
+__device__ __forceinline__ int2 adaptersOf(const int32_t* adapterOfRow, int64_t row, int64_t T, int64_t P,
+                                           char* memory) {
   if (adapterOfRow == nullptr || P == 0) return make_int2(0, int(P));
   const int64_t t = row + threadIdx.x % HighTile::kM;
   const int own = t < T ? int(adapterOf(adapterOfRow, t, P)) : -1;
@@ -166,7 +170,8 @@ __device__ __forceinline__ void highTile(const Operands<Y>& o, char* memory, uns
       if constexpr (kDirect)
         bringTile<Tile::kN, Tile::kK, Tile::kThreads>(memory, offset + Tile::kBytesA, o.weight, column, k);
       else
-        bringCodes<Tile::kN, Tile::kK, Tile::kThreads>(memory, offset + Tile::kBytesA, o.codes, s.N, s.K, column, k);
+        bringCodes<Tile::kN, Tile::kK, Tile::kThreads>(memory, offset + Tile::kBytesA, o.codes, s.N, s.K,
+                                                       column, k);
       return;
     }
     step -= steps;
@@ -206,7 +211,7 @@ __device__ __forceinline__ void highTile(const Operands<Y>& o, char* memory, uns
 }
 
 template <bool kDirect, class Y>
-__global__ void __launch_bounds__(HighTile::kThreads, 2) forwardTiles(Operands<Y> o) {
+__global__ void __launch_bounds__(HighTile::kThreads, kDirect ? 2 : 1) forwardTiles(Operands<Y> o) {
   DYNAMIC_SHARED(memory);
   const unsigned block = numberOfBlock(o.lowTiles == 0 ? nullptr : o.ready + o.rowTiles, memory);
   if (block < o.lowTiles)
@@ -215,7 +220,8 @@ __global__ void __launch_bounds__(HighTile::kThreads, 2) forwardTiles(Operands<Y
     highTile<kDirect>(o, memory, block);
 }
 
-// float32 activations stay what they are: only bf16 ones go through the tensor cores, and so may their weights.
+// float32 activations stay what they are: only bf16 ones go through the tensor cores, and so may their
+// weights.
 bool isFast(const LoraLinearForward& args) {
   const DType y = args.y.dtype;
   return args.x.dtype == DType::BF16 && y != DType::F64 && (!args.residual || args.residual.dtype == y) &&
@@ -242,7 +248,8 @@ struct Layout {
 int64_t workspace(const LoraLinearForward& args, Machine) {
   if (isDecode(args)) return decodeWorkspace(args);
   const ForwardSizes s = sizesOf(args);
-  return isFast(args) ? Layout(args, nullptr).scratch.bytes() : s.T * s.R * static_cast<int64_t>(sizeof(float));
+  return isFast(args) ? Layout(args, nullptr).scratch.bytes()
+                      : s.T * s.R * static_cast<int64_t>(sizeof(float));
 }
 
 template <class Y>

@@ -41,8 +41,8 @@ __global__ void __launch_bounds__(kThreads) squaresTwin(View grad, double* parti
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
-// The same of float32, four neighbouring elements a thread at a time, read at once where they lie so. Which thread adds
-// what in which order does not depend on that.
+// The same of float32, four neighbouring elements a thread at a time, read at once where they lie so. Which
+// thread adds what in which order does not depend on that.
 __global__ void __launch_bounds__(kThreads)
     squaresVector(const float* grad, bool aligned, double* partial, int64_t P) {
   DYNAMIC_SHARED(memory);

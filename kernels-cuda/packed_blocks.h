@@ -180,9 +180,14 @@ struct PackedBlocks {
     for (int four = 0; four < 2; ++four) {
       const int quarter = kSixteens ? i % 16 / 4 + four : i / 8, half = i / 16;
       const Part part = load<kAligned>(row, chunk, columns, quarter);
+      // A group that is known when it is compiled leaves the part in registers.
       uint32_t codes[4];
-      pairs(codes, part, group);
-      const float scale = scaleOf(part, group, half), minimum = minimumOf(part, group);
+      if (group == 0)
+        pairs(codes, part, 0);
+      else
+        pairs(codes, part, 1);
+      const float scale = group == 0 ? scaleOf(part, 0, half) : scaleOf(part, 1, half);
+      const float minimum = group == 0 ? minimumOf(part, 0) : minimumOf(part, 1);
 #pragma unroll
       for (int pair = 0; pair < 2; ++pair) {
         const uint32_t both = kSixteens ? (half ? codes[2 + pair] : codes[pair]) : codes[four * 2 + pair];

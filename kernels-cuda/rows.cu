@@ -32,8 +32,8 @@ __device__ __forceinline__ void storeFour(Bf16* to, float4 v) {
   *reinterpret_cast<uint2*>(to) = make_uint2(pairOf(v.x, v.y), pairOf(v.z, v.w));
 }
 
-// The fast kernel: four elements a thread, next to those of the next thread, so that a warp reads and writes whole cache
-// lines of each row. D is a multiple of four.
+// The fast kernel: four elements a thread, next to those of the next thread, so that a warp reads and writes
+// whole cache lines of each row. D is a multiple of four.
 template <class X, class Y>
 __global__ void __launch_bounds__(kThreads)
     gatherVector(const X* source, const int32_t* rows, Y* target, int64_t N, int64_t T, int64_t D) {

@@ -1,16 +1,17 @@
-// Tiles of bf16 in shared memory, as mma.sync reads them. A row is kColumns elements in chunks of sixteen bytes, and
-// chunk c of row i lies in place c ^ (i % 8) of its row, so that the eight rows of a matrix that ldmatrix reads at once
-// lie in different banks, and so do the eight that a quarter of a warp writes.
+// Tiles of bf16 in shared memory, as mma.sync reads them. A row is kColumns elements in chunks of sixteen
+// bytes, and chunk c of row i lies in place c ^ (i % 8) of its row, so that the eight rows of a matrix that
+// ldmatrix reads at once lie in different banks, and so do the eight that a quarter of a warp writes.
 #pragma once
 
-#include "vector.h"
 #include "ptx.h"
+#include "vector.h"
 
 namespace ibert::cuda {
 
 constexpr int kChunk = 8;  // elements of sixteen bytes
 
-// A matrix of bf16 in global memory: rows `stride` elements apart, of which a tile may cover more than there are.
+// A matrix of bf16 in global memory: rows `stride` elements apart, of which a tile may cover more than there
+// are.
 struct Matrix {
   const Bf16* data;
   int64_t stride;
@@ -30,7 +31,8 @@ __device__ __forceinline__ uint32_t chunkOf(uint32_t tile, int row, int chunk) {
   return tile + row * (kColumns * 2) + ((chunk ^ (row & 7)) << 4);
 }
 
-// Eight elements of bf16 in their order, shifted in from the last to the first: no array that is indexed at run time.
+// Eight elements of bf16 in their order, shifted in from the last to the first: no array that is indexed at
+// run time.
 struct ChunkBuilder {
   unsigned long long low = 0, high = 0;
   __device__ __forceinline__ void add(Bf16 element) {
@@ -54,9 +56,10 @@ __device__ __forceinline__ uint4 chunkOneByOne(const Matrix& from, int64_t row, 
   return chunk.words();
 }
 
-// Brings chunk `chunk` of tile row `row` from (fromRow, column of the chunk) of the matrix; zeros where it has none
-// (also for a negative fromRow). Asynchronous where the matrix is aligned: commitCopies() and waitForCopies() belong to
-// it. `memory`: the block's shared memory as a pointer, for the other case; `tile` its address plus `offset`.
+// Brings chunk `chunk` of tile row `row` from (fromRow, column of the chunk) of the matrix; zeros where it
+// has none (also for a negative fromRow). Asynchronous where the matrix is aligned: commitCopies() and
+// waitForCopies() belong to it. `memory`: the block's shared memory as a pointer, for the other case; `tile`
+// its address plus `offset`.
 template <int kColumns>
 __device__ __forceinline__ void bringChunk(char* memory, int offset, int row, int chunk, const Matrix& from,
                                            int64_t fromRow, int64_t fromColumn) {
@@ -81,32 +84,36 @@ __device__ __forceinline__ void forChunks(const Body& body) {
   for (int at = threadIdx.x; at < kRows * kChunks; at += kThreads) body(at / kChunks, at % kChunks);
 }
 
-// Brings a tile of kRows rows: row r from rowOf(r) of the matrix, or zero where that is -1, and columns from `column` on.
+// Brings a tile of kRows rows: row r from rowOf(r) of the matrix, or zero where that is -1, and columns from
+// `column` on.
 template <int kRows, int kColumns, int kThreads, class RowOf>
-__device__ __forceinline__ void bringRows(char* memory, int offset, const Matrix& from, int64_t column, const RowOf& rowOf) {
-  forChunks<kRows, kColumns, kThreads>([&](int r, int c) {
-    bringChunk<kColumns>(memory, offset, r, c, from, rowOf(r), column + c * kChunk);
-  });
+__device__ __forceinline__ void bringRows(char* memory, int offset, const Matrix& from, int64_t column,
+                                          const RowOf& rowOf) {
+  forChunks<kRows, kColumns, kThreads>(
+      [&](int r, int c) { bringChunk<kColumns>(memory, offset, r, c, from, rowOf(r), column + c * kChunk); });
 }
 
 // The same from row `row` on.
 template <int kRows, int kColumns, int kThreads>
-__device__ __forceinline__ void bringTile(char* memory, int offset, const Matrix& from, int64_t row, int64_t column) {
+__device__ __forceinline__ void bringTile(char* memory, int offset, const Matrix& from, int64_t row,
+                                          int64_t column) {
   bringRows<kRows, kColumns, kThreads>(memory, offset, from, column, [&](int r) { return row + r; });
 }
 
 // The same from a (rows, columns) matrix of another dtype, rounded to bf16 on its way.
 template <int kRows, int kColumns, int kThreads>
-__device__ __forceinline__ void bringCodes(char* memory, int offset, const View& from, int64_t rows, int64_t columns,
-                                           int64_t row, int64_t column) {
+__device__ __forceinline__ void bringCodes(char* memory, int offset, const View& from, int64_t rows,
+                                           int64_t columns, int64_t row, int64_t column) {
   forChunks<kRows, kColumns, kThreads>([&](int r, int c) {
     const int64_t n = row + r, k = column + c * kChunk;
     auto* to = reinterpret_cast<uint4*>(memory + chunkOf<kColumns>(offset, r, c));
-    if (from.columns > 0 && n < rows && k < columns) {  // packed blocks: columns are whole ones, the rows aligned
+    if (from.columns > 0 && n < rows &&
+        k < columns) {  // packed blocks: columns are whole ones, the rows aligned
       withPackedBlocks(from.dtype, [&](auto* blocks) {
         using Blocks = Pointed<decltype(blocks)>;
         Vector values;
-        Blocks::template eight<true>(values.at, static_cast<const char*>(from.data) + n * Blocks::rowBytes(from.columns),
+        Blocks::template eight<true>(values.at,
+                                     static_cast<const char*>(from.data) + n * Blocks::rowBytes(from.columns),
                                      static_cast<int>(k), from.columns);
         storeVector(reinterpret_cast<Bf16*>(to), values);
       });
@@ -130,18 +137,19 @@ __device__ __forceinline__ void loadA(uint32_t (&a)[4], uint32_t tile, int row, 
 template <int kColumns>
 __device__ __forceinline__ void loadTransposedA(uint32_t (&a)[4], uint32_t tile, int column, int step) {
   const int lane = threadIdx.x % 32;
-  loadMatrices<4, true>(a, chunkOf<kColumns>(tile, step * 16 + lane % 8 + lane / 16 * 8,
-                                             column / kChunk + lane / 8 % 2));
+  loadMatrices<4, true>(
+      a, chunkOf<kColumns>(tile, step * 16 + lane % 8 + lane / 16 * 8, column / kChunk + lane / 8 % 2));
 }
 
-// The operands b of two mma(): tile rows [row, row + 16) are columns of b, as in x W^T. b[0], b[1] are the first
-// eight's, b[2], b[3] the others'.
+// The operands b of two mma(): tile rows [row, row + 16) are columns of b, as in x W^T. b[0], b[1] are the
+// first eight's, b[2], b[3] the others'.
 template <int kColumns>
 __device__ __forceinline__ void loadB(uint32_t (&b)[4], uint32_t tile, int row, int step) {
   const int lane = threadIdx.x % 32;
   loadMatrices(b, chunkOf<kColumns>(tile, row + lane % 8 + lane / 16 * 8, step * 2 + lane / 8 % 2));
 }
-// The same of the transposed tile, as in p v: element (k, j) of b is tile row 16 step + k, column `column` + j.
+// The same of the transposed tile, as in p v: element (k, j) of b is tile row 16 step + k, column `column` +
+// j.
 template <int kColumns>
 __device__ __forceinline__ void loadTransposedB(uint32_t (&b)[4], uint32_t tile, int column, int step) {
   const int lane = threadIdx.x % 32;

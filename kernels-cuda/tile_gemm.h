@@ -1,13 +1,16 @@
-// A tile of a matrix product on the tensor cores of sm_80, the main loop of all products with many rows: the eight warps
-// of a block compute kM x kN elements, each warp an eighth of them in registers, while cp.async brings the operands of the
-// next steps through a ring of stages. What an operand is made of is the caller's, step by step: so a product of x and W
-// goes on into that of x A^T and B, and a weight may be dequantised on its way.
+// A tile of a matrix product on the tensor cores of sm_80, the main loop of all products with many rows: the
+// eight warps of a block compute kM x kN elements, each warp an eighth of them in registers, while cp.async
+// brings the operands of the next steps through a ring of stages. What an operand is made of is the caller's,
+// step by step: so a product of x and W goes on into that of x A^T and B, and a weight may be dequantised on
+// its way.
 //
-// Why it is fast: of 128 x 128 elements a warp has 64 x 32, which 6 ldmatrix feed for 16 mma, with one barrier for 64
-// elements of K. The sums take 64 registers, so that two blocks of 256 threads have room on a multiprocessor, and their
-// 96 KiB of shared memory each have it on A100 and H100: one multiplies while the other begins or ends.
+// Why it is fast: of 128 x 128 elements a warp has 64 x 32, which 6 ldmatrix feed for 16 mma, with one
+// barrier for 64 elements of K. The sums take 64 registers, so that two blocks of 256 threads have room on a
+// multiprocessor, and their 96 KiB of shared memory each have it on A100 and H100: one multiplies while the
+// other begins or ends.
 //
-// Sums are added in the order of K, whatever the tile's place: an element does not depend on how many rows there are.
+// Sums are added in the order of K, whatever the tile's place: an element does not depend on how many rows
+// there are.
 #pragma once
 
 #include "tile.h"
@@ -24,8 +27,9 @@ struct GemmTile {
 
   float sums[kWarpM / 16][kWarpN / 8][4];
 
-  // Calls bring(offset, step) for each step: it brings operand a, kM x kK, to `memory` + offset and b, kN x kK, kBytesA
-  // behind it; a transposed operand lies as kK rows of kM, or kN, elements. Adds up the products of all steps.
+  // Calls bring(offset, step) for each step: it brings operand a, kM x kK, to `memory` + offset and b, kN x
+  // kK, kBytesA behind it; a transposed operand lies as kK rows of kM, or kN, elements. Adds up the products
+  // of all steps.
   template <bool kTransposedA, bool kTransposedB, class Bring>
   __device__ __forceinline__ void multiply(char* memory, int steps, const Bring& bring) {
 #pragma unroll
@@ -40,7 +44,8 @@ struct GemmTile {
     for (int step = 1 - kStages; step < steps; ++step) {
       if (step >= 0) {
         waitForCopies<kStages - 2>();
-        // Both: the copies of all threads are there, and nobody reads the stage any more that the next ones go to.
+        // Both: the copies of all threads are there, and nobody reads the stage any more that the next ones
+        // go to.
         __syncthreads();
       }
       if (step + kStages - 1 < steps) bring(nextOffset, step + kStages - 1);
@@ -54,7 +59,8 @@ struct GemmTile {
     __syncthreads();  // shared memory is free again
   }
 
-  // Calls body(row, column, first, second) for every two neighbouring elements of the thread, by their place in the tile.
+  // Calls body(row, column, first, second) for every two neighbouring elements of the thread, by their place
+  // in the tile.
   template <class Body>
   __device__ __forceinline__ void forPairs(const Body& body) const {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -99,8 +105,8 @@ struct GemmTile {
   }
 };
 
-// The tile of a block among `rows` x `columns` tiles: eight rows of tiles at a time, column by column, so that the blocks
-// that run at once share their operands in the L2 cache.
+// The tile of a block among `rows` x `columns` tiles: eight rows of tiles at a time, column by column, so
+// that the blocks that run at once share their operands in the L2 cache.
 struct TilePlace {
   int row, column;
 };
@@ -111,7 +117,8 @@ __device__ __forceinline__ TilePlace placeOf(unsigned tile, unsigned rows, unsig
   return {int(band * kBand + inBand % height), int(inBand / height)};
 }
 
-// Two neighbouring elements of a row-major activation; `pairs`: its place and its rows are multiples of two elements.
+// Two neighbouring elements of a row-major activation; `pairs`: its place and its rows are multiples of two
+// elements.
 template <class T>
 __device__ __forceinline__ float2 loadPair(const T* from, bool pairs, bool second) {
   if constexpr (std::is_same_v<T, float>) {

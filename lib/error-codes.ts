@@ -8,7 +8,6 @@ export const ERROR_CODES = {
   "api-empty": "the language's package documents no function that a corpus asks for",
   "arena-full": "more was laid into an arena than it was planned for",
   "argument-invalid": "an argument of the API is wrong",
-  "backend-missing": "the backend that was asked for is not there",
   "backend-unavailable": "no backend can run here, or not the one that was asked for",
   "base-missing": "neither the caller nor the adapter names a base model",
   "base-unknown": "a base is no preset, folder, file or hub name",

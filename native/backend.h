@@ -16,7 +16,7 @@
 
 namespace ibert {
 
-constexpr uint32_t kBackendAbiVersion = 3;
+constexpr uint32_t kBackendAbiVersion = 4;
 
 struct Message {
   char text[1024];
@@ -47,6 +47,17 @@ struct DeviceOptions {
   const char* planned;
 };
 
+// What keeps a machine from running a backend.
+enum class Obstacle : int32_t {
+  None,
+  Other,
+  NoDriver,
+  DriverTooOld,
+  DriverBroken,
+  NoDevice,
+  Architecture,  // the library has no code for the device
+};
+
 struct Device;  // opaque, the backend's own
 struct Stream;
 struct Recording;
@@ -59,11 +70,13 @@ struct RecordedOp {
 
 struct Backend {
   uint32_t abiVersion;
-  uint32_t reserved;
+  // 1: it opens a driver of the system, which may crash or hang. Who must not go down with it calls `probe`
+  // in a process of its own first.
+  uint32_t opensDriver;
   uint64_t tableHash;  // opTableHash() of the headers it was built with
   const char* name;    // "cpu", "reference", "cuda", "metal"
 
-  // 0 if this machine can run the backend; else says what is missing.
+  // 0 if this machine can run the backend; else an Obstacle, and says what is missing and would help.
   int (*probe)(Message* message);
   int (*openDevice)(const DeviceOptions* options, Device** device, Message* message);
   void (*closeDevice)(

@@ -1,6 +1,7 @@
 // The backend's table of functions over devices, streams and memory of CUDA.
 #include <cstring>
 
+#include "driver.h"
 #include "event.h"
 #include "frame/checks.h"
 #include "frame/message.h"
@@ -57,7 +58,7 @@ void resolve(const Gpu& gpu, Op op, std::byte* arguments) {
 }
 
 void setDevices(Backend& backend) {
-  backend.probe = [](Message* message) { return guarded(message, [] { openGpu(0); }); };
+  backend.probe = [](Message* message) { return probed(message, [] { openGpu(0); }); };
   backend.openDevice = [](const DeviceOptions* options, Device** device, Message* message) {
     return guarded(message, [&] {
       auto opened = std::make_unique<Gpu>(options->planned != nullptr ? plannedGpu(options->planned)
@@ -206,6 +207,9 @@ const Backend* backend() {
     result.abiVersion = kBackendAbiVersion;
     result.tableHash = opTableHash();
     result.name = kBackendName;
+#ifdef __CUDACC__
+    result.opensDriver = 1;
+#endif
     setDevices(result);
     setMemory(result);
     setWork(result);

@@ -28,13 +28,15 @@ DeviceInfo Gpu::present() const {
 
 Gpu openGpu(int index) {
 #ifdef __CUDACC__
-  if (const std::string problem = driverProblem("libcuda.so.1"); !problem.empty())
-    throw std::runtime_error(problem);
+  requireDriver("libcuda.so.1");
 #endif
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
-  if (error == cudaErrorNoDevice) throw std::runtime_error(noDeviceProblem());
-  require(error, "cudaGetDeviceCount");
+  if (error == cudaErrorNoDevice) throwNoDevice();
+  if (error != cudaSuccess) {
+    (void)cudaGetLastError();
+    throwBrokenDriver(errorText(error));
+  }
   if (index < 0 || index >= count) {
     throw std::runtime_error("there is no CUDA device number " + std::to_string(index) +
                              "; this machine shows " + std::to_string(count) +
@@ -51,8 +53,7 @@ Gpu openGpu(int index) {
                 properties.name);
   std::snprintf(gpu.info.architecture, sizeof gpu.info.architecture, "sm_%d", gpu.machine.architecture);
   gpu.info.memoryBytes = gpu.info.maxBufferBytes = static_cast<int64_t>(properties.totalGlobalMem);
-  if (const std::string problem = codeProblem(gpu.info.name, gpu.machine.architecture); !problem.empty())
-    throw std::runtime_error(problem);
+  requireCode(gpu.info.name, gpu.machine.architecture);
 #ifndef __CUDACC__
   gpu.info.sharesHostMemory = 1;
 #endif

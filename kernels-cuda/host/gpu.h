@@ -22,7 +22,7 @@ struct Gpu {
 // The well-known card of an architecture ("sm_90": H100 80 GB). Throws std::runtime_error that lists the
 // known.
 Gpu plannedGpu(const std::string& architecture);
-// Throws std::runtime_error that says what is missing and would help.
+// Throws Obstructed (driver.h), or std::runtime_error where there is no such index.
 Gpu openGpu(int index);
 // Peaks of the card of that name by its maker's figures, where they are known.
 void setPeaks(DeviceInfo& info);

@@ -29,13 +29,17 @@ std::byte* allocateDevice(const Gpu& gpu, int64_t bytes) {
   const cudaError_t error = cudaMalloc(&memory, static_cast<size_t>(std::max<int64_t>(bytes, 1)));
   if (error == cudaErrorMemoryAllocation) {
     (void)cudaGetLastError();
-    const DeviceInfo info = gpu.present();
-    throw std::runtime_error("out of memory: " + std::to_string(bytes) + " bytes asked for, " +
-                             std::to_string(info.availableBytes) + " of " + std::to_string(info.memoryBytes) +
-                             " free on device " + std::to_string(gpu.index) + ", " + info.name);
+    throwOutOfMemory(gpu, bytes);
   }
   require(error, "cudaMalloc");
   return static_cast<std::byte*>(memory);
+}
+
+void throwOutOfMemory(const Gpu& gpu, int64_t bytes) {
+  const DeviceInfo info = gpu.present();
+  throw std::runtime_error("out of memory: " + std::to_string(bytes) + " bytes asked for, " +
+                           std::to_string(info.availableBytes) + " of " + std::to_string(info.memoryBytes) +
+                           " free on device " + std::to_string(gpu.index) + ", " + info.name);
 }
 
 void releaseDevice(const Gpu& gpu, std::byte* memory) {
@@ -78,7 +82,7 @@ Workspace::~Workspace() {
   if (memory_ != nullptr) releaseDevice(gpu_, memory_);
 }
 
-void Workspace::grow(int64_t bytes) {
+void Workspace::move(int64_t bytes) {
   constexpr int64_t kUnit = int64_t{1} << 20;
   if (memory_ != nullptr) releaseDevice(gpu_, std::exchange(memory_, nullptr));
   bytes_ = 0;

@@ -15,7 +15,8 @@ struct RecordingState {
     for (const auto& [stream, graph] : graphs) (void)cudaGraphExecDestroy(graph.executable);
   }
 
-  // A graph holds the addresses of its stream's scratch memory and record of faults.
+  // A graph holds the addresses of its stream's scratch memory, which moves on a few devices, and record of
+  // faults.
   struct Graph {
     cudaGraphExec_t executable;
     const std::byte* workspace;

@@ -63,7 +63,8 @@ function describeSqlJudge({ duckdb }: Diagnosis["sqlJudge"]): string {
 
 function describeBackends({ backends, auto, instructionSets }: Diagnosis): string {
   const lines = backends.map(({ name, device, reason, help }) => {
-    if (device === undefined) return `${name}: not available: ${reason}\n  ${help}`;
+    if (device === undefined)
+      return `${name}: not available: ${reason}${help === undefined ? "" : `\n  ${help}`}`;
     const sets = name === "cpu" ? `\n  instruction sets that run here: ${instructionSets.join(", ")}` : "";
     return `${name}: ${device.name}, ${device.architecture}, ${device.threads} threads${sets}`;
   });

@@ -15,6 +15,15 @@ import { loadPreset, presetNames } from "../models/presets.js";
 import { cacheDirectory } from "../runtime/cache.js";
 import { AUTO } from "../runtime/device.js";
 import { addonPath } from "../runtime/native.js";
+import {
+  describeEnd,
+  findingOfEnd,
+  NEEDS,
+  OF_THE_HOST,
+  probeSeconds,
+  type Finding,
+  type Obstacle,
+} from "../runtime/probe.js";
 import { availableMemory } from "../training/plan.js";
 
 export interface BackendDiagnosis {
@@ -24,7 +33,8 @@ export interface BackendDiagnosis {
   device?: { name: string; architecture: string; memoryBytes: number; threads: number };
   /** Op → kernel, null where the backend lacks the op. */
   kernels?: Record<string, string | null>;
-  /** Why it is not available, and what would help. */
+  /** Why it is not available, and what would help where the reason does not say it. */
+  obstacle?: Obstacle;
   reason?: string;
   help?: string;
 }
@@ -48,50 +58,51 @@ export interface Diagnosis {
 /** Names that IBERT_CPU_ISA takes, in rising order. */
 const INSTRUCTION_SETS = ["generic", "neon", "avx2", "avx512", "avx512-bf16", "amx-emulated", "amx-bf16"];
 
-const Answer = z.union([
-  z.object({ error: z.string() }),
-  z.object({
-    info: z.object({
-      backend: z.string(),
-      name: z.string(),
-      architecture: z.string(),
-      memoryBytes: z.number(),
-      threads: z.number(),
-    }),
-    kernels: z.record(z.string(), z.string().nullable()),
+const Answer = z.object({
+  info: z.object({
+    backend: z.string(),
+    name: z.string(),
+    architecture: z.string(),
+    memoryBytes: z.number(),
+    threads: z.number(),
   }),
-]);
+  kernels: z.record(z.string(), z.string().nullable()),
+});
 
 /** Opens a backend in a process of its own. */
 function probe(
   addon: string,
   backend: string,
   env: Record<string, string> = {},
-): Promise<z.infer<typeof Answer>> {
+): Promise<z.infer<typeof Answer> | Finding> {
   const script = fileURLToPath(new URL("probe.mjs", import.meta.url));
-  const options = { timeout: 30_000, env: { ...process.env, ...env } };
+  const seconds = (OF_THE_HOST.has(backend) ? 0 : probeSeconds()) || 30;
+  const options = {
+    timeout: seconds * 1000,
+    killSignal: "SIGKILL",
+    env: { ...process.env, ...env },
+  } as const;
   return new Promise((resolve) => {
     execFile(process.execPath, [script, addon, backend], options, (error, stdout, stderr) => {
-      if (error === null) return resolve(Answer.parse(JSON.parse(stdout)));
-      const how = error.signal ? `was ended by ${error.signal}` : `ended with ${error.code}`;
-      resolve({ error: `the process that opened it ${how}: ${stderr.trim().split("\n").at(-1) ?? ""}` });
+      if (error === null) {
+        const answer: unknown = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+        return resolve(
+          Object.hasOwn(answer as object, "obstacle") ? (answer as Finding) : Answer.parse(answer),
+        );
+      }
+      const text = describeEnd(error.signal, error.code, stderr);
+      resolve(findingOfEnd(backend, { timedOutAfter: error.killed === true ? seconds : undefined, text }));
     });
   });
 }
 
-const HELP: Record<string, string> = {
-  cuda: existsSync("/proc/driver/nvidia/version")
-    ? "The NVIDIA driver is here, but this build has no CUDA kernels."
-    : "It needs an NVIDIA GPU with its driver, and in a checkout `npm run build:cuda`, which needs the CUDA toolkit.",
-  metal: "It needs a Mac with Apple silicon, and a build with Metal kernels.",
-  cpu: "Build again: npm run build:native. IBERT_CPU_ISA may force an instruction set that this machine lacks.",
-  reference: "Build it: npm run build:native",
-};
-
 async function diagnoseBackend(addon: string, name: string): Promise<BackendDiagnosis> {
   const answer = await probe(addon, name);
-  if ("error" in answer) {
-    return { name, available: false, reason: answer.error, help: HELP[name] ?? "" };
+  if ("obstacle" in answer) {
+    const { obstacle, reason } = answer;
+    // What a driver lacks comes with what would help.
+    const says = obstacle === "not-installed" || obstacle === "other";
+    return { name, available: false, obstacle, reason, ...(says ? { help: NEEDS[name] ?? "" } : {}) };
   }
   const { name: device, architecture, memoryBytes, threads } = answer.info;
   return {

@@ -13,6 +13,7 @@ try {
   );
   answer = { info: device.info(), kernels };
 } catch (error) {
-  answer = { error: error.message };
+  answer = { obstacle: error.code ?? "other", reason: error.message };
 }
-console.log(JSON.stringify(answer));
+// A driver may have written something before.
+console.log(`\n${JSON.stringify(answer)}`);

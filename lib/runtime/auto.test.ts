@@ -1,30 +1,18 @@
 /** What `auto` says of the backends that it passes over. */
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { ibert } from "../cli/testing/run-program.js";
 import type { Diagnosis } from "../diagnosis/diagnose.js";
-import { temporaryFolder } from "../formats/testing/temporary.js";
 import { addonPath } from "./native.js";
+import { runtimeBeside } from "./testing/build-beside.js";
 
 afterEach(() => {
   vi.unstubAllEnvs();
   vi.restoreAllMocks();
 });
-
-/** The runtime on a build of its own, beside which some library lies. */
-async function runtimeBeside(library: (path: string) => void) {
-  const built = addonPath();
-  const folder = join(temporaryFolder(), "build");
-  mkdirSync(folder);
-  cpSync(built, join(folder, "ibert.node"));
-  library(join(folder, "libibert-cuda.so"));
-  vi.stubEnv("IBERT_ADDON", join(folder, "ibert.node"));
-  vi.resetModules();
-  return import("./device.js");
-}
 
 const garbage = (path: string): void => writeFileSync(path, "no library at all");
 const elsewhere = (name: string) => (path: string) => cpSync(join(dirname(addonPath()), name), path);
@@ -37,7 +25,12 @@ describe("auto", () => {
     expect(device.info).toMatchObject({
       backend: "cpu",
       passedOver: [
-        { backend: "cuda", installed: false, reason: expect.stringContaining("looked for") as string },
+        {
+          backend: "cuda",
+          installed: false,
+          obstacle: "not-installed",
+          reason: expect.stringContaining("looked for") as string,
+        },
         { backend: "metal", installed: false },
       ],
     });

@@ -13,6 +13,7 @@ import {
   type OpValue,
   type PassedOver,
 } from "./native.js";
+import { findingOf, isExpected, NEEDS, probeDriver } from "./probe.js";
 import { OP_NAMES, type Ops } from "./ops.generated.js";
 import { DTYPES, rowMajorBytes, Tensor, type DType, type Layout } from "./tensor.js";
 
@@ -73,8 +74,9 @@ export class Device implements AsyncDisposable {
   /**
    * Opens a backend: `cpu`, `reference`, `cuda`, `metal`, the path of a backend library, or `auto` for the best one
    * that this machine can run. A backend that is asked for by name is never replaced by another; of those that `auto`
-   * passed over, `info.passedOver` says why, and for one that is installed there is a warning (`process.emitWarning`,
-   * code IBERT_BACKEND), once a process.
+   * passed over, `info.passedOver` says why, and where one is installed and something is wrong with it or its driver there
+   * is a warning (`process.emitWarning`, code IBERT_BACKEND), once a process. A driver is first opened in a process of its
+   * own, once for each backend, and this one waits: a broken driver does not take it down.
    * @throws IBertError `backend-unavailable` with what each candidate said
    */
   static open(backend: string, options: DeviceOptions = {}): Device {
@@ -85,6 +87,12 @@ export class Device implements AsyncDisposable {
     for (const name of names) {
       let native: NativeDevice | undefined;
       try {
+        // For a device that is only planned nobody asks the driver.
+        const finding = typeof planned === "string" ? undefined : probeDriver(name);
+        if (finding !== undefined) {
+          passedOver.push({ backend: name, installed: true, ...finding });
+          continue;
+        }
         native = new Native(
           name,
           options.threads ?? 0,
@@ -96,12 +104,14 @@ export class Device implements AsyncDisposable {
         return device;
       } catch (error) {
         native?.close();
-        const { message: reason, code } = error as NodeJS.ErrnoException;
-        passedOver.push({ backend: name, installed: code !== "backend-missing", reason });
+        const finding = findingOf(error);
+        passedOver.push({ backend: name, installed: finding.obstacle !== "not-installed", ...finding });
       }
     }
+    const missing = passedOver.length === 1 && passedOver[0]?.installed === false;
+    const needs = missing ? NEEDS[backend] : undefined;
     throw new IBertError("backend-unavailable", passedOver.map(({ reason }) => reason).join("\n"), {
-      hint: "`ibert doctor` lists the backends that this machine can run.",
+      hint: `${needs === undefined ? "" : `${needs} `}\`ibert doctor\` lists the backends that this machine can run.`,
     });
   }
 
@@ -365,10 +375,11 @@ function valuesOf(fields: readonly FieldSchema[], args: object): OpValue[] {
 
 const warned = new Set<string>();
 
-/** One that is not installed is no fault; one that is and cannot be used should not go unnoticed. */
+/** A machine without the device is no fault; a device that is there and cannot be used should not go unnoticed. */
 function warnOf(passedOver: readonly PassedOver[], taken: string): void {
-  for (const { backend, installed, reason } of passedOver) {
-    if (!installed || warned.has(reason)) continue;
+  for (const one of passedOver) {
+    const { backend, reason } = one;
+    if (isExpected(one) || warned.has(reason)) continue;
     warned.add(reason);
     process.emitWarning(`the backend ${backend} is passed over, ${taken} is used: ${reason}`, {
       type: "IBertWarning",

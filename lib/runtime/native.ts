@@ -8,6 +8,7 @@ import path from "node:path";
 
 import { IBertError } from "../errors.js";
 import { packageRoot } from "./cache.js";
+import type { Obstacle } from "./probe.js";
 
 /** A native object; the addon checks its type tag at every use. */
 export interface NativeBuffer {
@@ -48,6 +49,7 @@ export interface PassedOver {
   backend: string;
   /** Whether its library is there, so that something is wrong with it or with the machine. */
   installed: boolean;
+  obstacle: Obstacle;
   reason: string;
 }
 
@@ -106,6 +108,10 @@ export interface Addon {
     layout: number,
   ) => NativeTensor;
   Stream: new (device: NativeDevice) => NativeStream;
+  /** Whether a backend opens a driver of the system; loads its library. Errors have an `Obstacle` as their code, or none. */
+  opensDriver(backend: string): boolean;
+  /** Throws what keeps the backend from running here, and may crash or hang with its driver. */
+  probeBackend(backend: string): void;
   describeOps(): OpSchema[];
   describeDTypes(): { name: string; blockElements: number; blockBytes: number }[];
   checkOp(op: number, ...values: OpValue[]): void;

@@ -12,4 +12,7 @@ struct LaunchReport {
   const char* (*finish)();
 };
 
+// The same as the extension "captures": `int64_t (*)()`, how many graphs this process captured.
+inline constexpr const char* kCaptures = "captures";
+
 }  // namespace ibert

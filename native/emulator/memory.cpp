@@ -23,8 +23,43 @@ constexpr size_t kReturnToSystem = size_t(1) << 20;
 
 std::mutex mutex;
 std::map<char*, size_t> allocations;  // by address: bytes asked for
-std::map<char*, size_t> freeRanges;   // by address
+std::map<char*, size_t> ranges;       // by address: bytes reserved
 size_t inUse = 0;
+
+// Addresses of which nothing is used, in ascending order.
+class FreeAddresses {
+ public:
+  void give(char* begin, size_t bytes) {
+    auto [range, fresh] = free_.emplace(begin, bytes);
+    auto next = std::next(range);
+    if (next != free_.end() && range->first + range->second == next->first) {
+      range->second += next->second;
+      free_.erase(next);
+    }
+    if (range == free_.begin()) return;
+    auto before = std::prev(range);
+    if (before->first + before->second == range->first) {
+      before->second += range->second;
+      free_.erase(range);
+    }
+  }
+  // The first that fit. Throws std::bad_alloc.
+  char* take(size_t bytes) {
+    for (auto range = free_.begin(); range != free_.end(); ++range) {
+      if (range->second < bytes) continue;
+      char* begin = range->first;
+      const size_t left = range->second - bytes;
+      free_.erase(range);
+      if (left > 0) free_[begin + bytes] = left;
+      return begin;
+    }
+    throw std::bad_alloc();
+  }
+
+ private:
+  std::map<char*, size_t> free_;
+};
+FreeAddresses freeMemory, freeRanges;
 
 size_t roomOf(size_t bytes) {
   return (std::max<size_t>(bytes, 1) + kGuard + kAlignment - 1) / kAlignment * kAlignment;
@@ -42,7 +77,10 @@ void reserveLocked() {
   cells = static_cast<Cell*>(map(kRegionBytes / 2 * sizeof(Cell)));
   char* base = static_cast<char*>(map(kRegionBytes));
   const size_t shared = kSharedSlotBytes * kSharedSlots;
-  freeRanges[base + shared + kAlignment] = kRegionBytes - shared - kAlignment;
+  freeMemory.give(base + shared + kAlignment, kAllocatedBytes - shared - kAlignment);
+  char* first = base + kAllocatedBytes;
+  first += (kPieceBytes - uintptr_t(first) % kPieceBytes) % kPieceBytes;
+  freeRanges.give(first, size_t(base + kRegionBytes - first) / kPieceBytes * kPieceBytes);
   regionBase = base;
 }
 
@@ -62,6 +100,22 @@ void clear(void* memory, size_t bytes) {
 
 void setCells(void* memory, size_t bytes, uint32_t write) {
   std::fill_n(cellsOf(memory), (bytes + 1) / 2, Cell{write, 0});
+}
+
+// What an allocation holds that nobody wrote: NaN.
+void makeFresh(void* memory, size_t bytes) {
+  std::memset(memory, 0xff, bytes);
+  setCells(memory, bytes, kUnwritten);
+}
+
+void makeOutside(void* memory, size_t bytes) {
+  clear(cellsOf(memory), (bytes + 1) / 2 * sizeof(Cell));
+  if (bytes >= kReturnToSystem) clear(memory, bytes);
+}
+
+bool isInRangeLocked(const char* begin, size_t bytes) {
+  const auto after = ranges.upper_bound(const_cast<char*>(begin));
+  return after != ranges.begin() && begin + bytes <= std::prev(after)->first + std::prev(after)->second;
 }
 
 // The allocation that holds [memory, memory + bytes), or an error that says what was wrong with it.
@@ -91,44 +145,90 @@ void reserveRegion() {
 void* allocate(size_t bytes) {
   std::lock_guard lock(mutex);
   reserveLocked();
-  const size_t room = roomOf(bytes);
-  for (auto range = freeRanges.begin(); range != freeRanges.end(); ++range) {
-    if (range->second < room) continue;
-    char* memory = range->first;
-    const size_t left = range->second - room;
-    freeRanges.erase(range);
-    if (left > 0) freeRanges[memory + room] = left;
-    std::memset(memory, 0xff, bytes);
-    setCells(memory, bytes, kUnwritten);
-    allocations[memory] = bytes;
-    inUse += bytes;
-    return memory;
-  }
-  throw std::bad_alloc();
+  if (bytes > kDeviceBytes || inUse > kDeviceBytes - bytes) throw std::bad_alloc();
+  char* memory = freeMemory.take(roomOf(bytes));
+  makeFresh(memory, bytes);
+  allocations[memory] = bytes;
+  inUse += bytes;
+  return memory;
 }
 
 void release(void* memory) {
   if (!memory) return;
   std::lock_guard lock(mutex);
   auto found = allocations.find(static_cast<char*>(memory));
-  if (found == allocations.end()) throw std::invalid_argument("release of an address that is no allocation");
+  if (found == allocations.end() || found->first >= regionBase + kAllocatedBytes)
+    throw std::invalid_argument("release of an address that is no allocation");
   const size_t bytes = found->second;
   inUse -= bytes;
   allocations.erase(found);
-  clear(cellsOf(memory), (bytes + 1) / 2 * sizeof(Cell));
-  if (bytes >= kReturnToSystem) clear(memory, bytes);
-  auto [range, fresh] = freeRanges.emplace(static_cast<char*>(memory), roomOf(bytes));
-  auto next = std::next(range);
-  if (next != freeRanges.end() && range->first + range->second == next->first) {
-    range->second += next->second;
-    freeRanges.erase(next);
-  }
-  if (range == freeRanges.begin()) return;
-  auto before = std::prev(range);
-  if (before->first + before->second == range->first) {
-    before->second += range->second;
-    freeRanges.erase(range);
-  }
+  makeOutside(memory, bytes);
+  freeMemory.give(static_cast<char*>(memory), roomOf(bytes));
+}
+
+void* reserveRange(size_t bytes) {
+  std::lock_guard lock(mutex);
+  if (bytes == 0 || bytes % kPieceBytes != 0) throw std::invalid_argument("a range of no whole pieces");
+  reserveLocked();
+  // One piece more, so that what is behind the end is behind every range's.
+  char* range = freeRanges.take(bytes + kPieceBytes);
+  ranges[range] = bytes;
+  return range;
+}
+
+void freeRange(void* range, size_t bytes) {
+  std::lock_guard lock(mutex);
+  auto* begin = static_cast<char*>(range);
+  const auto found = ranges.find(begin);
+  if (found == ranges.end() || found->second != bytes)
+    throw std::invalid_argument("no range of that size begins there");
+  const auto inside = allocations.lower_bound(begin);
+  if (inside != allocations.end() && inside->first < begin + bytes)
+    throw std::invalid_argument("there is memory behind the range");
+  ranges.erase(found);
+  freeRanges.give(begin, bytes + kPieceBytes);
+}
+
+void takeMemory(size_t bytes) {
+  std::lock_guard lock(mutex);
+  if (bytes > kDeviceBytes || inUse > kDeviceBytes - bytes) throw std::bad_alloc();
+  inUse += bytes;
+}
+
+void giveMemoryBack(size_t bytes) {
+  std::lock_guard lock(mutex);
+  inUse -= bytes;
+}
+
+bool isInRange(const void* at, size_t bytes) {
+  std::lock_guard lock(mutex);
+  return isInRangeLocked(static_cast<const char*>(at), bytes);
+}
+
+void openRange(void* at, size_t bytes) {
+  std::lock_guard lock(mutex);
+  auto* begin = static_cast<char*>(at);
+  if (!isInRangeLocked(begin, bytes)) throw std::invalid_argument("the addresses lie in no range");
+  const auto after = allocations.lower_bound(begin);
+  if (after != allocations.end() && after->first < begin + bytes)
+    throw std::invalid_argument("there is memory already");
+  const auto before = after == allocations.begin() ? allocations.end() : std::prev(after);
+  if (before != allocations.end() && before->first + before->second > begin)
+    throw std::invalid_argument("there is memory already");
+  makeFresh(begin, bytes);
+  if (before != allocations.end() && before->first + before->second == begin)
+    before->second += bytes;
+  else
+    allocations[begin] = bytes;
+}
+
+void closeRange(void* range, size_t bytes) {
+  std::lock_guard lock(mutex);
+  const auto found = allocations.find(static_cast<char*>(range));
+  if (found == allocations.end() || found->second != bytes || found->first < regionBase + kAllocatedBytes)
+    throw std::invalid_argument("that is not all of the memory that lies there");
+  allocations.erase(found);
+  makeOutside(range, bytes);
 }
 
 size_t allocatedBytes() {

@@ -136,8 +136,10 @@ void backwardCase(CaseList& list, Dtypes act, Weight weight, Shape shape, const 
                         args.xa = make.normal(act.in, {T, R});
                         args.dLoraA = make.normal(DType::F32, {R, K});
                         args.dLoraB = make.normal(DType::F32, {N, lora.rank});
-                        // Where one activation is bf16, dy B and a float32 dy may be on their way to tensor cores.
-                        if (act.in == DType::BF16 || act.out == DType::BF16) make.bound("dLoraA", kOperands16);
+                        // Where one activation is bf16, dy B and a float32 dy may be on their way to tensor
+                        // cores.
+                        if (act.in == DType::BF16 || act.out == DType::BF16)
+                          make.bound("dLoraA", kOperands16);
                         if (act.in != act.out) make.bound("dLoraB", kOperands16);
                       }
                     }

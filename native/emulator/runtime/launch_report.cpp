@@ -35,6 +35,7 @@ constexpr LaunchReport kReport{start, finish};
 }  // namespace
 
 const void* runtimeExtension(const char* name) {
+  if (std::strcmp(name, kCaptures) == 0) return reinterpret_cast<const void*>(&captures);
   return std::strcmp(name, kLaunchReport) == 0 ? &kReport : nullptr;
 }
 

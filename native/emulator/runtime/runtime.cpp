@@ -1,5 +1,6 @@
 #include "emulator/runtime/runtime.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <map>
 #include <new>
@@ -15,12 +16,13 @@ namespace {
 
 // Two, so that copies from one to another are seen; their memory is one region.
 constexpr int kDevices = 2;
-constexpr size_t kMemory = kRegionBytes - kSharedSlotBytes * kSharedSlots;
+constexpr size_t kMemory = kDeviceBytes;
 
 // Never destroyed: a process may exit while its threads still copy.
 std::mutex& pinnedMutex = *new std::mutex;
 std::map<const char*, size_t>& pinned = *new std::map<const char*, size_t>;  // by address
 thread_local std::string lastError;
+std::atomic<int64_t> captured{0};  // graphs
 
 StreamQueue& queueOf(cudaStream_t stream) {
   return *static_cast<StreamQueue*>(stream);
@@ -44,6 +46,10 @@ bool isPinned(const void* memory, size_t bytes) {
 }  // namespace
 
 namespace ibert::emulator {
+
+int64_t captures() {
+  return captured;
+}
 
 std::string takeDeviceError() {
   return std::exchange(lastError, "");
@@ -192,9 +198,10 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  auto captured = std::move(queueOf(stream).captured);
-  if (!captured) return cudaErrorInvalidValue;
-  *graph = new CUgraph_st{std::move(*captured)};
+  auto nodes = std::move(queueOf(stream).captured);
+  if (!nodes) return cudaErrorInvalidValue;
+  ++captured;
+  *graph = new CUgraph_st{std::move(*nodes)};
   return cudaSuccess;
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "emulator/language.h"
@@ -79,6 +80,8 @@ namespace ibert::emulator {
 // What was wrong when a synchronisation on this thread last returned cudaErrorLaunchFailure; empty after it
 // was told.
 std::string takeDeviceError();
+
+int64_t captures();  // graphs that were captured so far
 
 // Backend::extension of a backend over this runtime.
 const void* runtimeExtension(const char* name);
