@@ -35,7 +35,7 @@ __device__ __forceinline__ Weights weightsOf(const Operands& o, int64_t t, int64
   const int64_t columns = o.at.columns(), row = t * o.at.heads + head;
   const float score =
       o.scale * dot(o.qkv, t * columns + o.at.q(head), o.qkv, j * columns + o.at.k(kvHead), o.at.D);
-  const float p = expf(score - o.lse.at(row));
+  const float p = expf(score - o.lse.value(row));
   const float dp = dot(o.dy, row * o.at.D, o.qkv, j * columns + o.at.v(kvHead), o.at.D);
   return {p, o.scale * p * (dp - o.delta[row])};
 }
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(kThreads) queryTwin(Operands o) {
       if (own <= t) ds[threadIdx.x] = weightsOf(o, t, own, head, kvHead).ds;
       __syncthreads();
       for (int64_t i = 0; i < count && column < at.D; ++i)
-        sum += ds[i] * o.qkv.at((j + i) * columns + at.k(kvHead) + column);
+        sum += ds[i] * o.qkv.value((j + i) * columns + at.k(kvHead) + column);
       __syncthreads();
     }
     if (column < at.D) o.dqkv.set(t * columns + at.q(head) + column, sum);
@@ -80,8 +80,8 @@ __global__ void __launch_bounds__(kThreads) keyTwin(Operands o) {
         if (own < end) weights[threadIdx.x] = weightsOf(o, own, j, head, kvHead);
         __syncthreads();
         for (int64_t i = 0; i < count && column < at.D; ++i) {
-          dk += weights[i].ds * o.qkv.at((t + i) * columns + at.q(head) + column);
-          dv += weights[i].p * o.dy.at(((t + i) * at.heads + head) * at.D + column);
+          dk += weights[i].ds * o.qkv.value((t + i) * columns + at.q(head) + column);
+          dv += weights[i].p * o.dy.value(((t + i) * at.heads + head) * at.D + column);
         }
         __syncthreads();
       }

@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(kThreads) forwardTwin(View qkv, const int32_t*
       if (own <= t) weights[threadIdx.x] = expf(score(own) - total);
       __syncthreads();
       for (int64_t i = 0; i < count && column < at.D; ++i)
-        sum += weights[i] * qkv.at((j + i) * columns + at.v(kvHead) + column);
+        sum += weights[i] * qkv.value((j + i) * columns + at.v(kvHead) + column);
       __syncthreads();
     }
     if (column < at.D) y.set(blockIdx.x * at.D + column, sum);

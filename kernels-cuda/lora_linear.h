@@ -66,7 +66,7 @@ struct LowRank {
   __device__ __forceinline__ Matrix ofSlot(int slot) const {
     return {data + slot * padded, stride, T, r, true};
   }
-  // The columns between the slots are in it, and hold anything.
+  // With the padding of the slots.
   __device__ __forceinline__ Matrix whole() const { return {data, stride, T, stride, true}; }
 };
 

@@ -145,10 +145,15 @@ __device__ __forceinline__ void lowTile(const Operands& o, char* memory, unsigne
     });
   });
   tile.forPairs([&](int r, int c, float first, float second) {
-    const int64_t t = row + r, j = column + c;
-    if (t >= o.s.T || j >= o.s.r) return;
-    *o.low.at(t, slot * o.s.r + j) = __float2bfloat16_rn(o.scale * first);
-    if (j + 1 < o.s.r) *o.low.at(t, slot * o.s.r + j + 1) = __float2bfloat16_rn(o.scale * second);
+    const int64_t t = row + r;
+    if (t >= o.s.T) return;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {  // the padding too, which the gradient of A reads
+      const int64_t j = column + c + i;
+      const float value = j < o.s.r ? o.scale * (i == 0 ? first : second) : 0.0f;
+      if (j < o.low.padded)
+        o.low.data[t * o.low.stride + slot * o.low.padded + j] = __float2bfloat16_rn(value);
+    }
   });
   __syncthreads();
   if (threadIdx.x == 0) signalBlocks(o.ready + rowTile);

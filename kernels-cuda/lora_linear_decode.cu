@@ -77,12 +77,6 @@ __device__ __forceinline__ float sumOf(const float* memory, int row, int t) {
   return sum;
 }
 
-// An element of an activation or a bias: what View::at has for blocks is long.
-__device__ __forceinline__ float valueAt(const View& tensor, int64_t i) {
-  return tensor.dtype == DType::BF16 ? loadOne(static_cast<const Bf16*>(tensor.data) + i)
-                                     : loadOne(static_cast<const float*>(tensor.data) + i);
-}
-
 // Whether a row of x has one of these adapters. The first one's block clears the rows that have none.
 __device__ __forceinline__ bool isWanted(const Operands& o, int64_t firstAdapter, int64_t lastAdapter) {
   for (int64_t t = 0; t < o.s.T; ++t) {
@@ -135,7 +129,7 @@ __device__ __forceinline__ void lowSums(const Operands& o, float* low, int64_t f
     const int slot = n < o.s.N && p >= 0 ? o.segments.slotOf(n) : -1;
     float sum = 0;
     for (int64_t j = lane; slot >= 0 && j < o.s.r; j += kLanes)
-      sum += o.xa[t * o.s.R + slot * o.s.r + j] * valueAt(o.B, (p * o.s.N + n) * o.s.r + j);
+      sum += o.xa[t * o.s.R + slot * o.s.r + j] * o.B.value((p * o.s.N + n) * o.s.r + j);
     for (int lanes = kLanes / 2; lanes > 0; lanes /= 2) sum += __shfl_xor_sync(~0u, sum, lanes);
     if (lane == 0) low[t * Layout::kStride + row] = o.scale * sum;
   }
@@ -175,8 +169,8 @@ __global__ void __launch_bounds__(kThreads, !kAligned     ? 1
     if (n >= o.s.N) continue;
     float sum = sumOf<kTiles, kColumns>(memory, row, t);
     if (o.lowBlocks > 0) sum += low[t * Layout::kStride + row];
-    if (o.bias) sum += valueAt(o.bias, n);
-    if (o.residual) sum += valueAt(o.residual, t * o.s.N + n);
+    if (o.bias) sum += o.bias.value(n);
+    if (o.residual) sum += o.residual.value(t * o.s.N + n);
     o.y.set(t * o.s.N + n, sum);
   }
 }

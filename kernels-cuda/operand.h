@@ -30,6 +30,12 @@ struct View {
         return columns > 0 ? packedElement(dtype, data, i, columns) : blockElement(dtype, data, i);
     }
   }
+  // The same of an activation or a statistic, which no block format is: little code.
+  __device__ __forceinline__ float value(int64_t i) const {
+    if (dtype == DType::BF16) return __bfloat162float(static_cast<const Bf16*>(data)[i]);
+    if (dtype == DType::F64) return static_cast<float>(static_cast<const double*>(data)[i]);
+    return static_cast<const float*>(data)[i];
+  }
   // Into f32, or bf16 to nearest even.
   __device__ __forceinline__ void set(int64_t i, float value) const {
     if (dtype == DType::BF16) {

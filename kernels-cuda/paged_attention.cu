@@ -34,7 +34,10 @@ __global__ void __launch_bounds__(kThreads) attendTwin(Operands o) {
     return o.cache.row(block, kvHead, position % o.cache.W);
   };
   const auto score = [&](int64_t position) {
-    return o.scale * dot(o.qkv, t * at.columns() + at.q(head), o.kCache, rowAt(position), at.D);
+    const int64_t q = t * at.columns() + at.q(head), key = rowAt(position);
+    float sum = 0;
+    for (int64_t k = 0; k < at.D; ++k) sum += o.qkv.value(q + k) * o.kCache.at(key + k);  // that may be q8_0
+    return o.scale * sum;
   };
 
   Softmax own{-INFINITY, 0};

@@ -106,8 +106,8 @@ test_neon() {
   fi
   check "NEON: build" build_neon "$folder"
   suite "NEON: C++ under qemu" "$results/neon.xml" "$count_junit" \
-    ctest --test-dir "$folder" -R '^(symbols_neon|cpu-neon|rows-neon|dtypes|indices|schema|stream|thread_pool)$' \
-    --timeout 600 --output-on-failure --output-junit "$results/neon.xml"
+    ctest --test-dir "$folder" -R '^(symbols_neon|cpu-neon|rows-neon|dtypes|schema|stream|thread_pool)$' \
+    -j2 --timeout 900 --output-on-failure --output-junit "$results/neon.xml"
 }
 
 build_neon() {
@@ -138,7 +138,7 @@ check "lint" npx eslint .
 check "format" npx prettier --check --log-level warn .
 check "C++ format" bash scripts/format-native.sh --check
 suite "C++" "$results/ctest.xml" "$count_junit" \
-  ctest --test-dir build --output-on-failure --output-junit "$results/ctest.xml"
+  ctest --test-dir build -j2 --output-on-failure --output-junit "$results/ctest.xml"
 vitest_suite "TypeScript" vitest
 test_other_paths
 test_emulated_amx
