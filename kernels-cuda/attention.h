@@ -54,6 +54,7 @@ __device__ __forceinline__ Softmax blockSoftmax(Softmax own, Softmax* parts) {
 
 __device__ __forceinline__ float dot(const View& a, int64_t i, const View& b, int64_t j, int64_t count) {
   float sum = 0;
+#pragma unroll 1
   for (int64_t k = 0; k < count; ++k) sum += a.value(i + k) * b.value(j + k);
   return sum;
 }
