@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kThreads) attendTwin(Operands o) {
   const auto score = [&](int64_t position) {
     const int64_t q = t * at.columns() + at.q(head), key = rowAt(position);
     float sum = 0;
-    for (int64_t k = 0; k < at.D; ++k) sum += o.qkv.value(q + k) * o.kCache.at(key + k);  // that may be q8_0
+    for (int64_t k = 0; k < at.D; ++k) sum += o.qkv.at(q + k) * o.kCache.at(key + k);  // that may be q8_0
     return o.scale * sum;
   };
 

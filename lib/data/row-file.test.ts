@@ -223,7 +223,7 @@ describe("a RowFile in use", () => {
 });
 
 describe("a file of more than 512 MiB", () => {
-  it("is read by line, in little memory", { timeout: 120_000 }, async () => {
+  it("is read by line, in little memory", { timeout: 600_000 }, async () => {
     const path = join(temporaryFolder(), "train.jsonl");
     const row = { ...good, id: "id-00000000", fields: { input: "x".repeat(100_000) } };
     const line = Buffer.from(`${JSON.stringify(row)}\n`);

@@ -21,7 +21,7 @@ function runNode(script: string, args: readonly string[], flags: readonly string
     execFile(
       process.execPath,
       [...flags, path, ...args],
-      { timeout: 60_000, killSignal: "SIGKILL" },
+      { timeout: 600_000, killSignal: "SIGKILL" },
       (error, stdout, stderr) => {
         resolve({ code: error === null ? 0 : (error.signal ?? error.code ?? null), stdout, stderr });
       },

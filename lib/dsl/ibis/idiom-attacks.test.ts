@@ -20,7 +20,7 @@ afterAll(async () => {
 const CANARY = "t.filter(_.a > sum([1, 2])).select(c for c in ['a', 'g'])";
 
 describe("texts that reach out through forms of Python", () => {
-  it.each(Object.entries(IDIOMS))("by %s", { timeout: 60_000 }, async (_title, texts) => {
+  it.each(Object.entries(IDIOMS))("by %s", { timeout: 600_000 }, async (_title, texts) => {
     const before = await engine.check(CANARY, { schema });
     expect(before.ok).toBe(true);
     const items = texts.flatMap((text) => [{ text: text.replaceAll("@", folder) }, { text: CANARY }]);
@@ -43,7 +43,7 @@ describe("texts that reach out through forms of Python", () => {
     expect(ended).toEqual([]);
   });
 
-  it.each(NESTED)("may end their process, and nothing else: %j", { timeout: 60_000 }, async (text) => {
+  it.each(NESTED)("may end their process, and nothing else: %j", { timeout: 600_000 }, async (text) => {
     const verdict = await engine.check(text, { schema });
     expect(verdict.ok).toBe(false);
     expect((await engine.check(CANARY, { schema })).ok).toBe(true);

@@ -49,7 +49,7 @@ describe("SQL statements, against what DuckDB's binder says", () => {
 
   it(
     "are judged alike by DuckDB in its process: verdict, rung and exception",
-    { timeout: 120_000 },
+    { timeout: 600_000 },
     async () => {
       const { accepts, refusals, rungs } = await figures("duckdb");
       expect({ accepts, refusals, rungs }).toEqual({ accepts: [], refusals: [], rungs: [] });
@@ -58,7 +58,7 @@ describe("SQL statements, against what DuckDB's binder says", () => {
 
   it(
     "are seldom refused wrongly by sqlglot, which cannot know all mistakes",
-    { timeout: 120_000 },
+    { timeout: 600_000 },
     async () => {
       const { accepts, refusals, invalid } = await figures("sqlglot");
       expect(refusals).toEqual([]);

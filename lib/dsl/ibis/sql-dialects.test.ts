@@ -67,7 +67,7 @@ const PROGRAMS = [
 ];
 
 describe("Ibis's own SQL", () => {
-  it.each(DIALECTS)("of %s passes", { timeout: 120_000 }, async (dialect) => {
+  it.each(DIALECTS)("of %s passes", { timeout: 600_000 }, async (dialect) => {
     const items = PROGRAMS.map((text) => ({ text, schema, dialect }));
     const compiled = await engine.checkMany(items);
     const again = await engine.checkMany(items);
