@@ -1,8 +1,8 @@
 // linearCrossEntropy: logprob[t] = (x W^T)[t][target] - logsumexp((x W^T)[t]), loss = -tokenWeight * logprob,
 // and the gradient of gradScale * loss with respect to x. Rows go in chunks, so that the logits are never
 // whole in memory.
-#include "lora_linear.h"
 #include "register.h"
+#include "scratch.h"
 #include "tile_gemm.h"
 
 namespace ibert::cuda {
@@ -102,21 +102,6 @@ using Tile = GemmTile<128, 128>;
 // kernel adds them in their order.
 constexpr int64_t kVocabularyPart = 8192;
 
-// The weight as the tiles read it.
-struct Weight {
-  Matrix matrix;  // (V, D), where it is bf16
-  View codes;     // where it is not
-};
-
-template <bool kDirect, int kRows, int kColumns>
-__device__ __forceinline__ void bringWeight(char* memory, int offset, const Weight& w, const Operands& o,
-                                            int64_t v, int64_t d) {
-  if constexpr (kDirect)
-    bringTile<kRows, kColumns, Tile::kThreads>(memory, offset, w.matrix, v, d);
-  else
-    bringCodes<kRows, kColumns, Tile::kThreads>(memory, offset, w.codes, o.V, o.D, v, d);
-}
-
 // A tile of x W^T. x: rows [first, first + rows) of (T, D)
 template <bool kDirect>
 __global__ void __launch_bounds__(Tile::kThreads, kDirect ? 2 : 1)
@@ -128,7 +113,7 @@ __global__ void __launch_bounds__(Tile::kThreads, kDirect ? 2 : 1)
   tile.multiply<false, false>(memory, static_cast<int>(ceilDivide(o.D, Tile::kK)), [&](int offset, int step) {
     const int64_t d = int64_t{step} * Tile::kK;
     bringTile<Tile::kM, Tile::kK, Tile::kThreads>(memory, offset, x, row, d);
-    bringWeight<kDirect, Tile::kN, Tile::kK>(memory, offset + Tile::kBytesA, w, o, column, d);
+    bringWeight<kDirect, Tile::kN, Tile::kK, Tile::kThreads>(memory, offset + Tile::kBytesA, w, column, d);
   });
   tile.forPairs([&](int r, int c, float one, float two) {
     const int64_t v = column + c;
@@ -166,7 +151,8 @@ __global__ void __launch_bounds__(Tile::kThreads, kDirect ? 2 : 1)
       memory, static_cast<int>(ceilDivide(count, Tile::kK)), [&](int offset, int step) {
         const int64_t v = first + int64_t{step} * Tile::kK;
         bringTile<Tile::kM, Tile::kK, Tile::kThreads>(memory, offset, gradient, row, v);
-        bringWeight<kDirect, Tile::kK, Tile::kN>(memory, offset + Tile::kBytesA, w, o, v, column);
+        bringWeight<kDirect, Tile::kK, Tile::kN, Tile::kThreads>(memory, offset + Tile::kBytesA, w, v,
+                                                                 column);
       });
   float* to = part + blockIdx.y * gradient.rows * o.D;
   const bool pairs = o.D % 2 == 0;
@@ -233,7 +219,7 @@ void runTwin(const LinearCrossEntropy& args, const Operands& o, int64_t first, i
 void runTiles(const LinearCrossEntropy& args, const Operands& o, float* part, int64_t first, int64_t rows,
               Context& context) {
   const bool direct = args.weight.dtype == DType::BF16;
-  const Weight w{matrixOf(args.weight.data, o.V, o.D, o.D), view(args.weight)};
+  const Weight w = weightOf(args.weight);
   const Matrix x = matrixOf(args.x.as<const Bf16>() + first * o.D, rows, o.D, o.D);
   const auto rowTiles = static_cast<unsigned>(ceilDivide(rows, Tile::kM));
   const auto tilesOf = [](int64_t columns) { return static_cast<unsigned>(ceilDivide(columns, Tile::kN)); };

@@ -1,10 +1,10 @@
-// What the kernels of loraLinearForward and loraLinearBackward share: sizes, whose adapter a row has, and the
-// scratch memory of their products of low rank.
+// What the kernels of loraLinearForward and loraLinearBackward share: sizes, whose adapter a row has, and
+// their products of low rank.
 #pragma once
 
 #include "host/runtime.h"
+#include "scratch.h"
 #include "segments.h"
-#include "tile.h"
 
 namespace ibert::cuda {
 
@@ -26,28 +26,6 @@ inline ForwardSizes sizesOf(const LoraLinearForward& args) {
 __device__ __forceinline__ int64_t adapterOf(const int32_t* adapterOfRow, int64_t t, int64_t P) {
   return adapterOfRow == nullptr ? 0 : inside(adapterOfRow[t], 0, P, -1);
 }
-
-// Columns of a matrix in scratch memory, so that its rows start at multiples of sixteen bytes.
-__host__ __device__ constexpr int64_t paddedColumns(int64_t columns) {
-  return ceilDivide(columns, kChunk) * kChunk;
-}
-
-// Hands out scratch memory, or counts it where there is none yet.
-class Scratch {
- public:
-  explicit Scratch(std::byte* memory) : memory_(memory) {}
-  template <class T>
-  T* take(int64_t count) {
-    const int64_t at = bytes_;
-    bytes_ += ceilDivide(count * static_cast<int64_t>(sizeof(T)), 256) * 256;
-    return memory_ == nullptr ? nullptr : reinterpret_cast<T*>(memory_ + at);
-  }
-  int64_t bytes() const { return bytes_; }
-
- private:
-  std::byte* memory_;
-  int64_t bytes_ = 0;
-};
 
 // The product of low rank between two others, x A^T or dy B, times scale, as bf16: (T, slots * padded r).
 struct LowRank {
@@ -87,8 +65,5 @@ __device__ __forceinline__ unsigned numberOfBlock(unsigned* begun, char* memory)
 bool isDecode(const LoraLinearForward& args);
 int64_t decodeWorkspace(const LoraLinearForward& args);
 void decodeForward(const LoraLinearForward& args, const Context& context);
-
-// A matrix of any dtype as bf16: in `scratch`, (rows, paddedColumns(columns)), unless it is bf16 already.
-Matrix asBf16(const Tensor& tensor, Bf16* scratch, int64_t rows, int64_t columns, const Context& context);
 
 }  // namespace ibert::cuda

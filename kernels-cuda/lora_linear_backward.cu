@@ -102,8 +102,7 @@ __device__ __forceinline__ int stepsOver(int64_t begin, int64_t end) {
 
 struct Operands {
   Matrix dy;        // (T, N)
-  Matrix weight;    // (N, K), where it is bf16
-  View codes;       // (N, K), where it is not: dequantised on its way
+  Weight weight;    // (N, K)
   Matrix A, B;      // (R, K), (N, r)
   LowRank low;      // scale * dy B
   unsigned* ready;  // of each row of tiles of dy B, how many are there; behind them, how many blocks began
@@ -174,11 +173,8 @@ __device__ __forceinline__ void highTile(const Operands& o, char* memory, unsign
     if (step < steps) {
       const int64_t n = int64_t{step} * Tile::kK;
       bringTile<Tile::kM, Tile::kK, Tile::kThreads>(memory, offset, o.dy, row, n);
-      if constexpr (kDirect)
-        bringTile<Tile::kK, Tile::kN, Tile::kThreads>(memory, offset + Tile::kBytesA, o.weight, n, column);
-      else
-        bringCodes<Tile::kK, Tile::kN, Tile::kThreads>(memory, offset + Tile::kBytesA, o.codes, s.N, s.K, n,
-                                                       column);
+      bringWeight<kDirect, Tile::kK, Tile::kN, Tile::kThreads>(memory, offset + Tile::kBytesA, o.weight, n,
+                                                               column);
       return;
     }
     step -= steps;
@@ -377,8 +373,7 @@ void runTiles(const LoraLinearBackward& args, Context& context) {
   Operands o{};
   o.s = s;
   o.dy = asBf16(args.dy, layout.dy, s.T, s.N, context);
-  o.weight = matrixOf(args.weight.data, s.N, s.K, s.K);
-  o.codes = view(args.weight);
+  o.weight = weightOf(args.weight);
   o.dx = view(args.dx);
   o.rowTiles = static_cast<unsigned>(ceilDivide(s.T, HighTile::kM));
   o.segments = segmentsOf(args.segments, args.slots, s.N, static_cast<bool>(args.loraA));

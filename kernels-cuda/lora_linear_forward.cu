@@ -72,8 +72,7 @@ using LowTile = GemmTile<128, 64>;
 template <class Y>
 struct Operands {
   Matrix x;         // (T, K)
-  Matrix weight;    // (N, K), where it is bf16
-  View codes;       // (N, K), where it is not: dequantised on its way
+  Weight weight;    // (N, K)
   Matrix A, B;      // (P R, K), (P N, r)
   LowRank low;      // scale * x A^T
   unsigned* ready;  // of each row of tiles of x A^T, how many are there; behind them, how many blocks began
@@ -167,11 +166,8 @@ __device__ __forceinline__ void highTile(const Operands<Y>& o, char* memory, uns
     if (step < steps) {
       const int64_t k = int64_t{step} * Tile::kK;
       bringTile<Tile::kM, Tile::kK, Tile::kThreads>(memory, offset, o.x, row, k);
-      if constexpr (kDirect)
-        bringTile<Tile::kN, Tile::kK, Tile::kThreads>(memory, offset + Tile::kBytesA, o.weight, column, k);
-      else
-        bringCodes<Tile::kN, Tile::kK, Tile::kThreads>(memory, offset + Tile::kBytesA, o.codes, s.N, s.K,
-                                                       column, k);
+      bringWeight<kDirect, Tile::kN, Tile::kK, Tile::kThreads>(memory, offset + Tile::kBytesA, o.weight,
+                                                               column, k);
       return;
     }
     step -= steps;
@@ -259,8 +255,7 @@ void runTiles(const LoraLinearForward& args, Context& context) {
   Operands<Y> o{};
   o.s = s;
   o.x = matrixOf(args.x.data, s.T, s.K, s.K);
-  o.weight = matrixOf(args.weight.data, s.N, s.K, s.K);
-  o.codes = view(args.weight);
+  o.weight = weightOf(args.weight);
   o.rowTiles = static_cast<unsigned>(ceilDivide(s.T, HighTile::kM));
   o.columnTiles = static_cast<unsigned>(ceilDivide(s.N, HighTile::kN));
   o.segments = segmentsOf(args.segments, args.slots, s.N, static_cast<bool>(args.loraA));

@@ -127,6 +127,26 @@ __device__ __forceinline__ void bringCodes(char* memory, int offset, const View&
   });
 }
 
+// A weight as tiles read it: bf16 as it lies, which makes a kernel kDirect, or any other dtype.
+struct Weight {
+  Matrix matrix;
+  View codes;
+};
+
+inline Weight weightOf(const Tensor& tensor) {
+  return {matrixOf(tensor.data, tensor.shape[0], tensor.shape[1], tensor.shape[1]), view(tensor)};
+}
+
+template <bool kDirect, int kRows, int kColumns, int kThreads>
+__device__ __forceinline__ void bringWeight(char* memory, int offset, const Weight& from, int64_t row,
+                                            int64_t column) {
+  if constexpr (kDirect)
+    bringTile<kRows, kColumns, kThreads>(memory, offset, from.matrix, row, column);
+  else
+    bringCodes<kRows, kColumns, kThreads>(memory, offset, from.codes, from.matrix.rows, from.matrix.columns,
+                                          row, column);
+}
+
 // The operand a of mma(), rows [row, row + 16) and columns [16 step, 16 step + 16) of a tile.
 template <int kColumns>
 __device__ __forceinline__ void loadA(uint32_t (&a)[4], uint32_t tile, int row, int step) {

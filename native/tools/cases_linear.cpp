@@ -245,6 +245,8 @@ void addLinearCases(CaseList& list) {
     backwardCase(list, act, {DType::Q4_1, true}, {65, 576, 257}, kStacked, kAll);
   }
   mixedCases(list);
+  // More tokens than one part of the sums of dLoraA and dLoraB holds (kernels-cuda/lora_linear_backward.cu).
+  backwardCase(list, {DType::BF16, DType::BF16}, packed, {1100, 72, 100}, kHoles, kOnlyLora);
   list.push_back({Op::loraLinearForward, "adapter 3 of 3", [=](Maker& make) {
                     LoraLinearForward args{};
                     args.scale = 1;

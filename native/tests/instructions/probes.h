@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels.h"
+#include "tools/random.h"
 
 namespace ibert::tests {
 
@@ -37,22 +38,14 @@ std::vector<Probe> conversionProbes();
 
 // ---- What they are made with ----
 
-// Numbers of the same seed are the same everywhere (SplitMix64).
-class Numbers {
+class Numbers : public tools::Random {
  public:
-  explicit Numbers(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = state_ += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-  }
+  using Random::Random;
   uint32_t word() { return uint32_t(next() >> 32); }
-  int integer(int low, int high) { return low + int(next() % uint64_t(high - low + 1)); }
-  double between(double low, double high) { return low + (high - low) * double(next() >> 11) * 0x1p-53; }
-
- private:
-  uint64_t state_;
+  // In [low, high].
+  int integer(int low, int high) { return int(Random::integer(low, int64_t(high) + 1)); }
+  // In [low, high).
+  double between(double low, double high) { return low + (high - low) * uniform(); }
 };
 
 std::vector<uint32_t> randomWords(size_t count, uint64_t seed);

@@ -1,4 +1,4 @@
-#include "lora_linear.h"
+#include "scratch.h"
 
 namespace ibert::cuda {
 
