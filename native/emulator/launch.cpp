@@ -114,7 +114,7 @@ std::optional<Violation> Launch::run() {
     std::vector<size_t> runnable;
     for (size_t i = 0; i < resident_.size(); ++i)
       if (!resident_[i]->ready.empty() || resident_[i]->readyRanks) runnable.push_back(i);
-    const bool room = begun < blocks && resident_.size() < settings.resident;
+    const bool room = begun < blocks && resident_.size() < mostResident();
     size_t chosen;
     if (!runnable.empty() && !(room && random.oneIn(4))) {
       chosen = runnable[random.below(unsigned(runnable.size()))];
@@ -317,6 +317,11 @@ Violation Launch::violationAt(const Thread* thread, std::string what, const void
           code ? describeCode(code) : "", describe(settings)};
 }
 
+size_t Launch::mostResident() const {
+  const size_t threads = size_t(block.x) * block.y * block.z;
+  return std::min<size_t>(settings.resident, kMostStacks / threads);
+}
+
 Violation Launch::deadlock() const {
   constexpr size_t kNamed = 6;
   // Threads of a block that wait for the same, together.
@@ -342,9 +347,8 @@ Violation Launch::deadlock() const {
   }
   if (kinds > kNamed) list += message("; and ", kinds - kNamed, " more groups");
   const size_t blocks = size_t(grid.x) * grid.y * grid.z;
-  const std::string full = resident_.size() < settings.resident
-                               ? ""
-                               : message(" (no more than ", settings.resident, " fit at once)");
+  const std::string full =
+      resident_.size() < mostResident() ? "" : message(" (no more than ", mostResident(), " fit at once)");
   return violationAt(first,
                      message("deadlock with ", resident_.size(), " of ", blocks,
                              " blocks begun and not ended", full, ": ", list),

@@ -79,6 +79,7 @@ class Launch {
   void finish(Thread& thread);
   Violation violationAt(const Thread* thread, std::string what, const void* code) const;
   Violation deadlock() const;
+  size_t mostResident() const;  // blocks
 
   Context host_;
   Block* active_ = nullptr;

@@ -18,13 +18,19 @@ enum class Lateness {
   last,    // when it is waited for
 };
 
+// Each thread that is alive has a stack with a guard page, two mappings, of which Linux gives a process some
+// 65,000.
+inline constexpr size_t kMostStacks = 24576;
+
 struct Settings {
   Schedule schedule = Schedule::priorities;
   uint64_t seed = 1;
   Lateness lateness = Lateness::random;
-  bool checks = true;       // bounds, races, reads of what nobody wrote
-  bool report = false;      // count accesses, bank conflicts and instructions (report.h)
-  unsigned resident = 132;  // blocks that may be alive at once: one for each SM of an H100
+  bool checks = true;   // bounds, races, reads of what nobody wrote
+  bool report = false;  // count accesses, bank conflicts and instructions (report.h)
+  // Blocks that may be alive at once: one for each SM of an H100. Fewer where they have more than kMostStacks
+  // threads.
+  unsigned resident = 132;
 };
 
 // IBERT_EMULATOR_SCHEDULE (last-first, random, priorities), IBERT_EMULATOR_SEED, IBERT_EMULATOR_LATENESS

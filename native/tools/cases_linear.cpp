@@ -246,7 +246,11 @@ void addLinearCases(CaseList& list) {
   }
   mixedCases(list);
   // More tokens than one part of the sums of dLoraA and dLoraB holds (kernels-cuda/lora_linear_backward.cu).
-  backwardCase(list, {DType::BF16, DType::BF16}, packed, {1100, 72, 100}, kHoles, kOnlyLora);
+  const Dtypes bf16{DType::BF16, DType::BF16};
+  backwardCase(list, bf16, packed, {1100, 72, 100}, kHoles, kOnlyLora);
+  // More tiles than a device runs at once, of which some wait for others.
+  forwardCase(list, bf16, packed, {kExactRows + 1, 40, 17100}, kOne, Residual::None);
+  backwardCase(list, bf16, packed, {kExactRows + 1, 17100, 40}, kOne, kOnlyDx);
   list.push_back({Op::loraLinearForward, "adapter 3 of 3", [=](Maker& make) {
                     LoraLinearForward args{};
                     args.scale = 1;
