@@ -202,7 +202,7 @@ describe("samples of one prompt", () => {
     const prompt = text("orders.group_by(");
     const sampling = { maxTokens: 1, stopIds: [], temperature: 1, topK: 4, seed: 5 };
     const draw = (stream: number) => batcher.complete(prompt, { ...sampling, stream });
-    const samples = await Promise.all(Array.from({ length: 2000 }, (_, stream) => draw(stream)));
+    const samples = await Promise.all(Array.from({ length: 800 }, (_, stream) => draw(stream)));
     const counts = new Map<number, { seen: number; probability: number }>();
     for (const { ids, logprobs } of samples) {
       const id = ids[0] as number;
@@ -223,7 +223,7 @@ describe("samples of one prompt", () => {
     const likely = all.reduce((sum, { probability }) => sum + (probability / total) ** 2, 0);
     const spread = Math.sqrt(samples.length * likely * (1 - likely));
     expect(Math.abs(agree - samples.length * likely)).toBeLessThan(4 * spread);
-    for (const stream of [1999, 7, 0]) expect((await draw(stream)).ids).toEqual(samples[stream]?.ids);
+    for (const stream of [799, 7, 0]) expect((await draw(stream)).ids).toEqual(samples[stream]?.ids);
   }, 600_000);
 });
 

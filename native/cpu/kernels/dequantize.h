@@ -48,22 +48,20 @@ IBERT_INLINE BlockParts blockParts(const uint8_t* panel, int64_t b) {
   return {head, scales, scales + format.scaleBytes()};
 }
 
-// The codes of column k (0..31) for the 16 rows of `half`. With k known when compiled this is a load that
-// neighbours share, a shift and a mask.
-template <int Bits>
-IBERT_INLINE Words codesOf(const uint8_t* codes, int half, int k) {
-  if constexpr (Bits == 8) {
-    const Words w = load<Words>(codes + (half * 8 + k / 4) * 64);
-    return (w >> (16 * (k % 2) + 8 * (k % 4 / 2))) & 255u;
-  }
+// The codes of column k (0..31) for the rows of the panel that a vector holds, from `row` on. With k known
+// when compiled this is a load that neighbours share, a shift and a mask.
+template <int Bits, class Vector>
+IBERT_INLINE Vector codesOf(const uint8_t* codes, int row, int k) {
+  static_assert(sizeof(Vector) <= 64);
+  const int half = row / 16;
+  const auto word = [&](int at) { return load<Vector>(codes + at * 64 + row % 16 * 4); };
+  if constexpr (Bits == 8) return (word(half * 8 + k / 4) >> (16 * (k % 2) + 8 * (k % 4 / 2))) & 255u;
   const int c = k / 8, i = k % 8 / 2, j = k % 2;
-  Words q = (load<Words>(codes + (half * 4 + c) * 64) >> (16 * j + 4 * i)) & 15u;
+  Vector q = (word(half * 4 + c) >> (16 * j + 4 * i)) & 15u;
   if constexpr (Bits == 5) {
-    const Words high = load<Words>(codes + 512 + half * 64);
-    q |= ((high >> (16 * j + 4 * c + i)) & 1u) << 4;
+    q |= ((word(8 + half) >> (16 * j + 4 * c + i)) & 1u) << 4;
   } else if constexpr (Bits == 6) {
-    const Words high = load<Words>(codes + 512 + (half * 2 + c / 2) * 64);
-    q |= ((high >> (16 * j + 8 * (c % 2) + 2 * i)) & 3u) << 4;
+    q |= ((word(8 + half * 2 + c / 2) >> (16 * j + 8 * (c % 2) + 2 * i)) & 3u) << 4;
   }
   return q;
 }
@@ -107,8 +105,8 @@ IBERT_INLINE void dequantizeBlock(const uint8_t* panel, int64_t b, Sink&& sink) 
 #pragma GCC unroll 16
     for (int k = 0; k < kBlock; k += 2) {
       const Floats d = s.d[k / 16], m = s.m[k / 16];
-      sink(half, k, toFloats(codesOf<bits>(parts.codes, half, k)) * d + m,
-           toFloats(codesOf<bits>(parts.codes, half, k + 1)) * d + m);
+      sink(half, k, toFloats(codesOf<bits, Words>(parts.codes, 16 * half, k)) * d + m,
+           toFloats(codesOf<bits, Words>(parts.codes, 16 * half, k + 1)) * d + m);
     }
   }
 }

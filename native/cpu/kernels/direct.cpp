@@ -8,15 +8,8 @@ namespace ibert::cpu::IBERT_ISA {
 
 namespace {
 
-// Rows that share the decoding of a block: as many as leave their sums in registers, first so many at a time
-// and then the rest.
-#if defined(__AVX512F__)
+// Rows that share the decoding of a block: first so many at a time and then the rest.
 constexpr int kTogether = 8, kRest = 4;
-#elif defined(__aarch64__)
-constexpr int kTogether = 4, kRest = 4;
-#else
-constexpr int kTogether = 2, kRest = 2;
-#endif
 
 // The sums of `group` neighbours of a row.
 template <class T>
@@ -34,31 +27,13 @@ void groupSums(const T* x, int64_t columns, int64_t group, float* sums) {
   }
 }
 
+#if defined(__AVX512BF16__)
+
 // 16 columns (`h`: the first or the last of a block) by 32 rows of W: dots[t][half] += code + bias times x,
-// for 16 rows of W each. Codes are whole numbers, so they are exact in bf16 and f32, and the scales D and M
-// are applied once a block.
+// for 16 rows of W each. Codes are whole numbers, so they are exact in bf16, and the scales D and M are
+// applied once a block.
 template <int Rows>
 using Dots = Floats[Rows][2];
-
-template <class Unit, int Bits>
-struct BlockDot;
-
-template <int Bits>
-struct BlockDot<FloatUnit, Bits> {
-  static constexpr float kBias = 0;
-  template <int Rows>
-  IBERT_INLINE void run(const uint8_t* codes, int h, const float* x, int64_t stride, Dots<Rows>& dots) {
-    for (int half = 0; half < 2; ++half) {
-#pragma GCC unroll 16
-      for (int k = 16 * h; k < 16 * h + 16; ++k) {
-        const Floats q = toFloats(codesOf<Bits>(codes, half, k));
-        for (int t = 0; t < Rows; ++t) dots[t][half] += q * x[t * stride + k];
-      }
-    }
-  }
-};
-
-#if defined(__AVX512BF16__)
 
 // 0x4300 is 128 in bf16, whose last place is 1: or-ing a code below 128 into it gives 128 + code. So a pair
 // of codes becomes a pair of bf16 numbers in one shift and one three-way logic instruction, with no
@@ -86,7 +61,7 @@ IBERT_INLINE __m512i toBit4(__m512i plane, int at) {
 
 // A pair of x is loaded once for all 32 rows of W: the load ports, not the multipliers, would be the bound.
 template <int Bits>
-struct BlockDot<DotUnit, Bits> {
+struct BlockDot {
   static constexpr float kBias = 128;
   template <int Rows>
   IBERT_INLINE void run(const uint8_t* codes, int h, const uint16_t* x, int64_t stride, Dots<Rows>& dots) {
@@ -120,7 +95,7 @@ struct BlockDot<DotUnit, Bits> {
 
 // Whole numbers up to 255 are exact in bf16, which is the upper half of f32.
 template <>
-struct BlockDot<DotUnit, 8> {
+struct BlockDot<8> {
   static constexpr float kBias = 0;
 
   // Byte i of every lane, as a number.
@@ -165,12 +140,14 @@ struct BlockDot<DotUnit, 8> {
 // How far ahead the packed bits are fetched, in bytes: what a core takes while memory answers.
 constexpr int kAhead = 3072;
 
-template <class Unit, DType D, int Rows>
-__attribute__((noinline)) void multiplyRows(const DirectRows<Unit>& x, int64_t row0, const uint8_t* panel,
+#if defined(__AVX512BF16__)
+
+template <DType D, int Rows>
+__attribute__((noinline)) void multiplyRows(const DirectRows<DotUnit>& x, int64_t row0, const uint8_t* panel,
                                             float* sums) {
   constexpr PackedFormat format = packedFormat(D);
   constexpr bool twoScales = columnsOfScale(D) == 16;
-  using Dot = BlockDot<Unit, format.bits>;
+  using Dot = BlockDot<format.bits>;
   const int64_t blocks = x.columns / kBlock;
   constexpr int kSums = kBlock / columnsOfScale(D);
   const float* xSums = x.sums + row0 * kSums * blocks;
@@ -200,11 +177,79 @@ __attribute__((noinline)) void multiplyRows(const DirectRows<Unit>& x, int64_t r
   }
 }
 
-// Weights that are not quantised, in registers of the machine's own width: one sum for each of them and row,
-// since all 32 rows of W together make chains enough.
+#endif
+
+// In f32 the 32 rows of a panel are taken in registers of the machine's own width: a vector that the compiler
+// has to split would pass through memory at every product.
 constexpr int kParts = kPanelRows / FloatUnit::kWidth;
 using Register = FloatUnit::Register;
 typedef uint32_t RegisterWords __attribute__((vector_size(sizeof(Register))));
+typedef int32_t RegisterInts __attribute__((vector_size(sizeof(Register))));
+
+// Parts of a panel whose sums stay in registers for `rows` rows of x.
+constexpr int partsTogether(int rows) {
+  return smaller(kParts, (kRegisters >= 32 ? 16 : 8) / rows);
+}
+
+template <DType D, int Rows>
+__attribute__((noinline)) void multiplyRows(const DirectRows<FloatUnit>& x, int64_t row0,
+                                            const uint8_t* panel, float* sums) {
+  constexpr PackedFormat format = packedFormat(D);
+  constexpr int kParallel = partsTogether(Rows), kScale = static_cast<int>(columnsOfScale(D)),
+                kSums = kBlock / kScale;
+  static_assert(kParts % kParallel == 0);
+  const int64_t blocks = x.columns / kBlock;
+  const float* xSums = x.sums + row0 * kSums * blocks;
+  Register totals[kParts][Rows] = {};
+  for (int64_t b = 0; b < blocks; ++b) {
+    const BlockParts at = blockParts<D>(panel, b);
+    for (int byte = 0; byte < format.blockBytes(); byte += 64) __builtin_prefetch(at.scales + kAhead + byte);
+    alignas(64) float d[2][kPanelRows], m[2][kPanelRows];
+    for (int half = 0; half < 2; ++half) {
+      const BlockScales scales = blockScales<D>(at, half);
+      for (int h = 0; h < kSums; ++h) {
+        store(d[h] + 16 * half, scales.d[h]);
+        store(m[h] + 16 * half, scales.m[h]);
+      }
+    }
+    const float* columns = x.x + row0 * x.columns + b * kBlock;
+#pragma GCC unroll 8
+    for (int first = 0; first < kParts; first += kParallel) {
+#pragma GCC unroll 2
+      for (int h = 0; h < kSums; ++h) {
+        // Codes are whole numbers, exact in f32; D and M are applied to the sums of the columns that share
+        // them.
+        Register dots[kParallel][Rows] = {};
+#pragma GCC unroll 32
+        for (int k = kScale * h; k < kScale * (h + 1); ++k) {
+#pragma GCC unroll 8
+          for (int i = 0; i < kParallel; ++i) {
+            const RegisterWords codes =
+                codesOf<format.bits, RegisterWords>(at.codes, (first + i) * FloatUnit::kWidth, k);
+            const Register q = __builtin_convertvector((RegisterInts)codes, Register);
+#pragma GCC unroll 8
+            for (int t = 0; t < Rows; ++t) dots[i][t] += q * columns[t * x.columns + k];
+          }
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < kParallel; ++i) {
+          const int row = (first + i) * FloatUnit::kWidth;
+          const Register scale = load<Register>(d[h] + row), constant = load<Register>(m[h] + row);
+#pragma GCC unroll 8
+          for (int t = 0; t < Rows; ++t) {
+            totals[first + i][t] += scale * dots[i][t] + constant * xSums[(t * blocks + b) * kSums + h];
+          }
+        }
+      }
+    }
+  }
+  for (int t = 0; t < Rows; ++t) {
+    for (int i = 0; i < kParts; ++i) store(sums + t * kPanelRows + i * FloatUnit::kWidth, totals[i][t]);
+  }
+}
+
+// Weights that are not quantised: one sum for each register and row, since all 32 rows of W together make
+// chains enough.
 
 // Columns k and k + 1 of the 32 rows of a panel.
 template <DType D>
@@ -282,8 +327,7 @@ IBERT_INLINE void withPlain(DType dtype, Body&& body) {
 // All rows, in groups as large as there are kernels for.
 template <class Unit, DType D, int Rows>
 void inGroups(const DirectRows<Unit>& x, int64_t row0, const uint8_t* panel, float* sums) {
-  for (; x.rows - row0 >= Rows; row0 += Rows)
-    multiplyRows<Unit, D, Rows>(x, row0, panel, sums + row0 * kPanelRows);
+  for (; x.rows - row0 >= Rows; row0 += Rows) multiplyRows<D, Rows>(x, row0, panel, sums + row0 * kPanelRows);
   if constexpr (Rows > 1) {
     if (row0 < x.rows) inGroups<Unit, D, smaller(kRest, Rows - 1)>(x, row0, panel, sums);
   }

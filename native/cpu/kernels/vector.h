@@ -46,6 +46,21 @@ IBERT_INLINE Words asWords(Floats f) {
 IBERT_INLINE Floats toFloats(Words w) {
   return __builtin_convertvector((Ints32)w, Floats);
 }  // values below 2^31
+// All bits where a > b, of numbers below 2^31. The compiler compares vectors that it splits lane by lane, in
+// scalars.
+IBERT_INLINE Words above(Words a, Words b) {
+  return (Words)((Ints32)(b - a) >> 31);
+}
+#if defined(__AVX2__) && !defined(__AVX512F__)
+template <class Part>
+IBERT_INLINE Floats joined(Part low, Part high) {
+  static_assert(sizeof(Part) == 32);
+  Floats both;
+  std::memcpy(&both, &low, 32);
+  std::memcpy(reinterpret_cast<char*>(&both) + 32, &high, 32);
+  return both;
+}
+#endif
 IBERT_INLINE Words widen(Halves h) {
 #if defined(__AVX512F__)
   return (Words)_mm512_cvtepu16_epi32((__m256i)h);
@@ -58,6 +73,12 @@ IBERT_INLINE Floats bytesToFloats(const uint8_t* from) {
 #if defined(__AVX512F__)
   return (Floats)_mm512_cvtepi32_ps(
       _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__AVX2__)
+  const auto eight = [from](int at) {
+    return _mm256_cvtepi32_ps(
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from + at))));
+  };
+  return joined(eight(0), eight(8));
 #else
   return __builtin_convertvector(__builtin_convertvector(load<Bytes16>(from), Ints32), Floats);
 #endif
@@ -66,6 +87,12 @@ IBERT_INLINE Floats signedBytesToFloats(const uint8_t* from) {
 #if defined(__AVX512F__)
   return (Floats)_mm512_cvtepi32_ps(
       _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__AVX2__)
+  const auto eight = [from](int at) {
+    return _mm256_cvtepi32_ps(
+        _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from + at))));
+  };
+  return joined(eight(0), eight(8));
 #else
   return __builtin_convertvector(__builtin_convertvector(load<SignedBytes16>(from), Ints32), Floats);
 #endif
@@ -85,7 +112,7 @@ IBERT_INLINE Words select(Words mask, Words yes, Words no) {
 IBERT_INLINE Words roundToBf16(Floats f) {
   const Words bits = asWords(f);
   const Words rounded = bits + (0x7fffu + ((bits >> 16) & 1u));
-  const Words nan = (Words)((bits & 0x7fffffffu) > 0x7f800000u);
+  const Words nan = above(bits & 0x7fffffffu, Words{} + 0x7f800000u);
   return select(nan, bits | 0x400000u, rounded);
 }
 // Rounds subnormals too, which the hardware's conversion flushes to zero.
@@ -117,11 +144,14 @@ IBERT_INLINE Floats fromBf16(Halves h) {
 IBERT_INLINE Floats fromF16(Halves h) {
 #if defined(__AVX512F__)
   return (Floats)_mm512_cvtph_ps((__m256i)h);
+#elif defined(__F16C__)
+  return joined(_mm256_cvtph_ps(_mm256_castsi256_si128((__m256i)h)),
+                _mm256_cvtph_ps(_mm256_extracti128_si256((__m256i)h, 1)));
 #else
   const Words w = widen(h);
   const Words magnitude = w & 0x7fffu;
   const Words finite = asWords(asFloats(magnitude << 13) * 0x1p112f);
-  const Words special = (Words)(magnitude >= 0x7c00u);
+  const Words special = above(magnitude, Words{} + 0x7bffu);
   return asFloats(select(special, (magnitude << 13) | 0x7f800000u, finite) | ((w & 0x8000u) << 16));
 #endif
 }
