@@ -8,9 +8,13 @@ target_include_directories(ibert_emulator PUBLIC native kernels-cuda)
 target_link_libraries(ibert_emulator PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
 
 # Kernels as C++, with a call of the emulator before each access of memory (hooks.cpp) and registers that nobody set full of
-# rubbish. The thread sanitizer's runtime is not linked. They cannot have the address sanitizer too; the emulator can.
+# rubbish. The thread sanitizer's runtime is not linked. They cannot have the address sanitizer too; the emulator can. Null
+# and misaligned pointers are the emulator's to report.
 set(IBERT_KERNEL_FLAGS -x c++ -O2 -g1 -fno-sanitize=all -fsanitize=thread -ftrivial-auto-var-init=pattern -fno-strict-aliasing
   -Wno-unknown-pragmas)
+if(IBERT_SANITIZE)
+  list(APPEND IBERT_KERNEL_FLAGS -fsanitize=undefined -fno-sanitize=null,alignment,object-size -fno-sanitize-recover=all)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Without the splitting of structs: a float4 stays one access.
   list(APPEND IBERT_KERNEL_FLAGS -fno-tree-sra --param=tsan-instrument-func-entry-exit=0)

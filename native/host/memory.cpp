@@ -59,7 +59,9 @@ int64_t leftInGroup(int64_t physical) {
 std::byte* allocatePages(int64_t bytes) {
   const size_t rounded = (static_cast<size_t>(std::max<int64_t>(bytes, 1)) + 64 + 4095) / 4096 * 4096;
   const bool huge = rounded >= kHugePage;
-  void* memory = std::aligned_alloc(huge ? kHugePage : 4096, rounded);
+  void* memory = nullptr;
+  // Unlike aligned_alloc it takes a size that is no multiple of the alignment, on every system.
+  if (posix_memalign(&memory, huge ? kHugePage : 4096, rounded) != 0) memory = nullptr;
 #if defined(__linux__)
   if (memory != nullptr && huge) madvise(memory, rounded, MADV_HUGEPAGE);  // only ever a hint
 #endif

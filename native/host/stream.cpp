@@ -193,6 +193,9 @@ void StreamState::run(Command& command) {
   if (command.what == Command::What::Wait)
     return waitFor(*static_cast<EventState*>(command.target), command.bytes);
   if (!error_.empty()) return;  // what follows a failure would compute on rubbish
+  const bool moves = command.what == Command::What::Copy || command.what == Command::What::Fill;
+  if (moves && command.bytes == 0)
+    return;  // an empty tensor may have no memory, which C's functions do not take
   try {
     switch (command.what) {
       case Command::What::Op:
