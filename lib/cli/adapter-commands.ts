@@ -2,7 +2,12 @@
 import { Option, type Command } from "commander";
 
 import { IBertError } from "../errors.js";
-import { readPeftAdapter, writePeftAdapter, type PeftAdapterOnDisk } from "../formats/peft.js";
+import {
+  readPeftAdapter,
+  writePeftAdapter,
+  type PeftAdapterOnDisk,
+  type PeftConfig,
+} from "../formats/peft.js";
 import { mergeAdapter } from "../models/merge.js";
 import { resolveSource } from "../models/sources.js";
 import { formatBytes, formatCount, formatTable } from "./format.js";
@@ -35,8 +40,12 @@ function addInspect(adapter: Command, run: Run): void {
       const rows = [
         ["adapter", folder],
         ["base", config.baseModel ?? "not named"],
-        ["rank, alpha", `${config.rank}, ${config.alpha}`],
-        ["targets", config.targets.join(", ")],
+        [
+          "rank, alpha",
+          `${config.rank}, ${config.alpha}${config.rsLora === true ? " (rank-stabilised)" : ""}`,
+        ],
+        ["targets", textOf(config.targets)],
+        ...exceptionsOf(config),
         ["parameters", `${formatCount(size.parameters)} in ${size.tensors} tensors`],
         [
           "largest update",
@@ -45,12 +54,27 @@ function addInspect(adapter: Command, run: Run): void {
       ];
       if (dsl !== undefined) rows.push(["made for", `${dsl.name} ${dsl.version}`]);
       for (const [key, value] of Object.entries(training ?? {})) {
-        rows.push([key, typeof value === "string" ? value : JSON.stringify(value)]);
+        rows.push([key, textOf(value)]);
       }
       run.print(formatTable(rows, 2));
     });
   withExample(command, "npx ibert adapter inspect adapters/quickstart");
 }
+
+const textOf = (value: unknown): string =>
+  typeof value === "string" ? value : Array.isArray(value) ? value.join(", ") : JSON.stringify(value);
+
+/** What of the configuration does not hold for every target. */
+const exceptionsOf = ({
+  excluded,
+  layers,
+  layersPattern,
+  rankPattern,
+  alphaPattern,
+}: PeftConfig): string[][] =>
+  Object.entries({ excluded, layers, layersPattern, rankPattern, alphaPattern }).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, textOf(value)]],
+  );
 
 function measure({ tensors }: PeftAdapterOnDisk): { tensors: number; parameters: number; largestB: number } {
   let parameters = 0;

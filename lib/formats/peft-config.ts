@@ -1,43 +1,36 @@
 import { z } from "zod";
 
 import { IBertError } from "../errors.js";
+import { isLinearModule, lastName, LINEAR_MODULES, moduleLora, type LoraConfig } from "./peft-modules.js";
+import { PatternError } from "./python-pattern.js";
 
 /** What a PEFT LoRA adapter's configuration says, as far as ibert runs it. */
-export interface PeftConfig {
-  /** Rank of the update. */
-  rank: number;
-  /** The update is scaled by alpha / rank; an adapter with `use_rslora` is read as the alpha that scales alike. */
-  alpha: number;
+export interface PeftConfig extends LoraConfig {
   /** Probability of dropping an input of A in training. */
   dropout: number;
-  /** Names of the adapted linear modules, e.g. `q_proj`; sorted. */
-  targets: readonly LinearModule[];
   /** Name or path of the base model, where it is known. */
   baseModel: string | null;
 }
 
-/** The linear modules of a Llama or Mistral layer. */
-export const LINEAR_MODULES = [
-  "q_proj",
-  "k_proj",
-  "v_proj",
-  "o_proj",
-  "gate_proj",
-  "up_proj",
-  "down_proj",
-] as const;
-export type LinearModule = (typeof LINEAR_MODULES)[number];
-
 /** Initialisations that leave the base model's weights as they are. */
-const PLAIN_INITIALISATIONS = [true, false, "gaussian", "eva", "orthogonal"];
+const PLAIN_INITIALISATIONS = [true, false, "gaussian", "eva", "mica", "orthogonal"];
+
+/** Names, endings of names, or a regular expression. */
+const names = z.union([z.array(z.string().min(1)), z.string()]);
+const rank = z.int().min(1, "a rank is at least 1");
+const layer = z.int().nonnegative();
 
 const Config = z.looseObject({
   peft_type: z.literal("LORA"),
-  r: z.int().min(1, "a rank is at least 1"),
+  r: rank,
   lora_alpha: z.number().positive(),
   lora_dropout: z.number().min(0).max(1).default(0),
-  // Names, endings of names, whole names, or a regular expression.
-  target_modules: z.union([z.array(z.string()).min(1), z.string().min(1)]),
+  target_modules: z.union([z.array(z.string().min(1)).min(1), z.string().min(1)]),
+  exclude_modules: names.nullish(),
+  layers_to_transform: z.union([layer, z.array(layer)]).nullish(),
+  layers_pattern: z.union([z.string(), z.array(z.string().min(1))]).nullish(),
+  rank_pattern: z.record(z.string(), rank).nullish(),
+  alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
   base_model_name_or_path: z.string().nullish(),
   bias: z.literal("none").default("none"),
   use_rslora: z.boolean().default(false),
@@ -47,10 +40,14 @@ const Config = z.looseObject({
     .default(true),
 });
 
-/** Keys that say nothing about how the adapter is applied. */
+/** Keys that say nothing about how the adapter is applied; what initialised it is in `init_lora_weights`. */
 const WITHOUT_EFFECT = new Set([
   "auto_mapping",
+  "corda_config",
+  "eva_config",
   "inference_mode",
+  "loftq_config",
+  "lora_ga_config",
   "megatron_core",
   "peft_version",
   "qalora_group_size",
@@ -73,73 +70,98 @@ function invalid(path: string, message: string): IBertError {
   });
 }
 
-/** The last part of a module's name: `q_proj` of `model.layers.0.self_attn.q_proj`. */
-export const lastName = (module: string): string => module.slice(module.lastIndexOf(".") + 1);
+type PeftFile = z.infer<typeof Config>;
 
-const isLinearModule = (name: string): name is LinearModule =>
-  (LINEAR_MODULES as readonly string[]).includes(name);
+/** @throws IBertError where PEFT has no meaning for the modules that are named */
+function checkModules(file: PeftFile, path: string): void {
+  const { target_modules: targets, layers_to_transform: layers, layers_pattern: pattern } = file;
+  const other =
+    typeof targets === "string" ? undefined : targets.find((name) => !isLinearModule(lastName(name)));
+  if (other !== undefined) {
+    throw invalid(path, `target_modules: ${JSON.stringify(other)} is none of ${LINEAR_MODULES.join(", ")}`);
+  }
+  if (typeof targets === "string" && (layers ?? pattern ?? null) !== null) {
+    const key = layers === null || layers === undefined ? "layers_pattern" : "layers_to_transform";
+    throw invalid(path, `${key} is ${JSON.stringify(file[key])}, which needs a list of target_modules`);
+  }
+  if (!isOff(pattern ?? null) && pattern !== "" && (layers ?? null) === null) {
+    throw invalid(path, `layers_pattern is ${JSON.stringify(pattern)}, and there is no layers_to_transform`);
+  }
+}
 
-/** The linear modules that `target_modules` means; a regular expression means what the tensors adapt. */
-function targetsOf(value: string | string[], adapted: readonly string[], path: string): LinearModule[] {
-  if (value === "all-linear") return [...LINEAR_MODULES];
-  const names =
-    typeof value === "string" ? adapted.map(lastName).filter(isLinearModule) : value.map(lastName);
-  const other = names.findIndex((name) => !isLinearModule(name));
-  if (other >= 0) {
-    throw invalid(
-      path,
-      `target_modules: ${JSON.stringify(value[other])} is none of ${LINEAR_MODULES.join(", ")}`,
-    );
-  }
-  if (names.length === 0) {
-    throw invalid(path, `target_modules is ${JSON.stringify(value)}, and no tensor adapts a linear module`);
-  }
-  return [...new Set(names.filter(isLinearModule))].sort();
+const listOf = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);
+
+const isEmpty = (value: object | string | number | null | undefined): value is null | undefined =>
+  value === null ||
+  value === undefined ||
+  value === "" ||
+  (typeof value === "object" && Object.keys(value).length === 0);
+
+function loraOf(file: PeftFile): LoraConfig {
+  const { target_modules: targets } = file;
+  return {
+    rank: file.r,
+    alpha: file.lora_alpha,
+    rsLora: file.use_rslora,
+    targets: typeof targets === "string" ? targets : [...new Set(targets)].sort(),
+    ...(isEmpty(file.exclude_modules) ? {} : { excluded: file.exclude_modules }),
+    ...(isEmpty(file.layers_to_transform) ? {} : { layers: listOf(file.layers_to_transform) }),
+    ...(isEmpty(file.layers_pattern) ? {} : { layersPattern: listOf(file.layers_pattern) }),
+    ...(isEmpty(file.rank_pattern) ? {} : { rankPattern: file.rank_pattern }),
+    ...(isEmpty(file.alpha_pattern) ? {} : { alphaPattern: file.alpha_pattern }),
+  };
 }
 
 /**
  * Checks the content of an `adapter_config.json`.
- * @param adapted names of the modules that the adapter's tensors adapt
  * @throws IBertError `adapter-unsupported` naming the file and the key: also where a key that ibert does not know is on.
  */
-export function parsePeftConfig(value: unknown, path: string, adapted: readonly string[] = []): PeftConfig {
+export function parsePeftConfig(value: unknown, path: string): PeftConfig {
   const result = Config.safeParse(value);
   if (!result.success) {
     const issue = result.error.issues[0];
     throw invalid(path, `${issue?.path.join(".") || "the top"}: ${issue?.message ?? "invalid"}`);
   }
-  const config = result.data;
-  for (const [key, setting] of Object.entries(config)) {
+  const file = result.data;
+  for (const [key, setting] of Object.entries(file)) {
     if (!(key in Config.shape) && !WITHOUT_EFFECT.has(key) && !isOff(setting)) {
       throw invalid(path, `${key} is ${JSON.stringify(setting)}, which is not supported`);
     }
   }
-  return {
-    rank: config.r,
-    alpha: config.use_rslora ? config.lora_alpha * Math.sqrt(config.r) : config.lora_alpha,
-    dropout: config.lora_dropout,
-    targets: targetsOf(config.target_modules, adapted, path),
-    baseModel: config.base_model_name_or_path ?? null,
-  };
+  checkModules(file, path);
+  const lora = loraOf(file);
+  try {
+    moduleLora(lora);
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    throw invalid(path, `regular expression ${error.message}`);
+  }
+  return { ...lora, dropout: file.lora_dropout, baseModel: file.base_model_name_or_path ?? null };
 }
 
 /** The content of an `adapter_config.json` that PEFT loads. */
-export function formatPeftConfig({ rank, alpha, dropout, targets, baseModel }: PeftConfig): string {
-  const config = {
-    base_model_name_or_path: baseModel,
+export function formatPeftConfig(config: PeftConfig): string {
+  const { targets, excluded, layers, layersPattern, rankPattern, alphaPattern } = config;
+  const file = {
+    alpha_pattern: alphaPattern,
+    base_model_name_or_path: config.baseModel,
     bias: "none",
+    exclude_modules: excluded,
     fan_in_fan_out: false,
     inference_mode: true,
     init_lora_weights: true,
-    lora_alpha: alpha,
-    lora_dropout: dropout,
+    layers_pattern: layersPattern,
+    layers_to_transform: layers,
+    lora_alpha: config.alpha,
+    lora_dropout: config.dropout,
     modules_to_save: null,
     peft_type: "LORA",
-    r: rank,
-    target_modules: [...targets].sort(),
+    r: config.rank,
+    rank_pattern: rankPattern,
+    target_modules: typeof targets === "string" ? targets : [...targets].sort(),
     task_type: "CAUSAL_LM",
     use_dora: false,
-    use_rslora: false,
+    use_rslora: config.rsLora ?? false,
   };
-  return `${JSON.stringify(config, null, 2)}\n`;
+  return `${JSON.stringify(file, null, 2)}\n`;
 }

@@ -33,6 +33,7 @@ describe("readPeftAdapter", () => {
     expect(config).toEqual({
       rank: 4,
       alpha: 8,
+      rsLora: false,
       dropout: 0,
       targets: ["k_proj", "o_proj", "q_proj", "v_proj"],
       baseModel: "tiny-llama",
@@ -117,27 +118,39 @@ describe("parsePeftConfig", () => {
   it.each<[string, unknown, RegExp]>([
     ["use_dora", true, /use_dora is true/],
     ["bias", "all", /bias: /],
-    ["rank_pattern", { "layers.0": 8 }, /rank_pattern is \{"layers\.0":8\}/],
+    ["rank_pattern", { q_proj: 0 }, /rank_pattern\.q_proj: a rank is at least 1/],
+    ["rank_pattern", { "(q_proj": 2 }, /regular expression .*q_proj.*: Invalid regular expression/],
+    ["alpha_pattern", { q_proj: "2" }, /alpha_pattern\.q_proj/],
+    ["layers_pattern", "layers", /layers_pattern is "layers", and there is no layers_to_transform/],
+    ["exclude_modules", "(q)_proj\\1", /\(q\)_proj.*: a reference to a group is not supported/],
+    ["fan_in_fan_out", true, /fan_in_fan_out is true/],
+    ["lora_bias", true, /lora_bias is true/],
+    ["layer_replication", [[0, 2]], /layer_replication is \[\[0,2\]\]/],
+    ["trainable_token_indices", [5], /trainable_token_indices is \[5\]/],
+    ["target_parameters", ["experts.w"], /target_parameters is/],
     ["modules_to_save", ["lm_head"], /modules_to_save is \["lm_head"\]/],
     ["target_modules", ["q_proj", "lm_head"], /target_modules/],
-    ["target_modules", ".*_proj", /target_modules/],
+    ["target_modules", "*_proj", /regular expression "\*_proj": /],
     ["r", 0, /r: a rank is at least 1/],
     ["peft_type", "IA3", /peft_type/],
     ["init_lora_weights", "pissa", /init_lora_weights: it changes the base model's weights/],
-    ["layers_to_transform", [0], /layers_to_transform/],
+    ["layers_to_transform", ["0"], /layers_to_transform/],
     ["a_feature_of_tomorrow", { on: 1 }, /a_feature_of_tomorrow/],
   ])("names %s = %j", (key, value, message) => {
     expect(() => parsePeftConfig({ ...plain, [key]: value }, "c.json")).toThrow(message);
     expect(() => parsePeftConfig({ ...plain, [key]: value }, "c.json")).toThrow(/^c\.json: /);
   });
 
-  it("turns rank-stabilised scaling into the alpha that scales alike", () => {
-    const { alpha, rank } = parsePeftConfig({ ...plain, use_rslora: true }, "c.json");
-    expect(alpha / rank).toBeCloseTo(8 / Math.sqrt(4), 12);
+  it("refuses layers where target_modules is a regular expression, as PEFT does", () => {
+    const value = { ...plain, target_modules: ".*_proj", layers_to_transform: [0] };
+    expect(() => parsePeftConfig(value, "c.json")).toThrow(
+      /layers_to_transform is \[0\], which needs a list of target_modules/,
+    );
   });
 
-  it("knows all-linear", () => {
-    expect(parsePeftConfig({ ...plain, target_modules: "all-linear" }, "c.json").targets).toHaveLength(7);
+  it("passes over what initialised an adapter", () => {
+    const value = { ...plain, init_lora_weights: "eva", eva_config: { rho: 2 }, layers_to_transform: [] };
+    expect(parsePeftConfig(value, "c.json")).toEqual(parsePeftConfig(plain, "c.json"));
   });
 });
 

@@ -6,7 +6,8 @@ import { currentDirectory, replaceDirectoryAtomic, writeFileAtomic, type AtomicO
 import { dequantize } from "./dequantize.js";
 import { formatShape, type DType } from "./dtypes.js";
 import { readJson } from "./json.js";
-import { formatPeftConfig, lastName, parsePeftConfig, type PeftConfig } from "./peft-config.js";
+import { formatPeftConfig, parsePeftConfig, type PeftConfig } from "./peft-config.js";
+import { isEnding, isLinearModule, lastName, LINEAR_MODULES, moduleLora } from "./peft-modules.js";
 import { writeSafetensors } from "./safetensors-writer.js";
 import { openSafetensors, type Safetensors } from "./safetensors.js";
 
@@ -45,29 +46,37 @@ function mismatch(path: string, message: string): IBertError {
   });
 }
 
-/** Every tensor is half of a pair of this rank on a targeted module, and every target has one. */
+/** Every tensor is half of a pair of its module's rank on a targeted module, and every name of a target has one. */
 function checkPairs(path: string, config: PeftConfig, tensors: Safetensors["tensors"]): void {
-  const untouched = new Set<string>(config.targets);
+  const { targets, excluded } = config;
+  const loraOf = moduleLora(config);
+  const adapted = new Set<string>();
+  const listed = typeof targets === "string" ? JSON.stringify(targets) : targets.join(", ");
   for (const { name, shape, dtype } of tensors.values()) {
     const [, module, part] = NAME.exec(name) ?? [];
-    const target = module === undefined ? undefined : lastName(module);
-    if (module === undefined || target === undefined || !config.targets.some((name) => name === target)) {
-      throw mismatch(path, `tensor ${name} is unexpected: target_modules are ${config.targets.join(", ")}`);
+    const lora = module === undefined ? undefined : loraOf(module);
+    if (module === undefined || lora === undefined) {
+      throw mismatch(path, `tensor ${name} is unexpected: target_modules are ${listed}`);
     }
-    untouched.delete(target);
+    if (!isLinearModule(lastName(module))) {
+      throw mismatch(path, `tensor ${name} adapts none of ${LINEAR_MODULES.join(", ")}`);
+    }
+    adapted.add(module);
     if (!FLOATS.has(dtype)) throw mismatch(path, `tensor ${name} is ${dtype}; it must be F32, F16 or BF16`);
-    if (shape.length !== 2 || shape[part === "A" ? 0 : 1] !== config.rank) {
-      const wanted = part === "A" ? `(${config.rank}, in)` : `(out, ${config.rank})`;
-      throw mismatch(
-        path,
-        `tensor ${name} has the shape ${formatShape(shape)}; r = ${config.rank} needs ${wanted}`,
-      );
+    const { rank } = lora;
+    if (shape.length !== 2 || shape[part === "A" ? 0 : 1] !== rank) {
+      const wanted = part === "A" ? `(${rank}, in)` : `(out, ${rank})`;
+      throw mismatch(path, `tensor ${name} has the shape ${formatShape(shape)}; r = ${rank} needs ${wanted}`);
     }
     const other = `base_model.model.${module}.lora_${part === "A" ? "B" : "A"}.weight`;
     if (!tensors.has(other)) throw mismatch(path, `tensor ${other} is missing`);
   }
-  for (const target of untouched)
-    throw mismatch(path, `no tensor adapts ${target}, which target_modules names`);
+  if (adapted.size === 0) throw mismatch(path, "it has no tensor");
+  if (typeof targets === "string" || excluded !== undefined) return;
+  const idle = targets.find((target) => ![...adapted].some((module) => isEnding(module, target)));
+  if (idle !== undefined) {
+    throw mismatch(path, `no tensor adapts ${lastName(idle)}, which target_modules names`);
+  }
 }
 
 /** The tensors are those that the model has, all and no others. */
@@ -104,10 +113,8 @@ export async function readPeftAdapter(
 ): Promise<PeftAdapterOnDisk> {
   const home = await currentDirectory(folder);
   const configPath = join(home, CONFIG);
-  const json = readJson(configPath);
+  const config = parsePeftConfig(readJson(configPath), configPath);
   const weights = openSafetensors(join(home, WEIGHTS));
-  const adapted = [...weights.tensors.keys()].flatMap((name) => NAME.exec(name)?.[1] ?? []);
-  const config = parsePeftConfig(json, configPath, adapted);
   checkPairs(weights.path, config, weights.tensors);
   if (expected !== undefined) checkExpected(weights.path, expected(config), weights.tensors);
   const tensors = new Map<string, PeftTensor>();

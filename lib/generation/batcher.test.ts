@@ -42,7 +42,7 @@ const prompts = (): number[][] =>
 
 /** An adapter that changes what is said. */
 function adapterOf(seed: number, rank: number, alpha: number, targets: readonly string[]): BankedAdapter {
-  const layout = new LoraLayout(session.config, { rank, alpha, targets } as never);
+  const layout = new LoraLayout(session.config, { rank, alpha, targets });
   const random = Random.of(seed, "test");
   const values = new Float32Array(layout.size);
   for (const { offset, shape, part, fanIn } of layout.matrices) {

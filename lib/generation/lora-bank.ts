@@ -1,6 +1,6 @@
 import { IBertError } from "../errors.js";
 import type { ModelConfig } from "../models/config.js";
-import { LINEAR_MODULES, type LinearGroup } from "../models/linears.js";
+import type { LinearGroup } from "../models/linears.js";
 import { LoraLayout, type LoraOperands } from "../models/lora.js";
 import type { Device } from "../runtime/device.js";
 import type { Tensor } from "../runtime/tensor.js";
@@ -15,11 +15,10 @@ export interface BankedAdapter {
 /**
  * Several adapters of one base side by side, so that the rows of one step may each use another (Sheng et al. 2023,
  * "S-LoRA"). They may differ in rank, alpha and targets: the bank has the largest rank and all targets, with zeros where
- * an adapter has nothing; alpha / rank is multiplied into B. In bf16 a step reads half as much; units of bf16
+ * an adapter has nothing; each module's scale is multiplied into B. In bf16 a step reads half as much; units of bf16
  * round adapters so in training too.
  */
 export class LoraBank implements ServedAdapters, Disposable {
-  readonly scale = 1;
   readonly count: number;
   private readonly params: Tensor;
   private readonly groups: ReadonlyMap<LinearGroup, LoraOperands>[];
@@ -30,14 +29,16 @@ export class LoraBank implements ServedAdapters, Disposable {
     adapters: readonly BankedAdapter[],
     dtype: "bf16" | "f32",
   ) {
-    const [first] = adapters;
-    if (first === undefined) throw new IBertError("argument-invalid", "a bank needs at least one adapter");
+    if (adapters.length === 0) throw new IBertError("argument-invalid", "a bank needs at least one adapter");
     this.count = adapters.length;
-    const rank = Math.max(...adapters.map(({ layout }) => layout.config.rank));
-    const wanted = new Set<string>(adapters.flatMap(({ layout }) => layout.config.targets));
-    const targets = LINEAR_MODULES.filter((module) => wanted.has(module));
+    const matrices = adapters.flatMap(({ layout }) => layout.matrices);
+    const rank = Math.max(...matrices.map(({ shape, part }) => shape[part === "A" ? 0 : 1]));
     // Every matrix of the bank is `count` times that of this layout, adapter by adapter.
-    const layout = new LoraLayout(model, { ...first.layout.config, rank, alpha: rank, targets });
+    const layout = new LoraLayout(model, {
+      rank,
+      alpha: rank,
+      targets: [...new Set(adapters.flatMap(({ layout }) => layout.modules))],
+    });
     const size = layout.size * this.count;
     const stacked = device.from(stack(layout, adapters), [size], "f32");
     this.params = dtype === "f32" ? stacked : device.empty([size], dtype);
@@ -55,6 +56,7 @@ export class LoraBank implements ServedAdapters, Disposable {
               loraB: this.params.view([this.count, rows, rank], offsetB * this.count),
               segments,
               slots,
+              scale: 1,
             },
           ]),
         ),
@@ -79,7 +81,7 @@ function stack(bank: LoraLayout, adapters: readonly BankedAdapter[]): Float32Arr
   const values = new Float32Array(bank.size * adapters.length);
   const places = new Map(bank.matrices.map((matrix) => [matrix.name, matrix]));
   adapters.forEach(({ layout, values: own }, p) => {
-    for (const { name, shape, offset, part } of layout.matrices) {
+    for (const { name, shape, offset, stride, part, scale } of layout.matrices) {
       const place = places.get(name);
       if (place === undefined) throw new TypeError(`the bank lacks ${name}`);
       const { stack } = place;
@@ -91,7 +93,7 @@ function stack(bank: LoraLayout, adapters: readonly BankedAdapter[]): Float32Arr
       }
       for (let row = 0; row < rows; row++) {
         for (let i = 0; i < columns; i++) {
-          values[start + row * rank + i] = (own[offset + row * columns + i] as number) * layout.scale;
+          values[start + row * rank + i] = (own[offset + row * stride + i] as number) * scale;
         }
       }
     }

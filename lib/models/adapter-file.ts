@@ -90,14 +90,7 @@ export async function saveAdapter(
     atomic?: AtomicOptions;
   },
 ): Promise<void> {
-  const { rank, alpha, targets } = layout.config;
-  const config: PeftConfig = {
-    rank,
-    alpha,
-    dropout: 0,
-    targets: [...targets].sort(),
-    baseModel: options.baseModel,
-  };
+  const config: PeftConfig = { ...layout.config, dropout: 0, baseModel: options.baseModel };
   const extras = { "ibert.json": `${JSON.stringify(options.sidecar, null, 2)}\n`, ...options.files };
   await writePeftAdapter(folder, { config, tensors: layout.unpack(values) }, extras, options.atomic);
 }

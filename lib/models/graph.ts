@@ -13,8 +13,6 @@ import type { LoraOperands } from "./lora.js";
 
 /** The adapters that a graph computes with. */
 export interface GraphAdapters {
-  /** alpha / rank */
-  readonly scale: number;
   /** Operands of a stacked linear, or undefined where no adapter targets it. */
   group(layer: number, group: LinearGroup): LoraOperands | undefined;
 }

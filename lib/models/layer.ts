@@ -189,12 +189,12 @@ export class DecoderLayer {
     { adapterOfRow }: Pass,
     { xa, residual }: { xa?: Tensor | undefined; residual?: Tensor } = {},
   ): void {
-    const { device, adapters } = this.graph;
+    const { device } = this.graph;
     const weight = this.weights.linears[group];
     const lora = this.lora(group);
     if (lora === undefined) return device.ops.loraLinearForward({ x, weight, residual, y });
-    const { loraA, loraB, segments, slots } = lora;
-    const operands = { loraA, loraB, adapterOfRow, segments, slots, scale: adapters?.scale, xa };
+    const { loraA, loraB, segments, slots, scale } = lora;
+    const operands = { loraA, loraB, adapterOfRow, segments, slots, scale, xa };
     device.ops.loraLinearForward({ x, weight, residual, y, ...operands });
   }
 
@@ -206,11 +206,11 @@ export class DecoderLayer {
     x: () => Tensor,
     xa: Tensor | undefined,
   ): void {
-    const { device, adapters } = this.graph;
+    const { device } = this.graph;
     const weight = this.weights.linears[group];
     const lora = this.lora(group);
     if (lora !== undefined) {
-      device.ops.loraLinearBackward({ dy, weight, x: x(), xa, dx, scale: adapters?.scale, ...lora });
+      device.ops.loraLinearBackward({ dy, weight, x: x(), xa, dx, ...lora });
     } else if (dx !== undefined) {
       device.ops.loraLinearBackward({ dy, weight, dx });
     }

@@ -1,7 +1,7 @@
-import type { LinearModule } from "../formats/peft-config.js";
+import type { LinearModule } from "../formats/peft-modules.js";
 import type { ModelConfig } from "./config.js";
 
-export { LINEAR_MODULES, type LinearModule } from "../formats/peft-config.js";
+export { LINEAR_MODULES, type LinearModule } from "../formats/peft-modules.js";
 
 /** The linears of a layer that read the same input run as one op on stacked rows. */
 export const LINEAR_GROUPS = ["qkv", "o", "gateUp", "down"] as const;

@@ -1,27 +1,35 @@
 import type { Random } from "../data/random.js";
 import { IBertError } from "../errors.js";
+import { moduleLora, type LoraConfig } from "../formats/peft-modules.js";
 import type { Device } from "../runtime/device.js";
 import type { Tensor } from "../runtime/tensor.js";
 import type { ModelConfig } from "./config.js";
-import { groupShapes, moduleName, type LinearGroup, type LinearModule } from "./linears.js";
+import { groupShapes, moduleName, type LinearGroup } from "./linears.js";
 
-/** Hyper-parameters of a LoRA adapter (Hu et al. 2021). */
-export interface LoraConfig {
-  rank: number;
-  /** The update is scaled by alpha / rank. */
-  alpha: number;
-  targets: readonly LinearModule[];
+export type { LoraConfig } from "../formats/peft-modules.js";
+
+/** The A or the B of the modules of one stacked linear, by elements of the flat buffer. */
+export interface LoraStack {
+  part: "A" | "B";
+  offset: number;
+  size: number;
 }
 
 /** One matrix of an adapter inside the flat parameter buffer. */
 export interface LoraMatrix {
   /** PEFT's tensor name. */
   name: string;
+  /** Name of the module in the base model. */
+  module: string;
   shape: readonly [number, number];
-  /** Element offset in the flat buffer. */
+  /** Element offset in the flat buffer, and elements from row to row: a B may be wider there than its rank. */
   offset: number;
+  stride: number;
+  /** Factor of B A, and what of it the op does not apply, so that B has to hold it. */
+  scale: number;
+  fold: number;
   /** The stacked A or B of its group, in which it lies. */
-  stack: { offset: number; size: number };
+  stack: LoraStack;
   part: "A" | "B";
   /** Input features of the module, which set the scale of A's initial values. */
   fanIn: number;
@@ -35,6 +43,7 @@ export interface LoraOperands {
   loraB: Tensor;
   segments: readonly number[];
   slots: readonly number[];
+  scale: number;
   /** The same shapes without the leading 1, of one adapter; absent when only generating. */
   dLoraA?: Tensor;
   dLoraB?: Tensor;
@@ -49,6 +58,10 @@ interface GroupLayout {
   segments: readonly number[];
   slots: readonly number[];
   columns: number;
+  /** The largest of its modules; those of a smaller rank are filled up with zeros, which training leaves zero. */
+  rank: number;
+  /** That of its modules where they share one, else 1. */
+  scale: number;
 }
 
 /** Each stacked A and B starts at a multiple of so many elements: whole cache lines and vectors in every dtype. */
@@ -56,12 +69,12 @@ const ALIGNMENT = 64;
 
 /**
  * Where every matrix of an adapter lies in one flat buffer: layer by layer, group by group, A before B. The gaps between
- * them hold zeros; files do not have them (`withoutGaps`).
+ * them hold zeros; files do not have them (`withoutGaps`). Modules may differ in rank and scale, and layers in modules.
  */
 export class LoraLayout {
   readonly matrices: readonly LoraMatrix[];
   readonly layers: readonly (readonly GroupLayout[])[];
-  private readonly stacks: readonly LoraMatrix["stack"][];
+  readonly stacks: readonly LoraStack[];
   /** Elements of the buffer: parameters, those of untargeted rows included, and gaps. */
   readonly size: number;
   /** Without the gaps. */
@@ -72,16 +85,9 @@ export class LoraLayout {
     readonly config: LoraConfig,
     alignment = ALIGNMENT,
   ) {
-    const { rank, targets } = config;
-    if (!Number.isInteger(rank) || rank < 1) {
-      throw new IBertError("lora-invalid", `the LoRA rank is ${rank}`, {
-        hint: "A rank is an integer >= 1.",
-      });
-    }
-    if (targets.length === 0) throw new IBertError("lora-invalid", "no module is targeted by LoRA");
-    const wanted = new Set<string>(targets);
+    const loraOf = moduleLora(config);
     const matrices: LoraMatrix[] = [];
-    const stacks: LoraMatrix["stack"][] = [];
+    const stacks: LoraStack[] = [];
     const layers: GroupLayout[][] = [];
     const aligned = (offset: number): number => Math.ceil(offset / alignment) * alignment;
     let size = 0;
@@ -89,46 +95,55 @@ export class LoraLayout {
     for (let layer = 0; layer < model.layers; layer++) {
       const groups: GroupLayout[] = [];
       for (const { group, modules, inputs, outputs } of groupShapes(model)) {
-        const slots: number[] = [];
-        let used = 0;
-        for (const module of modules) slots.push(wanted.has(module) ? used++ : -1);
-        if (used === 0) continue;
+        const loras = modules.map((module) => loraOf(moduleName(layer, module)));
+        const used = loras.filter((lora) => lora !== undefined);
+        const [first] = used;
+        if (first === undefined) continue;
+        const rank = Math.max(...used.map((lora) => lora.rank));
+        requireRank(Math.min(...used.map((lora) => lora.rank)));
+        const scale = used.every((lora) => lora.scale === first.scale) ? first.scale : 1;
+        let next = 0;
+        const slots = loras.map((lora) => (lora === undefined ? -1 : next++));
         const segments: number[] = [];
         let rows = 0;
         for (const output of outputs) segments.push((rows += output));
-        const offsetA = size;
-        const stackA = { offset: offsetA, size: used * rank * inputs };
-        const offsetB = aligned(offsetA + stackA.size);
-        const stackB = { offset: offsetB, size: rows * rank };
-        size = aligned(offsetB + stackB.size);
+        const columns = used.length * rank;
+        const stackA: LoraStack = { part: "A", offset: size, size: columns * inputs };
+        const stackB: LoraStack = { part: "B", offset: aligned(size + stackA.size), size: rows * rank };
+        size = aligned(stackB.offset + stackB.size);
         storedSize += stackA.size + stackB.size;
         stacks.push(stackA, stackB);
-        groups.push({ group, offsetA, offsetB, inputs, rows, segments, slots, columns: used * rank });
-        modules.forEach((module, i) => {
-          const slot = slots[i] ?? -1;
+        const [offsetA, offsetB] = [stackA.offset, stackB.offset];
+        groups.push({ group, offsetA, offsetB, inputs, rows, segments, slots, columns, rank, scale });
+        modules.forEach((name, i) => {
+          const lora = loras[i];
+          if (lora === undefined) return;
           const output = outputs[i] ?? 0;
-          if (slot < 0) return;
-          const name = `base_model.model.${moduleName(layer, module)}`;
+          const module = moduleName(layer, name);
+          const shared = { module, scale: lora.scale, fold: lora.scale / scale, fanIn: inputs };
           matrices.push({
-            name: `${name}.lora_A.weight`,
-            shape: [rank, inputs],
-            offset: offsetA + slot * rank * inputs,
+            ...shared,
+            name: `base_model.model.${module}.lora_A.weight`,
+            shape: [lora.rank, inputs],
+            offset: offsetA + (slots[i] ?? 0) * rank * inputs,
+            stride: inputs,
             stack: stackA,
             part: "A",
-            fanIn: inputs,
           });
           matrices.push({
-            name: `${name}.lora_B.weight`,
-            shape: [output, rank],
+            ...shared,
+            name: `base_model.model.${module}.lora_B.weight`,
+            shape: [output, lora.rank],
             offset: offsetB + ((segments[i] ?? 0) - output) * rank,
+            stride: rank,
             stack: stackB,
             part: "B",
-            fanIn: inputs,
           });
         });
       }
       layers.push(groups);
     }
+    if (matrices.length === 0) throw new IBertError("lora-invalid", "no module is targeted by LoRA");
     this.matrices = matrices;
     this.layers = layers;
     this.stacks = stacks;
@@ -141,8 +156,26 @@ export class LoraLayout {
     return this.matrices.reduce((sum, { shape }) => sum + shape[0] * shape[1], 0);
   }
 
-  get scale(): number {
-    return this.config.alpha / this.config.rank;
+  /** Names of the adapted modules. */
+  get modules(): string[] {
+    return this.matrices.filter(({ part }) => part === "A").map(({ module }) => module);
+  }
+
+  /** A module whose op applies another scale than its own, if there is one: its B cannot be trained. */
+  get mixed(): string | undefined {
+    return this.matrices.find(({ fold }) => fold !== 1)?.module;
+  }
+
+  /** The flat buffer as the ops take it: what of a module's scale its op does not apply is multiplied into B. */
+  folded(values: Float32Array): Float32Array {
+    if (this.mixed === undefined) return values;
+    const folded = values.slice();
+    for (const { part, fold, offset, stride, shape } of this.matrices) {
+      if (part === "A" || fold === 1) continue;
+      const end = offset + shape[0] * stride;
+      for (let i = offset; i < end; i++) folded[i] = (values[i] as number) * fold;
+    }
+    return folded;
   }
 
   /** PEFT's initial values: A uniform in ±1/sqrt(K) (Kaiming with a = sqrt 5), B zero. */
@@ -165,7 +198,7 @@ export class LoraLayout {
       if (!known.has(name))
         throw new IBertError("adapter-mismatch", `the adapter's tensor ${name} is unexpected`);
     }
-    for (const { name, shape, offset } of this.matrices) {
+    for (const { name, shape, offset, stride } of this.matrices) {
       const tensor = tensors.get(name);
       if (tensor === undefined)
         throw new IBertError("adapter-mismatch", `the adapter lacks the tensor ${name}`);
@@ -175,7 +208,10 @@ export class LoraLayout {
           `the adapter's tensor ${name} has the shape (${tensor.shape.join(", ")}), the model needs (${shape.join(", ")})`,
         );
       }
-      values.set(tensor.data, offset);
+      for (let row = 0; row < shape[0]; row++) {
+        const start = row * shape[1];
+        values.set(tensor.data.subarray(start, start + shape[1]), offset + row * stride);
+      }
     }
     return values;
   }
@@ -204,12 +240,21 @@ export class LoraLayout {
   /** The named matrices of a flat buffer. */
   unpack(values: Float32Array): Map<string, { shape: number[]; data: Float32Array }> {
     return new Map(
-      this.matrices.map(({ name, shape, offset }) => [
-        name,
-        { shape: [...shape], data: values.slice(offset, offset + shape[0] * shape[1]) },
-      ]),
+      this.matrices.map(({ name, shape, offset, stride }) => {
+        const data = new Float32Array(shape[0] * shape[1]);
+        for (let row = 0; row < shape[0]; row++) {
+          const start = offset + row * stride;
+          data.set(values.subarray(start, start + shape[1]), row * shape[1]);
+        }
+        return [name, { shape: [...shape], data }];
+      }),
     );
   }
+}
+
+function requireRank(rank: number): void {
+  if (Number.isInteger(rank) && rank >= 1) return;
+  throw new IBertError("lora-invalid", `the LoRA rank is ${rank}`, { hint: "A rank is an integer >= 1." });
 }
 
 /**
@@ -228,18 +273,25 @@ export class LoraAdapter implements Disposable {
     readonly layout: LoraLayout,
     options: { training: boolean },
   ) {
+    if (options.training && layout.mixed !== undefined) {
+      throw new IBertError(
+        "lora-invalid",
+        `${layout.mixed}: modules of one input have different scales, and are not trained so`,
+        { hint: "Give q, k and v one alpha / rank, and gate and up; answering and merging take any." },
+      );
+    }
     this.params = device.empty([layout.size], "f32");
     this.grads = options.training ? device.empty([layout.size], "f32") : undefined;
-    const rank = layout.config.rank;
     this.groups = layout.layers.map(
       (groups) =>
         new Map(
-          groups.map(({ group, offsetA, offsetB, inputs, rows, segments, slots, columns }) => {
+          groups.map(({ group, offsetA, offsetB, inputs, rows, segments, slots, columns, rank, scale }) => {
             const entry: LoraOperands = {
               loraA: this.params.view([1, columns, inputs], offsetA),
               loraB: this.params.view([1, rows, rank], offsetB),
               segments,
               slots,
+              scale,
             };
             if (this.grads !== undefined) {
               entry.dLoraA = this.grads.view([columns, inputs], offsetA);
@@ -251,10 +303,6 @@ export class LoraAdapter implements Disposable {
     );
   }
 
-  get scale(): number {
-    return this.layout.scale;
-  }
-
   /** The operands of one stacked linear, or undefined where no module of it is targeted. */
   group(layer: number, group: LinearGroup): LoraOperands | undefined {
     return this.groups[layer]?.get(group);
@@ -262,10 +310,10 @@ export class LoraAdapter implements Disposable {
 
   /** Replaces the parameters. */
   load(values: Float32Array): void {
-    this.device.write(this.params, values);
+    this.device.write(this.params, this.layout.folded(values));
   }
 
-  /** The parameters; waits. */
+  /** The parameters of an adapter that is trained; waits. */
   async read(): Promise<Float32Array> {
     return (await this.device.readFloats(this.params)) as Float32Array;
   }

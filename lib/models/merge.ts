@@ -1,5 +1,5 @@
 /**
- * Merging: the adapter's update goes into the base model's weights, W' = W + alpha/r B A (Hu et al. 2021), and the
+ * Merging: the adapter's update goes into the base model's weights, W' = W + scale B A (Hu et al. 2021), and the
  * result is a Hugging Face folder that needs no adapter. Weights are read, merged and written in pieces.
  */
 import { copyFileSync, existsSync } from "node:fs";
@@ -11,6 +11,7 @@ import { tensorBytes } from "../formats/dtypes.js";
 import { readRange } from "../formats/file.js";
 import { openGguf } from "../formats/gguf.js";
 import { readJson } from "../formats/json.js";
+import { moduleLora } from "../formats/peft-modules.js";
 import { readPeftAdapter, type PeftAdapter } from "../formats/peft.js";
 import { writeSafetensors, type StreamedTensor } from "../formats/safetensors-writer.js";
 import { floatToBf16 } from "../runtime/bf16.js";
@@ -106,11 +107,12 @@ interface Update {
 }
 
 function updateOf(weight: string, { config, tensors }: PeftAdapter): Update | undefined {
-  const module = `base_model.model.${weight.replace(/\.weight$/, "")}`;
-  const a = tensors.get(`${module}.lora_A.weight`)?.data;
-  const b = tensors.get(`${module}.lora_B.weight`)?.data;
-  if (a === undefined || b === undefined) return undefined;
-  return { a, b, rank: config.rank, scale: config.alpha / config.rank };
+  const module = weight.replace(/\.weight$/, "");
+  const a = tensors.get(`base_model.model.${module}.lora_A.weight`)?.data;
+  const b = tensors.get(`base_model.model.${module}.lora_B.weight`)?.data;
+  const lora = moduleLora(config)(module);
+  if (a === undefined || b === undefined || lora === undefined) return undefined;
+  return { a, b, ...lora };
 }
 
 /** The rows of W + scale B A as float32, some at a time. */

@@ -421,7 +421,8 @@ describe("adapters", () => {
     const path = join(home, "adapter_config.json");
     writeFileSync(path, JSON.stringify({ ...(readJson(path) as object), target_modules }));
     const read = await readAdapter(config, adapter);
-    expect(read.config).toEqual(plain.config);
+    expect(read.config).toMatchObject({ ...plain.config, targets: target_modules });
+    expect(read.layout.matrices).toEqual(plain.layout.matrices);
     expect(read.values).toEqual(plain.values);
   });
 
