@@ -47,6 +47,8 @@ describe("a configuration file", () => {
 
   it.each<[string, string | Uint8Array, RegExp]>([
     ["an unknown key", `${base}learning_rate: 1\n`, /config\.yaml: \(top\): .*learning_rate.*\(line 5\)/],
+    ["LoRA dropout", `${base}lora: { dropout: 0.1 }\n`, /lora: Unrecognized key: "dropout" \(line 5\)/],
+    ["a broken pattern", `${base}lora: { rankPattern: { "(q": 4 } }\n`, /lora\.rankPattern\.\(q: .*"\(q"/],
     ["rank 0", `${base}lora: { rank: 0 }\n`, /config\.yaml: lora\.rank: .*\(line 5\)/],
     [
       "an unknown task",

@@ -2,12 +2,27 @@ import { z } from "zod";
 
 import { TASK_TYPES } from "../data/tasks.js";
 import { IBertError } from "../errors.js";
+import { pythonPattern } from "../formats/python-pattern.js";
 import { RECOMPUTE } from "../models/decoder.js";
 import { LINEAR_MODULES } from "../models/linears.js";
 
 const count = z.int().nonnegative();
 const positive = z.number().positive();
 const weight = z.number().nonnegative();
+
+/** Values by PEFT's patterns of module names. */
+const byModule = <Value extends z.ZodType<number>>(value: Value) =>
+  z.record(z.string(), value).superRefine(checkPatterns).optional();
+
+function checkPatterns(values: Readonly<Record<string, unknown>>, context: z.RefinementCtx): void {
+  for (const key of Object.keys(values)) {
+    try {
+      pythonPattern(key, { whole: false });
+    } catch (error) {
+      context.addIssue({ code: "custom", path: [key], message: (error as Error).message });
+    }
+  }
+}
 
 const taskWeights = z
   .strictObject(
@@ -30,7 +45,12 @@ export const TrainingConfig = z.strictObject({
     .strictObject({
       rank: z.int().positive().default(32),
       alpha: positive.default(64),
+      rsLora: z.boolean().default(false).describe("Scale by alpha / sqrt(rank), not alpha / rank."),
       targets: z.array(z.enum(LINEAR_MODULES)).min(1).default(["q_proj", "k_proj", "v_proj", "o_proj"]),
+      rankPattern: byModule(z.int().positive()).describe(
+        "Rank of modules, by a regular expression of the end of their names: { down_proj: 16 }.",
+      ),
+      alphaPattern: byModule(positive).describe("Alpha of modules, in the same way."),
     })
     .prefault({}),
   model: z
@@ -63,6 +83,9 @@ export const TrainingConfig = z.strictObject({
       beta2: z.number().min(0).lt(1).default(0.999),
       eps: positive.default(1e-8),
       weightDecay: z.number().nonnegative().default(0),
+      loraPlusRatio: positive
+        .default(1)
+        .describe("Learning rate of LoRA's B over that of A (LoRA+); 1: the same."),
       maxGradNorm: z.number().nonnegative().default(1).describe("0 clips nothing."),
     })
     .prefault({}),

@@ -134,11 +134,12 @@ function leaves(value: unknown, key = ""): [key: string, value: string][] {
 }
 
 function changedSettings(saved: TrainingConfig, now: TrainingConfig): string[] {
-  const after = new Map(leaves(now));
-  return leaves(saved).flatMap(([key, before]) => {
+  const [before, after] = [new Map(leaves(saved)), new Map(leaves(now))];
+  // Settings without a default stand in one of them alone.
+  return [...new Set([...before.keys(), ...after.keys()])].flatMap((key) => {
     const free = MAY_CHANGE_ON_RESUME.some((name) => key === name || key.startsWith(`${name}.`));
-    const value = after.get(key);
-    return free || value === before ? [] : [`${key} (${before}, now ${value})`];
+    const [old, value] = [before.get(key), after.get(key)];
+    return free || value === old ? [] : [`${key} (${old ?? "not set"}, now ${value ?? "not set"})`];
   });
 }
 

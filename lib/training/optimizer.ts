@@ -10,6 +10,18 @@ export interface AdamWOptions {
   weightDecay: number;
   /** Largest norm of the gradient; 0 clips nothing. */
   maxGradNorm: number;
+  /** Learning rate of every B over that of every A (Hayou et al. 2024, "LoRA+"); default 1. */
+  loraPlusRatio?: number;
+}
+
+/** A part of the flat buffers that has one learning rate. */
+interface Group {
+  param: Tensor;
+  grad: Tensor;
+  m: Tensor;
+  v: Tensor;
+  /** Of the learning rate. */
+  factor: number;
 }
 
 /** AdamW over the flat buffer of an adapter: both moments in float32, clip and update in one pass. */
@@ -17,17 +29,31 @@ export class AdamW implements Disposable {
   private readonly m: Tensor;
   private readonly v: Tensor;
   private readonly norm: Tensor;
+  private readonly groups: readonly Group[];
 
   constructor(
     private readonly device: Device,
     private readonly adapter: LoraAdapter,
     private readonly options: AdamWOptions,
   ) {
-    this.m = device.empty([adapter.layout.size], "f32");
-    this.v = device.empty([adapter.layout.size], "f32");
+    const { params: param, grads: grad, layout } = adapter;
+    if (grad === undefined) throw new TypeError("the adapter was not made for training");
+    this.m = device.empty([layout.size], "f32");
+    this.v = device.empty([layout.size], "f32");
     this.norm = device.empty([1], "f32");
     device.fill(this.m, 0);
     device.fill(this.v, 0);
+    const { m, v } = this;
+    const { loraPlusRatio = 1 } = options;
+    const whole = { param, grad, m, v, factor: 1 };
+    this.groups =
+      loraPlusRatio === 1
+        ? [whole]
+        : layout.stacks.map(({ offset, size, part }) => {
+            const of = (tensor: Tensor) => tensor.view([size], offset);
+            const factor = part === "B" ? loraPlusRatio : 1;
+            return { param: of(param), grad: of(grad), m: of(m), v: of(v), factor };
+          });
   }
 
   /**
@@ -35,26 +61,13 @@ export class AdamW implements Disposable {
    * unscaled gradients, to be read after the next fence. Where it is not finite, nothing is changed.
    */
   step(step: number, learningRate: number, gradScale: number): Float32Array {
-    const { device, adapter, options } = this;
-    const { params: param, grads: grad } = adapter;
-    if (grad === undefined) throw new TypeError("the adapter was not made for training");
+    const { device, adapter, options, norm } = this;
     const { beta1, beta2, eps, weightDecay, maxGradNorm: maxNorm } = options;
-    device.ops.gradNorm({ grad, norm: this.norm });
-    device.ops.adamW({
-      param,
-      grad,
-      m: this.m,
-      v: this.v,
-      norm: this.norm,
-      lr: learningRate,
-      beta1,
-      beta2,
-      eps,
-      weightDecay,
-      maxNorm,
-      gradScale,
-      step,
-    });
+    const shared = { norm, beta1, beta2, eps, weightDecay, maxNorm, gradScale, step };
+    device.ops.gradNorm({ grad: adapter.grads as Tensor, norm });
+    for (const { factor, ...tensors } of this.groups) {
+      device.ops.adamW({ ...tensors, ...shared, lr: learningRate * factor });
+    }
     if (device.planned) return new Float32Array(1);
     return new Float32Array(device.readLater(this.norm).buffer);
   }

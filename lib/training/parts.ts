@@ -1,6 +1,8 @@
 /** The parts of a training run on a device, real or planned, and what memory they take. */
 import type { DataLoader } from "../data/loader.js";
 import { Random } from "../data/random.js";
+import { IBertError } from "../errors.js";
+import { idlePattern } from "../formats/peft-modules.js";
 import { InferenceEngine } from "../generation/engine.js";
 import { Decoder } from "../models/decoder.js";
 import type { LoraAdapter } from "../models/lora.js";
@@ -45,6 +47,16 @@ export function openSession(
 /** The trainable parts of a session. */
 export function trainable(session: ModelSession, config: TrainingConfig) {
   const adapter = session.createAdapter(config.lora, Random.of(config.seed, "lora"));
+  const idle = idlePattern(config.lora, adapter.layout.modules);
+  if (idle !== undefined) {
+    throw new IBertError(
+      "config-invalid",
+      `lora: the pattern ${JSON.stringify(idle)} matches no adapted module`,
+      {
+        hint: "rankPattern and alphaPattern match ends of names such as model.layers.0.self_attn.q_proj.",
+      },
+    );
+  }
   const decoder = new Decoder(session.device, session.config, session.weights, adapter, {
     activations: config.model.activations,
     recompute: config.model.recompute,

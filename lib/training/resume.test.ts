@@ -11,6 +11,7 @@ import { temporaryFolder } from "../formats/testing/temporary.js";
 import { expectedTensors } from "../models/weights.js";
 import { configFromHuggingFace } from "../models/config.js";
 import { loadCheckpoint } from "./checkpoint.js";
+import { readPeftAdapter } from "../formats/peft.js";
 import { parseTrainingConfig, type TrainingConfig } from "./config.js";
 import { train, type TrainResult } from "./train.js";
 
@@ -197,6 +198,16 @@ describe("a run is not resumed", () => {
   });
 });
 
+it.each([
+  [{ rankPattern: { up_proj: 2 } }, "config-invalid", /the pattern "up_proj" matches no adapted module/],
+  [{ rankPattern: { k_proj: 2 } }, "lora-invalid", /modules of one input have different scales/],
+])("a run is refused with lora %j", async (lora, code, message) => {
+  const { config } = await setUp();
+  const error = await train(config({ lora }), { engine }).catch((e: unknown) => e);
+  expect(error).toMatchObject({ code });
+  expect((error as Error).message).toMatch(message);
+});
+
 describe("a run is resumed to the bits of an unbroken one", () => {
   it("when corpus, base and output lie elsewhere, and with other settings of what it does not compute", async () => {
     const { folder, config, broken } = await setUp();
@@ -213,6 +224,41 @@ describe("a run is resumed to the bits of an unbroken one", () => {
     const resumed = await train(moved, { engine, resume: broken.checkpoint! });
     expect(adapter(folder, "elsewhere").equals(adapter(folder, "whole"))).toBe(true);
     expect(resumed).toMatchObject({ run: broken.run, contents: broken.contents, shares: unbroken.shares });
+  });
+
+  it("with modules of several ranks, rank-stabilised, B learning faster than A", async () => {
+    const { folder, config } = await setUp();
+    const lora = {
+      rank: 3,
+      alpha: 4,
+      rsLora: true,
+      targets: ["down_proj", "o_proj", "q_proj", "v_proj"],
+      rankPattern: { o_proj: 2, "layers\\.1\\.mlp\\.down_proj": 5 },
+      alphaPattern: { down_proj: 7 },
+    };
+    const settings = config({ lora, optimizer: { loraPlusRatio: 4 } });
+    await train(settings, { engine });
+    const whole = adapter(folder);
+    const broken = await interrupted(settings, 2);
+    await train(settings, { engine, resume: broken.checkpoint! });
+    expect(adapter(folder).equals(whole)).toBe(true);
+    const stored = await readPeftAdapter(join(folder, "adapter"));
+    expect(stored.config).toMatchObject(lora);
+    expect(stored.tensors.get("base_model.model.model.layers.1.mlp.down_proj.lora_A.weight")?.shape[0]).toBe(
+      5,
+    );
+    // Each setting is felt.
+    for (const other of [{ lora }, { lora: { ...lora, rsLora: false }, optimizer: { loraPlusRatio: 4 } }]) {
+      await train(config(other), { engine });
+      expect(adapter(folder).equals(whole)).toBe(false);
+    }
+    const changed = config({
+      optimizer: { loraPlusRatio: 4 },
+      lora: { ...lora, alphaPattern: { o_proj: 7 } },
+    });
+    await expect(train(changed, { engine, resume: broken.checkpoint! })).rejects.toThrow(
+      /lora\.alphaPattern\.down_proj \(7, now not set\), another lora\.alphaPattern\.o_proj \(not set, now 7\)/,
+    );
   });
 
   it("from a checkpoint that holds the parameters and nothing of how they lie on a device", async () => {
