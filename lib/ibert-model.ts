@@ -132,6 +132,9 @@ const ACTIVATIONS = "bf16";
 /** Names the base model among the adapters. */
 const BASE = "base";
 
+/** Stands for `IBertConfig.adapter` among them; no request can name it. */
+const MAIN = "";
+
 /**
  * A base model, its adapters and the DSL's compiler, ready to answer. It holds memory, threads and, once an answer was
  * checked, a compiler's process, until it is disposed of: `await using model = await IBertModel.load(…)`, or `dispose`.
@@ -140,18 +143,22 @@ export class IBertModel implements AsyncDisposable {
   private readonly engines = new Map<string, DslEngine>();
   private readonly batcher: Batcher;
   private readonly open = new Set<Promise<unknown>>();
+  /** The changes of adapters that were asked for, one after another. */
+  private changed: Promise<unknown> = Promise.resolve();
+  /** While adapters give way to others: it waits for the open requests, and new ones wait for it. */
+  private swapping: Promise<void> | undefined;
   private disposing: Promise<void> | undefined;
+  private voices: ReadonlyMap<string, Voice>;
 
   private constructor(
     readonly config: z.output<typeof IBertConfig>,
     private readonly session: ModelSession,
-    private readonly bank: LoraBank | undefined,
+    private stored: ReadonlyMap<string, StoredAdapter>,
+    private bank: LoraBank | undefined,
     private readonly inference: InferenceEngine,
-    private readonly voices: ReadonlyMap<string, Voice>,
-    /** Name of the voice that answers when a request names none. */
-    private readonly voice: string,
   ) {
     this.batcher = new Batcher(inference, config);
+    this.voices = voicesOf(stored);
   }
 
   /**
@@ -161,14 +168,9 @@ export class IBertModel implements AsyncDisposable {
   static async load(config: IBertConfig = {}): Promise<IBertModel> {
     const settings = parse(IBertConfig, config, "IBertModel.load");
     const { base, backend, threads, adapters } = settings;
-    if (BASE in adapters || "" in adapters) {
-      throw new IBertError(
-        "argument-invalid",
-        `IBertModel.load: adapters: "${BASE}" names the model without one`,
-      );
-    }
+    for (const name of Object.keys(adapters)) requireName(name, "IBertModel.load: adapters");
     const folders = new Map(Object.entries(adapters));
-    if (settings.adapter !== undefined) folders.set("", settings.adapter);
+    if (settings.adapter !== undefined) folders.set(MAIN, settings.adapter);
     const session = await ModelSession.open({ base, backend, threads, tokenizer: true });
     try {
       return await IBertModel.answering(session, settings, folders);
@@ -183,14 +185,12 @@ export class IBertModel implements AsyncDisposable {
     settings: z.output<typeof IBertConfig>,
     folders: ReadonlyMap<string, string>,
   ): Promise<IBertModel> {
-    const stored: StoredAdapter[] = [];
-    const voices = new Map<string, Voice>([[BASE, voiceOf(undefined, -1)]]);
+    const stored = new Map<string, StoredAdapter>();
     for (const [name, folder] of folders) {
       const adapter = await readAdapter(session.config, folder);
-      voices.set(name, voiceOf(adapter, stored.length));
-      stored.push(adapter);
+      stored.set(name, adapter);
       const { rank } = adapter.layout.config;
-      if (name === "" && settings.loraRank !== undefined && rank !== settings.loraRank) {
+      if (name === MAIN && settings.loraRank !== undefined && rank !== settings.loraRank) {
         throw new IBertError(
           "lora-rank",
           `the adapter ${folder} has rank ${rank}, not ${settings.loraRank}`,
@@ -200,8 +200,7 @@ export class IBertModel implements AsyncDisposable {
         );
       }
     }
-    const bank =
-      stored.length === 0 ? undefined : new LoraBank(session.device, session.config, stored, ACTIVATIONS);
+    const bank = bankOf(session, stored);
     const context = Math.min(settings.maxContext, session.config.contextLength);
     const inference = new InferenceEngine(session, bank, {
       activations: ACTIVATIONS,
@@ -210,8 +209,7 @@ export class IBertModel implements AsyncDisposable {
       maxSequences: settings.maxSequences,
       maxPositions: settings.cacheTokens ?? 2 * context,
     });
-    const voice = settings.adapter === undefined ? BASE : "";
-    return new IBertModel(settings, session, bank, inference, voices, voice);
+    return new IBertModel(settings, session, stored, bank, inference);
   }
 
   /** Backend, device and instruction set that answer, and which backends `auto` passed over for it, and why. */
@@ -225,17 +223,17 @@ export class IBertModel implements AsyncDisposable {
    * best answer is returned.
    */
   async generate(request: GenerateRequest): Promise<GenerateResult> {
-    if (this.disposing !== undefined) throw new IBertError("model-disposed", "the model was disposed of");
+    this.requireOpen();
     const { signal, onText, ...plain } = request;
     const settings = parse(GenerateRequest, plain, "generate");
     const task = parseTaskType(settings.taskType, "generate");
-    const voice = this.voices.get(settings.adapter ?? this.voice);
-    if (voice === undefined || settings.adapter === "") {
-      const names = [...this.voices.keys()].filter((name) => name !== "");
-      throw new IBertError("adapter-unknown", `there is no adapter "${settings.adapter}"`, {
-        hint: `This model has: ${names.join(", ")}. IBertConfig.adapters names them.`,
-      });
-    }
+    while (this.swapping !== undefined) await untilAborted(this.swapping, signal);
+    this.requireOpen();
+    const voice =
+      settings.adapter === undefined
+        ? (this.voices.get(MAIN) ?? this.voices.get(BASE))
+        : this.voices.get(this.requireAdapter(settings.adapter));
+    if (voice === undefined) throw new TypeError("the base model has no voice");
     const answer = this.answer(voice, task, settings, { signal, onText });
     this.open.add(answer);
     try {
@@ -243,6 +241,70 @@ export class IBertModel implements AsyncDisposable {
     } finally {
       this.open.delete(answer);
     }
+  }
+
+  /** Names of the adapters that a request can ask for, "base" among them. */
+  get adapters(): string[] {
+    return [...this.voices.keys()].filter((name) => name !== MAIN);
+  }
+
+  /**
+   * Adds an adapter under a name, or puts it in the place of the one that has it; the base model stays as it is. Requests
+   * made before are answered first, those made once it has loaded with the new adapter. Where it fails, nothing changes.
+   * @param folder PEFT folder
+   * @throws IBertError where the adapter does not fit the base, or no request could name it
+   */
+  loadAdapter(name: string, folder: string): Promise<void> {
+    return this.change(async () => {
+      requireName(name, "loadAdapter");
+      return new Map(this.stored).set(name, await readAdapter(this.session.config, folder));
+    });
+  }
+
+  /**
+   * Takes an adapter away and gives back its memory, once the requests made before are answered.
+   * @throws IBertError `adapter-unknown`
+   */
+  unloadAdapter(name: string): Promise<void> {
+    return this.change(() => {
+      requireName(name, "unloadAdapter");
+      this.requireAdapter(name);
+      return Promise.resolve(new Map([...this.stored].filter(([other]) => other !== name)));
+    });
+  }
+
+  private change(adapters: () => Promise<ReadonlyMap<string, StoredAdapter>>): Promise<void> {
+    const change = this.changed.then(async () => {
+      this.requireOpen();
+      const stored = await adapters();
+      const swap = this.swap(stored);
+      this.swapping = swap.catch(() => undefined).finally(() => (this.swapping = undefined));
+      await swap;
+    });
+    this.changed = change.catch(() => undefined);
+    return change;
+  }
+
+  private async swap(stored: ReadonlyMap<string, StoredAdapter>): Promise<void> {
+    const voices = voicesOf(stored);
+    await Promise.allSettled(this.open);
+    const bank = bankOf(this.session, stored);
+    this.inference.serve(bank);
+    this.bank?.free();
+    this.bank = bank;
+    this.stored = stored;
+    this.voices = voices;
+  }
+
+  private requireOpen(): void {
+    if (this.disposing !== undefined) throw new IBertError("model-disposed", "the model was disposed of");
+  }
+
+  private requireAdapter(name: string): string {
+    if (this.adapters.includes(name)) return name;
+    throw new IBertError("adapter-unknown", `there is no adapter "${name}"`, {
+      hint: `This model has: ${this.adapters.join(", ")}. IBertConfig.adapters and loadAdapter name them.`,
+    });
   }
 
   /**
@@ -259,6 +321,7 @@ export class IBertModel implements AsyncDisposable {
   }
 
   private async end(): Promise<void> {
+    await this.changed;
     await Promise.allSettled(this.open);
     this.inference.dispose();
     this.bank?.free();
@@ -395,6 +458,24 @@ export class IBertModel implements AsyncDisposable {
     return verdict;
   }
 }
+
+/** @throws IBertError `argument-invalid` where a name stands for something else */
+function requireName(name: string, what: string): void {
+  if (name === BASE)
+    throw new IBertError("argument-invalid", `${what}: "${BASE}" names the model without one`);
+  if (name === MAIN) throw new IBertError("argument-invalid", `${what}: an adapter needs a name`);
+}
+
+function bankOf(session: ModelSession, stored: ReadonlyMap<string, StoredAdapter>): LoraBank | undefined {
+  if (stored.size === 0) return undefined;
+  return new LoraBank(session.device, session.config, [...stored.values()], ACTIVATIONS);
+}
+
+const voicesOf = (stored: ReadonlyMap<string, StoredAdapter>): ReadonlyMap<string, Voice> =>
+  new Map([
+    [BASE, voiceOf(undefined, -1)],
+    ...[...stored].map(([name, adapter], i): [string, Voice] => [name, voiceOf(adapter, i)]),
+  ]);
 
 function voiceOf(stored: StoredAdapter | undefined, adapter: number): Voice {
   const dsl = dslByName(stored?.sidecar?.dsl.name.replace(/-framework$/, "") ?? DEFAULT_DSL);

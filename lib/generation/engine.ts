@@ -71,12 +71,12 @@ export class InferenceEngine implements Disposable {
   readonly device: Device;
   readonly config: ModelConfig;
   private readonly weights: DecoderWeights;
-  private readonly graph: DecoderGraph;
+  private graph: DecoderGraph;
 
   /** @param model a `ModelSession` */
   constructor(
     model: { device: Device; config: ModelConfig; weights: DecoderWeights },
-    readonly adapters: ServedAdapters | undefined,
+    private served: ServedAdapters | undefined,
     readonly options: EngineOptions,
   ) {
     const { device, config } = model;
@@ -93,6 +93,21 @@ export class InferenceEngine implements Disposable {
     this.logits = device.empty([this.maxOutputs, config.vocabSize], "f32");
     this.drawer = new Drawer(device, this.logits);
     this.arena = device.arena("inference", this.planArena());
+  }
+
+  get adapters(): ServedAdapters | undefined {
+    return this.served;
+  }
+
+  /**
+   * Answers with other adapters from now on, and forgets the prompts that were computed with the old ones, which are the
+   * caller's to free. Between two steps, while no sequence goes on. What a step takes of the arena stays the same.
+   */
+  serve(adapters: ServedAdapters | undefined): void {
+    this.recordings.dispose();
+    this.cache.forget();
+    this.served = adapters;
+    this.graph = this.graphOn(this.device);
   }
 
   /** Enqueues one step. The sequences grow by the tokens given. */
@@ -174,7 +189,7 @@ export class InferenceEngine implements Disposable {
   }
 
   private graphOn(device: Device): DecoderGraph {
-    return new DecoderGraph(device, this.config, this.weights, this.adapters, this.options.activations);
+    return new DecoderGraph(device, this.config, this.weights, this.served, this.options.activations);
   }
 
   /** Runs the largest step on the planned device: its peak is what the arena needs. */
