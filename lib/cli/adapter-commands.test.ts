@@ -4,6 +4,9 @@ import { fileURLToPath } from "node:url";
 
 import { describe, expect, it } from "vitest";
 
+import { resolveSource } from "../models/sources.js";
+import { writeSmallAdapter } from "../models/testing/small-model.js";
+import { openWeights } from "../models/weights.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { errorOf, ibert } from "./testing/run-program.js";
 
@@ -37,6 +40,34 @@ describe("ibert adapter", () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining("of them merged") });
     const config = JSON.parse(readFileSync(join(output, "config.json"), "utf8")) as Record<string, unknown>;
     expect(config["torch_dtype"]).toBe("bfloat16");
+    expect(stdout).toMatch(
+      /^divergence by rounding: 0\.\d+ % of the update \(0\.\d+ % of the weights\), at most .* in model\.layers/m,
+    );
+  });
+
+  it("merges into the types of a GGUF, and says when there are none", async () => {
+    const output = join(temporaryFolder(), "merged.gguf");
+    const keep = ["adapter", "merge", adapter, "--output", output, "--dtype", "keep"];
+    expect(errorOf(await ibert([...keep, "--base", model, "--json"]))).toMatchObject({
+      code: "argument-invalid",
+      message: expect.stringContaining("a base that is no GGUF has no types to keep"),
+    });
+    const base = await resolveSource("smollm2-135m");
+    const fresh = join(temporaryFolder(), "fresh");
+    await writeSmallAdapter(fresh, openWeights(base).config);
+    const { code, stdout } = await ibert([
+      ...["adapter", "merge", fresh, "--output", output, "--dtype", "keep"],
+      ...["--base", "smollm2-135m", "--json"],
+    ]);
+    expect(code).toBe(0);
+    // B is zero in a fresh adapter, and changes nothing.
+    expect(JSON.parse(stdout)).toMatchObject({
+      output,
+      merged: 0,
+      files: [output],
+      divergence: { ofUpdate: null, worst: null },
+    });
+    expect(readFileSync(output).equals(readFileSync(base.path))).toBe(true);
   });
 });
 

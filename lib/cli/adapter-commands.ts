@@ -8,7 +8,9 @@ import {
   type PeftAdapterOnDisk,
   type PeftConfig,
 } from "../formats/peft.js";
+import { mergeIntoGguf } from "../models/merge-gguf.js";
 import { mergeAdapter } from "../models/merge.js";
+import type { Divergence } from "../models/merged-rows.js";
 import { resolveSource } from "../models/sources.js";
 import { formatBytes, formatCount, formatTable } from "./format.js";
 import { withExample } from "./help.js";
@@ -90,19 +92,26 @@ function measure({ tensors }: PeftAdapterOnDisk): { tensors: number; parameters:
 interface MergeCommandOptions {
   output: string;
   base?: string;
-  dtype: "bf16" | "f32";
+  dtype: "bf16" | "f32" | "keep";
   json?: boolean;
 }
 
 function addMerge(adapter: Command, run: Run): void {
   const command = adapter
     .command("merge")
-    .description("Write base and adapter as one model: a Hugging Face folder in safetensors.")
+    .description("Write base and adapter as one model: a Hugging Face folder, or a GGUF with `--dtype keep`.")
     .argument("<folder>", "PEFT folder")
-    .requiredOption("--output <folder>", "the merged model; replaced whole")
+    .requiredOption(
+      "--output <path>",
+      "the merged model, replaced whole: a folder, or a .gguf file with `--dtype keep`",
+    )
     .option("--base <name>", "preset, hf:owner/name, folder or .gguf file (default: the adapter's own base)")
-    .addOption(new Option("--dtype <type>", "of the weights").choices(["bf16", "f32"]).default("bf16"))
-    .option("--json", "print { output, merged, tensors, files, bytes }")
+    .addOption(
+      new Option("--dtype <type>", "of the weights; keep: each one's own, of a base that is a GGUF")
+        .choices(["bf16", "f32", "keep"])
+        .default("bf16"),
+    )
+    .option("--json", "print { output, merged, tensors, files, bytes, divergence }")
     .action(async (folder: string, options: MergeCommandOptions) => {
       const { output, dtype } = options;
       const base = options.base ?? baseOf(folder);
@@ -114,21 +123,32 @@ function addMerge(adapter: Command, run: Run): void {
       const source = await resolveSource(base, { report: (message) => run.note(message) });
       const { stderr } = run.terminal;
       const live = stderr.isTTY === true && options.json !== true;
-      const result = await mergeAdapter({
+      const merging = {
         source,
         adapter: folder,
         output,
-        dtype,
-        onProgress: (written, total) => {
+        onProgress: (written: number, total: number) => {
           if (live) stderr.write(`\r\u001b[K${written < total ? `${written} of ${total} tensors` : ""}`);
         },
-      });
+      };
+      const result =
+        dtype === "keep" ? await mergeIntoGguf(merging) : await mergeAdapter({ ...merging, dtype });
       if (options.json === true) return run.printJson({ output, ...result });
       run.print(
         `${output}: ${result.tensors} tensors (${formatBytes(result.bytes)}), ${result.merged} of them merged`,
       );
+      run.print(describe(result.divergence));
     });
   withExample(command, "npx ibert adapter merge adapters/quickstart --output merged --dtype bf16");
+}
+
+function describe({ ofUpdate, ofWeights, worst }: Divergence): string {
+  if (ofUpdate === null || worst === null) return "divergence: none, the adapter changes nothing";
+  const percent = (share: number): string => `${(100 * share).toPrecision(3)} %`;
+  return (
+    `divergence by rounding: ${percent(ofUpdate)} of the update (${percent(ofWeights ?? 0)} of the weights), ` +
+    `at most ${percent(worst.ofUpdate)}, in ${worst.name}`
+  );
 }
 
 function addExport(adapter: Command, run: Run): void {

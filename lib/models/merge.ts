@@ -1,25 +1,22 @@
 /**
- * Merging: the adapter's update goes into the base model's weights, W' = W + scale B A (Hu et al. 2021), and the
- * result is a Hugging Face folder that needs no adapter. Weights are read, merged and written in pieces.
+ * Merging into a Hugging Face folder, which needs no adapter then: of every tensor the rows of merged-rows.ts. Weights are
+ * read, merged and written in pieces.
  */
 import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { replaceDirectoryAtomic, writeFileAtomic } from "../formats/atomic.js";
-import { dequantize } from "../formats/dequantize.js";
 import { tensorBytes } from "../formats/dtypes.js";
-import { readRange } from "../formats/file.js";
 import { openGguf } from "../formats/gguf.js";
 import { readJson } from "../formats/json.js";
-import { moduleLora } from "../formats/peft-modules.js";
-import { readPeftAdapter, type PeftAdapter } from "../formats/peft.js";
+import { readPeftAdapter } from "../formats/peft.js";
 import { writeSafetensors, type StreamedTensor } from "../formats/safetensors-writer.js";
-import { floatToBf16 } from "../runtime/bf16.js";
 import { loraShapes } from "./adapter-file.js";
 import type { ModelConfig } from "./config.js";
 import type { ModelSource } from "./sources.js";
 import { tokenizerJsonFromGguf } from "./tokenizer-gguf.js";
-import { openWeights, readWeight, type WeightTensor } from "./weights.js";
+import { DivergenceMeter, storedRows, updateOf, type Divergence } from "./merged-rows.js";
+import { openWeights } from "./weights.js";
 
 export interface MergeOptions {
   source: ModelSource;
@@ -38,12 +35,12 @@ export interface MergeResult {
   tensors: number;
   files: string[];
   bytes: number;
+  /** How far the stored weights are from W + scale B A. */
+  divergence: Divergence;
 }
 
 /** Bytes of one safetensors file; a larger model is split, with an index, as transformers does. */
 const SHARD_BYTES = 5e9;
-/** Elements that are widened at a time. */
-const CHUNK_ELEMENTS = 1 << 22;
 const FILES_OF_A_MODEL = [
   "generation_config.json",
   "tokenizer.json",
@@ -63,17 +60,12 @@ export async function mergeAdapter(options: MergeOptions): Promise<MergeResult> 
   const weights = openWeights(source);
   const adapter = await readPeftAdapter(options.adapter, loraShapes(weights.config));
   const stored = dtype === "bf16" ? "BF16" : "F32";
+  const divergence = new DivergenceMeter();
   let written = 0;
-  let merged = 0;
   const tensors = weights.names.map((name): [string, StreamedTensor] => {
     const weight = weights.tensor(name);
-    const update = updateOf(name, adapter);
-    if (update !== undefined) merged++;
     const data = async function* (): AsyncGenerator<Uint8Array> {
-      for await (const values of mergedRows(weight, update)) {
-        const narrow = dtype === "bf16" ? floatToBf16(values) : values;
-        yield new Uint8Array(narrow.buffer, narrow.byteOffset, narrow.byteLength);
-      }
+      yield* storedRows(weight, stored, updateOf(name, adapter), divergence);
       onProgress?.(++written, weights.names.length);
     };
     return [name, { dtype: stored, shape: weight.shape, data }];
@@ -94,65 +86,7 @@ export async function mergeAdapter(options: MergeOptions): Promise<MergeResult> 
     }
     await writeModelFiles(folder, source, weights.config, dtype);
   });
-  return { merged, tensors: tensors.length, files, bytes };
-}
-
-interface Update {
-  /** (r, in) */
-  a: Float32Array;
-  /** (out, r) */
-  b: Float32Array;
-  rank: number;
-  scale: number;
-}
-
-function updateOf(weight: string, { config, tensors }: PeftAdapter): Update | undefined {
-  const module = weight.replace(/\.weight$/, "");
-  const a = tensors.get(`base_model.model.${module}.lora_A.weight`)?.data;
-  const b = tensors.get(`base_model.model.${module}.lora_B.weight`)?.data;
-  const lora = moduleLora(config)(module);
-  if (a === undefined || b === undefined || lora === undefined) return undefined;
-  return { a, b, ...lora };
-}
-
-/** The rows of W + scale B A as float32, some at a time. */
-async function* mergedRows(weight: WeightTensor, update: Update | undefined): AsyncGenerator<Float32Array> {
-  const rows = weight.shape.length === 2 ? (weight.shape[0] ?? 1) : 1;
-  const columns = weight.shape.at(-1) ?? 1;
-  const rowBytes = weight.byteLength / rows;
-  // Permuted rows lie anywhere in the tensor, so it is read whole; only q and k of a GGUF are permuted.
-  const whole = weight.rowPermutation === undefined ? undefined : await readWeight(weight);
-  const step = Math.max(1, Math.floor(CHUNK_ELEMENTS / columns));
-  for (let row = 0; row < rows; row += step) {
-    const count = Math.min(step, rows - row);
-    const bytes =
-      whole?.subarray(row * rowBytes, (row + count) * rowBytes) ??
-      (await readRange({
-        path: weight.path,
-        byteOffset: weight.byteOffset + row * rowBytes,
-        byteLength: count * rowBytes,
-      }));
-    const values = dequantize(weight.dtype, bytes, `${weight.path}: tensor ${weight.name}`);
-    if (update !== undefined) addUpdate(values, row, columns, update);
-    yield values;
-  }
-}
-
-function addUpdate(values: Float32Array, firstRow: number, columns: number, update: Update): void {
-  const { a, b, rank, scale } = update;
-  const sum = new Float64Array(columns);
-  for (let row = 0; row * columns < values.length; row++) {
-    sum.fill(0);
-    for (let r = 0; r < rank; r++) {
-      const factor = b[(firstRow + row) * rank + r] as number;
-      const start = r * columns;
-      for (let i = 0; i < columns; i++) sum[i] = (sum[i] as number) + factor * (a[start + i] as number);
-    }
-    const start = row * columns;
-    for (let i = 0; i < columns; i++) {
-      values[start + i] = (values[start + i] as number) + scale * (sum[i] as number);
-    }
-  }
+  return { merged: divergence.tensors, tensors: tensors.length, files, bytes, divergence: divergence.result };
 }
 
 function split(tensors: [string, StreamedTensor][]): [string, StreamedTensor][][] {

@@ -1,0 +1,196 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { describe, expect, it } from "vitest";
+
+import { dequantize } from "../formats/dequantize.js";
+import type { DType } from "../formats/dtypes.js";
+import { openGguf } from "../formats/gguf.js";
+import { quantize } from "../formats/quantize.js";
+import { moduleLora } from "../formats/peft-modules.js";
+import { readPeftAdapter } from "../formats/peft.js";
+import { encodeGguf, type TypedValue } from "../formats/testing/gguf-writer.js";
+import { temporaryFolder } from "../formats/testing/temporary.js";
+import { Device } from "../runtime/device.js";
+import { Decoder } from "./decoder.js";
+import { loadDecoderWeights } from "./device-weights.js";
+import { mergeIntoGguf } from "./merge-gguf.js";
+import { resolveSource } from "./sources.js";
+import { goldenTensor, nmse, uploadRows, type GoldenRow } from "./testing/harness.js";
+import { openWeights, readWeight } from "./weights.js";
+
+const goldens = fileURLToPath(new URL("goldens/", import.meta.url));
+const base = join(goldens, "tiny-llama");
+const variant = (name: string): string => join(goldens, "peft-variants", name);
+const files = openWeights(await resolveSource(base));
+
+const NAMES: [RegExp, string][] = [
+  [/^model\.embed_tokens/, "token_embd"],
+  [/^model\.norm/, "output_norm"],
+  [/^lm_head/, "output"],
+  [/^model\.layers/, "blk"],
+  [/self_attn\.o_proj/, "attn_output"],
+  [/self_attn\.([qkv])_proj/, "attn_$1"],
+  [/input_layernorm/, "attn_norm"],
+  [/post_attention_layernorm/, "ffn_norm"],
+  [/mlp\.(gate|up|down)_proj/, "ffn_$1"],
+];
+const ggufName = (name: string): string =>
+  NAMES.reduce((result, [from, to]) => result.replace(from, to), name);
+
+/** Row r of q or k goes where interleaved RoPE wants it. */
+function interleaved(values: Float32Array, heads: number, headDim: number, columns: number): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let row = 0; row < heads * headDim; row++) {
+    const [head, i] = [Math.floor(row / headDim), row % headDim];
+    const to = head * headDim + 2 * (i % (headDim / 2)) + Math.floor(i / (headDim / 2));
+    out.set(values.subarray(row * columns, (row + 1) * columns), to * columns);
+  }
+  return out;
+}
+
+/** The tiny Llama as a GGUF; matrices whose rows are whole blocks in the type that `dtypeOf` gives. */
+async function writeBase(dtypeOf: (name: string) => DType): Promise<string> {
+  const { config } = files;
+  const u32 = (value: number): TypedValue => ({ type: "u32", value });
+  const f32 = (value: number): TypedValue => ({ type: "f32", value });
+  const metadata: Record<string, TypedValue> = {
+    "general.architecture": { type: "string", value: "llama" },
+    "llama.block_count": u32(config.layers),
+    "llama.context_length": u32(config.contextLength),
+    "llama.embedding_length": u32(config.hiddenSize),
+    "llama.feed_forward_length": u32(config.intermediateSize),
+    "llama.attention.head_count": u32(config.heads),
+    "llama.attention.head_count_kv": u32(config.kvHeads),
+    "llama.attention.layer_norm_rms_epsilon": f32(config.rmsNormEps),
+    "llama.rope.freq_base": f32(config.ropeTheta),
+    "llama.vocab_size": u32(config.vocabSize),
+    "tokenizer.ggml.eos_token_id": u32(2),
+    "tokenizer.ggml.bos_token_id": u32(1),
+  };
+  const tensors = await Promise.all(
+    files.names.map(async (name) => {
+      const weight = files.tensor(name);
+      let values = dequantize(weight.dtype, await readWeight(weight));
+      const columns = weight.shape.at(-1) as number;
+      if (name.endsWith("q_proj.weight")) values = interleaved(values, config.heads, config.headDim, columns);
+      if (name.endsWith("k_proj.weight"))
+        values = interleaved(values, config.kvHeads, config.headDim, columns);
+      const dtype = weight.shape.length === 2 && columns % 32 === 0 ? dtypeOf(name) : "F32";
+      return { name: ggufName(name), dtype, shape: weight.shape, data: quantize(dtype, values) };
+    }),
+  );
+  const path = join(temporaryFolder(), "base.gguf");
+  writeFileSync(path, encodeGguf({ metadata, tensors }));
+  return path;
+}
+
+async function logitsOf(path: string): Promise<ArrayLike<number>> {
+  await using device = Device.open("reference");
+  const weights = openWeights(await resolveSource(path));
+  const loaded = await loadDecoderWeights(device, weights, { weights: "f32" });
+  const decoder = new Decoder(device, weights.config, loaded, undefined, {
+    activations: "f32",
+    recompute: "none",
+  });
+  const { rows } = JSON.parse(readFileSync(join(base, "batch.json"), "utf8")) as { rows: GoldenRow[] };
+  const batch = uploadRows(device, rows.slice(0, 1));
+  const arena = decoder.arenaFor("logits", (planned, counting) => planned.logits(batch, counting));
+  return await device.readFloats(decoder.logits(batch, arena));
+}
+
+async function merge(path: string, adapter: string) {
+  const output = join(temporaryFolder(), "merged.gguf");
+  return { output, ...(await mergeIntoGguf({ source: await resolveSource(path), adapter, output })) };
+}
+
+describe("mergeIntoGguf", () => {
+  it.each(["patterns", "regex"])("gives a float32 GGUF PEFT's logits of %s", async (name) => {
+    const { output, divergence } = await merge(await writeBase(() => "F32"), variant(name));
+    const expected = await goldenTensor(join(variant(name), "expected.safetensors"), "logits");
+    expect(nmse(await logitsOf(output), expected)).toBeLessThan(1e-9);
+    expect(divergence).toMatchObject({ ofUpdate: 0, ofWeights: 0 });
+  });
+
+  it("stores each adapted weight in its own type again, as merged in float32, and all else as it was", async () => {
+    const types: Record<string, DType> = {
+      q: "Q8_0",
+      k: "Q4_0",
+      v: "Q5_1",
+      o: "BF16",
+      gate: "Q4_1",
+      up: "Q5_0",
+    };
+    const typeOf = (name: string): DType => types[/\.(\w+)_proj\./.exec(name)?.[1] ?? ""] ?? "F16";
+    const path = await writeBase(typeOf);
+    const source = await resolveSource(path);
+    const adapter = variant("patterns");
+    const { output, merged, bytes, divergence } = await merge(path, adapter);
+    const { config, tensors } = await readPeftAdapter(adapter);
+    /** W + scale B A, rounded once. */
+    const mergedPlainly = (weight: string, values: Float32Array, columns: number): Float32Array => {
+      const module = weight.replace(".weight", "");
+      const { rank, scale } = moduleLora(config)(module)!;
+      const [A, B] = ["A", "B"].map(
+        (part) => tensors.get(`base_model.model.${module}.lora_${part}.weight`)!.data,
+      );
+      return values.map((value, at) => {
+        const [row, column] = [Math.floor(at / columns), at % columns];
+        let sum = 0;
+        for (let r = 0; r < rank; r++) sum += B![row * rank + r]! * A![r * columns + column]!;
+        return value + scale * sum;
+      });
+    };
+    const [before, after] = [openWeights(source), openWeights(await resolveSource(output))];
+    expect(merged).toBe(2 * 7);
+    let worst = { name: "", ofUpdate: 0 };
+    const all = { error: 0, update: 0, weights: 0 };
+    for (const name of after.names) {
+      const [was, is] = [await readWeight(before.tensor(name)), await readWeight(after.tensor(name))];
+      const { dtype } = after.tensor(name);
+      expect(dtype).toBe(before.tensor(name).dtype);
+      if (!/_proj\./.test(name)) {
+        expect(Buffer.from(is).equals(was), name).toBe(true);
+        continue;
+      }
+      const [old, now] = [dequantize(dtype, was), dequantize(dtype, is)];
+      const meant = mergedPlainly(name, old, after.tensor(name).shape[1] as number);
+      expect(Buffer.from(is).equals(quantize(dtype, meant)), name).toBe(true);
+      const squares = { error: 0, update: 0 };
+      meant.forEach((value, i) => {
+        squares.error += (value - now[i]!) ** 2;
+        squares.update += (value - old[i]!) ** 2;
+        all.weights += value * value;
+      });
+      all.error += squares.error;
+      all.update += squares.update;
+      const ofUpdate = Math.sqrt(squares.error / squares.update);
+      if (ofUpdate > worst.ofUpdate) worst = { name, ofUpdate };
+    }
+    expect(divergence.worst?.name).toBe(worst.name);
+    expect(divergence.worst?.ofUpdate).toBeCloseTo(worst.ofUpdate, 5);
+    // Of four bits.
+    expect(worst.name).toMatch(/k_proj|gate_proj/);
+    expect(divergence.ofUpdate).toBeCloseTo(Math.sqrt(all.error / all.update), 5);
+    expect(divergence.ofWeights).toBeCloseTo(Math.sqrt(all.error / all.weights), 5);
+    expect(divergence.ofUpdate).toBeGreaterThan(0.01);
+    // Header and tensor table are the base's.
+    const data = Math.min(...[...openGguf(path).tensors.values()].map(({ byteOffset }) => byteOffset));
+    const [old, now] = [readFileSync(path), readFileSync(output)];
+    expect(now.length).toBe(bytes);
+    expect(now.subarray(0, data).equals(old.subarray(0, data))).toBe(true);
+  });
+
+  it("refuses what it cannot write, by name", async () => {
+    const path = await writeBase(() => "Q8_0");
+    const source = await resolveSource(path);
+    const merging = { source, adapter: variant("rslora"), output: join(temporaryFolder(), "m.gguf") };
+    const folder = { ...merging, source: await resolveSource(base) };
+    await expect(mergeIntoGguf(folder)).rejects.toThrow(/a base that is no GGUF has no types to keep/);
+    await expect(mergeIntoGguf({ ...merging, output: "merged" })).rejects.toThrow(
+      /^merged: .* ends in \.gguf/,
+    );
+    await expect(mergeIntoGguf({ ...merging, output: path })).rejects.toThrow(/would replace its own base/);
+  });
+});
