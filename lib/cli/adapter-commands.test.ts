@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { resolveSource } from "../models/sources.js";
 import { writeSmallAdapter } from "../models/testing/small-model.js";
 import { openWeights } from "../models/weights.js";
+import { openGguf } from "../formats/gguf.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { errorOf, ibert } from "./testing/run-program.js";
 
@@ -30,6 +31,16 @@ describe("ibert adapter", () => {
     const again = JSON.parse((await ibert(["adapter", "inspect", output, "--json"])).stdout) as object;
     const first = JSON.parse((await ibert(["adapter", "inspect", adapter, "--json"])).stdout) as object;
     expect(again).toEqual({ ...first, folder: output });
+  });
+
+  it("exports a GGUF for llama.cpp, given the base", async () => {
+    const output = join(temporaryFolder(), "lora.gguf");
+    const command = ["adapter", "export", adapter, "--output", output, "--format", "gguf", "--json"];
+    expect(errorOf(await ibert(command))).toMatchObject({ code: "base-missing" });
+    const { code, stdout } = await ibert([...command, "--base", model]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ output, tensors: 16 });
+    expect(openGguf(output).tensors.get("blk.1.attn_output.weight.lora_b")?.shape).toEqual([64, 4]);
   });
 
   it("merges, and needs to know the base", async () => {

@@ -8,10 +8,12 @@ import {
   type PeftAdapterOnDisk,
   type PeftConfig,
 } from "../formats/peft.js";
+import { writeAdapterGguf } from "../models/adapter-gguf.js";
 import { mergeIntoGguf } from "../models/merge-gguf.js";
 import { mergeAdapter } from "../models/merge.js";
 import type { Divergence } from "../models/merged-rows.js";
-import { resolveSource } from "../models/sources.js";
+import { resolveSource, type ModelSource } from "../models/sources.js";
+import { openWeights } from "../models/weights.js";
 import { formatBytes, formatCount, formatTable } from "./format.js";
 import { withExample } from "./help.js";
 import type { Run } from "./main.js";
@@ -114,13 +116,7 @@ function addMerge(adapter: Command, run: Run): void {
     .option("--json", "print { output, merged, tensors, files, bytes, divergence }")
     .action(async (folder: string, options: MergeCommandOptions) => {
       const { output, dtype } = options;
-      const base = options.base ?? baseOf(folder);
-      if (base === undefined) {
-        throw new IBertError("base-missing", `${folder}: the adapter does not say what its base model is`, {
-          hint: "Name it with --base.",
-        });
-      }
-      const source = await resolveSource(base, { report: (message) => run.note(message) });
+      const source = await resolveBase(folder, options.base, run);
       const { stderr } = run.terminal;
       const live = stderr.isTTY === true && options.json !== true;
       const merging = {
@@ -142,6 +138,17 @@ function addMerge(adapter: Command, run: Run): void {
   withExample(command, "npx ibert adapter merge adapters/quickstart --output merged --dtype bf16");
 }
 
+/** @throws IBertError `base-missing` where neither names it */
+function resolveBase(folder: string, named: string | undefined, run: Run): Promise<ModelSource> {
+  const base = named ?? baseOf(folder);
+  if (base === undefined) {
+    throw new IBertError("base-missing", `${folder}: the adapter does not say what its base model is`, {
+      hint: "Name it with --base.",
+    });
+  }
+  return resolveSource(base, { report: (message) => run.note(message) });
+}
+
 function describe({ ofUpdate, ofWeights, worst }: Divergence): string {
   if (ofUpdate === null || worst === null) return "divergence: none, the adapter changes nothing";
   const percent = (share: number): string => `${(100 * share).toPrecision(3)} %`;
@@ -151,19 +158,46 @@ function describe({ ofUpdate, ofWeights, worst }: Divergence): string {
   );
 }
 
+interface ExportOptions {
+  output: string;
+  format: "peft" | "gguf";
+  base?: string;
+  json?: boolean;
+}
+
 function addExport(adapter: Command, run: Run): void {
   const command = adapter
     .command("export")
-    .description("Write the adapter as a plain PEFT folder, without ibert's own files.")
+    .description(
+      "Write the adapter as a plain PEFT folder, or as a GGUF that llama.cpp loads beside the base's.",
+    )
     .argument("<folder>", "PEFT folder")
-    .requiredOption("--output <folder>", "the copy; replaced whole")
+    .requiredOption(
+      "--output <path>",
+      "the copy, replaced whole: a folder, or a .gguf file with `--format gguf`",
+    )
+    .addOption(
+      new Option("--format <format>", "peft, without ibert's own files, or gguf")
+        .choices(["peft", "gguf"])
+        .default("peft"),
+    )
+    .option(
+      "--base <name>",
+      "with `--format gguf`: the base whose shapes it has (default: the adapter's own)",
+    )
     .option("--json", "print { output, tensors, parameters }")
-    .action(async (folder: string, options: { output: string; json?: boolean }) => {
+    .action(async (folder: string, options: ExportOptions) => {
+      const { output } = options;
       const stored = await readPeftAdapter(folder);
-      await writePeftAdapter(options.output, stored);
+      if (options.format === "gguf") {
+        const source = await resolveBase(folder, options.base, run);
+        await writeAdapterGguf(openWeights(source).config, folder, output);
+      } else {
+        await writePeftAdapter(output, stored);
+      }
       const { tensors, parameters } = measure(stored);
-      if (options.json === true) return run.printJson({ output: options.output, tensors, parameters });
-      run.print(`${options.output}: ${tensors} tensors, ${formatCount(parameters)} parameters`);
+      if (options.json === true) return run.printJson({ output, tensors, parameters });
+      run.print(`${output}: ${tensors} tensors, ${formatCount(parameters)} parameters`);
     });
   withExample(command, "npx ibert adapter export adapters/quickstart --output exported");
 }

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -10,7 +10,6 @@ import { openGguf } from "../formats/gguf.js";
 import { quantize } from "../formats/quantize.js";
 import { moduleLora } from "../formats/peft-modules.js";
 import { readPeftAdapter } from "../formats/peft.js";
-import { encodeGguf, type TypedValue } from "../formats/testing/gguf-writer.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { Device } from "../runtime/device.js";
 import { Decoder } from "./decoder.js";
@@ -18,73 +17,12 @@ import { loadDecoderWeights } from "./device-weights.js";
 import { mergeIntoGguf } from "./merge-gguf.js";
 import { resolveSource } from "./sources.js";
 import { goldenTensor, nmse, uploadRows, type GoldenRow } from "./testing/harness.js";
+import { writeTinyGguf } from "./testing/tiny-gguf.js";
 import { openWeights, readWeight } from "./weights.js";
 
 const goldens = fileURLToPath(new URL("goldens/", import.meta.url));
 const base = join(goldens, "tiny-llama");
 const variant = (name: string): string => join(goldens, "peft-variants", name);
-const files = openWeights(await resolveSource(base));
-
-const NAMES: [RegExp, string][] = [
-  [/^model\.embed_tokens/, "token_embd"],
-  [/^model\.norm/, "output_norm"],
-  [/^lm_head/, "output"],
-  [/^model\.layers/, "blk"],
-  [/self_attn\.o_proj/, "attn_output"],
-  [/self_attn\.([qkv])_proj/, "attn_$1"],
-  [/input_layernorm/, "attn_norm"],
-  [/post_attention_layernorm/, "ffn_norm"],
-  [/mlp\.(gate|up|down)_proj/, "ffn_$1"],
-];
-const ggufName = (name: string): string =>
-  NAMES.reduce((result, [from, to]) => result.replace(from, to), name);
-
-/** Row r of q or k goes where interleaved RoPE wants it. */
-function interleaved(values: Float32Array, heads: number, headDim: number, columns: number): Float32Array {
-  const out = new Float32Array(values.length);
-  for (let row = 0; row < heads * headDim; row++) {
-    const [head, i] = [Math.floor(row / headDim), row % headDim];
-    const to = head * headDim + 2 * (i % (headDim / 2)) + Math.floor(i / (headDim / 2));
-    out.set(values.subarray(row * columns, (row + 1) * columns), to * columns);
-  }
-  return out;
-}
-
-/** The tiny Llama as a GGUF; matrices whose rows are whole blocks in the type that `dtypeOf` gives. */
-async function writeBase(dtypeOf: (name: string) => DType): Promise<string> {
-  const { config } = files;
-  const u32 = (value: number): TypedValue => ({ type: "u32", value });
-  const f32 = (value: number): TypedValue => ({ type: "f32", value });
-  const metadata: Record<string, TypedValue> = {
-    "general.architecture": { type: "string", value: "llama" },
-    "llama.block_count": u32(config.layers),
-    "llama.context_length": u32(config.contextLength),
-    "llama.embedding_length": u32(config.hiddenSize),
-    "llama.feed_forward_length": u32(config.intermediateSize),
-    "llama.attention.head_count": u32(config.heads),
-    "llama.attention.head_count_kv": u32(config.kvHeads),
-    "llama.attention.layer_norm_rms_epsilon": f32(config.rmsNormEps),
-    "llama.rope.freq_base": f32(config.ropeTheta),
-    "llama.vocab_size": u32(config.vocabSize),
-    "tokenizer.ggml.eos_token_id": u32(2),
-    "tokenizer.ggml.bos_token_id": u32(1),
-  };
-  const tensors = await Promise.all(
-    files.names.map(async (name) => {
-      const weight = files.tensor(name);
-      let values = dequantize(weight.dtype, await readWeight(weight));
-      const columns = weight.shape.at(-1) as number;
-      if (name.endsWith("q_proj.weight")) values = interleaved(values, config.heads, config.headDim, columns);
-      if (name.endsWith("k_proj.weight"))
-        values = interleaved(values, config.kvHeads, config.headDim, columns);
-      const dtype = weight.shape.length === 2 && columns % 32 === 0 ? dtypeOf(name) : "F32";
-      return { name: ggufName(name), dtype, shape: weight.shape, data: quantize(dtype, values) };
-    }),
-  );
-  const path = join(temporaryFolder(), "base.gguf");
-  writeFileSync(path, encodeGguf({ metadata, tensors }));
-  return path;
-}
 
 async function logitsOf(path: string): Promise<ArrayLike<number>> {
   await using device = Device.open("reference");
@@ -107,7 +45,7 @@ async function merge(path: string, adapter: string) {
 
 describe("mergeIntoGguf", () => {
   it.each(["patterns", "regex"])("gives a float32 GGUF PEFT's logits of %s", async (name) => {
-    const { output, divergence } = await merge(await writeBase(() => "F32"), variant(name));
+    const { output, divergence } = await merge(await writeTinyGguf(base, () => "F32"), variant(name));
     const expected = await goldenTensor(join(variant(name), "expected.safetensors"), "logits");
     expect(nmse(await logitsOf(output), expected)).toBeLessThan(1e-9);
     expect(divergence).toMatchObject({ ofUpdate: 0, ofWeights: 0 });
@@ -123,7 +61,7 @@ describe("mergeIntoGguf", () => {
       up: "Q5_0",
     };
     const typeOf = (name: string): DType => types[/\.(\w+)_proj\./.exec(name)?.[1] ?? ""] ?? "F16";
-    const path = await writeBase(typeOf);
+    const path = await writeTinyGguf(base, typeOf);
     const source = await resolveSource(path);
     const adapter = variant("patterns");
     const { output, merged, bytes, divergence } = await merge(path, adapter);
@@ -183,7 +121,7 @@ describe("mergeIntoGguf", () => {
   });
 
   it("refuses what it cannot write, by name", async () => {
-    const path = await writeBase(() => "Q8_0");
+    const path = await writeTinyGguf(base, () => "Q8_0");
     const source = await resolveSource(path);
     const merging = { source, adapter: variant("rslora"), output: join(temporaryFolder(), "m.gguf") };
     const folder = { ...merging, source: await resolveSource(base) };

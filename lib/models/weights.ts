@@ -83,6 +83,13 @@ function huggingFaceName(ggufName: string): string | undefined {
   return match[1] === undefined ? `${module}.weight` : `model.layers.${match[1]}.${module}.weight`;
 }
 
+/** `blk.0.attn_q` for the module `model.layers.0.self_attn.q_proj`. */
+export function ggufModule(module: string): string | undefined {
+  const [, layer, name] = /^model\.layers\.(\d+)\.(.+)$/.exec(module) ?? [];
+  const [stored] = Object.entries(GGUF_LAYER).find(([, own]) => own === name) ?? [];
+  return stored === undefined ? undefined : `blk.${layer}.${stored}`;
+}
+
 interface StoredTensor extends ByteRange {
   readonly name: string;
   readonly dtype: DType;

@@ -1,14 +1,8 @@
 import { DTYPES, type DType } from "../dtypes.js";
-import { DEFAULT_ALIGNMENT, GGML_TYPES, GGUF_MAGIC, GGUF_VALUE_TYPES, type GgufValueType } from "../gguf.js";
+import { DEFAULT_ALIGNMENT, GGUF_MAGIC } from "../gguf.js";
+import { ggmlType, GgufBytes, type TypedValue } from "../gguf-writer.js";
 
-/** A metadata value with its type in the file. */
-export type TypedValue =
-  | { type: Exclude<GgufValueType, "array">; value: number | bigint | boolean | string }
-  | {
-      type: "array";
-      of: Exclude<GgufValueType, "array">;
-      value: readonly (number | bigint | boolean | string)[];
-    };
+export type { TypedValue } from "../gguf-writer.js";
 
 export interface TensorToStore {
   name: string;
@@ -27,68 +21,11 @@ export interface GgufContent {
   tensors?: readonly TensorToStore[];
 }
 
-class Writer {
-  readonly parts: Buffer[] = [];
-  length = 0;
-
-  #push(bytes: number, write: (buffer: Buffer) => void): void {
-    const buffer = Buffer.alloc(bytes);
-    write(buffer);
-    this.bytes(buffer);
-  }
-
-  bytes(buffer: Buffer): void {
-    this.parts.push(buffer);
-    this.length += buffer.length;
-  }
-
-  u32 = (value: number): void => this.#push(4, (b) => b.writeUInt32LE(value));
-  u64 = (value: number | bigint): void => this.#push(8, (b) => b.writeBigUInt64LE(BigInt(value)));
-
-  string(value: string): void {
-    const bytes = Buffer.from(value);
-    this.u64(bytes.length);
-    this.bytes(bytes);
-  }
-
-  scalar(type: Exclude<GgufValueType, "array">, value: number | bigint | boolean | string): void {
-    if (type === "string") return this.string(String(value));
-    const number = Number(value);
-    const writers: Record<Exclude<GgufValueType, "array" | "string">, () => void> = {
-      u8: () => this.#push(1, (b) => b.writeUInt8(number)),
-      i8: () => this.#push(1, (b) => b.writeInt8(number)),
-      u16: () => this.#push(2, (b) => b.writeUInt16LE(number)),
-      i16: () => this.#push(2, (b) => b.writeInt16LE(number)),
-      u32: () => this.u32(number),
-      i32: () => this.#push(4, (b) => b.writeInt32LE(number)),
-      f32: () => this.#push(4, (b) => b.writeFloatLE(number)),
-      bool: () => this.#push(1, (b) => b.writeUInt8(number)),
-      u64: () => this.u64(BigInt(value)),
-      i64: () => this.#push(8, (b) => b.writeBigInt64LE(BigInt(value))),
-      f64: () => this.#push(8, (b) => b.writeDoubleLE(number)),
-    };
-    writers[type]();
-  }
-
-  value(value: TypedValue): void {
-    this.u32(GGUF_VALUE_TYPES.indexOf(value.type));
-    if (value.type !== "array") return this.scalar(value.type, value.value);
-    this.u32(GGUF_VALUE_TYPES.indexOf(value.of));
-    this.u64(value.value.length);
-    for (const element of value.value) this.scalar(value.of, element);
-  }
-
-  pad(alignment: number): void {
-    this.bytes(Buffer.alloc((alignment - (this.length % alignment)) % alignment));
-  }
-}
-
-const typeId = (dtype: DType | number): number =>
-  typeof dtype === "number" ? dtype : ([...GGML_TYPES].find(([, name]) => name === dtype)?.[0] ?? NaN);
+const typeId = (dtype: DType | number): number => (typeof dtype === "number" ? dtype : ggmlType(dtype));
 
 /** The bytes of a GGUF file, for tests; what a test asks for is written even where it is wrong. */
 export function encodeGguf({ version = 3, metadata = {}, tensors = [] }: GgufContent): Buffer {
-  const writer = new Writer();
+  const writer = new GgufBytes();
   const entries = Array.isArray(metadata) ? metadata : Object.entries(metadata);
   const typed = entries as readonly (readonly [string, TypedValue])[];
   const alignment = Number(
@@ -102,7 +39,7 @@ export function encodeGguf({ version = 3, metadata = {}, tensors = [] }: GgufCon
     writer.string(key);
     writer.value(value);
   }
-  const data = new Writer();
+  const data = new GgufBytes();
   for (const { name, dtype, shape, data: bytes, offset } of tensors) {
     writer.string(name);
     writer.u32(shape.length);
