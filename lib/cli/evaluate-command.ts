@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { Option, type Command } from "commander";
 
 import { SPLITS, type Split } from "../data/tasks.js";
+import { IBertError } from "../errors.js";
 import { evaluate, type EvaluateOptions } from "../evaluation/evaluate-model.js";
+import { EXECUTION_HINT } from "../evaluation/execution/judge.js";
 import { evaluationTable } from "./evaluation-table.js";
 import { numberBetween, wholeNumber, withExample } from "./help.js";
 import { EXIT, type Run } from "./main.js";
@@ -17,6 +19,7 @@ interface Options extends ModelOptions {
   maxTokens: number;
   compareBase?: boolean;
   failures: number;
+  minAccuracy?: number;
   minCompileRate?: number;
   json?: boolean;
 }
@@ -24,7 +27,7 @@ interface Options extends ModelOptions {
 export function addEvaluateCommand(program: Command, run: Run): void {
   const command = program
     .command("evaluate")
-    .description("Let a model answer held-out rows, and the compiler judge the answers.")
+    .description("Let a model answer held-out rows, and execution and the compiler judge the answers.")
     .option("--corpus <folder>", "the corpus", join("data", "corpus", "quickstart"))
     .addOption(
       new Option("--split <name>", "test: unseen program shapes; test_schema: unseen schemas")
@@ -34,7 +37,8 @@ export function addEvaluateCommand(program: Command, run: Run): void {
     .option("--rows-per-task <n>", "rows of each task", wholeNumber(1), 40)
     .option("--max-tokens <n>", "length of an answer", wholeNumber(1), 96)
     .option("--compare-base", "measure the base model alone as well")
-    .option("--failures <n>", "show so many answers that the compiler refused", wholeNumber(0), 0)
+    .option("--failures <n>", "show so many answers that do not compile or execute equal", wholeNumber(0), 0)
+    .option("--min-accuracy <share>", "exit with 1 where fewer answers execute equal", numberBetween(0, 1))
     .option("--min-compile-rate <share>", "exit with 1 below this share of 1", numberBetween(0, 1));
   addModelOptions(command)
     .option("--json", "print { before, after } with every answer and its score")
@@ -62,11 +66,18 @@ async function measure(options: Options, run: Run): Promise<void> {
   const after = await evaluate(adapter === undefined ? shared : { ...shared, adapter });
   const compiled = after.all.rates.compile;
   if (options.minCompileRate !== undefined && compiled < options.minCompileRate) run.exitCode = EXIT.refused;
+  const accuracy = after.all.execution?.accuracy;
+  if (options.minAccuracy !== undefined) {
+    if (accuracy === undefined) throw new IBertError("duckdb-missing", EXECUTION_HINT);
+    if (accuracy < options.minAccuracy) run.exitCode = EXIT.refused;
+  }
   if (options.json === true) return run.printJson({ base, adapter, before, after });
   run.print(`${adapter ?? base} on ${options.corpus}, ${options.split}`);
   run.print(evaluationTable(after, before));
-  const refused = after.scores.filter((score) => score.holdsCode && !score.passed.compile);
-  for (const { id, prediction, error } of refused.slice(0, options.failures)) {
-    run.print(`\n${id}: ${error ?? ""}\n  ${prediction.replaceAll("\n", "\n  ")}`);
+  const failed = after.scores.filter(
+    ({ holdsCode, passed, execution }) => holdsCode && (!passed.compile || execution?.equal === false),
+  );
+  for (const { id, prediction, error, execution } of failed.slice(0, options.failures)) {
+    run.print(`\n${id}: ${error ?? execution?.reason ?? ""}\n  ${prediction.replaceAll("\n", "\n  ")}`);
   }
 }

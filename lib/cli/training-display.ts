@@ -1,10 +1,11 @@
 /** What a training run shows while it goes: one display in place on a terminal, lines elsewhere, JSON for programs. */
 import { SingleBar } from "cli-progress";
 
-import type { EvaluationResult } from "../evaluation/metrics.js";
+import type { EvaluationResult, TaskMetrics } from "../evaluation/metrics.js";
 import type { StepRecord } from "../training/checkpoint.js";
 import type { Preparing, TrainingEvents, TrainingProgress } from "../training/events.js";
 import { describePlan, type TrainingPlan } from "../training/plan.js";
+import { describeExecution } from "./evaluation-table.js";
 import { formatBytes, formatCount, formatDuration, formatPercent } from "./format.js";
 import type { Output, Run } from "./main.js";
 
@@ -24,8 +25,11 @@ export function trainingDisplay(run: Run, json: boolean): TrainingDisplay {
 export const describeMemory = (plan: TrainingPlan): string => `memory ${describePlan(plan, formatBytes)}`;
 
 const describeEvaluation = (when: string, step: number, { all }: EvaluationResult): string =>
-  `${when === "during" ? `step ${step}` : when}: ${formatPercent(all.rates.compile)} of ${all.codeRows} answers ` +
-  `compile, ${formatPercent(all.sqlEqual)} to the same SQL`;
+  `${when === "during" ? `step ${step}` : when}: ${describeExecution(all)}; ` +
+  `${formatPercent(all.rates.compile)} of ${all.codeRows} answers compile, ${formatPercent(all.sqlEqual)} to the same SQL`;
+
+const describeAccuracy = (metrics: TaskMetrics | undefined): string =>
+  metrics?.execution === undefined ? "–" : formatPercent(metrics.execution.accuracy);
 
 function describePreparing({ what, done, total, unit }: Preparing): string {
   const amount = unit === "bytes" ? formatBytes : formatCount;
@@ -35,7 +39,7 @@ function describePreparing({ what, done, total, unit }: Preparing): string {
 function describeStep(
   record: StepRecord,
   progress: TrainingProgress,
-  compileRate: number | undefined,
+  measured: TaskMetrics | undefined,
 ): string {
   return [
     `step ${record.step}/${progress.steps}`,
@@ -43,13 +47,14 @@ function describeStep(
     `${record.tokensPerSecond.toFixed(0)} tokens/s`,
     `${formatDuration(progress.etaSeconds)} left`,
     formatBytes(progress.residentBytes),
-    `compile rate ${compileRate === undefined ? "–" : formatPercent(compileRate)}`,
+    `executes equal ${describeAccuracy(measured)}`,
   ].join("  ");
 }
 
 /** Lines, few enough for a log. */
 class LineDisplay implements TrainingDisplay {
-  protected compileRate: number | undefined;
+  /** The last measurement. */
+  protected measured: TaskMetrics | undefined;
 
   constructor(protected readonly stream: Output) {}
 
@@ -73,7 +78,7 @@ class LineDisplay implements TrainingDisplay {
     const every = Math.max(1, Math.round(progress.steps / 20));
     const { step } = record;
     if (step !== 1 && step % every !== 0 && step !== progress.steps) return;
-    this.say(describeStep(record, progress, this.compileRate));
+    this.say(describeStep(record, progress, this.measured));
   }
 
   onEvaluationProgress(when: string, finished: number, total: number): void {
@@ -81,7 +86,7 @@ class LineDisplay implements TrainingDisplay {
   }
 
   onEvaluation(when: "before" | "during" | "after", step: number, result: EvaluationResult): void {
-    this.compileRate = result.all.rates.compile;
+    this.measured = result.all;
     this.say(describeEvaluation(when, step, result));
   }
 
@@ -125,7 +130,7 @@ class LiveDisplay extends LineDisplay {
   }
 
   override onStep(record: StepRecord, progress: TrainingProgress): void {
-    this.show("training", record.step, progress.steps, describeStep(record, progress, this.compileRate));
+    this.show("training", record.step, progress.steps, describeStep(record, progress, this.measured));
   }
 
   override onEvaluationProgress(when: string, finished: number, total: number): void {

@@ -48,6 +48,10 @@ export interface TaskFormat {
   stop(task: TaskType): readonly string[];
   /** What the compiler is to check; undefined when the answer holds no code. */
   assemble(task: TaskType, fields: PromptFields, completion: string): CheckableText | undefined;
+  /** Whether the row's prompt says all that decides what its program gives, so that execution can judge any answer. */
+  determined(row: Row): boolean;
+  /** An answer that takes nothing of the prompt but a table's name: what a measure gives for it, it gives for nothing. */
+  constant(row: Row): string;
 }
 
 /** The text before the first of the stop texts. */

@@ -106,6 +106,35 @@ export interface ApiEntry {
   docstring: string;
 }
 
+/** A constant of a query, as its text has it. */
+export type QueryConstant = [kind: "number" | "text", value: string];
+
+/**
+ * A query that is known to be right, in DuckDB's SQL, its neighbours, and what tables that tell them apart must hold. A
+ * neighbour is what a slip makes of it: another constant, comparator, join, aggregate or order, a predicate dropped.
+ */
+export interface Neighbourhood {
+  sql: string;
+  /** The query without LIMIT and OFFSET, whose last `keys` columns are those that it sorts by. */
+  ordered: string;
+  keys: number;
+  limit: number | null;
+  offset: number;
+  neighbours: { kind: string; sql: string }[];
+  /** Every table of the schema as DuckDB makes it. */
+  tables: { path: string[]; columns: [name: string, type: string][] }[];
+  /** What a column is compared with. */
+  constants: [table: string, column: string, ...constant: QueryConstant][];
+  /** All constants, wherever they stand. */
+  loose: QueryConstant[];
+  /** Columns that are equated. */
+  links: [table: string, column: string, otherTable: string, otherColumn: string][];
+  /** Numbers that counts are compared with. */
+  sizes: number[];
+  /** So many rows its limits let through. */
+  window: number;
+}
+
 /** A pool of sandboxed processes that hold the live DSL. Every call may throw `IBertError` if no worker can start. */
 export interface DslEngine extends AsyncDisposable {
   /** Climb the ladder with untrusted text. Never throws for what the text does. */
@@ -121,6 +150,8 @@ export interface DslEngine extends AsyncDisposable {
    * what the text does.
    */
   checkSql(sql: string, options?: { dialect?: string; schema?: Schema }): Promise<SqlVerdict>;
+  /** The neighbours of a query, for judging by execution; undefined for a text that is no query. */
+  neighbours(sql: string, options: { schema: Schema; dialect?: string }): Promise<Neighbourhood | undefined>;
   /** The DSL's public API with docstrings, from the installed package itself. */
   describeApi(): Promise<ApiEntry[]>;
   /** Name and version of the DSL package in the sandbox. */

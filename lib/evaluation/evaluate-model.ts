@@ -7,6 +7,7 @@ import { InferenceEngine } from "../generation/engine.js";
 import { loadAdapter } from "../models/adapter-file.js";
 import { ModelSession } from "../models/session.js";
 import { evaluateByGeneration } from "./evaluate.js";
+import { ExecutionJudge } from "./execution/judge.js";
 import { rowsPerTask, type EvaluationResult } from "./metrics.js";
 
 export interface EvaluateOptions {
@@ -34,7 +35,7 @@ export interface EvaluateOptions {
 const CONTEXT = 768;
 
 /**
- * Lets a model answer held-out rows, and the compiler judge the answers.
+ * Lets a model answer held-out rows, and compiler and execution judge the answers.
  * @throws IBertError when base, adapter, corpus or backend are not to be had
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
@@ -56,6 +57,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       : await loadAdapter(session.device, session.config, options.adapter);
   const dsl = dslByName((loaded?.sidecar?.dsl ?? manifest.dsl).name.replace(/-framework$/, ""));
   await using engine = dsl.createEngine();
+  await using judge = ExecutionJudge.open(engine);
   const inference = new InferenceEngine(session, loaded?.adapter, {
     activations: "bf16",
     maxRows: 512,
@@ -69,6 +71,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
     stopIds: session.stopIds,
     format: dsl.format(loaded?.sidecar?.prompts),
     engine,
+    judge,
     maxTokens: options.maxTokens ?? 96,
     signal: options.signal,
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),

@@ -8,6 +8,7 @@ import type { InferenceEngine } from "../generation/engine.js";
 import { generate } from "../generation/generate.js";
 import type { ModelConfig } from "../models/config.js";
 import type { Tokenizer } from "../models/tokenizer.js";
+import type { ExecutionJudge } from "./execution/judge.js";
 import { scoreRow, summariseByTask, type EvaluationResult, type RowScore } from "./metrics.js";
 
 export interface GenerativeEvaluation {
@@ -18,6 +19,8 @@ export interface GenerativeEvaluation {
   stopIds: readonly number[];
   format: TaskFormat;
   engine: DslEngine;
+  /** Executes the answers; without it that is not measured. */
+  judge?: ExecutionJudge | undefined;
   maxTokens: number;
   sampling?: Pick<SamplingOptions, "temperature" | "topP" | "topK" | "seed">;
   onProgress?: (finished: number, total: number) => void;
@@ -62,7 +65,7 @@ export async function evaluateByGeneration(run: GenerativeEvaluation): Promise<E
     },
   );
   const scores = answers.map((answer, i): Promise<RowScore> =>
-    scoreRow(rows[i] as Row, answer.end(), engine, format),
+    scoreRow(rows[i] as Row, answer.end(), engine, format, run.judge),
   );
   return summariseByTask(await Promise.all(scores));
 }

@@ -9,6 +9,8 @@ import {
 } from "../data/tasks.js";
 import { STAGES, type DslEngine, type Stage } from "../dsl/dsl.js";
 import { rungsPassed } from "../validation/verdict.js";
+import { interval, type Interval } from "./bootstrap.js";
+import type { ExecutionJudge, ExecutionJudgement } from "./execution/judge.js";
 import { chrF, rougeL } from "./overlap.js";
 
 /** What one answer is worth. */
@@ -27,9 +29,34 @@ export interface RowScore {
   sqlEqual: boolean;
   chrF: number;
   rougeL: number;
+  /**
+   * Whether the answer gives what the row's own completion gives, on databases that tell that from its neighbours, and
+   * whether the task's constant answer does. Absent where it was not measured.
+   */
+  execution?: ExecutionJudgement & { constantEqual: boolean };
+  /** Why there is no `execution`, for a row whose prompt determines the answer. */
+  notExecuted?: string;
+}
+
+/** Test-suite execution accuracy (Zhong et al., 2020): the measure that counts. */
+export interface ExecutionMetrics {
+  /** Rows judged by execution: those whose prompt determines what the program gives. */
+  rows: number;
+  /** Share of those rows whose answer gives the same as their own completion. */
+  accuracy: number;
+  /** 95 % of it, by bootstrap. */
+  interval: Interval;
+  /** The accuracy of an answer that never changes but for the table's name. */
+  constant: number;
+  /** Share of the completions' neighbours that the databases tell from them; a neighbour may mean the same. */
+  killed: number;
+  /** Rows of which execution can tell nothing, such as those whose completion gives no rows whatever the tables hold. */
+  untold: number;
 }
 
 export interface TaskMetrics {
+  /** Absent where nothing was executed. */
+  execution?: ExecutionMetrics;
   rows: number;
   /** Rows whose own completion holds code. */
   codeRows: number;
@@ -45,7 +72,10 @@ export interface TaskMetrics {
 interface Checked {
   passed: Record<Stage, boolean>;
   error?: string;
+  /** In normal form, for comparison. */
   sql?: string;
+  /** As DuckDB runs it. */
+  executable?: string;
 }
 
 const allStages = (value: boolean): Record<Stage, boolean> => ({
@@ -71,16 +101,19 @@ async function check(engine: DslEngine, row: Row, code: CheckableText | undefine
     const sql = "canonical" in verdict ? verdict.canonical : "sql" in verdict ? verdict.sql : undefined;
     const text = sql ?? (isSql ? code.text.trim() : undefined);
     if (text !== undefined) checked.sql = text;
+    const executable = isSql ? code.text : text;
+    if (executable !== undefined) checked.executable = executable;
   }
   return checked;
 }
 
-/** Scores one answer against its row through the compiler. */
+/** Scores one answer against its row, through the compiler and with a judge by execution. */
 export async function scoreRow(
   row: Row,
   prediction: string,
   engine: DslEngine,
   format: TaskFormat,
+  judge?: ExecutionJudge,
 ): Promise<RowScore> {
   const gold = format.assemble(row.task, row.fields, row.completion);
   const code = format.assemble(row.task, row.fields, prediction);
@@ -101,7 +134,26 @@ export async function scoreRow(
     rougeL: rougeL(row.completion, prediction),
   };
   if (checked?.error !== undefined) score.error = checked.error;
+  if (judge !== undefined && goldChecked !== undefined && format.determined(row)) {
+    const judged = await execute(row, goldChecked, checked, { engine, format, judge });
+    if (typeof judged === "string") score.notExecuted = judged;
+    else score.execution = judged;
+  }
   return score;
+}
+
+async function execute(
+  row: Row,
+  gold: Checked,
+  answer: Checked | undefined,
+  { engine, format, judge }: { engine: DslEngine; format: TaskFormat; judge: ExecutionJudge },
+): Promise<NonNullable<RowScore["execution"]> | string> {
+  if (gold.executable === undefined) return `the row's own completion: ${gold.error ?? "it gives no SQL"}`;
+  const judged = await judge.judge(gold.executable, answer?.executable, row.schema);
+  if (typeof judged === "string") return judged;
+  const constant = await check(engine, row, format.assemble(row.task, row.fields, format.constant(row)));
+  const baseline = await judge.judge(gold.executable, constant.executable, row.schema);
+  return { ...judged, constantEqual: typeof baseline !== "string" && baseline.equal };
 }
 
 const mean = (values: readonly number[]): number =>
@@ -110,9 +162,28 @@ const mean = (values: readonly number[]): number =>
 const share = <T>(items: readonly T[], test: (item: T) => boolean): number =>
   mean(items.map((item) => (test(item) ? 1 : 0)));
 
+function summariseExecution(scores: readonly RowScore[]): { execution?: ExecutionMetrics } {
+  const executed = scores.flatMap(({ execution }) => execution ?? []);
+  const untold = scores.filter(({ notExecuted }) => notExecuted !== undefined).length;
+  if (executed.length === 0 && untold === 0) return {};
+  const equal = executed.map((one) => (one.equal ? 1 : 0));
+  const neighbours = executed.reduce((sum, one) => sum + one.neighbours, 0);
+  return {
+    execution: {
+      rows: executed.length,
+      accuracy: mean(equal),
+      interval: interval(equal),
+      constant: share(executed, ({ constantEqual }) => constantEqual),
+      killed: executed.reduce((sum, { killed }) => sum + killed, 0) / Math.max(1, neighbours),
+      untold,
+    },
+  };
+}
+
 export function summarise(scores: readonly RowScore[]): TaskMetrics {
   const code = scores.filter((score) => score.holdsCode);
   return {
+    ...summariseExecution(scores),
     rows: scores.length,
     codeRows: code.length,
     rates: Object.fromEntries(
@@ -145,6 +216,7 @@ export function summariseByTask(scores: RowScore[]): EvaluationResult {
 export interface EvaluationRun {
   rows: readonly Row[];
   engine: DslEngine;
+  judge?: ExecutionJudge;
   format: TaskFormat;
   /** The model's answer to a prompt; what follows a stop text is cut off again here. */
   generate(prompt: string, options: { row: Row; stop: readonly string[] }): Promise<string>;
@@ -159,7 +231,7 @@ export async function evaluateRows(run: EvaluationRun): Promise<EvaluationResult
     run.signal?.throwIfAborted();
     const stop = run.format.stop(row.task);
     const answer = await run.generate(run.format.prompt(row.task, row.fields), { row, stop });
-    const score = scoreRow(row, cutAtStop(answer, stop), run.engine, run.format);
+    const score = scoreRow(row, cutAtStop(answer, stop), run.engine, run.format, run.judge);
     // A failed check is reported when all are awaited; until then it must not count as unhandled.
     score.catch(() => undefined);
     pending.push(score);

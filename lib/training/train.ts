@@ -9,7 +9,8 @@ import type { Dsl } from "../dsl/definition.js";
 import type { DslEngine } from "../dsl/dsl.js";
 import { dslByName } from "../dsl/registry.js";
 import { evaluateByGeneration, segmentTokenizer } from "../evaluation/evaluate.js";
-import { rowsPerTask, type EvaluationResult } from "../evaluation/metrics.js";
+import { ExecutionJudge } from "../evaluation/execution/judge.js";
+import { rowsPerTask, type EvaluationResult, type TaskMetrics } from "../evaluation/metrics.js";
 import { saveAdapter } from "../models/adapter-file.js";
 import type { ModelSession } from "../models/session.js";
 import type { Tokenizer } from "../models/tokenizer.js";
@@ -184,9 +185,12 @@ export async function train(config: TrainingConfig, options: TrainOptions = {}):
     await using session = await openSession(config, { events });
     const dsl = dslByName(config.dsl);
     const engine = options.engine ?? dsl.createEngine();
+    // The databases of a held-out row serve every measurement of the run.
+    const judge = ExecutionJudge.open(engine);
     try {
-      return await new Run(config, options, session, dsl, engine, preparation).execute(resumed);
+      return await new Run(config, options, session, dsl, { engine, judge }, preparation).execute(resumed);
     } finally {
+      await judge?.close();
       if (options.engine === undefined) await engine.close();
     }
   });
@@ -245,7 +249,7 @@ class Run {
     private readonly options: TrainOptions,
     private readonly session: ModelSession,
     private readonly dsl: Dsl,
-    private readonly engine: DslEngine,
+    private readonly judges: { engine: DslEngine; judge: ExecutionJudge | undefined },
     private readonly preparation: Preparation,
   ) {
     this.events = options.events ?? {};
@@ -388,7 +392,7 @@ class Run {
         tokenizer: this.preparation.tokenizer,
         stopIds: session.stopIds,
         format: this.dsl.format(),
-        engine: this.engine,
+        ...this.judges,
         maxTokens,
         onProgress: (finished, total) => events.onEvaluationProgress?.(when, finished, total),
       });
@@ -405,18 +409,21 @@ class Run {
     after?: EvaluationResult,
   ): Promise<void> {
     const { config, session } = this;
-    const compileRates = (result: EvaluationResult | undefined) =>
+    const shares = (
+      result: EvaluationResult | undefined,
+      share: (metrics: TaskMetrics) => number | undefined,
+    ) =>
       result &&
-      Object.fromEntries(
-        Object.entries(result.tasks).map(([task, metrics]) => [task, metrics.rates.compile]),
-      );
+      Object.fromEntries(Object.entries(result.tasks).map(([task, metrics]) => [task, share(metrics)]));
+    const compiles = (metrics: TaskMetrics): number => metrics.rates.compile;
+    const executes = (metrics: TaskMetrics): number | undefined => metrics.execution?.accuracy;
     const last = this.records.at(-1);
     await saveAdapter(config.output, adapter.layout, await adapter.read(), {
       baseModel: session.source.baseModel,
       sidecar: {
         format: 1,
         base: config.base,
-        dsl: await this.engine.version(),
+        dsl: await this.judges.engine.version(),
         prompts: this.dsl.defaultPrompts,
         training: {
           run: this.run,
@@ -426,8 +433,10 @@ class Run {
           finalLoss: last?.loss,
           seed: config.seed,
           corpus: config.corpus,
-          compileRateBefore: compileRates(before),
-          compileRateAfter: compileRates(after),
+          executionAccuracyBefore: shares(before, executes),
+          executionAccuracyAfter: shares(after, executes),
+          compileRateBefore: shares(before, compiles),
+          compileRateAfter: shares(after, compiles),
         },
       },
     });

@@ -28,6 +28,7 @@ export function toyEngine(): DslEngine & { asked: string[] } {
           ? { ok: false, stage: "parse", judge: "sqlglot", error: { type: "ParseError", message: "bad SQL" } }
           : { ok: true, stage: "compile", judge: "sqlglot", canonical: sql.toUpperCase() },
       ),
+    neighbours: () => Promise.resolve(undefined),
     describeApi: () => Promise.resolve([]),
     version: () => Promise.resolve({ name: "toy", version: "1" }),
     close: () => Promise.resolve(),
@@ -76,4 +77,6 @@ export const toyFormat: TaskFormat = {
         ? { language: "dsl", text: completion }
         : undefined
       : { language: task === "ibis_to_sql" ? "sql" : "dsl", text: completion },
+  determined: ({ task }) => task !== "code_completion",
+  constant: () => "constant",
 };

@@ -47,13 +47,20 @@ export function duckDbBinding(): { path: string; version: string } | undefined {
   }
 }
 
-/** The program of a locked process that holds DuckDB. */
-export function duckDbProgram(binding: string, isolation?: Isolation): SandboxProgram {
+/** The program of a locked process that holds DuckDB: `worker.mjs` binds, `executor.mjs` executes. */
+export function duckDbProgram(
+  binding: string,
+  isolation?: Isolation,
+  script: "worker.mjs" | "executor.mjs" = "worker.mjs",
+): SandboxProgram {
   const here = (name: string): string => realpathSync(fileURLToPath(new URL(name, import.meta.url)));
   return {
     name: "Node with DuckDB",
-    script: here("worker.mjs"),
-    readable: [here("statement.mjs"), `${dirname(binding)}/`],
+    script: here(script),
+    readable: [
+      ...["statement.mjs", "database.mjs", "form.mjs", "values.mjs"].map(here),
+      `${dirname(binding)}/`,
+    ],
     nodeOptions: ["--allow-addons"],
     config: { binding },
     ...(isolation === undefined ? {} : { isolation }),

@@ -7,6 +7,7 @@ import type {
   CheckOptions,
   DslEngine,
   Labelled,
+  Neighbourhood,
   Schema,
   SqlJudge,
   SqlVerdict,
@@ -16,7 +17,7 @@ import { pyodideProgram } from "../sandbox/pyodide.js";
 import { SandboxPool } from "../sandbox/sandbox-pool.js";
 import { SandboxFailure } from "../sandbox/sandbox-process.js";
 import { DEFAULT_TIMEOUT_MS, endedBy, SqlChecker } from "./sql-checker.js";
-import { apiEntriesSchema, labelledSchema, versionSchema } from "./verdict-schema.js";
+import { apiEntriesSchema, labelledSchema, neighboursSchema, versionSchema } from "./verdict-schema.js";
 import { locateWheels } from "./wheels.js";
 
 export interface IbisEngineOptions {
@@ -74,6 +75,24 @@ class IbisEngine implements DslEngine {
 
   async checkSql(sql: string, options: { dialect?: string; schema?: Schema } = {}): Promise<SqlVerdict> {
     return this.sql.check(sql, options);
+  }
+
+  async neighbours(
+    sql: string,
+    { schema, dialect = "duckdb" }: { schema: Schema; dialect?: string },
+  ): Promise<Neighbourhood | undefined> {
+    try {
+      const answer = await this.pool.request("neighbours", { sql, schema, dialect }, DEFAULT_TIMEOUT_MS);
+      const found = neighboursSchema.parse(answer);
+      if (found === null) return undefined;
+      const { tables } = await this.sql.describe(schema);
+      return { ...found, tables };
+    } catch (error) {
+      // The text has found a hole in what reads it; that is no reason to fail.
+      if (error instanceof SandboxFailure) return undefined;
+      if (error instanceof IBertError && error.code === "sandbox-failed") return undefined;
+      throw error;
+    }
   }
 
   async describeApi(): Promise<ApiEntry[]> {

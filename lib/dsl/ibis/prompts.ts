@@ -4,7 +4,7 @@
  * machine pays for every token, and look like commented Python, which a pretrained code model has seen.
  */
 import { z } from "zod";
-import type { CheckableText, PromptFields, TaskFormat, TaskType } from "../../data/tasks.js";
+import type { CheckableText, PromptFields, Row, TaskFormat, TaskType } from "../../data/tasks.js";
 import type { Schema } from "../dsl.js";
 import { unixLines } from "../text/lines.js";
 import { normalisePython, normalisePythonPrefix } from "../text/python.js";
@@ -160,6 +160,32 @@ export function codeIn(text: string): string | undefined {
   return /```(?:\w*)\n([\s\S]*?)```/.exec(text)?.[1]?.trim();
 }
 
+/**
+ * A translation and a repair are determined by what is translated and mended, a question by its words where it was made
+ * from a program. Other examples may be any, and a program goes on as its writer likes: only where nothing but brackets is
+ * missing does the prefix decide.
+ */
+export function isDetermined({ task, completion, shape }: Row): boolean {
+  switch (task) {
+    case "ibis_to_sql":
+    case "sql_to_ibis":
+    case "error_resolution":
+      return true;
+    case "qa":
+    case "function_documentation":
+      return shape.startsWith("plan:");
+    case "code_completion":
+      return /^[\s)\]}]+$/.test(completion);
+  }
+}
+
+function constantAnswer({ task, schema }: Row): string {
+  const table = Object.keys(schema)[0] ?? "t";
+  if (task === "ibis_to_sql") return `SELECT * FROM ${quoteName(table)}`;
+  if (task === "code_completion") return "";
+  return task === "qa" || task === "function_documentation" ? CODE_MARK + table : table;
+}
+
 /** Everything that training and evaluation ask about the form of prompts and answers. */
 export function ibisTaskFormat(templates: PromptTemplates = IBIS_PROMPTS): TaskFormat {
   return {
@@ -167,5 +193,7 @@ export function ibisTaskFormat(templates: PromptTemplates = IBIS_PROMPTS): TaskF
     completion: normaliseCompletion,
     stop: (task) => templates.tasks[task].stop,
     assemble: assembleProgram,
+    determined: isDetermined,
+    constant: constantAnswer,
   };
 }

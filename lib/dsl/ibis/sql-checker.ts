@@ -106,7 +106,8 @@ export class SqlChecker {
     }
   }
 
-  private describe(schema: Schema): Promise<DuckDbTables> {
+  /** The tables of a schema as DuckDB makes them. */
+  describe(schema: Schema): Promise<DuckDbTables> {
     const key = JSON.stringify(schema);
     let tables = this.tables.get(key);
     if (tables === undefined) {

@@ -40,6 +40,25 @@ export const duckDbTablesSchema = z.strictObject({
 });
 export type DuckDbTables = z.infer<typeof duckDbTablesSchema>;
 
+const constantKind = z.enum(["number", "text"]);
+
+/** What the sandbox says of a query's neighbours; the tables come beside it. */
+export const neighboursSchema = z
+  .strictObject({
+    sql: z.string(),
+    ordered: z.string(),
+    keys: z.number().int(),
+    limit: z.number().int().nullable(),
+    offset: z.number().int(),
+    neighbours: z.array(z.strictObject({ kind: z.string(), sql: z.string() })),
+    constants: z.array(z.tuple([z.string(), z.string(), constantKind, z.string()])),
+    loose: z.array(z.tuple([constantKind, z.string()])),
+    links: z.array(z.tuple([z.string(), z.string(), z.string(), z.string()])),
+    sizes: z.array(z.number().int()),
+    window: z.number().int(),
+  })
+  .nullable();
+
 export const apiEntriesSchema: z.ZodType<ApiEntry[]> = z.array(
   z.strictObject({
     path: z.string(),

@@ -1,5 +1,6 @@
 /** The report as one HTML page: no script, no file beside it, no network. */
 import { TASK_TYPES } from "../../data/tasks.js";
+import { EXECUTION_HINT } from "../../evaluation/execution/judge.js";
 import type { RowScore, TaskMetrics } from "../../evaluation/metrics.js";
 import { chartStyle, drawCharts, escapeXml, type LineChart } from "./chart.js";
 import type { Example, Measurement, RunRecord } from "./run-record.js";
@@ -44,6 +45,11 @@ export function curvesOf({ steps }: Pick<RunRecord, "steps">): LineChart[] {
 
 type Cell = string | { html: string };
 
+type Execution = NonNullable<TaskMetrics["execution"]>;
+
+const executed = (metrics: TaskMetrics | undefined, cell: (execution: Execution) => Cell): Cell =>
+  metrics?.execution === undefined || metrics.execution.rows === 0 ? "–" : cell(metrics.execution);
+
 function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const cell = (value: Cell): string => (typeof value === "string" ? escapeXml(value) : value.html);
   const headings = head.map((text) => `<th>${escapeXml(text)}</th>`).join("");
@@ -65,8 +71,12 @@ function resultTable({ measurements }: RunRecord): string {
     return [
       name,
       String(last.rows),
-      code && first !== undefined ? bar(first.rates.compile, true) : "–",
-      code ? bar(last.rates.compile) : "–",
+      executed(first, ({ accuracy }) => bar(accuracy, true)),
+      executed(last, ({ accuracy }) => bar(accuracy)),
+      executed(last, ({ interval: [low, high] }) => `${percent(low)} – ${percent(high)}`),
+      executed(last, ({ constant }) => percent(constant)),
+      code && first !== undefined ? percent(first.rates.compile) : "–",
+      code ? percent(last.rates.compile) : "–",
       code ? percent(last.rates.parse) : "–",
       code ? percent(last.sqlEqual) : "–",
       percent(last.exactMatch),
@@ -77,16 +87,37 @@ function resultTable({ measurements }: RunRecord): string {
     const own = after.tasks[task];
     return own === undefined ? [] : [row(task, before?.tasks[task], own)];
   });
-  return table(
-    ["task", "rows", "compiles before", "compiles after", "parses", "same SQL", "same text", "chrF"],
-    [...rows, row("all", before?.all, after.all)],
+  return (
+    table(
+      [
+        ...["task", "rows", "executes equal before", "executes equal after", "95 %", "constant answer"],
+        ...["compiles before", "compiles after", "parses", "same SQL", "same text", "chrF"],
+      ],
+      [...rows, row("all", before?.all, after.all)],
+    ) + `<p class="lead">${escapeXml(executionRemark(after.all))}</p>`
+  );
+}
+
+/** How answers were executed, or why not. */
+function executionRemark({ execution }: TaskMetrics): string {
+  if (execution === undefined) return `Whether answers execute equal was not measured. ${EXECUTION_HINT}`;
+  const { rows, killed, untold } = execution;
+  return (
+    `${rows} answers were executed: equal are those that give what the row's own completion gives, on databases that ` +
+    `tell ${percent(killed)} of its neighbours from it. Of ${untold} rows nothing can be told. Of others, such as most ` +
+    "completions, the prompt does not say what the program gives."
   );
 }
 
 function progressTable(measurements: readonly Measurement[]): string {
   if (!measurements.some(({ when }) => when === "during")) return "";
-  const rows = measurements.map(({ step, all }) => [String(step), String(all.rows), bar(all.rates.compile)]);
-  return `<h2>Compile rate on the way</h2>${table(["step", "rows", "compiles"], rows)}`;
+  const rows = measurements.map(({ step, all }) => [
+    String(step),
+    String(all.rows),
+    executed(all, ({ accuracy }) => bar(accuracy)),
+    percent(all.rates.compile),
+  ]);
+  return `<h2>On the way</h2>${table(["step", "rows", "executes equal", "compiles"], rows)}`;
 }
 
 function sharesTable({ shares, config }: RunRecord): string {
@@ -107,11 +138,18 @@ function sharesTable({ shares, config }: RunRecord): string {
   );
 }
 
+function outcome({ passed, error, execution, sqlEqual }: RowScore): [mark: "ok" | "bad", text: string] {
+  if (!passed.compile) return ["bad", error ?? "refused"];
+  const compiles = sqlEqual ? "compiles, same SQL" : "compiles";
+  if (execution === undefined) return ["ok", compiles];
+  return execution.equal
+    ? ["ok", `executes equal; ${compiles}`]
+    : ["bad", `compiles, but ${execution.reason ?? "executes otherwise"}`];
+}
+
 function verdict(score: RowScore): string {
   if (!score.holdsCode) return "";
-  const [mark, text] = score.passed.compile
-    ? ["ok", score.sqlEqual ? "compiles, same SQL" : "compiles"]
-    : ["bad", score.error ?? "refused"];
+  const [mark, text] = outcome(score);
   return `<div class="verdict ${mark}">${mark === "ok" ? "✓" : "✗"} ${escapeXml(text)}</div>`;
 }
 
@@ -183,7 +221,7 @@ export function renderReport(record: RunRecord): string {
 </head>
 <body>
 <h1>${escapeXml(title)}</h1>
-<p class="lead">Held-out rows of ${escapeXml(config.corpus)} (${config.evaluation.split}), answered by generation and judged by the real compiler.</p>
+<p class="lead">Held-out rows of ${escapeXml(config.corpus)} (${config.evaluation.split}), answered by generation and judged by execution and by the real compiler.</p>
 ${resultTable(record)}
 ${progressTable(record.measurements)}
 <h2>Curves</h2>

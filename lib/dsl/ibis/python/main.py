@@ -9,6 +9,7 @@ import ibis
 import names
 from api import describe_api
 from checker import ADDRESS, RequestError, check
+from neighbours import neighbours
 from sqlcheck import check_sql, duckdb_tables
 
 names.install()
@@ -74,6 +75,7 @@ METHODS = {
     "checkMany": check_many,
     "checkSql": check_sql_text,
     "duckdbTables": duckdb_tables,
+    "neighbours": neighbours,
     "describeApi": describe_api,
     "version": version,
 }

@@ -1,0 +1,109 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { DuckDbExecutor } from "../../dsl/duckdb/executor.js";
+import { duckDbBinding } from "../../dsl/duckdb/judge.js";
+import { createIbisEngine, ibis } from "../../dsl/ibis/index.js";
+import { ExecutionJudge } from "./judge.js";
+import { distil, killable } from "./suite.js";
+import { BATTERY, SHOP } from "./testing/battery.js";
+
+const engine = createIbisEngine();
+const judge = ExecutionJudge.open(engine) as ExecutionJudge;
+const executor = new DuckDbExecutor(duckDbBinding()?.path ?? "", 1);
+afterAll(() => Promise.all([judge.close(), executor.close(), engine.close()]));
+
+/** What the judge says of an answer, which it must be able to tell. */
+async function verdict(gold: string, answer: string): Promise<{ equal: boolean; reason?: string }> {
+  const judged = await judge.judge(gold, answer, SHOP);
+  if (typeof judged === "string") throw new Error(`${gold}: ${judged}`);
+  return judged;
+}
+
+describe("execution", { timeout: 300_000 }, () => {
+  it("passes no wrong answer of the battery, and the right ones", async () => {
+    const [passed, refused]: [string[], string[]] = [[], []];
+    let [wrong, right] = [0, 0];
+    for (const one of BATTERY) {
+      for (const [slip, sql] of one.wrong) {
+        wrong++;
+        const { equal } = await verdict(one.gold, sql);
+        if (equal) passed.push(`${slip}: ${sql}`);
+      }
+      for (const sql of one.right) {
+        right++;
+        const { equal, reason } = await verdict(one.gold, sql);
+        if (!equal) refused.push(`${reason}: ${sql}`);
+      }
+    }
+    expect({ wrong, right }).toEqual({ wrong: 60, right: 60 });
+    expect(passed).toEqual([]);
+    expect(refused).toEqual([]);
+  });
+
+  it("tells programs of the corpus from nearly all neighbours that can be told from them", async () => {
+    const source = await ibis.corpusSource(engine, { seed: 7, profile: "full" });
+    const label = (text: string, schema: Record<string, Record<string, string>>) =>
+      engine.label(text, { schema });
+    let [killed, missed, told, constant] = [0, 0, 0, 0];
+    for (let index = 0; index < 24; index++) {
+      const drawn = await source.draw("ibis_to_sql", index, { heldOutSchema: false, label });
+      if (!("candidate" in drawn)) continue;
+      const { completion: sql, schema } = drawn.candidate;
+      const query = await engine.neighbours(sql, { schema });
+      const suite = query === undefined ? "unread" : await distil(query, executor, { seed: 1 });
+      if (query === undefined || typeof suite === "string") continue;
+      told++;
+      killed += suite.killed;
+      missed += (await killable(query, executor, suite.survivors, { seed: 2, rounds: 60 })).length;
+      const [table = ""] = Object.keys(schema);
+      const judged = await judge.judge(sql, `SELECT * FROM "${table}"`, schema);
+      if (typeof judged !== "string" && judged.equal) constant++;
+    }
+    expect(told).toBeGreaterThan(18);
+    expect(killed).toBeGreaterThan(150);
+    expect(killed / (killed + missed)).toBeGreaterThan(0.95);
+    expect(constant).toBe(0);
+  });
+
+  it("cannot tell anything by a query that gives the same whatever the tables hold", async () => {
+    const none = "SELECT * FROM orders WHERE amount > 5 AND amount IS NULL";
+    expect(await judge.judge(none, none, SHOP)).toMatch(/the same whatever/);
+    const one = "SELECT SUM(amount) AS s FROM orders WHERE quantity > 5 AND quantity < 5";
+    expect(await judge.judge(one, "SELECT NULL", SHOP)).toMatch(/the same whatever/);
+    expect(await judge.judge("no query", "SELECT 1", SHOP)).toMatch(/cannot be read/);
+    expect(await judge.judge("SELECT nothing(amount) FROM orders", "SELECT 1", SHOP)).toMatch(/does not run/);
+  });
+
+  it("refuses answers that are no query, run for ever or reach out, and judges the next", async () => {
+    const gold = "SELECT city FROM customers WHERE age > 30";
+    expect(await verdict(gold, gold)).toMatchObject({ equal: true });
+    for (const answer of [
+      "SELECT city FROM read_csv('/etc/passwd')",
+      "SELECT city FROM customers WHERE age > list_sum(range(3000000000))",
+      "SELECT c.city FROM customers c, range(1000000) a, range(1000000) b WHERE a.range + b.range < 0",
+      "DROP TABLE customers",
+      "SELECT city FROM nowhere",
+    ]) {
+      expect(await verdict(gold, answer), answer).toMatchObject({
+        equal: false,
+        reason: expect.any(String) as string,
+      });
+    }
+    expect(await judge.judge(gold, undefined, SHOP)).toMatchObject({ equal: false });
+    expect(await verdict(gold, "SELECT city FROM customers WHERE NOT age <= 30")).toMatchObject({
+      equal: true,
+    });
+  });
+
+  it("distils the same databases for the same query", async () => {
+    const query = await engine.neighbours("SELECT region, COUNT(*) AS n FROM orders GROUP BY region", {
+      schema: SHOP,
+    });
+    if (query === undefined) throw new Error("not read");
+    const [first, second] = [
+      await distil(query, executor, { seed: 1 }),
+      await distil(query, executor, { seed: 1 }),
+    ];
+    expect(second).toEqual(first);
+    expect(await distil(query, executor, { seed: 2 })).not.toEqual(first);
+  });
+});

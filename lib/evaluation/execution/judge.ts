@@ -1,0 +1,103 @@
+/** Judges answers by execution: an answer is right where it gives what the known query gives, on every test database. */
+import { DuckDbExecutor } from "../../dsl/duckdb/executor.js";
+import { duckDbBinding } from "../../dsl/duckdb/judge.js";
+import type { DslEngine, Schema } from "../../dsl/dsl.js";
+import { SandboxFailure } from "../../dsl/sandbox/sandbox-process.js";
+import { sameRows } from "./compare.js";
+import { distil, type TestSuite } from "./suite.js";
+
+export interface ExecutionJudgement {
+  equal: boolean;
+  /** How the answer gave itself away. */
+  reason?: string;
+  /** Neighbours of the known query, and how many of them the databases tell from it. */
+  neighbours: number;
+  killed: number;
+}
+
+/** What makes execution possible where it is not. */
+export const EXECUTION_HINT = "DuckDB is not installed, which executes them: npm install @duckdb/node-api";
+
+/** Rows of a corpus whose databases are kept; each takes some ten kilobytes, seldom a few hundred. */
+const SUITES_KEPT = 512;
+const SEED = 1;
+
+type Kept = Promise<TestSuite | string>;
+
+export class ExecutionJudge implements AsyncDisposable {
+  private readonly suites = new Map<string, Kept>();
+
+  private constructor(
+    private readonly engine: DslEngine,
+    private readonly executor: DuckDbExecutor,
+  ) {}
+
+  /** A judge whose processes start when it is first asked; undefined where DuckDB is not installed. */
+  static open(engine: DslEngine, { workers = 1 }: { workers?: number } = {}): ExecutionJudge | undefined {
+    const binding = duckDbBinding();
+    return binding && new ExecutionJudge(engine, new DuckDbExecutor(binding.path, workers));
+  }
+
+  /** The databases of a query, or why nothing can be told by it. */
+  suite(sql: string, schema: Schema): Kept {
+    const key = JSON.stringify([sql, schema]);
+    let kept = this.suites.get(key);
+    // The one used last is the newest.
+    this.suites.delete(key);
+    kept ??= this.distil(sql, schema);
+    this.suites.set(key, kept);
+    kept.catch(() => this.suites.delete(key));
+    const [oldest] = this.suites.keys();
+    if (this.suites.size > SUITES_KEPT && oldest !== undefined) this.suites.delete(oldest);
+    return kept;
+  }
+
+  /**
+   * Judges DuckDB's SQL of an answer by that of the known query. An answer that compiles to nothing is given as undefined.
+   * @returns why it cannot be told, as a text, where no answer could be
+   */
+  async judge(
+    gold: string,
+    answer: string | undefined,
+    schema: Schema,
+  ): Promise<ExecutionJudgement | string> {
+    const suite = await this.suite(gold, schema);
+    if (typeof suite === "string") return suite;
+    const { neighbours, killed } = suite;
+    const reason = answer === undefined ? "the answer holds no query" : await this.fault(suite, answer);
+    return { equal: reason === undefined, ...(reason === undefined ? {} : { reason }), neighbours, killed };
+  }
+
+  private async fault(suite: TestSuite, answer: string): Promise<string | undefined> {
+    for (const { tables, expected } of suite.databases) {
+      try {
+        const [result] = await this.executor.execute(tables, [answer]);
+        if (result === undefined || "error" in result) return result?.error ?? "it gave nothing";
+        if (!sameRows(expected, result)) return "it gives other rows";
+      } catch (error) {
+        if (error instanceof SandboxFailure) return `its execution was stopped: ${error.message}`;
+        throw error;
+      }
+    }
+    return undefined;
+  }
+
+  private async distil(sql: string, schema: Schema): Kept {
+    const query = await this.engine.neighbours(sql, { schema });
+    if (query === undefined) return "the query cannot be read";
+    try {
+      return await distil(query, this.executor, { seed: SEED });
+    } catch (error) {
+      if (error instanceof SandboxFailure) return `the query's execution was stopped: ${error.message}`;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.executor.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * Small tables that tell a query from its neighbours: values at, just below and just above the constants that its columns
+ * meet, NULLs, duplicates, ties, keys without a match, groups of the sizes that counts are compared with, and more rows
+ * than a limit lets through.
+ */
+import type { Random } from "../../data/random.js";
+import type { FilledTable } from "../../dsl/duckdb/executor.js";
+import type { Neighbourhood, QueryConstant } from "../../dsl/dsl.js";
+
+/** Literals that a column may hold. */
+interface Pool {
+  /** Constants themselves. */
+  exact: string[];
+  /** What lies beside them. */
+  near: string[];
+  common: string[];
+  /** A value that no other row has. */
+  fresh(index: number): string;
+}
+
+/** Of one table: what runs of large sizes may add up to. */
+const MOST_ROWS = 3000;
+const DAY = 86_400_000;
+const ISO_DATE = /^\d{4}-\d\d-\d\d/;
+
+const text = (value: string): string => `'${value.replaceAll("'", "''")}'`;
+const unique = (values: readonly string[]): string[] => [...new Set(values)];
+const date = (time: number): string => new Date(time).toISOString().slice(0, 10);
+const moment = (time: number): string => new Date(time).toISOString().slice(0, 19).replace("T", " ");
+const numbersOf = (constants: readonly QueryConstant[]): number[] =>
+  constants.flatMap(([kind, value]) =>
+    kind === "number" && Number.isFinite(Number(value)) ? [Number(value)] : [],
+  );
+const textsOf = (constants: readonly QueryConstant[]): string[] =>
+  constants.flatMap(([kind, value]) => (kind === "text" ? [value] : []));
+
+const LARGEST: Readonly<Record<string, number>> = { TINYINT: 127, SMALLINT: 32_767, INTEGER: 2 ** 31 - 1 };
+
+function integerPool(type: string, own: readonly QueryConstant[], loose: readonly QueryConstant[]): Pool {
+  const unsigned = type.startsWith("U");
+  const largest = LARGEST[type.replace(/^U/, "")] ?? Number.MAX_SAFE_INTEGER;
+  const fit = (values: readonly number[]): string[] =>
+    unique(values.filter((v) => Math.abs(v) <= largest && (v >= 0 || !unsigned)).map((v) => String(v)));
+  const exact = numbersOf(own);
+  return {
+    exact: fit(exact.filter(Number.isInteger)),
+    near: fit(
+      exact.flatMap((c) => [
+        Math.floor(c) - 1,
+        Math.floor(c),
+        Math.ceil(c),
+        Math.ceil(c) + 1,
+        Math.floor(c) - 5,
+      ]),
+    ),
+    common: fit([0, 1, 2, 3, 5, 8, 13, -1, -4, ...numbersOf(loose).map(Math.round)]),
+    fresh: (index) => String(largest < 1000 ? index % 100 : 1000 + index),
+  };
+}
+
+function realPool(type: string, own: readonly QueryConstant[], loose: readonly QueryConstant[]): Pool {
+  const scale = /^DECIMAL\((\d+), *(\d+)\)/.exec(type);
+  const largest = scale === null ? Number.MAX_VALUE : 10 ** (Number(scale[1]) - Number(scale[2])) - 1;
+  const fit = (values: readonly number[]): string[] =>
+    unique(values.filter((v) => Math.abs(v) <= largest).map((v) => String(v)));
+  const exact = numbersOf(own);
+  return {
+    exact: fit(exact),
+    near: fit(exact.flatMap((c) => [c - 1, c + 1, c - 0.25, c + 0.25])),
+    common: fit([0, 1, 2.5, 3.75, 7.125, 12, -1.5, -6, ...numbersOf(loose)]),
+    fresh: (index) => String(Math.min(largest, 1000 + index * 1.5)),
+  };
+}
+
+function textPool(own: readonly QueryConstant[], loose: readonly QueryConstant[]): Pool {
+  const swap = (s: string): string => (s === s.toUpperCase() ? s.toLowerCase() : s.toUpperCase());
+  const exact = textsOf(own);
+  const pieces = exact.map((pattern) => pattern.replaceAll("%", "").replaceAll("_", "m"));
+  const lengths = numbersOf(loose).filter((n) => Number.isInteger(n) && n >= 0 && n <= 20);
+  return {
+    exact: unique([...exact, ...pieces]).map(text),
+    near: unique(
+      pieces.flatMap((p) => [`${p}x`, `q${p}`, `q${p}x`, swap(p), p.slice(0, -1), `${p}${p}`]),
+    ).map(text),
+    common: unique([
+      ...["a", "b", "B", "ab", "Abc", "", "kiwi", "Kiwi", "plum pie", "é", "12", "-7"],
+      ...textsOf(loose),
+      ...lengths.flatMap((n) =>
+        [n - 1, n, n + 1].map((length) => "abcdefghijklmnopqrstuvw".slice(0, Math.max(0, length))),
+      ),
+    ]).map(text),
+    fresh: (index) => text(`v${index}`),
+  };
+}
+
+function timePool(isDate: boolean, own: readonly QueryConstant[], loose: readonly QueryConstant[]): Pool {
+  const write = (times: readonly number[]): string[] =>
+    unique(times.filter(Number.isFinite).map((time) => text(isDate ? date(time) : moment(time))));
+  const parse = (value: string): number =>
+    ISO_DATE.test(value)
+      ? Date.parse(value.length === 10 ? value : `${value.slice(0, 19).replace(" ", "T")}Z`)
+      : NaN;
+  const exact = textsOf(own).map(parse);
+  const years = numbersOf(loose).filter((n) => n >= 1900 && n <= 2100);
+  const days = [
+    "2019-12-31",
+    "2020-01-01",
+    "2020-02-29",
+    "2021-06-15",
+    "2021-07-01",
+    "2023-11-05",
+    "2024-12-30",
+  ];
+  const steps = isDate ? [-DAY, DAY] : [-1000, 1000, -DAY, DAY, DAY / 2];
+  return {
+    exact: write(exact),
+    near: write([
+      ...exact.flatMap((time) => steps.map((step) => time + step)),
+      ...years.flatMap((year) => [`${year}-01-01`, `${year}-12-31`, `${year - 1}-12-31`].map(parse)),
+    ]),
+    common: write(days.map((day, i) => Date.parse(day) + (isDate ? 0 : i * 5_025_000))),
+    fresh: (index) => write([Date.UTC(2030, 0, 1) + index * (isDate ? DAY : DAY + 61_000)])[0] ?? "NULL",
+  };
+}
+
+function poolOf(type: string, own: readonly QueryConstant[], loose: readonly QueryConstant[]): Pool {
+  if (type.endsWith("[]")) {
+    const { exact, near, common } = poolOf(type.slice(0, -2), own, loose);
+    const items = [...exact, ...near, ...common];
+    const lists = [
+      "[]",
+      ...items.map((item, i) => `[${item}, ${items[(i + 1) % items.length]}]`),
+      `[${items[0]}]`,
+      "[NULL]",
+    ];
+    return {
+      exact: [],
+      near: [],
+      common: items.length === 0 ? ["NULL"] : lists,
+      fresh: (index) => lists[index % lists.length] ?? "NULL",
+    };
+  }
+  if (/^U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$/.test(type)) return integerPool(type, own, loose);
+  if (/^(DOUBLE|FLOAT|REAL|DECIMAL\b.*)$/.test(type)) return realPool(type, own, loose);
+  if (/^(TEXT|VARCHAR)$/.test(type)) return textPool(own, loose);
+  if (type === "DATE" || type.startsWith("TIMESTAMP")) return timePool(type === "DATE", own, loose);
+  const all =
+    type === "BOOLEAN"
+      ? ["true", "false"]
+      : type === "TIME"
+        ? ["'08:00:00'", "'12:30:00'", "'23:59:59'"]
+        : ["NULL"];
+  return { exact: [], near: [], common: all, fresh: (index) => all[index % all.length] ?? "NULL" };
+}
+
+/** The shape of one set of tables. */
+export interface Profile {
+  /** Rows of each table. */
+  rows: number;
+  nulls: number;
+  /** How often a value is one of the constants that its column meets, or beside one. */
+  exact: number;
+  near: number;
+  /** How often a value is one that no other row has. */
+  fresh: number;
+  /** How often a row is an earlier one again, with at most one value changed. */
+  again: number;
+  /** Runs of rows that agree in some columns, of just about the sizes that counts are compared with. */
+  runs?: boolean;
+}
+
+/** Draws sets of tables for one query. */
+export class TableMaker {
+  private readonly pools: Pool[][];
+
+  constructor(private readonly query: Neighbourhood) {
+    const { constants, links, loose } = query;
+    const nameOf = (path: readonly string[]): string => path[path.length - 1] ?? "";
+    const met = (table: string, column: string): QueryConstant[] =>
+      constants.flatMap(([t, c, ...constant]) => (t === table && c === column ? [constant] : []));
+    this.pools = query.tables.map(({ path, columns }) =>
+      columns.map(([column, type]) => {
+        const linked = links.flatMap(([t, c, otherTable, otherColumn]) =>
+          t === nameOf(path) && c === column
+            ? met(otherTable, otherColumn)
+            : otherTable === nameOf(path) && otherColumn === column
+              ? met(t, c)
+              : [],
+        );
+        return poolOf(type, [...met(nameOf(path), column), ...linked], loose);
+      }),
+    );
+  }
+
+  make(random: Random, profile: Profile): FilledTable[] {
+    return this.query.tables.map(({ path, columns }, table) => {
+      const pools = this.pools[table] ?? [];
+      const rows =
+        profile.runs === true ? this.runs(random, profile, table) : this.singles(random, profile, pools);
+      return { path, columns, rows: random.shuffled(rows) };
+    });
+  }
+
+  private singles(random: Random, profile: Profile, pools: readonly Pool[]): string[][] {
+    const rows: string[][] = [];
+    while (rows.length < profile.rows) {
+      const earlier = rows.length > 0 && random.chance(profile.again) ? random.pick(rows) : undefined;
+      if (earlier === undefined) {
+        rows.push(pools.map((pool) => value(random, profile, pool, rows.length)));
+        continue;
+      }
+      const changed = random.chance(0.7) ? random.below(pools.length) : -1;
+      rows.push(
+        earlier.map((old, i) =>
+          i === changed ? value(random, profile, pools[i] as Pool, rows.length) : old,
+        ),
+      );
+    }
+    return rows;
+  }
+
+  private runs(random: Random, profile: Profile, table: number): string[][] {
+    const pools = this.pools[table] ?? [];
+    const names = this.query.tables[table]?.columns.map(([name]) => name) ?? [];
+    const places = names.map((_, i) => i);
+    const mentioned = places.filter((i) => this.query.sql.includes(names[i] ?? ""));
+    const used = mentioned.length > 0 ? mentioned : places;
+    const rows: string[][] = [];
+    const sizes = this.query.sizes.flatMap((size) => [size - 1, size, size + 1]);
+    // Where counts alone decide which groups stay, several must, or their order could not be told.
+    const small = sizes.filter((size) => size <= 100);
+    const wanted = [1, 2, 3, ...sizes, ...small, ...small];
+    for (const size of wanted) {
+      if (rows.length + size > MOST_ROWS) continue;
+      const base = pools.map((pool) =>
+        value(random, { ...profile, nulls: 0.04, exact: 0.5, near: 0.45, fresh: 0.6 }, pool, rows.length),
+      );
+      const varies = pools.map((pool) => random.chance(pool.exact.length > 0 ? 0.15 : 0.5));
+      const first = rows.length;
+      for (let i = 0; i < size; i++) {
+        rows.push(
+          base.map((old, column) =>
+            varies[column] === true ? (pools[column] as Pool).fresh(first + i) : old,
+          ),
+        );
+      }
+      // One NULL in a run tells the number of rows from that of values.
+      const odd = rows[first + random.below(size)];
+      if (odd !== undefined && used.length > 0 && random.chance(0.5)) odd[random.pick(used)] = "NULL";
+    }
+    return rows;
+  }
+}
+
+function value(random: Random, profile: Profile, pool: Pool, index: number): string {
+  if (random.chance(profile.nulls)) return "NULL";
+  const drawn = random.float();
+  if (pool.exact.length > 0 && drawn < profile.exact) return random.pick(pool.exact);
+  if (pool.near.length > 0 && drawn < profile.exact + profile.near) return random.pick(pool.near);
+  return random.chance(profile.fresh) ? pool.fresh(index) : random.pick(pool.common);
+}
