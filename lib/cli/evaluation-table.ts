@@ -49,6 +49,7 @@ const cells = (name: string, before: Metrics, after: TaskMetrics, both: boolean)
   rate(after, ({ rates }) => rates.build),
   ...(both ? [rate(before, ({ rates }) => rates.compile)] : []),
   rate(after, ({ rates }) => rates.compile),
+  executed(after, ({ runs }) => formatPercent(runs)),
   rate(after, ({ sqlEqual }) => sqlEqual),
   formatPercent(after.exactMatch),
 ];
@@ -67,7 +68,7 @@ export function evaluationTable(after: EvaluationResult, before?: EvaluationResu
   });
   const head = [
     ...["task", "rows", ...pair("equal"), "95 %", "constant", "parses", "names", "builds"],
-    ...[...pair("compiles"), "same SQL", "same text"],
+    ...[...pair("compiles"), "runs", "same SQL", "same text"],
   ];
   return `${formatTable([head, ...rows, cells("all", before?.all, after.all, both)])}\n${remark(after)}`;
 }

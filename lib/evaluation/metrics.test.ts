@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Row, TaskType } from "../data/tasks.js";
 import { toyEngine, toyFormat } from "../data/testing/fakes.js";
-import { evaluateRows, rowsPerTask, scoreRow } from "./metrics.js";
+import type { ExecutionJudge } from "./execution/judge.js";
+import { evaluateRows, rowsPerTask, scoreRow, summarise } from "./metrics.js";
 
 const makeRow = (task: TaskType, completion: string, id = `${task}-1`): Row => ({
   id,
@@ -44,6 +45,85 @@ describe("scoreRow", () => {
       error: "the answer holds no code",
     });
     expect((await score("qa", "prose", "other prose")).holdsCode).toBe(false);
+  });
+});
+
+describe("execution", () => {
+  const asked: [gold: string, answer: string | undefined][] = [];
+  /** Executes by the text: `NONE` can tell nothing, and an answer is right that ends as the known query does. */
+  const judge = {
+    judge: (gold: string, answer: string | undefined) => {
+      asked.push([gold, answer]);
+      if (gold.includes("NONE")) return Promise.resolve("nothing can be told");
+      const equal = answer?.at(-1) === gold.at(-1);
+      return Promise.resolve({ runs: answer !== undefined, equal, neighbours: 10, killed: 9 });
+    },
+  } as unknown as ExecutionJudge;
+  const executed = (task: TaskType, gold: string, prediction: string) =>
+    scoreRow(makeRow(task, gold), prediction, toyEngine(), toyFormat, judge);
+
+  it("judges what the compiler gives for both, and a constant answer beside it", async () => {
+    const score = await executed("sql_to_ibis", "a", "b.a");
+    expect(asked).toEqual([
+      ["A", "B.A"],
+      ["A", "CONSTANT"],
+    ]);
+    expect(score.execution).toEqual({
+      runs: true,
+      equal: true,
+      neighbours: 10,
+      killed: 9,
+      constantEqual: false,
+    });
+    expect((await executed("sql_to_ibis", "a", "bad:compile")).execution).toMatchObject({
+      runs: false,
+      equal: false,
+    });
+    expect((await executed("sql_to_ibis", "t", "b")).execution).toMatchObject({
+      equal: false,
+      constantEqual: true,
+    });
+  });
+
+  it("executes the SQL of an answer as it stands", async () => {
+    asked.length = 0;
+    await executed("ibis_to_sql", "select a", "select A;");
+    expect(asked[0]).toEqual(["select a", "select A;"]);
+  });
+
+  it("leaves out rows whose prompt does not determine the answer, and says of which it can tell nothing", async () => {
+    const [open, untold, prose] = await Promise.all([
+      executed("code_completion", "a", "a"),
+      executed("sql_to_ibis", "none", "none"),
+      executed("qa", "prose", "prose"),
+    ]);
+    expect(open).not.toHaveProperty("execution");
+    expect(untold).toMatchObject({ notExecuted: "nothing can be told" });
+    expect(untold).not.toHaveProperty("execution");
+    expect(prose).not.toHaveProperty("execution");
+    expect(summarise([open, prose])).not.toHaveProperty("execution");
+    expect(summarise([untold]).execution).toMatchObject({ rows: 0, accuracy: 0, untold: 1 });
+  });
+
+  it("gives the accuracy over the executed rows alone, with its interval and the constant answer's", async () => {
+    const answers = [
+      ["a", "a"],
+      ["a", "b"],
+      ["t", "t"],
+      ["none", "none"],
+    ] as const;
+    const scores = await Promise.all(answers.map(([gold, answer]) => executed("sql_to_ibis", gold, answer)));
+    const { execution } = summarise(scores);
+    expect(execution).toMatchObject({
+      rows: 3,
+      runs: 1,
+      accuracy: 2 / 3,
+      constant: 1 / 3,
+      killed: 0.9,
+      untold: 1,
+    });
+    expect(execution?.interval[0]).toBeLessThan(2 / 3);
+    expect(execution?.interval[1]).toBe(1);
   });
 });
 

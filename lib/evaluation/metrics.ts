@@ -42,6 +42,8 @@ export interface RowScore {
 export interface ExecutionMetrics {
   /** Rows judged by execution: those whose prompt determines what the program gives. */
   rows: number;
+  /** Share of those rows whose answer DuckDB executes. */
+  runs: number;
   /** Share of those rows whose answer gives the same as their own completion. */
   accuracy: number;
   /** 95 % of it, by bootstrap. */
@@ -171,6 +173,7 @@ function summariseExecution(scores: readonly RowScore[]): { execution?: Executio
   return {
     execution: {
       rows: executed.length,
+      runs: share(executed, ({ runs }) => runs),
       accuracy: mean(equal),
       interval: interval(equal),
       constant: share(executed, ({ constantEqual }) => constantEqual),

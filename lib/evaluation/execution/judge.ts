@@ -7,6 +7,8 @@ import { sameRows } from "./compare.js";
 import { distil, type TestSuite } from "./suite.js";
 
 export interface ExecutionJudgement {
+  /** It gives rows, whichever, on every database that it was asked about. */
+  runs: boolean;
   equal: boolean;
   /** How the answer gave itself away. */
   reason?: string;
@@ -21,6 +23,10 @@ export const EXECUTION_HINT = "DuckDB is not installed, which executes them: npm
 /** Rows of a corpus whose databases are kept; each takes some ten kilobytes, seldom a few hundred. */
 const SUITES_KEPT = 512;
 const SEED = 1;
+
+type Fault = Required<Pick<ExecutionJudgement, "runs" | "reason">>;
+
+const NO_QUERY: Fault = { runs: false, reason: "the answer holds no query" };
 
 type Kept = Promise<TestSuite | string>;
 
@@ -64,19 +70,21 @@ export class ExecutionJudge implements AsyncDisposable {
     const suite = await this.suite(gold, schema);
     if (typeof suite === "string") return suite;
     const { neighbours, killed } = suite;
-    const reason = answer === undefined ? "the answer holds no query" : await this.fault(suite, answer);
-    return { equal: reason === undefined, ...(reason === undefined ? {} : { reason }), neighbours, killed };
+    const found = answer === undefined ? NO_QUERY : await this.fault(suite, answer);
+    return { equal: found === undefined, ...(found ?? { runs: true }), neighbours, killed };
   }
 
-  private async fault(suite: TestSuite, answer: string): Promise<string | undefined> {
+  private async fault(suite: TestSuite, answer: string): Promise<Fault | undefined> {
     for (const { tables, expected } of suite.databases) {
       try {
         const [result] = await this.executor.execute(tables, [answer]);
-        if (result === undefined || "error" in result) return result?.error ?? "it gave nothing";
-        if (!sameRows(expected, result)) return "it gives other rows";
+        if (result === undefined || "error" in result) {
+          return { runs: false, reason: result?.error ?? "it gives nothing" };
+        }
+        if (!sameRows(expected, result)) return { runs: true, reason: "it gives other rows" };
       } catch (error) {
-        if (error instanceof SandboxFailure) return `its execution was stopped: ${error.message}`;
-        throw error;
+        if (!(error instanceof SandboxFailure)) throw error;
+        return { runs: false, reason: `its execution was stopped: ${error.message}` };
       }
     }
     return undefined;

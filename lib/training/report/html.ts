@@ -77,6 +77,7 @@ function resultTable({ measurements }: RunRecord): string {
       executed(last, ({ constant }) => percent(constant)),
       code && first !== undefined ? percent(first.rates.compile) : "–",
       code ? percent(last.rates.compile) : "–",
+      executed(last, ({ runs }) => percent(runs)),
       code ? percent(last.rates.parse) : "–",
       code ? percent(last.sqlEqual) : "–",
       percent(last.exactMatch),
@@ -91,7 +92,7 @@ function resultTable({ measurements }: RunRecord): string {
     table(
       [
         ...["task", "rows", "executes equal before", "executes equal after", "95 %", "constant answer"],
-        ...["compiles before", "compiles after", "parses", "same SQL", "same text", "chrF"],
+        ...["compiles before", "compiles after", "runs", "parses", "same SQL", "same text", "chrF"],
       ],
       [...rows, row("all", before?.all, after.all)],
     ) + `<p class="lead">${escapeXml(executionRemark(after.all))}</p>`

@@ -24,6 +24,7 @@ const score = (prediction: string, compiles: boolean): RowScore => ({
   sqlEqual: compiles,
   chrF: 0.5,
   rougeL: 0.5,
+  execution: { runs: compiles, equal: compiles, neighbours: 20, killed: 19, constantEqual: false },
 });
 
 const NO_CONTENTS: RunContents = {
@@ -46,7 +47,7 @@ function record(output: string, corpus: string): RunRecord {
     tokensPerSecond: 5,
   };
   return {
-    format: 2,
+    format: 3,
     run: "0a1b2c3d4e5f",
     config: parseTrainingConfig({ base: "smollm2-135m", output, corpus, steps: 2 }, "test"),
     contents: NO_CONTENTS,
@@ -97,13 +98,27 @@ describe("the report", () => {
       "Gradient norm",
       "Learning rate",
       "Tokens a second",
+      "executes equal before",
       "compiles before",
+      "executes equal; compiles, same SQL",
+      "tell 95 % of its neighbours",
       "test-qa-1",
     ]) {
       expect(page).toContain(text);
     }
     const curves = readFileSync(join(path, "..", "curves.svg"), "utf8");
     expect(curves.match(/<path class="line" d="M/g)).toHaveLength(4);
+  });
+
+  it("says where nothing was executed, and how to change that", async () => {
+    const made = record(join(temporaryFolder(), "adapter"), "corpus");
+    for (const { all, tasks } of made.measurements) {
+      delete all.execution;
+      delete tasks.qa?.execution;
+    }
+    const page = readFileSync(await writeReport(made), "utf8");
+    expect(page).toContain("Whether answers execute equal was not measured.");
+    expect(page).toContain("npm install @duckdb/node-api");
   });
 
   it("is found again for the same configuration, contents and adapter only", async () => {

@@ -36,7 +36,7 @@ export interface Example {
 }
 
 export interface RunRecord {
-  format: 2;
+  format: 3;
   config: TrainingConfig;
   /** The run's id. */
   run: string;
@@ -74,7 +74,7 @@ export async function recordRun(
   ): Measurement[] => (found === undefined ? [] : [{ when, step, tasks: found.tasks, all: found.all }]);
   await using device = Device.open(config.backend, { threads: config.threads, planned: true });
   return {
-    format: 2,
+    format: 3,
     config,
     run: result.run,
     contents: result.contents,
@@ -140,7 +140,7 @@ export async function findSameRun(
   const path = join(reportFolder(config.output), "run.json");
   if (!existsSync(path) || !existsSync(adapterFile(config))) return undefined;
   const record = readJson(path) as RunRecord;
-  if (record.format !== 2) return undefined;
+  if (record.format !== 3) return undefined;
   const recorded = TrainingConfig.safeParse(record.config);
   if (!recorded.success || !isDeepStrictEqual(recorded.data, config)) return undefined;
   if (record.adapterSha256 !== (await sha256OfFile(adapterFile(config)))) return undefined;
