@@ -5,19 +5,35 @@ import { Option, type Command } from "commander";
 
 import { SPLITS, type Split } from "../data/tasks.js";
 import { IBertError } from "../errors.js";
-import { evaluate, type EvaluateOptions } from "../evaluation/evaluate-model.js";
+import { FACETS, type Facet } from "../evaluation/breakdown.js";
+import { evaluateSubjects, type EvaluateOptions, type Subject } from "../evaluation/evaluate-model.js";
 import { EXECUTION_HINT } from "../evaluation/execution/judge.js";
-import { evaluationTable } from "./evaluation-table.js";
+import type { EvaluationResult } from "../evaluation/metrics.js";
+import {
+  breakdownTable,
+  describeDifference,
+  describeExecution,
+  describeInterval,
+  evaluationTable,
+} from "./evaluation-table.js";
+import { formatPercent } from "./format.js";
 import { numberBetween, wholeNumber, withExample } from "./help.js";
 import { EXIT, type Run } from "./main.js";
 import { addModelOptions, chosenModel, type ModelOptions } from "./model-options.js";
+
+/** Examples of the baseline that has some. */
+const SHOTS = 3;
 
 interface Options extends ModelOptions {
   corpus: string;
   split: Exclude<Split, "train">;
   rowsPerTask: number;
   maxTokens: number;
-  compareBase?: boolean;
+  baselines: boolean;
+  compare?: string;
+  samples: number;
+  temperature: number;
+  by?: Facet;
   failures: number;
   minAccuracy?: number;
   minCompileRate?: number;
@@ -36,34 +52,49 @@ export function addEvaluateCommand(program: Command, run: Run): void {
     )
     .option("--rows-per-task <n>", "rows of each task", wholeNumber(1), 40)
     .option("--max-tokens <n>", "length of an answer", wholeNumber(1), 96)
-    .option("--compare-base", "measure the base model alone as well")
+    .option("--no-baselines", "leave out the base model without and with 3 examples")
+    .option("--compare <adapter>", "measure this adapter too, and whether the difference is chance")
+    .option("--samples <n>", "answers to each row, for pass@k", wholeNumber(1), 1)
+    .option("--temperature <t>", "of the drawing of answers", numberBetween(0, 2), 0)
+    .addOption(new Option("--by <facet>", "break the accuracy down").choices(FACETS))
     .option("--failures <n>", "show so many answers that do not compile or execute equal", wholeNumber(0), 0)
     .option("--min-accuracy <share>", "exit with 1 where fewer answers execute equal", numberBetween(0, 1))
     .option("--min-compile-rate <share>", "exit with 1 below this share of 1", numberBetween(0, 1));
   addModelOptions(command)
-    .option("--json", "print { before, after } with every answer and its score")
+    .option("--json", "print { before, shots, after, other } with every answer and its score")
     .action((options: Options) => measure(options, run));
-  withExample(command, "npx ibert evaluate --adapter adapters/quickstart --split test_schema --compare-base");
+  withExample(command, "npx ibert evaluate --adapter adapters/quickstart --split test_schema --by feature");
 }
 
 async function measure(options: Options, run: Run): Promise<void> {
   const { base, adapter } = chosenModel(options);
   const { stderr } = run.terminal;
   const live = stderr.isTTY === true && options.json !== true;
-  const shared: EvaluateOptions = {
+  const shared: Omit<EvaluateOptions, "adapter"> = {
     base,
     corpus: options.corpus,
     split: options.split,
     rowsPerTask: options.rowsPerTask,
     maxTokens: options.maxTokens,
+    samples: options.samples,
+    temperature: options.temperature,
     backend: options.backend,
     threads: options.threads,
     onProgress: (finished, total) => {
       if (live) stderr.write(`\r\u001b[K${finished < total ? `${finished} of ${total} answers` : ""}`);
     },
   };
-  const before = options.compareBase === true && adapter !== undefined ? await evaluate(shared) : undefined;
-  const after = await evaluate(adapter === undefined ? shared : { ...shared, adapter });
+  const subjects = new Map<string, Subject>();
+  if (options.baselines) {
+    if (adapter !== undefined) subjects.set("before", {});
+    subjects.set("shots", { shots: SHOTS });
+  }
+  subjects.set("after", adapter === undefined ? {} : { adapter });
+  if (options.compare !== undefined) subjects.set("other", { adapter: options.compare });
+  const measured = await evaluateSubjects(shared, [...subjects.values()]);
+  const results = Object.fromEntries([...subjects.keys()].map((name, i) => [name, measured[i]]));
+  const { before, shots, other } = results;
+  const after = results["after"] as EvaluationResult;
   const compiled = after.all.rates.compile;
   if (options.minCompileRate !== undefined && compiled < options.minCompileRate) run.exitCode = EXIT.refused;
   const accuracy = after.all.execution?.accuracy;
@@ -71,9 +102,19 @@ async function measure(options: Options, run: Run): Promise<void> {
     if (accuracy === undefined) throw new IBertError("duckdb-missing", EXECUTION_HINT);
     if (accuracy < options.minAccuracy) run.exitCode = EXIT.refused;
   }
-  if (options.json === true) return run.printJson({ base, adapter, before, after });
+  if (options.json === true) return run.printJson({ base, adapter, before, shots, after, other });
   run.print(`${adapter ?? base} on ${options.corpus}, ${options.split}`);
   run.print(evaluationTable(after, before));
+  if (shots !== undefined) run.print(`${base} with ${SHOTS} examples: ${describeExecution(shots.all)}`);
+  for (const { k, rate, interval } of after.passAt ?? []) {
+    run.print(`pass@${k}: ${formatPercent(rate)} (95 %: ${describeInterval(interval)})`);
+  }
+  if (before !== undefined) run.print(`against the base: ${describeDifference(before, after)}`);
+  if (other !== undefined) {
+    run.print(`${options.compare}: ${describeExecution(other.all)}`);
+    run.print(`against ${adapter ?? base}: ${describeDifference(after, other)}`);
+  }
+  if (options.by !== undefined) run.print(`\n${breakdownTable(after, options.by)}`);
   const failed = after.scores.filter(
     ({ holdsCode, passed, execution }) => holdsCode && (!passed.compile || execution?.equal === false),
   );

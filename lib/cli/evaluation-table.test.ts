@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { EvaluationResult, TaskMetrics } from "../evaluation/metrics.js";
-import { describeExecution, evaluationTable } from "./evaluation-table.js";
+import type { EvaluationResult, RowScore, TaskMetrics } from "../evaluation/metrics.js";
+import {
+  breakdownTable,
+  describeDifference,
+  describeExecution,
+  evaluationTable,
+} from "./evaluation-table.js";
 
 const metrics = (accuracy?: number): TaskMetrics => ({
   rows: 40,
@@ -47,7 +52,7 @@ describe("the table of an evaluation", () => {
       "40",
       "5 %",
       "30 %",
-      "20–40",
+      "20 … 40",
       "1 %",
       "90 %",
       "80 %",
@@ -67,7 +72,49 @@ describe("the table of an evaluation", () => {
     expect(lines.at(-1)).toMatch(/not measured.*npm install @duckdb\/node-api/);
     expect(describeExecution(metrics())).toBe("execution not measured");
     expect(describeExecution(metrics(0.3))).toBe(
-      "30 % of 38 answers execute equal (95 %: 20–40; constant answer 1 %)",
+      "30 % of 38 answers execute equal (95 %: 20 … 40; constant answer 1 %)",
     );
+  });
+});
+
+const answered = (right: number, of: number): EvaluationResult => {
+  const scores = Array.from({ length: of }, (_, i): RowScore => ({
+    id: `row ${i}`,
+    task: "sql_to_ibis",
+    prediction: "",
+    holdsCode: true,
+    passed: { parse: true, names: true, build: true, compile: true },
+    exact: false,
+    sqlEqual: false,
+    chrF: 0,
+    rougeL: 0,
+    execution: {
+      ...{ runs: true, equal: i < right, neighbours: 1, killed: 1, constantEqual: false },
+      facets: { feature: [i % 2 === 0 ? "join" : "plain"], dialect: [], length: [], split: [] },
+    },
+  }));
+  return { ...result(metrics(right / of)), scores };
+};
+
+describe("two models on the same rows", () => {
+  it("differ by chance or not", () => {
+    expect(describeDifference(answered(10, 100), answered(40, 100))).toMatch(
+      /^\+30 % of 100 answers \(95 %: 2[01] … (39|40); p < 0\.001\)$/,
+    );
+    expect(describeDifference(answered(10, 100), answered(10, 100))).toBe(
+      "0 % of 100 answers (95 %: 0 … 0; p = 1.000)",
+    );
+    expect(describeDifference(answered(10, 100), result(metrics()))).toBe("execution not measured");
+  });
+});
+
+describe("the accuracy broken down", () => {
+  it("has a line a kind", () => {
+    const lines = breakdownTable(answered(2, 4), "feature").split("\n");
+    expect(lines.map((line) => line.split(/ {2,}/).slice(0, 3))).toEqual([
+      ["feature", "rows", "equal"],
+      ["join", "2", "50 %"],
+      ["plain", "2", "50 %"],
+    ]);
   });
 });

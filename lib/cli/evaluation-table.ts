@@ -1,4 +1,6 @@
 import { TASK_TYPES } from "../data/tasks.js";
+import { pairedDifference, type Interval } from "../evaluation/bootstrap.js";
+import { breakDown, type Facet } from "../evaluation/breakdown.js";
 import { EXECUTION_HINT } from "../evaluation/execution/judge.js";
 import type { EvaluationResult, TaskMetrics } from "../evaluation/metrics.js";
 import { formatPercent, formatTable } from "./format.js";
@@ -13,10 +15,12 @@ type Execution = NonNullable<TaskMetrics["execution"]>;
 const executed = (metrics: Metrics, value: (execution: Execution) => string): string =>
   metrics?.execution === undefined || metrics.execution.rows === 0 ? "–" : value(metrics.execution);
 
-const range = ({ interval: [low, high] }: Pick<Execution, "interval">): string =>
-  `${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)}`;
+export const describeInterval = ([low, high]: Interval): string =>
+  `${(100 * low).toFixed(0)} … ${(100 * high).toFixed(0)}`;
 
-/** `12 % of 149 answers execute equal (8–17; constant answer 1 %)`, or that it was not measured. */
+const range = ({ interval }: Pick<Execution, "interval">): string => describeInterval(interval);
+
+/** `12 % of 149 answers execute equal (95 %: 8 … 17; constant answer 1 %)`, or that it was not measured. */
 export function describeExecution({ execution }: TaskMetrics): string {
   if (execution === undefined) return "execution not measured";
   const { rows, accuracy, constant } = execution;
@@ -71,4 +75,32 @@ export function evaluationTable(after: EvaluationResult, before?: EvaluationResu
     ...[...pair("compiles"), "runs", "same SQL", "same text"],
   ];
   return `${formatTable([head, ...rows, cells("all", before?.all, after.all, both)])}\n${remark(after)}`;
+}
+
+/** `+12 % of 149 answers (95 %: 5 … 18; p = 0.002)`: how much better the second is on the rows that both answered. */
+export function describeDifference(first: EvaluationResult, second: EvaluationResult): string {
+  const earlier = new Map(first.scores.map(({ id, execution }) => [id, execution]));
+  const pairs = second.scores.flatMap(({ id, execution }) => {
+    const other = earlier.get(id);
+    return execution === undefined || other === undefined ? [] : [[other.equal, execution.equal].map(Number)];
+  });
+  if (pairs.length === 0) return "execution not measured";
+  const { difference, interval, p } = pairedDifference(
+    pairs.map(([a]) => a as number),
+    pairs.map(([, b]) => b as number),
+  );
+  const sign = difference > 0 ? "+" : "";
+  const chance = p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`;
+  return `${sign}${formatPercent(difference)} of ${pairs.length} answers (95 %: ${describeInterval(interval)}; ${chance})`;
+}
+
+/** Accuracy by what rows are like; a row may be of several kinds. */
+export function breakdownTable({ scores }: EvaluationResult, facet: Facet): string {
+  const rows = breakDown(scores, facet).map(({ name, rows, accuracy, interval }) => [
+    name,
+    String(rows),
+    formatPercent(accuracy),
+    describeInterval(interval),
+  ]);
+  return formatTable([[facet, "rows", "equal", "95 %"], ...rows]);
 }

@@ -9,7 +9,8 @@ import { generate } from "../generation/generate.js";
 import type { ModelConfig } from "../models/config.js";
 import type { Tokenizer } from "../models/tokenizer.js";
 import type { ExecutionJudge } from "./execution/judge.js";
-import { scoreRow, summariseByTask, type EvaluationResult, type RowScore } from "./metrics.js";
+import { passRates } from "./breakdown.js";
+import { scoreRow, summariseByTask, type EvaluationResult } from "./metrics.js";
 
 export interface GenerativeEvaluation {
   rows: readonly Row[];
@@ -21,6 +22,10 @@ export interface GenerativeEvaluation {
   engine: DslEngine;
   /** Executes the answers; without it that is not measured. */
   judge?: ExecutionJudge | undefined;
+  /** What stands before a row's prompt, such as examples. */
+  prefix?: ((row: Row) => string) | undefined;
+  /** Answers to each row (default 1), which differ where they are drawn with a temperature. */
+  samples?: number | undefined;
   maxTokens: number;
   sampling?: Pick<SamplingOptions, "temperature" | "topP" | "topK" | "seed">;
   onProgress?: (finished: number, total: number) => void;
@@ -49,12 +54,13 @@ export function promptIds(tokenizer: Tokenizer, prompt: string): number[] {
 
 /** Answers all rows in batches, and scores each. */
 export async function evaluateByGeneration(run: GenerativeEvaluation): Promise<EvaluationResult> {
-  const { rows, tokenizer, format, engine } = run;
+  const { tokenizer, format, engine, samples = 1, prefix = () => "" } = run;
+  const rows = run.rows.flatMap((row) => Array.from({ length: samples }, () => row));
   const answers = rows.map((row) => new AnswerText(tokenizer, format.stop(row.task)));
   let finished = 0;
   await generate(
     run.inference,
-    rows.map((row) => promptIds(tokenizer, format.prompt(row.task, row.fields))),
+    rows.map((row) => promptIds(tokenizer, prefix(row) + format.prompt(row.task, row.fields))),
     {
       ...run.sampling,
       maxTokens: run.maxTokens,
@@ -64,8 +70,9 @@ export async function evaluateByGeneration(run: GenerativeEvaluation): Promise<E
       signal: run.signal,
     },
   );
-  const scores = answers.map((answer, i): Promise<RowScore> =>
-    scoreRow(rows[i] as Row, answer.end(), engine, format, run.judge),
+  const scores = await Promise.all(
+    answers.map((answer, i) => scoreRow(rows[i] as Row, answer.end(), engine, format, run.judge)),
   );
-  return summariseByTask(await Promise.all(scores));
+  const result = summariseByTask(scores.filter((_, i) => i % samples === 0));
+  return samples === 1 ? result : { ...result, passAt: passRates(scores, samples) };
 }

@@ -68,7 +68,7 @@ describe("execution", () => {
       ["A", "B.A"],
       ["A", "CONSTANT"],
     ]);
-    expect(score.execution).toEqual({
+    expect(score.execution).toMatchObject({
       runs: true,
       equal: true,
       neighbours: 10,

@@ -10,6 +10,7 @@ import {
 import { STAGES, type DslEngine, type Stage } from "../dsl/dsl.js";
 import { rungsPassed } from "../validation/verdict.js";
 import { interval, type Interval } from "./bootstrap.js";
+import { facetsOf, type Facets, type PassRate } from "./breakdown.js";
 import type { ExecutionJudge, ExecutionJudgement } from "./execution/judge.js";
 import { chrF, rougeL } from "./overlap.js";
 
@@ -33,7 +34,7 @@ export interface RowScore {
    * Whether the answer gives what the row's own completion gives, on databases that tell that from its neighbours, and
    * whether the task's constant answer does. Absent where it was not measured.
    */
-  execution?: ExecutionJudgement & { constantEqual: boolean };
+  execution?: ExecutionJudgement & { constantEqual: boolean; facets: Facets };
   /** Why there is no `execution`, for a row whose prompt determines the answer. */
   notExecuted?: string;
 }
@@ -155,7 +156,11 @@ async function execute(
   if (typeof judged === "string") return judged;
   const constant = await check(engine, row, format.assemble(row.task, row.fields, format.constant(row)));
   const baseline = await judge.judge(gold.executable, constant.executable, row.schema);
-  return { ...judged, constantEqual: typeof baseline !== "string" && baseline.equal };
+  return {
+    ...judged,
+    constantEqual: typeof baseline !== "string" && baseline.equal,
+    facets: facetsOf(row, gold.executable),
+  };
 }
 
 const mean = (values: readonly number[]): number =>
@@ -204,6 +209,8 @@ export interface EvaluationResult {
   tasks: Partial<Record<TaskType, TaskMetrics>>;
   all: TaskMetrics;
   scores: RowScore[];
+  /** Where rows were answered several times; all else is of the first answers. */
+  passAt?: PassRate[];
 }
 
 /** Scores that are there already, by task and together. */

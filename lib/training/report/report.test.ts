@@ -13,6 +13,8 @@ import { contentsOf, type RunContents } from "../contents.js";
 import { drawLineChart, formatTick, runningMean, ticks } from "./chart.js";
 import { findSameRun, writeReport, type RunRecord } from "./report.js";
 
+const NO_FACETS = { feature: [], dialect: [], length: [], split: [] };
+
 const score = (prediction: string, compiles: boolean): RowScore => ({
   id: "test-qa-1",
   task: "qa",
@@ -24,7 +26,14 @@ const score = (prediction: string, compiles: boolean): RowScore => ({
   sqlEqual: compiles,
   chrF: 0.5,
   rougeL: 0.5,
-  execution: { runs: compiles, equal: compiles, neighbours: 20, killed: 19, constantEqual: false },
+  execution: {
+    runs: compiles,
+    equal: compiles,
+    neighbours: 20,
+    killed: 19,
+    constantEqual: false,
+    facets: NO_FACETS,
+  },
 });
 
 const NO_CONTENTS: RunContents = {
