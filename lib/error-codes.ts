@@ -53,6 +53,7 @@ export const ERROR_CODES = {
   "model-config-invalid": "a model's configuration is wrong or not supported",
   "model-disposed": "a model is used after it was disposed of",
   "not-a-file": "a folder was named where a file should be",
+  "not-executed": "a gate on execution stands where nothing was executed",
   "not-finite": "a loss, a gradient or an answer's scores are not finite",
   "op-failed": "an operation failed on the device",
   "op-unsupported": "a backend lacks an operation",

@@ -16,6 +16,7 @@ export { TrainingConfig, parseTrainingConfig } from "./training/config.js";
 export { readTrainingConfig } from "./training/config-file.js";
 export type { TrainingEvents, TrainingProgress } from "./training/events.js";
 export { evaluate, type EvaluateOptions } from "./evaluation/evaluate-model.js";
+export { ExecutionJudge } from "./evaluation/execution/judge.js";
 export { evaluateByGeneration } from "./evaluation/evaluate.js";
 export type { EvaluationResult, TaskMetrics } from "./evaluation/metrics.js";
 export { validate, closeValidators } from "./validation/validate.js";

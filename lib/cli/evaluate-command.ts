@@ -99,7 +99,11 @@ async function measure(options: Options, run: Run): Promise<void> {
   if (options.minCompileRate !== undefined && compiled < options.minCompileRate) run.exitCode = EXIT.refused;
   const accuracy = after.all.execution?.accuracy;
   if (options.minAccuracy !== undefined) {
-    if (accuracy === undefined) throw new IBertError("duckdb-missing", EXECUTION_HINT);
+    if (accuracy === undefined) {
+      throw new IBertError("not-executed", "--min-accuracy: whether answers execute equal was not measured", {
+        hint: EXECUTION_HINT,
+      });
+    }
     if (accuracy < options.minAccuracy) run.exitCode = EXIT.refused;
   }
   if (options.json === true) return run.printJson({ base, adapter, before, shots, after, other });

@@ -17,8 +17,9 @@ export interface ExecutionJudgement {
   killed: number;
 }
 
-/** What makes execution possible where it is not. */
-export const EXECUTION_HINT = "DuckDB is not installed, which executes them: npm install @duckdb/node-api";
+/** What execution asks for, said where there was none. */
+export const EXECUTION_HINT =
+  "It is where DuckDB is installed (npm install @duckdb/node-api) and prompts determine what programs give.";
 
 /** Rows of a corpus whose databases are kept; each takes some ten kilobytes, seldom a few hundred. */
 const SUITES_KEPT = 512;
