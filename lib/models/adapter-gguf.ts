@@ -10,7 +10,7 @@ import { ggufModule } from "./weights.js";
 
 /**
  * Writes an adapter as a GGUF. llama.cpp has one alpha for a file and scales each module by alpha / rank, so B holds what a
- * module's scale is beside that. Rows of B for q and k are permuted as those of their weights.
+ * module's scale is beside that. Rows of B for q and k are permuted as those of their weights, which Qwen2's are not.
  * @param model configuration of the base
  * @returns tensors written
  * @throws IBertError as `readAdapter`; `argument-invalid` where `output` is no .gguf
@@ -37,7 +37,8 @@ export async function writeAdapterGguf(model: ModelConfig, folder: string, outpu
   const text = (value: string) => ({ type: "string" as const, value });
   await writeGguf(output, {
     metadata: {
-      "general.architecture": text("llama"),
+      // llama.cpp has Mistral under the name of Llama.
+      "general.architecture": text(model.architecture === "qwen2" ? "qwen2" : "llama"),
       "general.type": text("adapter"),
       "adapter.type": text("lora"),
       "adapter.lora.alpha": { type: "f32", value: config.alpha },
@@ -50,13 +51,13 @@ export async function writeAdapterGguf(model: ModelConfig, folder: string, outpu
 function rowsOfB(
   { module, shape: [rows, rank], scale }: LoraMatrix,
   data: Float32Array,
-  { heads, kvHeads, headDim }: ModelConfig,
+  { architecture, heads, kvHeads, headDim }: ModelConfig,
   alpha: number,
 ): Float32Array {
   const plain = Math.fround(alpha) / rank;
   const scaled = scale === plain ? data : data.map((value) => (value * scale) / plain);
   const permuted = module.endsWith(".q_proj") ? heads : module.endsWith(".k_proj") ? kvHeads : undefined;
-  if (permuted === undefined) return scaled;
+  if (permuted === undefined || architecture === "qwen2") return scaled;
   const to = llamaRowPermutation(permuted, headDim);
   const stored = new Float32Array(scaled.length);
   for (let row = 0; row < rows; row++) {

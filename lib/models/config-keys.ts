@@ -4,8 +4,8 @@
  */
 import { IBertError } from "../errors.js";
 
-type Value = unknown;
-type Keys = Readonly<Record<string, Value>>;
+export type Value = unknown;
+export type Keys = Readonly<Record<string, Value>>;
 
 /** What a value is held against: the model's other keys. */
 export interface Context {
@@ -18,7 +18,7 @@ export interface Context {
 /** Whether a value leaves the numbers as they are. */
 export type Neutral = (value: Value, context: Context) => boolean;
 
-const isObject = (value: Value): value is Keys =>
+export const isObject = (value: Value): value is Keys =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isClose = (value: Value, wanted: number): boolean =>
   typeof value === "number" && Math.abs(value - wanted) <= 1e-6 * Math.abs(wanted);
@@ -124,8 +124,8 @@ const HINTS: Readonly<Record<string, string>> = {
   quantization_config:
     "Quantised safetensors are not read: name the original model's folder, or a .gguf file.",
 };
-const OTHERWISE =
-  "The model would load and answer wrongly: ibert runs plain decoders of the Llama and Mistral architectures.";
+export const OTHERWISE =
+  "The model would load and answer wrongly: ibert runs plain decoders of the Llama, Mistral and Qwen2 architectures.";
 
 /** Whether a key's name stands for a part of a decoder's arithmetic. */
 export const speaksOfArithmetic = (key: string): boolean => ARITHMETIC.test(key) && !HOW.test(key);
@@ -163,55 +163,4 @@ export function refuseHuggingFaceKeys(keys: Keys, context: Context, path: string
 function isOff(value: Value): boolean {
   if (typeof value === "object" && value !== null) return Object.values(value).every(isOff);
   return [undefined, null, false, 0, 1].includes(value as null) || typeof value === "string";
-}
-
-/**
- * RoPE's base in any of the spellings: `rope_theta` beside `rope_scaling`, or both in `rope_parameters`, which may hold
- * one set for each kind of layer.
- * @throws IBertError `model-config-invalid` where RoPE is scaled or covers a part of the head, or two bases are named
- */
-export function ropeTheta(keys: Keys, path: string): number | undefined {
-  const thetas = new Map<string, number>();
-  const theta = (at: string, value: Value): void => {
-    if (typeof value === "number") thetas.set(at, value);
-    else if (value !== undefined && value !== null) throw unsupported(path, at, value);
-  };
-  const visit = (at: string, value: Value): void => {
-    if (value === undefined || value === null) return;
-    if (!isObject(value)) throw unsupported(path, at, value);
-    const type = value.rope_type ?? value.type ?? "default";
-    const scaled = type !== "default" && !(type === "linear" && value.factor === 1);
-    // Without a type, a factor still says that positions are stretched.
-    const stretched = type === "default" && (value.factor ?? 1) !== 1;
-    if (scaled || stretched) {
-      const kind = scaled ? `type ${JSON.stringify(type)}` : `factor ${JSON.stringify(value.factor)}`;
-      throw new IBertError(
-        "model-config-invalid",
-        `${path}: ${at}: rope_scaling of ${kind} is not supported`,
-        {
-          hint: OTHERWISE,
-        },
-      );
-    }
-    theta(`${at}.rope_theta`, value.rope_theta);
-    for (const key of ["partial_rotary_factor", "llama_4_scaling_beta", "mrope_section"]) {
-      const setting = value[key];
-      if (setting !== undefined && setting !== null && setting !== 1)
-        throw unsupported(path, `${at}.${key}`, setting);
-    }
-    for (const [key, inner] of Object.entries(value)) if (isObject(inner)) visit(`${at}.${key}`, inner);
-  };
-  theta("rope_theta", keys.rope_theta);
-  visit("rope_scaling", keys.rope_scaling);
-  visit("rope_parameters", keys.rope_parameters);
-  const [first, ...others] = thetas;
-  const other = others.find(([, value]) => value !== first?.[1]);
-  if (first !== undefined && other !== undefined) {
-    throw new IBertError(
-      "model-config-invalid",
-      `${path}: ${first[0]} is ${first[1]}, but ${other[0]} is ${other[1]}`,
-      { hint: "Keep the one that the model was trained with." },
-    );
-  }
-  return first?.[1];
 }

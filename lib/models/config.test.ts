@@ -22,6 +22,7 @@ const TINY_CONFIG: ModelConfig = {
   kvHeads: 2,
   headDim: 16,
   ropeTheta: 10_000,
+  ropeScaling: null,
   rmsNormEps: 1e-5,
   tieWordEmbeddings: false,
   contextLength: 128,
@@ -81,14 +82,68 @@ describe("configFromHuggingFace", () => {
     });
   });
 
+  it("reads the scaling of RoPE in both spellings", () => {
+    const yarn = { factor: 4, beta_fast: 16, mscale: 1, mscale_all_dim: 1, truncate: false };
+    const read = (change: Record<string, unknown>) => configFromHuggingFace(changed(change)).ropeScaling;
+    expect(read({ rope_scaling: { type: "linear", factor: 2 } })).toEqual({ type: "linear", factor: 2 });
+    expect(read({ rope_scaling: { type: "linear", factor: 1 } })).toBeNull();
+    for (const key of ["rope_scaling", "rope_parameters"]) {
+      const own = {
+        rope_type: "yarn",
+        ...yarn,
+        attention_factor: null,
+        original_max_position_embeddings: 64,
+      };
+      expect(read({ [key]: { ...own, rope_theta: 1e4 } })).toEqual({
+        type: "yarn",
+        factor: 4,
+        betaFast: 16,
+        mscale: 1,
+        mscaleAllDim: 1,
+        truncate: false,
+        originalContext: 64,
+      });
+    }
+    const llama3 = { rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
+    const expected = { type: "llama3", factor: 8, lowFreqFactor: 1, highFreqFactor: 4 };
+    expect(read({ rope_scaling: llama3 })).toEqual({ ...expected, originalContext: 128 });
+    expect(
+      read({
+        rope_scaling: { ...llama3, original_max_position_embeddings: 64 },
+        original_max_position_embeddings: 32,
+      }),
+    ).toEqual({ ...expected, originalContext: 32 });
+  });
+
+  it("reads Qwen2, whose window counts only where it is switched on", () => {
+    const read = (change: Record<string, unknown>) =>
+      configFromHuggingFace(changed({ model_type: "qwen2", sliding_window: 64, ...change }));
+    expect(read({ use_sliding_window: false })).toEqual({ ...TINY_CONFIG, architecture: "qwen2" });
+    expect(read({ use_sliding_window: true }).contextLength).toBe(64);
+    expect(read({ num_attention_heads: 64, num_key_value_heads: undefined }).kvHeads).toBe(32);
+  });
+
   it.each<[Record<string, unknown>, RegExp]>([
     [{ model_type: "gpt2" }, /model_type "gpt2" is not supported/],
     [{ hidden_act: "gelu" }, /hidden_act "gelu"/],
     [{ attention_bias: true }, /attention_bias true is not supported/],
     [{ mlp_bias: true }, /mlp_bias/],
-    [{ rope_scaling: { rope_type: "llama3", factor: 8 } }, /rope_scaling of type "llama3"/],
-    [{ rope_scaling: { type: "linear", factor: 2 } }, /rope_scaling of type "linear"/],
-    [{ rope_parameters: { rope_theta: 1e4, rope_type: "yarn" } }, /rope_scaling of type "yarn"/],
+    [{ rope_scaling: { rope_type: "llama3", factor: 8 } }, /rope_scaling\.low_freq_factor: /],
+    [{ rope_scaling: { type: "dynamic", factor: 2 } }, /rope_scaling of type "dynamic"/],
+    [{ rope_scaling: { type: "linear", factor: "2" } }, /rope_scaling\.factor: /],
+    [
+      { rope_scaling: { type: "linear", factor: 2, beta_fast: 4 } },
+      /rope_scaling\.beta_fast 4 is not supported/,
+    ],
+    [{ rope_scaling: { type: "linear", rope_type: "yarn", factor: 2 } }, /rope_scaling\.type "linear"/],
+    [{ rope_parameters: { rope_theta: 1e4, rope_type: "yarn" } }, /rope_parameters\.factor: /],
+    [
+      {
+        rope_scaling: { type: "linear", factor: 2 },
+        rope_parameters: { rope_theta: 1e4, rope_type: "linear", factor: 4 },
+      },
+      /rope_scaling is .* but rope_parameters is /,
+    ],
     [{ hidden_size: 0 }, /hidden_size: /],
     [{ num_hidden_layers: "2" }, /num_hidden_layers: /],
     [{ eos_token_id: "2" }, /eos_token_id: /],
@@ -132,11 +187,31 @@ describe("configFromGguf", () => {
     expect(read({ "tokenizer.ggml.eot_token_id": u32(5) }).eosIds).toEqual([2, 5]);
   });
 
+  it("reads the scaling of RoPE", () => {
+    const scaled = (type: string, more: Record<string, TypedValue> = {}) =>
+      read({
+        "llama.rope.scaling.type": { type: "string", value: type },
+        "llama.rope.scaling.factor": u32(4),
+        ...more,
+      }).ropeScaling;
+    expect(scaled("linear")).toEqual({ type: "linear", factor: 4 });
+    expect(scaled("yarn")).toEqual({ type: "yarn", factor: 4, originalContext: 128 });
+    expect(
+      scaled("yarn", {
+        "llama.rope.scaling.original_context_length": u32(32),
+        "llama.rope.scaling.yarn_beta_fast": u32(16),
+        "llama.rope.scaling.yarn_beta_slow": u32(2),
+      }),
+    ).toEqual({ type: "yarn", factor: 4, originalContext: 32, betaFast: 16, betaSlow: 2 });
+  });
+
   it.each<[Record<string, TypedValue | undefined>, RegExp]>([
-    [{ "general.architecture": { type: "string", value: "qwen2" } }, /general\.architecture "qwen2"/],
+    [{ "general.architecture": { type: "string", value: "gpt2" } }, /general\.architecture "gpt2"/],
     [{ "llama.block_count": undefined }, /metadata llama\.block_count is missing/],
     [{ "llama.block_count": { type: "string", value: "2" } }, /metadata llama\.block_count is no number/],
-    [{ "llama.rope.scaling.type": { type: "string", value: "yarn" } }, /RoPE scaling \(yarn\)/],
+    [{ "llama.rope.scaling.type": { type: "string", value: "longrope" } }, /RoPE scaling \(longrope\)/],
+    [{ "llama.rope.scaling.yarn_beta_fast": u32(16) }, /llama\.rope\.scaling\.yarn_beta_fast 16/],
+    [{ "llama.rope.scaling.yarn_attn_factor": u32(2) }, /llama\.rope\.scaling\.yarn_attn_factor 2/],
     [{ "llama.rope.dimension_count": u32(8) }, /llama\.rope\.dimension_count 8 is not supported/],
     [{ "llama.expert_count": u32(8) }, /llama\.expert_count 8/],
   ])("refuses %j", (change, message) => {

@@ -2,19 +2,25 @@ import { z } from "zod";
 
 import { IBertError } from "../errors.js";
 import { GgufMetadata } from "../formats/gguf-metadata.js";
-import { readRangeSync } from "../formats/file.js";
 import type { Gguf } from "../formats/gguf.js";
 import { readJson } from "../formats/json.js";
-import { refuseHuggingFaceKeys, ropeTheta } from "./config-keys.js";
+import { refuseHuggingFaceKeys } from "./config-keys.js";
 import { generationEnds, idsIn } from "./ends.js";
 import { refuseGgufKeys, refuseOtherKinds } from "./gguf-keys.js";
+import { ggufRope } from "./gguf-rope.js";
+import { RopeScaling } from "./rope.js";
+import { readRope } from "./rope-keys.js";
+import { shortestDecimal } from "./shortest-decimal.js";
 
 const Size = z.int().positive();
 
-/** The shape of a Llama/Mistral decoder: all that the graph needs to know besides the weights. */
+/** The decoders of one graph, by the names that Hugging Face has for them. */
+export const ARCHITECTURES = ["llama", "mistral", "qwen2"] as const;
+
+/** The shape of a decoder: all that the graph needs to know besides the weights. */
 export const ModelConfig = z
   .strictObject({
-    architecture: z.enum(["llama", "mistral"]),
+    architecture: z.enum(ARCHITECTURES),
     vocabSize: Size,
     hiddenSize: Size,
     intermediateSize: Size,
@@ -23,6 +29,7 @@ export const ModelConfig = z
     kvHeads: Size,
     headDim: Size,
     ropeTheta: z.number().positive(),
+    ropeScaling: RopeScaling.nullable().default(null),
     rmsNormEps: z.number().positive(),
     tieWordEmbeddings: z.boolean(),
     contextLength: Size,
@@ -39,7 +46,7 @@ export type ModelConfig = z.infer<typeof ModelConfig>;
 
 function invalid(path: string, message: string): IBertError {
   return new IBertError("model-config-invalid", `${path}: ${message}`, {
-    hint: "ibert runs decoders of the Llama and Mistral architectures.",
+    hint: "ibert runs decoders of the Llama, Mistral and Qwen2 architectures.",
   });
 }
 
@@ -64,23 +71,32 @@ const HuggingFaceConfig = z.looseObject({
   rms_norm_eps: z.number().default(1e-6),
   max_position_embeddings: Size,
   sliding_window: Size.nullish(),
+  use_sliding_window: z.boolean().nullish(),
   tie_word_embeddings: z.boolean().default(false),
   bos_token_id: z.int().nullish(),
   eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
   text_config: z.looseObject({ eos_token_id: z.unknown().optional() }).nullish().catch(undefined),
 });
 
-/**
- * Two keys with the defaults that transformers has for them where they are left out, which differ between the
- * architectures; null is a key head for each head, and no window, in both.
- */
-function withDefaults(hf: z.infer<typeof HuggingFaceConfig>): { kvHeads: number; window: number | null } {
-  const mistral = hf.model_type === "mistral";
-  const {
-    num_key_value_heads: kvHeads = mistral ? 8 : null,
-    sliding_window: window = mistral ? 4096 : null,
-  } = hf;
-  return { kvHeads: kvHeads ?? hf.num_attention_heads, window };
+/** Transformers' defaults of two keys that are left out, which differ between the architectures. */
+const DEFAULTS: Readonly<
+  Record<ModelConfig["architecture"], { kvHeads: number | null; window: number | null }>
+> = {
+  llama: { kvHeads: null, window: null },
+  mistral: { kvHeads: 8, window: 4096 },
+  qwen2: { kvHeads: 32, window: 4096 },
+};
+
+/** The two keys; null is a key head for each head, and no window. */
+function withDefaults(
+  hf: z.infer<typeof HuggingFaceConfig>,
+  architecture: ModelConfig["architecture"],
+): { kvHeads: number; window: number | null } {
+  const defaults = DEFAULTS[architecture];
+  const { num_key_value_heads: kvHeads = defaults.kvHeads, sliding_window: window = defaults.window } = hf;
+  // Qwen2 names a window that only `use_sliding_window` switches on.
+  const windowed = architecture !== "qwen2" || hf.use_sliding_window === true;
+  return { kvHeads: kvHeads ?? hf.num_attention_heads, window: windowed ? window : null };
 }
 
 /**
@@ -89,17 +105,18 @@ function withDefaults(hf: z.infer<typeof HuggingFaceConfig>): { kvHeads: number;
  */
 export function configFromHuggingFace(path: string): ModelConfig {
   const hf = parseNamed(HuggingFaceConfig, readJson(path), path);
-  if (hf.model_type !== "llama" && hf.model_type !== "mistral") {
+  const architecture = ARCHITECTURES.find((name) => name === hf.model_type);
+  if (architecture === undefined) {
     throw invalid(path, `model_type ${JSON.stringify(hf.model_type)} is not supported`);
   }
-  const { kvHeads, window } = withDefaults(hf);
+  const { kvHeads, window } = withDefaults(hf, architecture);
   const headDim = hf.head_dim ?? hf.hidden_size / hf.num_attention_heads;
   refuseHuggingFaceKeys(hf, { headDim, hiddenSize: hf.hidden_size, window }, path);
-  const theta = ropeTheta(hf, path);
+  const { theta, scaling } = readRope(hf, path);
   return parseNamed(
     ModelConfig,
     {
-      architecture: hf.model_type,
+      architecture,
       vocabSize: hf.vocab_size,
       hiddenSize: hf.hidden_size,
       intermediateSize: hf.intermediate_size,
@@ -108,6 +125,7 @@ export function configFromHuggingFace(path: string): ModelConfig {
       kvHeads,
       headDim,
       ropeTheta: theta ?? 10_000,
+      ropeScaling: scaling,
       rmsNormEps: hf.rms_norm_eps,
       tieWordEmbeddings: hf.tie_word_embeddings,
       // Attention is never windowed here, so that a model trained with a window stays within it.
@@ -134,18 +152,17 @@ export function configFromGguf(gguf: Gguf): ModelConfig {
   const metadata = new GgufMetadata(gguf);
   refuseOtherKinds(gguf.metadata, path);
   const architecture = metadata.requireString("general.architecture");
-  if (architecture !== "llama")
+  if (architecture !== "llama" && architecture !== "qwen2")
     throw invalid(path, `general.architecture ${JSON.stringify(architecture)} is not supported`);
-  const scaling = metadata.string("llama.rope.scaling.type") ?? "none";
-  const linearByOne = scaling === "linear" && (metadata.number("llama.rope.scaling.factor") ?? 1) === 1;
-  if (scaling !== "none" && !linearByOne) throw invalid(path, `RoPE scaling (${scaling}) is not supported`);
-  if (!scalesByOne(gguf)) throw invalid(path, "RoPE scaling (rope_freqs.weight) is not supported");
-  const hiddenSize = metadata.requireNumber("llama.embedding_length");
-  const heads = metadata.requireNumber("llama.attention.head_count");
-  const headDim = metadata.number("llama.attention.key_length") ?? hiddenSize / heads;
+  const key = (name: string): string => `${architecture}.${name}`;
+  const hiddenSize = metadata.requireNumber(key("embedding_length"));
+  const heads = metadata.requireNumber(key("attention.head_count"));
+  const headDim = metadata.number(key("attention.key_length")) ?? hiddenSize / heads;
   // 0 stands for none.
-  const window = metadata.number("llama.attention.sliding_window") || null;
-  refuseGgufKeys(gguf.metadata, architecture, { headDim, hiddenSize, window }, path);
+  const window = metadata.number(key("attention.sliding_window")) || null;
+  const contextLength = metadata.requireNumber(key("context_length"));
+  const { theta, scaling } = ggufRope(metadata, architecture, { headDim, contextLength });
+  refuseGgufKeys(gguf.metadata, architecture, { headDim, hiddenSize, window, ropeScaling: scaling }, path);
   const eos = [
     metadata.requireNumber("tokenizer.ggml.eos_token_id"),
     metadata.number("tokenizer.ggml.eot_token_id"),
@@ -155,40 +172,21 @@ export function configFromGguf(gguf: Gguf): ModelConfig {
     ModelConfig,
     {
       architecture,
-      vocabSize:
-        gguf.tensors.get("token_embd.weight")?.shape[0] ?? metadata.requireNumber("llama.vocab_size"),
+      vocabSize: gguf.tensors.get("token_embd.weight")?.shape[0] ?? metadata.requireNumber(key("vocab_size")),
       hiddenSize,
-      intermediateSize: metadata.requireNumber("llama.feed_forward_length"),
-      layers: metadata.requireNumber("llama.block_count"),
+      intermediateSize: metadata.requireNumber(key("feed_forward_length")),
+      layers: metadata.requireNumber(key("block_count")),
       heads,
-      kvHeads: metadata.number("llama.attention.head_count_kv") ?? heads,
+      kvHeads: metadata.number(key("attention.head_count_kv")) ?? heads,
       headDim,
-      ropeTheta: metadata.number("llama.rope.freq_base") ?? 10_000,
-      rmsNormEps: shortestDecimal(metadata.requireNumber("llama.attention.layer_norm_rms_epsilon")),
+      ropeTheta: theta,
+      ropeScaling: scaling,
+      rmsNormEps: shortestDecimal(metadata.requireNumber(key("attention.layer_norm_rms_epsilon"))),
       tieWordEmbeddings: !gguf.tensors.has("output.weight"),
-      contextLength: Math.min(metadata.requireNumber("llama.context_length"), window ?? Infinity),
+      contextLength: Math.min(contextLength, window ?? Infinity),
       bosId: metadata.number("tokenizer.ggml.bos_token_id") ?? null,
       eosIds: [...new Set(eos.filter((id) => id !== undefined))],
     },
     path,
   );
-}
-
-/** Whether the divisors of RoPE's frequencies that some converters write are all 1, or absent. */
-function scalesByOne(gguf: Gguf): boolean {
-  const tensor = gguf.tensors.get("rope_freqs.weight");
-  if (tensor === undefined) return true;
-  if (tensor.dtype !== "F32") return false;
-  const bytes = readRangeSync(tensor);
-  for (let at = 0; at < bytes.length; at += 4) if (bytes.readFloatLE(at) !== 1) return false;
-  return true;
-}
-
-/** 1e-5 for the float32 9.999999747378752e-6: the shortest decimal that rounds to the same float32. */
-function shortestDecimal(value: number): number {
-  for (let digits = 1; digits < 9; digits++) {
-    const candidate = Number(value.toPrecision(digits));
-    if (Math.fround(candidate) === Math.fround(value)) return candidate;
-  }
-  return value;
 }

@@ -6,8 +6,9 @@ import { withSmallYoungGeneration } from "../runtime/memory.js";
 import { addon } from "../runtime/native.js";
 import { DTYPES, type DType, type Layout, type Tensor } from "../runtime/tensor.js";
 
-import { rope, splitFrequencies } from "./rope.js";
+import { ropeOf, splitFrequencies } from "./rope.js";
 import { groupShapes, moduleName, type GroupShape, type LinearGroup } from "./linears.js";
+import type { ModelConfig } from "./config.js";
 import type { ModelWeights, WeightTensor } from "./weights.js";
 
 /** Frozen weights of one decoder layer on a device. */
@@ -17,6 +18,8 @@ export interface LayerWeights {
   postAttentionNorm: Tensor;
   /** The stacked linears, packed. */
   linears: Record<LinearGroup, Tensor>;
+  /** (N) float32, of q, k and v, where the model has them */
+  biases: Partial<Record<LinearGroup, Tensor>>;
 }
 
 /** Frozen weights of a decoder on a device. */
@@ -74,18 +77,21 @@ async function load(loader: Loader, { config }: ModelWeights): Promise<DecoderWe
   const layers: LayerWeights[] = [];
   const shapes = groupShapes(config);
   for (let layer = 0; layer < config.layers; layer++) {
-    layers.push(loader.layer(layer, shapes));
+    layers.push(loader.layer(layer, shapes, config));
     await loader.settle();
   }
   const finalNorm = loader.vector("model.norm.weight");
   const head = config.tieWordEmbeddings
     ? embedding
     : loader.matrix(["lm_head.weight"], config.vocabSize, config.hiddenSize);
-  const own = rope({ type: "default", theta: config.ropeTheta }, config.headDim);
+  const own = ropeOf(config);
   const frequencies = loader.constant(splitFrequencies(own), [2, config.headDim / 2]);
   await loader.settle();
   return { embedding, layers, finalNorm, head, rope: { frequencies, magnitude: own.magnitude } };
 }
+
+/** The linears of Qwen2 that have a bias. */
+const BIASED = ["q_proj", "k_proj", "v_proj"] as const;
 
 class Loader {
   private mapped: Uint8Array[] = [];
@@ -102,7 +108,7 @@ class Loader {
     this.total = model.names.reduce((sum, name) => sum + model.tensor(name).byteLength, 0);
   }
 
-  layer(layer: number, shapes: readonly GroupShape[]): LayerWeights {
+  layer(layer: number, shapes: readonly GroupShape[], config: ModelConfig): LayerWeights {
     const linears = Object.fromEntries(
       shapes.map(({ group, modules, inputs, outputs }) => [
         group,
@@ -117,6 +123,10 @@ class Loader {
       inputNorm: this.vector(`model.layers.${layer}.input_layernorm.weight`),
       postAttentionNorm: this.vector(`model.layers.${layer}.post_attention_layernorm.weight`),
       linears,
+      biases:
+        config.architecture === "qwen2"
+          ? { qkv: this.vector(...BIASED.map((module) => `${moduleName(layer, module)}.bias`)) }
+          : {},
     };
   }
 
@@ -154,18 +164,24 @@ class Loader {
     return packed;
   }
 
-  /** A norm's weight in float32. */
-  vector(name: string): Tensor {
-    const part = this.model.tensor(name);
-    const target = this.make(part.shape, "f32");
-    const dtype = runtimeDType(part);
-    if (dtype === "f32") {
-      this.write(target, part);
-      return target;
+  /** The named vectors one behind the other in float32: a norm's weight, biases. */
+  vector(...names: readonly string[]): Tensor {
+    const parts = names.map((name) => this.model.tensor(name));
+    const size = ({ shape }: WeightTensor): number => shape[0] ?? 0;
+    const target = this.make([parts.reduce((sum, part) => sum + size(part), 0)], "f32");
+    let place = 0;
+    for (const part of parts) {
+      const own = target.view(part.shape, place);
+      place += size(part);
+      const dtype = runtimeDType(part);
+      if (dtype === "f32") {
+        this.write(own, part);
+        continue;
+      }
+      const source = this.stage(part.shape, dtype);
+      this.write(source, part);
+      this.device.ops.cast({ source, target: own });
     }
-    const source = this.stage(part.shape, dtype);
-    this.write(source, part);
-    this.device.ops.cast({ source, target });
     return target;
   }
 

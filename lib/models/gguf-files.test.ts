@@ -146,7 +146,11 @@ describe("GGUF", () => {
       { "tokenizer.ggml.pre": text("tekken") },
       { code: "tokenizer-unsupported", names: ['"tekken"', "tekken.json"] },
     ],
-    ["yarn", { "llama.rope.scaling.type": text("yarn") }, { code: "model-config-invalid", names: ["yarn"] }],
+    [
+      "an unknown scaling",
+      { "llama.rope.scaling.type": text("longrope") },
+      { code: "model-config-invalid", names: ["longrope"] },
+    ],
     [
       "a factor without a type",
       { "llama.rope.scaling.factor": { type: "f32", value: 4 } },
@@ -247,10 +251,10 @@ describe("GGUF", () => {
 
     it("loads where nothing is missing, and is refused for what else it has", async () => {
       expect(await answer(named(write({}), "m-00001-of-00003.gguf"))).toBe(WHOLE);
-      const scaled = write({ "llama.rope.scaling.type": text("yarn") });
+      const scaled = write({ "llama.rope.scaling.type": text("longrope") });
       await refuses(named(scaled, "m-00001-of-00003.gguf"), {
         code: "model-config-invalid",
-        names: ["yarn"],
+        names: ["longrope"],
       });
     });
   });

@@ -13,8 +13,13 @@ import {
   unsupported,
   wholeHead,
   type Context,
-  type Neutral,
 } from "./config-keys.js";
+import type { RopeScaling } from "./rope.js";
+
+/** What a value is held against. */
+interface GgufContext extends Context {
+  ropeScaling: RopeScaling | null;
+}
 
 /** Below the architecture's name: what `configFromGguf` reads. */
 const READ = new Set([
@@ -31,7 +36,7 @@ const READ = new Set([
 ]);
 
 /** … what passes where it leaves the numbers alone. */
-const JUDGED: Readonly<Record<string, Neutral>> = {
+const JUDGED: Readonly<Record<string, (value: GgufValue, context: GgufContext) => boolean>> = {
   "attention.causal": (value) => value === true,
   "attention.clamp_kqv": off,
   "attention.key_length": wholeHead,
@@ -58,7 +63,13 @@ const JUDGED: Readonly<Record<string, Neutral>> = {
   "rope.dimension_count": wholeHead,
   "rope.scale_linear": one,
   "rope.scaling.attn_factor": one,
-  "rope.scaling.factor": one,
+  // Without a scaling that takes them, they are no use or a mistake.
+  "rope.scaling.factor": (value, { ropeScaling }) =>
+    value === 1 || (ropeScaling !== null && ropeScaling.type !== "llama3"),
+  "rope.scaling.yarn_attn_factor": one,
+  "rope.scaling.yarn_beta_fast": (_, { ropeScaling }) => ropeScaling?.type === "yarn",
+  "rope.scaling.yarn_beta_slow": (_, { ropeScaling }) => ropeScaling?.type === "yarn",
+  "rope.scaling.yarn_ext_factor": one,
   // The order in which llama.cpp's first converter, and every later one, leaves the rows of q and k.
   tensor_data_layout: among("Meta AI original pth"),
   use_parallel_residual: off,
@@ -98,7 +109,7 @@ export function refuseOtherKinds(metadata: ReadonlyMap<string, GgufValue>, path:
 export function refuseGgufKeys(
   metadata: ReadonlyMap<string, GgufValue>,
   architecture: string,
-  context: Context,
+  context: GgufContext,
   path: string,
 ): void {
   const prefix = `${architecture}.`;

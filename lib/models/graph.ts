@@ -1,5 +1,5 @@
 /**
- * The Llama/Mistral decoder, described once for training and generation: here what comes before its layers and after
+ * The decoder of Llama, Mistral and Qwen2, described once for training and generation: here what comes before its layers and after
  * them, in layer.ts a layer. What each op means stands in native/ops.h; the order here is the model.
  */
 import type { Arena } from "../runtime/arena.js";

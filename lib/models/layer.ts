@@ -181,7 +181,7 @@ export class DecoderLayer {
     });
   }
 
-  /** y = x W^T (+ LoRA) (+ residual). `xa` receives x A^T where the backward pass will want it. */
+  /** y = x W^T (+ bias) (+ LoRA) (+ residual). `xa` receives x A^T where the backward pass will want it. */
   private linear(
     group: LinearGroup,
     x: Tensor,
@@ -191,11 +191,12 @@ export class DecoderLayer {
   ): void {
     const { device } = this.graph;
     const weight = this.weights.linears[group];
+    const bias = this.weights.biases[group];
     const lora = this.lora(group);
-    if (lora === undefined) return device.ops.loraLinearForward({ x, weight, residual, y });
+    if (lora === undefined) return device.ops.loraLinearForward({ x, weight, bias, residual, y });
     const { loraA, loraB, segments, slots, scale } = lora;
     const operands = { loraA, loraB, adapterOfRow, segments, slots, scale, xa };
-    device.ops.loraLinearForward({ x, weight, residual, y, ...operands });
+    device.ops.loraLinearForward({ x, weight, bias, residual, y, ...operands });
   }
 
   /** dx = dy W (+ LoRA), and the adapter's gradients; `x` is asked for only where they need it. */

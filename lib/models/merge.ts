@@ -13,6 +13,7 @@ import { readPeftAdapter } from "../formats/peft.js";
 import { writeSafetensors, type StreamedTensor } from "../formats/safetensors-writer.js";
 import { loraShapes } from "./adapter-file.js";
 import type { ModelConfig } from "./config.js";
+import { scalingKeys } from "./rope-keys.js";
 import type { ModelSource } from "./sources.js";
 import { tokenizerJsonFromGguf } from "./tokenizer-gguf.js";
 import { DivergenceMeter, storedRows, updateOf, type Divergence } from "./merged-rows.js";
@@ -150,11 +151,16 @@ async function writeModelFiles(
   });
 }
 
+const CLASSES: Readonly<Record<ModelConfig["architecture"], string>> = {
+  llama: "LlamaForCausalLM",
+  mistral: "MistralForCausalLM",
+  qwen2: "Qwen2ForCausalLM",
+};
+
 /** The content of a `config.json` that transformers reads. */
 function huggingFaceConfig(config: ModelConfig): Record<string, unknown> {
-  const llama = config.architecture === "llama";
   return {
-    architectures: [llama ? "LlamaForCausalLM" : "MistralForCausalLM"],
+    architectures: [CLASSES[config.architecture]],
     model_type: config.architecture,
     vocab_size: config.vocabSize,
     hidden_size: config.hiddenSize,
@@ -167,9 +173,13 @@ function huggingFaceConfig(config: ModelConfig): Record<string, unknown> {
     max_position_embeddings: config.contextLength,
     rms_norm_eps: config.rmsNormEps,
     rope_theta: config.ropeTheta,
+    rope_scaling: config.ropeScaling === null ? null : scalingKeys(config.ropeScaling),
     tie_word_embeddings: config.tieWordEmbeddings,
     bos_token_id: config.bosId,
     eos_token_id: config.eosIds.length === 1 ? config.eosIds[0] : config.eosIds,
-    ...(llama ? { attention_bias: false, mlp_bias: false } : { sliding_window: null }),
+    ...(config.architecture === "llama"
+      ? { attention_bias: false, mlp_bias: false }
+      : { sliding_window: null }),
+    ...(config.architecture === "qwen2" ? { use_sliding_window: false } : {}),
   };
 }

@@ -88,8 +88,8 @@ describe("ends of text", () => {
 describe("keys that change the numbers", () => {
   const yarn = { factor: 4, original_max_position_embeddings: 128 };
   it.each<[Record<string, unknown>, string[]]>([
-    [{ rope_parameters: { type: "linear", factor: 4, rope_theta: 1e4 } }, ["rope_parameters", '"linear"']],
-    [{ rope_parameters: { rope_type: "yarn", ...yarn } }, ["rope_parameters", '"yarn"']],
+    [{ rope_parameters: { rope_type: "yarn", ...yarn, alpha: 2 } }, ["rope_parameters.alpha 2"]],
+    [{ rope_parameters: { rope_type: "longrope", ...yarn } }, ["rope_parameters", '"longrope"']],
     [{ rope_parameters: { full_attention: { type: "llama3", factor: 8 } } }, ["full_attention", '"llama3"']],
     [{ rope_scaling: { type: "dynamic", factor: 2 } }, ["rope_scaling", '"dynamic"']],
     [{ rope_scaling: { factor: 2 } }, ["rope_scaling", "factor 2"]],

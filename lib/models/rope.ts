@@ -4,44 +4,58 @@
  *
  * The kinds are those of Hugging Face's `rope_parameters`, whose names they keep.
  */
+import { z } from "zod";
 
-export type RopeParameters =
-  | { type: "default"; theta: number }
+const positive = z.number().positive();
+
+/** How frequencies are stretched, besides their base. */
+export const RopeScaling = z.discriminatedUnion("type", [
   /** Positions are divided by `factor` (Chen et al. 2023). */
-  | { type: "linear"; theta: number; factor: number }
+  z.strictObject({ type: z.literal("linear"), factor: positive }),
   /** Llama 3.1: long wavelengths are divided by `factor`, short ones stay, those between are blended. */
-  | {
-      type: "llama3";
-      theta: number;
-      factor: number;
-      lowFreqFactor: number;
-      highFreqFactor: number;
-      /** Positions that the model was trained with at first. */
-      originalContext: number;
-    }
+  z.strictObject({
+    type: z.literal("llama3"),
+    factor: positive,
+    lowFreqFactor: positive,
+    highFreqFactor: positive,
+    /** Positions that the model was trained with at first. */
+    originalContext: z.int().positive(),
+  }),
   /** YaRN (Peng et al. 2023): as llama3 by a ramp over the dimensions, and a magnitude. */
-  | {
-      type: "yarn";
-      theta: number;
-      factor: number;
-      originalContext: number;
-      /** Rotations within the original context above which a dimension stays as it is; default 32. */
-      betaFast?: number;
-      /** Rotations below which it is stretched whole; default 1. */
-      betaSlow?: number;
-      /** The magnitude; default by `mscale` and `mscaleAllDim`, or 0.1 ln(factor) + 1 without them. */
-      attentionFactor?: number;
-      mscale?: number;
-      mscaleAllDim?: number;
-      /** Whether the ramp begins and ends at whole dimensions; default true. */
-      truncate?: boolean;
-    };
+  z.strictObject({
+    type: z.literal("yarn"),
+    factor: positive,
+    originalContext: z.int().positive(),
+    /** Rotations within the original context above which a dimension stays as it is; default 32. */
+    betaFast: positive.optional(),
+    /** Rotations below which it is stretched whole; default 1. */
+    betaSlow: positive.optional(),
+    /** The magnitude; default by `mscale` and `mscaleAllDim`, or 0.1 ln(factor) + 1 without them. */
+    attentionFactor: positive.optional(),
+    mscale: z.number().nonnegative().optional(),
+    mscaleAllDim: z.number().nonnegative().optional(),
+    /** Whether the ramp begins and ends at whole dimensions; default true. */
+    truncate: z.boolean().optional(),
+  }),
+]);
+export type RopeScaling = z.infer<typeof RopeScaling>;
+
+export type RopeParameters = ({ type: "default" } | RopeScaling) & { theta: number };
 
 export interface Rope {
   /** headDim / 2 of them, in radians a position. */
   frequencies: Float64Array;
   /** Multiplies cosines and sines. */
   magnitude: number;
+}
+
+/** What a model's configuration makes of it. */
+export function ropeOf(config: {
+  headDim: number;
+  ropeTheta: number;
+  ropeScaling: RopeScaling | null;
+}): Rope {
+  return rope({ ...(config.ropeScaling ?? { type: "default" }), theta: config.ropeTheta }, config.headDim);
 }
 
 /** @param headDim even */

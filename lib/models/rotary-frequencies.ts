@@ -4,6 +4,7 @@ import type { DType } from "../formats/dtypes.js";
 import { formatShape } from "../formats/dtypes.js";
 import { readRangeSync, type ByteRange } from "../formats/file.js";
 import type { ModelConfig } from "./config.js";
+import { ropeOf } from "./rope.js";
 
 /** How far a stored frequency may lie from the computed one: a part of it, and half a step of the type's subnormals. */
 const TOLERANCES: Partial<Record<DType, { relative: number; absolute: number }>> = {
@@ -18,11 +19,12 @@ interface StoredFrequencies extends ByteRange {
   readonly shape: readonly number[];
 }
 
-/** How stored frequencies differ from theta^(-2i/d) (Su et al. 2021), in words; undefined where they do not. */
+/** How stored frequencies differ from those of the configuration, in words; undefined where they do not. */
 export function frequencyFault(
   { dtype, shape, ...range }: StoredFrequencies,
-  { headDim, ropeTheta }: Pick<ModelConfig, "headDim" | "ropeTheta">,
+  config: Pick<ModelConfig, "headDim" | "ropeTheta" | "ropeScaling">,
 ): string | undefined {
+  const { headDim, ropeTheta } = config;
   const tolerance = TOLERANCES[dtype];
   if (tolerance === undefined) return `is ${dtype}, which is no type for frequencies`;
   if (shape.length !== 1 || shape[0] !== headDim / 2) {
@@ -33,8 +35,9 @@ export function frequencyFault(
     dtype === "F64"
       ? Array.from({ length: headDim / 2 }, (_, i) => bytes.readDoubleLE(8 * i))
       : Array.from(dequantize(dtype, bytes));
+  const { frequencies } = ropeOf(config);
   for (const [i, value] of stored.entries()) {
-    const computed = ropeTheta ** ((-2 * i) / headDim);
+    const computed = frequencies[i] as number;
     if (Math.abs(value - computed) <= tolerance.relative * computed + tolerance.absolute) continue;
     return `holds ${value} at ${i}, where rope_theta ${ropeTheta} makes ${Number(computed.toPrecision(7))}`;
   }

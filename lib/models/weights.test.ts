@@ -172,7 +172,9 @@ describe("openWeights", () => {
       ...tensors,
       { name: "blk.0.attn_q.bias", dtype: "F32", shape: [64], data: new Uint8Array(256) },
     ]);
-    expect(() => openWeights(biased)).toThrow(/tensor blk\.0\.attn_q\.bias is unexpected/);
+    expect(() => openWeights(biased)).toThrow(
+      /tensor model\.layers\.0\.self_attn\.q_proj\.bias \(blk\.0\.attn_q\.bias\) is unexpected/,
+    );
   });
 
   it("refuses files that are not those of the preset", () => {

@@ -45,6 +45,11 @@ export function expectedTensors(config: ModelConfig): Map<string, readonly numbe
     shapes.set(`${prefix}.self_attn.q_proj.weight`, [heads * headDim, hiddenSize]);
     shapes.set(`${prefix}.self_attn.k_proj.weight`, [kvHeads * headDim, hiddenSize]);
     shapes.set(`${prefix}.self_attn.v_proj.weight`, [kvHeads * headDim, hiddenSize]);
+    if (config.architecture === "qwen2") {
+      shapes.set(`${prefix}.self_attn.q_proj.bias`, [heads * headDim]);
+      shapes.set(`${prefix}.self_attn.k_proj.bias`, [kvHeads * headDim]);
+      shapes.set(`${prefix}.self_attn.v_proj.bias`, [kvHeads * headDim]);
+    }
     shapes.set(`${prefix}.self_attn.o_proj.weight`, [hiddenSize, heads * headDim]);
     shapes.set(`${prefix}.post_attention_layernorm.weight`, [hiddenSize]);
     shapes.set(`${prefix}.mlp.gate_proj.weight`, [intermediateSize, hiddenSize]);
@@ -74,13 +79,13 @@ const GGUF_LAYER: Record<string, string> = {
   ffn_down: "mlp.down_proj",
 };
 
-/** `model.layers.0.self_attn.q_proj.weight` for `blk.0.attn_q.weight`; undefined where no Llama has such a tensor. */
+/** `model.layers.0.self_attn.q_proj.weight` for `blk.0.attn_q.weight`; undefined where no decoder has such a tensor. */
 function huggingFaceName(ggufName: string): string | undefined {
-  const match = /^(?:blk\.(\d+)\.)?(\w+)\.weight$/.exec(ggufName);
+  const match = /^(?:blk\.(\d+)\.)?(\w+)\.(weight|bias)$/.exec(ggufName);
   if (match?.[2] === undefined) return undefined;
   const module = match[1] === undefined ? GGUF_TOP[match[2]] : GGUF_LAYER[match[2]];
   if (module === undefined) return undefined;
-  return match[1] === undefined ? `${module}.weight` : `model.layers.${match[1]}.${module}.weight`;
+  return match[1] === undefined ? `${module}.${match[3]}` : `model.layers.${match[1]}.${module}.${match[3]}`;
 }
 
 /** `blk.0.attn_q` for the module `model.layers.0.self_attn.q_proj`. */
@@ -131,7 +136,8 @@ function checkWeights(
     // A head that is not needed here repeats the embedding (`hasOwnHead`).
     if (checked.has(name) || name === "lm_head.weight") continue;
     if (!FREQUENCIES.test(name)) {
-      throw invalid(path, `tensor ${name} is unexpected: no model of this configuration has it`);
+      const as = tensor.name === name ? name : `${name} (${tensor.name})`;
+      throw invalid(path, `tensor ${as} is unexpected: no model of this configuration has it`);
     }
     const fault = frequencyFault(tensor, config);
     if (fault !== undefined) throw invalid(tensor.path, `tensor ${name} ${fault}`);
@@ -215,7 +221,8 @@ function checkedWeights(source: ModelSource): ModelWeights {
   const queryRows = llamaRowPermutation(config.heads, config.headDim);
   const keyRows = llamaRowPermutation(config.kvHeads, config.headDim);
   const permutation = (name: string): Int32Array | undefined => {
-    if (source.format !== "gguf") return undefined;
+    // llama.cpp's converter interleaves the rows of Llamas alone.
+    if (source.format !== "gguf" || config.architecture !== "llama") return undefined;
     return name.endsWith(".q_proj.weight")
       ? queryRows
       : name.endsWith(".k_proj.weight")
