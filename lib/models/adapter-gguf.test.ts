@@ -8,7 +8,7 @@ import { temporaryFolder } from "../formats/testing/temporary.js";
 import { writeAdapterGguf } from "./adapter-gguf.js";
 import { mergeIntoGguf } from "./merge-gguf.js";
 import { resolveSource } from "./sources.js";
-import { nmse } from "./testing/harness.js";
+import { goldenTensor, nmse } from "./testing/harness.js";
 import { writeTinyGguf } from "./testing/tiny-gguf.js";
 import { openWeights } from "./weights.js";
 
@@ -66,4 +66,20 @@ it("refuses another name than .gguf", async () => {
   const { config } = openWeights(await resolveSource(base));
   const writing = writeAdapterGguf(config, join(goldens, "peft-variants", "ranks"), "lora");
   await expect(writing).rejects.toThrow(/^lora: .* ends in \.gguf/);
+});
+
+it.each([
+  ["llama", false],
+  ["qwen2", true],
+] as const)("leaves the rows of an adapter of %s in their order: %s", async (architecture, kept) => {
+  const adapter = join(base, "adapter-qkvo");
+  const output = join(temporaryFolder(), "lora.gguf");
+  const { config } = openWeights(await resolveSource(base));
+  await writeAdapterGguf({ ...config, architecture }, adapter, output);
+  const lora = openGguf(output);
+  expect(lora.metadata.get("general.architecture")).toBe(architecture);
+  const name = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight";
+  const theirs = await goldenTensor(join(adapter, "adapter_model.safetensors"), name);
+  const own = await floatsOf(lora, "blk.0.attn_q.weight.lora_b");
+  expect(own.every((value, i) => value === theirs[i])).toBe(kept);
 });
