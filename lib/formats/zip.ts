@@ -80,6 +80,11 @@ async function readDirectory(path: string): Promise<Map<string, ZipMember>> {
   return members;
 }
 
+/** The names of an archive's members. @throws IBertError `zip-invalid` */
+export async function zipMemberNames(path: string): Promise<string[]> {
+  return [...(await readDirectory(path)).keys()];
+}
+
 /**
  * The content of one member of a ZIP archive, as chunks; the last is followed by the check of its size and CRC-32, so
  * that a consumer which reads to the end has the true bytes.

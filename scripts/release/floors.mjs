@@ -1,0 +1,56 @@
+/** Holds a built library to the oldest system that must load it, by what it asks for. */
+import { readElf } from "./elf.mjs";
+import { readMachO } from "./macho.mjs";
+
+/** What every Linux with the GNU C library has; the C++ library is linked in. */
+const LINUX_LIBRARIES = /^(lib(c|m|dl|rt|pthread)\.so\.\d+|ld-linux-[\w-]+\.so\.\d+)$/;
+const MACOS_LIBRARIES = /^(\/usr\/lib\/|\/System\/Library\/)/;
+/** What Node gives to an addon. */
+const OF_NODE = /^(napi_|node_api_)/;
+
+/** Whether a version ("2.28") comes after another one. */
+export function isNewer(version, than) {
+  const [a, b] = [version, than].map((text) => text.split(".").map(Number));
+  for (let i = 0; i < Math.max(a.length, b.length); i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return false;
+}
+
+function problemsOfElf(found, { glibc }) {
+  const problems = [];
+  for (const library of found.needed) {
+    if (!LINUX_LIBRARIES.test(library)) problems.push(`needs the library ${library}`);
+  }
+  for (const { library, version } of found.versions) {
+    const [, number] = /^GLIBC_(\d+(?:\.\d+)*)$/.exec(version) ?? [];
+    if (number === undefined) problems.push(`needs ${version} of ${library}`);
+    else if (isNewer(number, glibc)) problems.push(`needs ${version} of ${library}; ${glibc} is the floor`);
+  }
+  return problems;
+}
+
+function problemsOfMachO(found, { macos }) {
+  const problems = found.needed
+    .filter((library) => !MACOS_LIBRARIES.test(library))
+    .map((library) => `needs the library ${library}`);
+  if (found.macos === undefined) problems.push("does not say on which macOS it runs");
+  else if (isNewer(found.macos, macos)) problems.push(`needs macOS ${found.macos}; ${macos} is the floor`);
+  return problems;
+}
+
+/**
+ * What keeps a library from being loaded at its floor (platforms.mjs); nothing where all is well.
+ * @param entry the name by which it is entered
+ */
+export function floorProblems(buffer, floor, entry) {
+  const isElf = floor.format === "elf";
+  const found = isElf ? readElf(buffer) : readMachO(buffer);
+  const problems = isElf ? problemsOfElf(found, floor) : problemsOfMachO(found, floor);
+  if (found.machine !== floor.machine) problems.push(`is for ${found.machine}, not for ${floor.machine}`);
+  if (!found.offered.includes(entry)) problems.push(`does not export ${entry}`);
+  for (const name of found.wanted)
+    if (!OF_NODE.test(name)) problems.push(`needs ${name}, which no library gives`);
+  return problems;
+}

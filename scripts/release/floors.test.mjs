@@ -1,0 +1,122 @@
+/** The checks of a release's libraries, on libraries that goldens/make.sh built with the compiler of releases. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+
+import { describe, expect, it } from "vitest";
+
+import { readElf } from "./elf.mjs";
+import { floorProblems, isNewer } from "./floors.mjs";
+import { readMachO } from "./macho.mjs";
+import { PLATFORMS, platformsOf } from "./platforms.mjs";
+
+const golden = (name) => gunzipSync(readFileSync(new URL(`goldens/${name}.gz`, import.meta.url)));
+const ENTRY = "napi_register_module_v1";
+const linux = PLATFORMS["linux-x64"].floor;
+const macos = PLATFORMS["darwin-arm64"].floor;
+
+/** A copy with other bytes at a place. */
+function patched(name, at, ...bytes) {
+  const buffer = golden(name);
+  buffer.set(bytes, at);
+  return buffer;
+}
+
+describe("a library for Linux", () => {
+  it("is good at its floor", () => {
+    expect(floorProblems(golden("linux-2.28.so"), linux, ENTRY)).toEqual([]);
+  });
+
+  it("is refused for newer symbols, another name, and symbols that nobody has", () => {
+    expect(floorProblems(golden("linux-2.34.so"), linux, ENTRY)).toEqual([
+      "needs GLIBC_2.34 of libc.so.6; 2.28 is the floor",
+      `does not export ${ENTRY}`,
+      "needs strayFunction, which no library gives",
+    ]);
+    expect(floorProblems(golden("linux-2.34.so"), { ...linux, glibc: "2.34" }, "another_entry")).toEqual([
+      "needs strayFunction, which no library gives",
+    ]);
+  });
+
+  it("is refused for another processor, and for libraries and versions beyond the C library", () => {
+    const arm = PLATFORMS["linux-arm64"].floor;
+    expect(floorProblems(golden("linux-2.28.so"), arm, ENTRY)).toEqual(["is for x86-64, not for arm64"]);
+    const renamed = (from, to) =>
+      Buffer.from(golden("linux-2.28.so").toString("latin1").replaceAll(from, to), "latin1");
+    expect(floorProblems(renamed("libpthread.so", "libpthreed.so"), linux, ENTRY)).toEqual([
+      "needs the library libpthreed.so.0",
+    ]);
+    expect(floorProblems(renamed("GLIBC_2.2.5", "OTHER_2.2.5"), linux, ENTRY)).toEqual([
+      "needs OTHER_2.2.5 of libpthread.so.0",
+    ]);
+  });
+
+  it.skipIf(process.platform !== "linux")("is read as readelf reads it", () => {
+    const file = process.execPath;
+    const text = (...words) =>
+      execFileSync("readelf", [...words, "--wide", file], { encoding: "utf8", maxBuffer: 2 ** 28 });
+    const { needed, versions } = readElf(readFileSync(file));
+    expect(needed).toEqual([...text("-d").matchAll(/\(NEEDED\).*\[(.+)\]/g)].map(([, name]) => name));
+    const [, needs = ""] = text("-V").split("Version needs section");
+    const names = [...needs.matchAll(/Name: (\S+)\s+Flags/g)].map(([, name]) => name);
+    expect(versions.map(({ version }) => version)).toEqual(names);
+    expect(names.length).toBeGreaterThan(0);
+  });
+
+  it("is an error when it is something else", () => {
+    expect(() => readElf(golden("macos-13.dylib"))).toThrow("it is no ELF file");
+    expect(() => readElf(patched("linux-2.28.so", 4, 1))).toThrow("no little-endian ELF file of 64 bits");
+  });
+});
+
+describe("a library for macOS", () => {
+  it("is good at its floor", () => {
+    const library = golden("macos-13.dylib");
+    expect(readMachO(library)).toMatchObject({
+      machine: "arm64",
+      macos: "13.0",
+      needed: ["/usr/lib/libSystem.B.dylib"],
+      wanted: ["napi_create_object"],
+    });
+    expect(floorProblems(library, macos, ENTRY)).toEqual([]);
+  });
+
+  it("is refused for a newer system, another name, and symbols that nobody has", () => {
+    expect(floorProblems(golden("macos-14.dylib"), macos, ENTRY)).toEqual([
+      "needs macOS 14.0; 13.0 is the floor",
+      `does not export ${ENTRY}`,
+      "needs strayFunction, which no library gives",
+    ]);
+  });
+
+  it("is refused for another processor, foreign libraries, and when it names no system", () => {
+    expect(floorProblems(patched("macos-13.dylib", 4, 7, 0, 0, 1), macos, ENTRY)).toEqual([
+      "is for x86-64, not for arm64",
+    ]);
+    const library = golden("macos-13.dylib");
+    library.write("/opt/lib/", library.indexOf("/usr/lib/libSystem"), "latin1");
+    expect(floorProblems(library, macos, ENTRY)[0]).toMatch(/^needs the library \/opt\/lib\/libSystem/);
+    const platform = golden("macos-13.dylib");
+    platform.writeUInt32LE(2, platform.indexOf(Buffer.from([0x32, 0, 0, 0])) + 8);
+    expect(floorProblems(platform, macos, ENTRY)).toEqual(["does not say on which macOS it runs"]);
+  });
+
+  it("is an error when it is something else", () => {
+    expect(() => readMachO(golden("linux-2.28.so"))).toThrow("it is no Mach-O file");
+  });
+});
+
+it("compares versions by their numbers", () => {
+  expect([isNewer("2.9", "2.28"), isNewer("2.28", "2.28"), isNewer("13.0.1", "13.0")]).toEqual([
+    false,
+    false,
+    true,
+  ]);
+});
+
+it("names the platforms there are for an unknown one", () => {
+  expect(platformsOf("linux-x64,darwin-arm64")).toEqual(["linux-x64", "darwin-arm64"]);
+  expect(() => platformsOf("linux-x64,amiga")).toThrow(
+    'there is no platform "amiga"; there are linux-x64, linux-arm64, darwin-arm64',
+  );
+});

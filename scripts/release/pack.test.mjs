@@ -1,0 +1,169 @@
+/** The package as people get it: packed, installed into an empty folder without scripts, and run there. */
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { serveRegistry } from "./testing/registry.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const execute = promisify(execFile);
+const scratch = realpathSync(mkdtempSync(join(tmpdir(), "ibert-install-")));
+const place = join(scratch, "place");
+const home = join(scratch, "home");
+// Nothing of the machine's user, and nothing that a checkout or npm, which may run these tests, would tell.
+const env = { PATH: process.env.PATH, HOME: home, NO_UPDATE_NOTIFIER: "1" };
+
+/** Runs a program where ibert is installed: what it wrote, and its exit code. */
+async function run(program, words, options = {}) {
+  const child = execute(program, words, { cwd: place, env: { ...env, ...options.env } });
+  child.child.stdin.end(options.input ?? "");
+  return child.then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
+  );
+}
+
+async function pack(name) {
+  const out = join(scratch, name);
+  await execute(process.execPath, [join(root, "scripts/release/pack.mjs"), "--local", "--out", out]);
+  const { tarball, ...record } = JSON.parse(readFileSync(join(out, "ibert-0.1.0.json"), "utf8"));
+  return { ...record, tarball: join(out, tarball) };
+}
+
+let packed;
+
+beforeAll(async () => {
+  packed = await pack("first");
+  mkdirSync(place);
+  mkdirSync(home);
+  const manifest = JSON.parse(readFileSync(join(scratch, "first/package/package.json"), "utf8"));
+  const registry = await serveRegistry(packed.tarball, manifest, join(root, "node_modules"));
+  const flags = [
+    "--ignore-scripts",
+    "--omit=optional",
+    "--no-audit",
+    "--no-fund",
+    "--registry",
+    registry.address,
+  ];
+  try {
+    await execute("npm", ["install", "ibert", ...flags], { cwd: place, env });
+  } finally {
+    await registry.close();
+  }
+});
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+describe("the tarball", () => {
+  it("is the same bytes every time", async () => {
+    expect((await pack("second")).sha256).toBe(packed.sha256);
+  });
+
+  it("holds the programs, configurations, wheels with their licences and binaries, and nothing else", () => {
+    const paths = packed.files.map(({ path }) => path);
+    const places = new Set(paths.map((path) => (path.includes("/") ? path.split("/")[0] : path)));
+    expect([...places].sort()).toEqual(
+      ["LICENSE", "README.md", "configs", "dist", "licenses", "package.json", "prebuilds", "wheels"].sort(),
+    );
+    expect(paths.filter((path) => /\.(cpp|cu|h|gyp|map|ts)$/.test(path.replace(/\.d\.ts$/, "")))).toEqual([]);
+    expect(paths.filter((path) => /(^|[./])(test|testing|goldens)[./]/.test(path))).toEqual([]);
+    const { packages } = JSON.parse(readFileSync(join(root, "lib/dsl/ibis/wheels.lock.json"), "utf8"));
+    expect(packages).toHaveLength(10);
+    for (const { name, file } of packages) {
+      expect(paths).toContain(`wheels/${file}`);
+      expect(paths.some((path) => path.startsWith(`licenses/${name}/LICENSE`))).toBe(true);
+    }
+    expect(packed.unpackedSize).toBeLessThanOrEqual(30e6);
+  });
+
+  it("runs nothing when it is installed", () => {
+    const { scripts, gypfile } = JSON.parse(
+      readFileSync(join(place, "node_modules/ibert/package.json"), "utf8"),
+    );
+    expect({ scripts, gypfile }).toEqual({ scripts: undefined, gypfile: undefined });
+  });
+});
+
+describe("where it is installed", () => {
+  it("finds its addon and its wheels", async () => {
+    const { code, stdout } = await run("npx", ["--no-install", "ibert", "doctor", "--json"]);
+    expect(code).toBe(0);
+    const { addon, backends, cache } = JSON.parse(stdout);
+    const prebuild = `prebuilds/${process.platform}-${process.arch}/ibert.node`;
+    expect(addon.path).toBe(join(place, "node_modules/ibert", prebuild));
+    expect(backends.find(({ name }) => name === "cpu")).toMatchObject({ available: true });
+    expect(cache.folder).toBe(join(home, ".cache/ibert"));
+  });
+
+  it("asks the compiler", async () => {
+    const words = ["--no-install", "ibert", "validate", "--table", "orders(region string)"];
+    expect(await run("npx", words, { input: "orders.region.upper()\n" })).toEqual({
+      code: 0,
+      stdout: "compile: passed\n",
+      stderr: "",
+    });
+    expect(await run("npx", words, { input: "orders.region.uper()\n" })).toMatchObject({ code: 1 });
+  });
+
+  const check =
+    'if (typeof ibert.IBertModel.load !== "function") throw new Error("no IBertModel"); console.log("ok");';
+
+  it.each([
+    ["ECMAScript modules", "module", `import * as ibert from "ibert"; ${check}`],
+    ["CommonJS", "commonjs", `import("ibert").then((ibert) => { ${check} });`],
+    [
+      "a worker",
+      "commonjs",
+      `const { Worker } = require("node:worker_threads");
+       new Worker(${JSON.stringify(`import("ibert").then((ibert) => { ${check} });`)}, { eval: true });`,
+    ],
+  ])("is loaded from %s", async (_, type, code) => {
+    const words = [`--input-type=${type}`, "--eval", code];
+    expect(await run(process.execPath, words)).toEqual({ code: 0, stdout: "ok\n", stderr: "" });
+  });
+
+  it.runIf(process.features.require_module)("is loaded by require", async () => {
+    const words = ["--input-type=commonjs", "--eval", `const ibert = require("ibert"); ${check}`];
+    expect(await run(process.execPath, words)).toMatchObject({ code: 0, stdout: "ok\n" });
+  });
+
+  it.each([
+    ["NodeNext", "NodeNext"],
+    ["ESNext", "Bundler"],
+  ])("has types for TypeScript's %s, %s", async (module, resolution) => {
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const types = ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"];
+    const settings = [
+      "--noEmit",
+      "--strict",
+      "--skipLibCheck",
+      "--target",
+      "es2022",
+      "--lib",
+      "es2023,esnext.disposable",
+    ];
+    const words = [
+      tsc,
+      ...settings,
+      ...types,
+      "--module",
+      module,
+      "--moduleResolution",
+      resolution,
+      "use.mts",
+    ];
+    const source = (option) =>
+      `import { IBertModel } from "ibert";\nexport const model = IBertModel.load({ ${option} });\n`;
+    writeFileSync(join(place, "use.mts"), source('base: "smollm2-135m"'));
+    expect(await run(process.execPath, words)).toMatchObject({ code: 0, stdout: "" });
+    writeFileSync(join(place, "use.mts"), source("base: 7"));
+    expect((await run(process.execPath, words)).stdout).toContain(
+      "Type 'number' is not assignable to type 'string'",
+    );
+  });
+});
