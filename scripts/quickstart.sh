@@ -22,7 +22,7 @@ done
 # shellcheck source=scripts/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-config=configs/training/quickstart.yaml
+config=quickstart
 
 build_corpus() { node dist/cli/ibert.js data build --profile quickstart; }
 

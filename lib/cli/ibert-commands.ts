@@ -6,6 +6,7 @@ import { addDataCommands } from "./data-commands.js";
 import { addDoctorCommand } from "./doctor-command.js";
 import { addEvaluateCommand } from "./evaluate-command.js";
 import { addGenerateCommands } from "./generate-command.js";
+import { addInitCommand } from "./init-command.js";
 import { EXIT_CODES_HELP, type Run } from "./main.js";
 import { addModelCommands } from "./model-commands.js";
 import { addValidateCommand } from "./validate-command.js";
@@ -14,6 +15,7 @@ const COMMANDS: ((program: Command, run: Run) => void)[] = [
   addGenerateCommands,
   addValidateCommand,
   addEvaluateCommand,
+  addInitCommand,
   addDataCommands,
   addModelCommands,
   addAdapterCommands,

@@ -27,7 +27,16 @@ describe("ibert --help", () => {
     const names = allCommands().map((words) => words.join(" "));
     expect(names).toEqual(
       expect.arrayContaining([
-        ...["generate", "validate", "evaluate", "data build", "data inspect", "data check", "model inspect"],
+        ...[
+          "generate",
+          "validate",
+          "evaluate",
+          "data build",
+          "data inspect",
+          "data check",
+          "model inspect",
+          "init",
+        ],
         ...["adapter inspect", "adapter merge", "adapter export", "doctor", "bench"],
         ...["complete", "to-sql", "fix", "ask", "document", "from-sql"],
       ]),

@@ -5,6 +5,7 @@ import { IBertError } from "../errors.js";
 import type { EvaluationResult } from "../evaluation/metrics.js";
 import { savedConfig } from "../training/checkpoint.js";
 import { readTrainingConfig } from "../training/config-file.js";
+import { configNames } from "../training/config-names.js";
 import { parseTrainingConfig, type TrainingConfig } from "../training/config.js";
 import {
   findSameRun,
@@ -36,7 +37,10 @@ interface Options {
 export function setUpTraining(program: Command, run: Run): void {
   program
     .description("Fine-tune a LoRA adapter, measured by the real compiler before and after.")
-    .option("--config <file>", "the run, in YAML; configs/training/ has examples, schema.json every key")
+    .option(
+      "--config <file>",
+      `the run, in YAML (\`ibert init\` writes one), or ${configNames().join(" or ")}`,
+    )
     .option(
       "--set <key=value>",
       "change one setting, e.g. optimizer.learningRate=1e-4; may be repeated",
@@ -56,7 +60,7 @@ The adapter goes to the configuration's output folder, with report/report.html i
 step in hand with a checkpoint; a second Ctrl-C ends it at once.
 
 Example:
-  $ npx ibert-train --config configs/training/quickstart.yaml --set steps=50 --set lora.rank=16
+  $ npx ibert-train --config quickstart --set steps=50 --set lora.rank=16
 ${EXIT_CODES_HELP}`,
     )
     .action((options: Options) => execute(options, run));
@@ -68,7 +72,7 @@ async function configFrom(options: Options): Promise<TrainingConfig> {
   if (options.config !== undefined) return readTrainingConfig(options.config, settings);
   if (options.resume === undefined) {
     throw new IBertError("config-missing", "there is no --config", {
-      hint: "For example --config configs/training/quickstart.yaml; --resume alone takes the checkpoint's own.",
+      hint: "For example --config quickstart; --resume alone takes the checkpoint's own.",
     });
   }
   if (options.set.length > 0) {

@@ -3,6 +3,7 @@ import { isMap, isScalar, LineCounter, parseDocument, visit, type Document } fro
 
 import { IBertError } from "../errors.js";
 import { readText } from "../formats/text.js";
+import { configNames, configPath } from "./config-names.js";
 import { parseTrainingConfig, type TrainingConfig } from "./config.js";
 
 /** A fault in YAML, with its place where that is known. */
@@ -131,16 +132,18 @@ function define(mapping: Record<string, unknown>, key: string, value: unknown): 
 }
 
 /**
- * Reads a YAML file and applies `key=value` settings to it, dotted keys, values in YAML.
+ * Reads a YAML file, or the configuration of that name that comes with ibert, and applies `key=value` settings to it,
+ * dotted keys, values in YAML.
  * @throws IBertError `config-missing`, `config-invalid` naming the key and its line, `setting-invalid`, `text-encoding`
  */
-export function readTrainingConfig(path: string, settings: readonly string[] = []): TrainingConfig {
+export function readTrainingConfig(nameOrFile: string, settings: readonly string[] = []): TrainingConfig {
+  const path = configPath(nameOrFile);
   const yaml = readYamlFile(path);
   const { value } = yaml;
   if (!isMapping(value)) {
     const found = value === null ? "the file is empty" : "the file holds no keys";
     throw new IBertError("config-invalid", `${path}: ${found}`, {
-      hint: "A configuration is lines of key: value; configs/training/ has examples.",
+      hint: "A configuration is lines of key: value; `ibert init` writes one.",
     });
   }
   const parsed = settings.map(parseSetting);
@@ -157,7 +160,7 @@ function readYamlFile(path: string): Yaml {
   } catch (cause) {
     if (!(cause instanceof IBertError) || cause.code !== "file-missing") throw cause;
     throw new IBertError("config-missing", `${path}: there is no such file`, {
-      hint: "For example --config configs/training/quickstart.yaml",
+      hint: `Name a file, or one that comes with ibert: ${configNames().join(", ")}; \`ibert init\` writes a file to begin with.`,
       cause,
     });
   }

@@ -149,7 +149,7 @@ export function parseTrainingConfig(
     return `${path.join(".") || "(top)"}: ${message}${at === undefined ? "" : ` (${at})`}`;
   });
   throw new IBertError("config-invalid", `${where}: ${problems.join("; ")}`, {
-    hint: "configs/training/schema.json lists every key; `ibert-train --help` shows an example.",
+    hint: "configs/training/schema.json of the package lists every key; `ibert-train --help` shows an example.",
   });
 }
 
