@@ -8,10 +8,12 @@ import { promisify } from "node:util";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
+import { writeTinyCorpus } from "../../lib/cli/testing/tiny-corpus.ts";
 import { serveRegistry } from "./testing/registry.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const execute = promisify(execFile);
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), "ibert-install-")));
 const place = join(scratch, "place");
 const home = join(scratch, "home");
@@ -31,7 +33,7 @@ async function run(program, words, options = {}) {
 async function pack(name) {
   const out = join(scratch, name);
   await execute(process.execPath, [join(root, "scripts/release/pack.mjs"), "--local", "--out", out]);
-  const { tarball, ...record } = JSON.parse(readFileSync(join(out, "ibert-0.1.0.json"), "utf8"));
+  const { tarball, ...record } = JSON.parse(readFileSync(join(out, `ibert-${version}.json`), "utf8"));
   return { ...record, tarball: join(out, tarball) };
 }
 
@@ -108,6 +110,52 @@ describe("where it is installed", () => {
       stderr: "",
     });
     expect(await run("npx", words, { input: "orders.region.uper()\n" })).toMatchObject({ code: 1 });
+  });
+
+  it("trains from a configuration by name, and answers with what it learned", async () => {
+    // The model is what the machine has; a package brings none.
+    const withModel = { env: { IBERT_CACHE: process.env.IBERT_CACHE ?? join(root, "data", "cache") } };
+    const settings = {
+      steps: 20,
+      corpus: writeTinyCorpus(join(scratch, "corpus")),
+      output: "trained",
+      "lora.rank": 4,
+      "data.tokensPerBatch": 64,
+      "data.taskWeights": "{error_resolution: 0, qa: 0, function_documentation: 0}",
+      "evaluation.rowsPerTask": 0,
+    };
+    const words = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    const training = ["--no-install", "ibert-train", "--config", "quickstart", ...words, "--json"];
+    const trained = await run("npx", training, withModel);
+    expect(trained.stderr).toBe("");
+    expect(JSON.parse(trained.stdout.trim().split("\n").at(-1))).toMatchObject({
+      event: "complete",
+      adapter: "trained",
+      steps: 20,
+    });
+    const asking = [
+      "--adapter",
+      "trained",
+      "--table",
+      "orders(region string)",
+      "--max-tokens",
+      "8",
+      "--json",
+    ];
+    const answer = await run(
+      "npx",
+      ["--no-install", "ibert", "generate", "--task", "code_completion", ...asking, "orders."],
+      withModel,
+    );
+    const { text, verdict } = JSON.parse(answer.stdout);
+    expect(text).not.toBe("");
+    expect(answer.code).toBe(verdict.ok ? 0 : 1);
+  });
+
+  it("writes a configuration to begin with, whose schema is the package's", async () => {
+    expect(await run("npx", ["--no-install", "ibert", "init"])).toMatchObject({ code: 0 });
+    const text = readFileSync(join(place, "ibert.yaml"), "utf8");
+    expect(text).toContain("$schema=./node_modules/ibert/configs/training/schema.json");
   });
 
   const check =
