@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { afterEach, expect, it, vi } from "vitest";
 
-import { addonPath } from "./native.js";
+import { addon, addonPath } from "./native.js";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -14,4 +14,17 @@ it("takes the addon that IBERT_ADDON names", () => {
   expect(() => addonPath()).toThrow(`IBERT_ADDON names ${path}`);
   writeFileSync(path, "");
   expect(addonPath()).toBe(path);
+});
+
+it("says why an addon does not load, and names its file", () => {
+  const path = join(mkdtempSync(join(tmpdir(), "ibert-addon-")), "ibert.node");
+  writeFileSync(path, "no library");
+  vi.stubEnv("IBERT_ADDON", path);
+  expect(() => addon()).toThrow(
+    expect.objectContaining({
+      name: "IBertError",
+      code: "addon-missing",
+      message: expect.stringMatching(new RegExp(`does not load: ${path}: .`)),
+    }),
+  );
 });

@@ -127,10 +127,27 @@ export interface Addon {
 const require = createRequire(import.meta.url);
 let loaded: Addon | undefined;
 
-/** The addon; loaded once a thread. */
+/** The addon; loaded once a thread. @throws IBertError `addon-missing` that says why it is not there or does not load */
 export function addon(): Addon {
-  loaded ??= require(addonPath()) as Addon;
-  return loaded;
+  return (loaded ??= load(addonPath()));
+}
+
+function load(file: string): Addon {
+  try {
+    return require(file) as Addon;
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new IBertError(
+      "addon-missing",
+      `ibert's native addon does not load: ${why.includes(file) ? why : `${file}: ${why}`}`,
+      {
+        hint:
+          "The package's binaries need glibc 2.28 or macOS 13, or what is newer. " +
+          "A checkout's is built for its machine: npm run build:native.",
+        cause,
+      },
+    );
+  }
 }
 
 /**
@@ -154,7 +171,7 @@ export function addonPath(): string {
     const platform = `${process.platform}-${process.arch}`;
     throw new IBertError("addon-missing", `ibert's native addon is not there for ${platform}`, {
       hint:
-        `Looked for ${built} and ${path.join(packageRoot(), "prebuilds", platform)}. ` +
+        `Looked for ${built} and in ${path.join(packageRoot(), "prebuilds", platform)}. ` +
         "In a checkout run `npm run build:native` (a C++20 compiler and CMake are needed).",
       cause,
     });
