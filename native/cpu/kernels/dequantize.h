@@ -48,15 +48,17 @@ IBERT_INLINE BlockParts blockParts(const uint8_t* panel, int64_t b) {
   return {head, scales, scales + format.scaleBytes()};
 }
 
-// The codes of column k (0..31) for the rows of the panel that a vector holds, from `row` on. With k known
-// when compiled this is a load that neighbours share, a shift and a mask.
+// The codes of column 8 c + k (c below 4, k below 8) for the rows of the panel that a vector holds, from
+// `row` on. With k known when compiled this is a load that neighbours share, a shift and a mask.
 template <int Bits, class Vector>
-IBERT_INLINE Vector codesOf(const uint8_t* codes, int row, int k) {
+IBERT_INLINE Vector codesOf(const uint8_t* codes, int row, int c, int k) {
   static_assert(sizeof(Vector) <= 64);
   const int half = row / 16;
   const auto word = [&](int at) { return load<Vector>(codes + at * 64 + row % 16 * 4); };
-  if constexpr (Bits == 8) return (word(half * 8 + k / 4) >> (16 * (k % 2) + 8 * (k % 4 / 2))) & 255u;
-  const int c = k / 8, i = k % 8 / 2, j = k % 2;
+  if constexpr (Bits == 8) {
+    return (word(half * 8 + 2 * c + k / 4) >> (16 * (k % 2) + 8 * (k % 4 / 2))) & 255u;
+  }
+  const int i = k / 2, j = k % 2;
   Vector q = (word(half * 4 + c) >> (16 * j + 4 * i)) & 15u;
   if constexpr (Bits == 5) {
     q |= ((word(8 + half) >> (16 * j + 4 * c + i)) & 1u) << 4;
@@ -105,8 +107,8 @@ IBERT_INLINE void dequantizeBlock(const uint8_t* panel, int64_t b, Sink&& sink) 
 #pragma GCC unroll 16
     for (int k = 0; k < kBlock; k += 2) {
       const Floats d = s.d[k / 16], m = s.m[k / 16];
-      sink(half, k, toFloats(codesOf<bits, Words>(parts.codes, 16 * half, k)) * d + m,
-           toFloats(codesOf<bits, Words>(parts.codes, 16 * half, k + 1)) * d + m);
+      sink(half, k, toFloats(codesOf<bits, Words>(parts.codes, 16 * half, k / 8, k % 8)) * d + m,
+           toFloats(codesOf<bits, Words>(parts.codes, 16 * half, k / 8, k % 8 + 1)) * d + m);
     }
   }
 }

@@ -186,9 +186,11 @@ using Register = FloatUnit::Register;
 typedef uint32_t RegisterWords __attribute__((vector_size(sizeof(Register))));
 typedef int32_t RegisterInts __attribute__((vector_size(sizeof(Register))));
 
-// Parts of a panel whose sums stay in registers for `rows` rows of x.
+// Parts of a panel whose sums stay in registers for `rows` rows of x: a power of two, as is kParts.
 constexpr int partsTogether(int rows) {
-  return smaller(kParts, (kRegisters >= 32 ? 16 : 8) / rows);
+  int parts = kParts;
+  while (parts * rows > (kRegisters >= 32 ? 16 : 8) && parts > 1) parts /= 2;
+  return parts;
 }
 
 template <DType D, int Rows>
@@ -213,22 +215,25 @@ __attribute__((noinline)) void multiplyRows(const DirectRows<FloatUnit>& x, int6
       }
     }
     const float* columns = x.x + row0 * x.columns + b * kBlock;
-#pragma GCC unroll 8
+#pragma GCC unroll 1
     for (int first = 0; first < kParts; first += kParallel) {
-#pragma GCC unroll 2
+#pragma GCC unroll 1
       for (int h = 0; h < kSums; ++h) {
         // Codes are whole numbers, exact in f32; D and M are applied to the sums of the columns that share
         // them.
         Register dots[kParallel][Rows] = {};
-#pragma GCC unroll 32
-        for (int k = kScale * h; k < kScale * (h + 1); ++k) {
+#pragma GCC unroll 1
+        for (int c = kScale / 8 * h; c < kScale / 8 * (h + 1); ++c) {
 #pragma GCC unroll 8
-          for (int i = 0; i < kParallel; ++i) {
-            const RegisterWords codes =
-                codesOf<format.bits, RegisterWords>(at.codes, (first + i) * FloatUnit::kWidth, k);
-            const Register q = __builtin_convertvector((RegisterInts)codes, Register);
+          for (int k = 0; k < 8; ++k) {
 #pragma GCC unroll 8
-            for (int t = 0; t < Rows; ++t) dots[i][t] += q * columns[t * x.columns + k];
+            for (int i = 0; i < kParallel; ++i) {
+              const RegisterWords codes =
+                  codesOf<format.bits, RegisterWords>(at.codes, (first + i) * FloatUnit::kWidth, c, k);
+              const Register q = __builtin_convertvector((RegisterInts)codes, Register);
+#pragma GCC unroll 8
+              for (int t = 0; t < Rows; ++t) dots[i][t] += q * columns[t * x.columns + 8 * c + k];
+            }
           }
         }
 #pragma GCC unroll 8
