@@ -13,22 +13,11 @@ import { mergeAdapter } from "./merge.js";
 import { rope } from "./rope.js";
 import { resolveSource } from "./sources.js";
 import { familyFolder, familyWeights, type Family } from "./testing/families.js";
+import { ggufName } from "./testing/gguf-names.js";
 import { expectedTensors, openWeights, readWeight, type ModelWeights } from "./weights.js";
 
 const open = async (family: Family): Promise<ModelWeights> =>
   openWeights(await resolveSource(await familyFolder(family)));
-
-const NAMES: [RegExp, string][] = [
-  [/^model\.embed_tokens/, "token_embd"],
-  [/^model\.norm/, "output_norm"],
-  [/^lm_head/, "output"],
-  [/^model\.layers/, "blk"],
-  [/self_attn\.o_proj/, "attn_output"],
-  [/self_attn\.([qkv])_proj/, "attn_$1"],
-  [/input_layernorm/, "attn_norm"],
-  [/post_attention_layernorm/, "ffn_norm"],
-  [/mlp\.(gate|up|down)_proj/, "ffn_$1"],
-];
 
 /** The family's model as a GGUF whose rows stay in their order; `divisors` are stored as llama.cpp's converter does. */
 async function gguf(
@@ -59,7 +48,7 @@ async function gguf(
   const bytes = (data: ArrayBufferView): Uint8Array => new Uint8Array(data.buffer);
   const tensors: TensorToStore[] = [...familyWeights(expectedTensors(config))].map(
     ([own, { shape, data }]) => ({
-      name: NAMES.reduce((result, [from, to]) => result.replace(from, to), own),
+      name: ggufName(own),
       dtype: "F32",
       shape,
       data: bytes(data),

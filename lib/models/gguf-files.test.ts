@@ -8,6 +8,7 @@ import { encodeGguf, type TensorToStore, type TypedValue } from "../formats/test
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { answer, refuses, type Refusal } from "./testing/chain-checks.js";
 import { chainTensors, FIRST_END, LAST_END } from "./testing/chain-model.js";
+import { ggufName } from "./testing/gguf-names.js";
 import { byteTokenizer } from "./testing/small-model.js";
 
 const WHOLE = `ab</s>cd`;
@@ -18,17 +19,6 @@ describe("GGUF", () => {
   const f32 = (value: number): TypedValue => ({ type: "f32", value });
   const bool = (value: boolean): TypedValue => ({ type: "bool", value });
   const list = (value: string[]): TypedValue => ({ type: "array", of: "string", value });
-  const NAMES: [RegExp, string][] = [
-    [/^model\.embed_tokens/, "token_embd"],
-    [/^model\.norm/, "output_norm"],
-    [/^lm_head/, "output"],
-    [/^model\.layers/, "blk"],
-    [/self_attn\.o_proj/, "attn_output"],
-    [/self_attn\.([qkv])_proj/, "attn_$1"],
-    [/input_layernorm/, "attn_norm"],
-    [/post_attention_layernorm/, "ffn_norm"],
-    [/mlp\.(gate|up|down)_proj/, "ffn_$1"],
-  ];
 
   /** The chain model as a GGUF; undefined takes a key out. */
   function write(
@@ -56,7 +46,7 @@ describe("GGUF", () => {
     };
     const entries = Object.entries(metadata).filter(([, value]) => value !== undefined);
     const tensors = [...chainTensors()].map(([name, { shape, data }]) => ({
-      name: NAMES.reduce((result, [from, to]) => result.replace(from, to), name),
+      name: ggufName(name),
       dtype: "F32" as const,
       shape,
       data: new Uint8Array((data as Float32Array).buffer),

@@ -9,20 +9,7 @@ import { encodeGguf, type TypedValue } from "../../formats/testing/gguf-writer.j
 import { temporaryFolder } from "../../formats/testing/temporary.js";
 import { resolveSource } from "../sources.js";
 import { openWeights, readWeight } from "../weights.js";
-
-const NAMES: [RegExp, string][] = [
-  [/^model\.embed_tokens/, "token_embd"],
-  [/^model\.norm/, "output_norm"],
-  [/^lm_head/, "output"],
-  [/^model\.layers/, "blk"],
-  [/self_attn\.o_proj/, "attn_output"],
-  [/self_attn\.([qkv])_proj/, "attn_$1"],
-  [/input_layernorm/, "attn_norm"],
-  [/post_attention_layernorm/, "ffn_norm"],
-  [/mlp\.(gate|up|down)_proj/, "ffn_$1"],
-];
-const ggufName = (name: string): string =>
-  NAMES.reduce((result, [from, to]) => result.replace(from, to), name);
+import { ggufName } from "./gguf-names.js";
 
 /** Row r of q or k goes where interleaved RoPE wants it. */
 function interleaved(values: Float32Array, heads: number, headDim: number, columns: number): Float32Array {
