@@ -4,14 +4,13 @@ import { join } from "node:path";
 import { expect, it, vi } from "vitest";
 
 import { Random } from "./data/random.js";
-import { dslByName } from "./dsl/registry.js";
 import { temporaryFolder } from "./formats/testing/temporary.js";
 import { IBertModel } from "./index.js";
 import { saveAdapter } from "./models/adapter-file.js";
 import type { ModelConfig } from "./models/config.js";
 import { LoraLayout, type LoraConfig } from "./models/lora.js";
 import { ModelSession } from "./models/session.js";
-import { writeSmallModel } from "./models/testing/small-model.js";
+import { smallAdapterFacts, writeSmallModel } from "./models/testing/small-model.js";
 
 /** An adapter that changes what is said. */
 async function writeAdapter(folder: string, model: ModelConfig, seed: number, lora: LoraConfig) {
@@ -23,15 +22,7 @@ async function writeAdapter(folder: string, model: ModelConfig, seed: number, lo
       { shape, data: data.map(() => random.float() - 0.5) },
     ]),
   );
-  await saveAdapter(folder, layout, layout.pack(tensors), {
-    baseModel: "small",
-    sidecar: {
-      format: 1,
-      base: "small",
-      dsl: { name: "ibis-framework", version: "12.0.0" },
-      prompts: dslByName("ibis").defaultPrompts,
-    },
-  });
+  await saveAdapter(folder, layout, layout.pack(tensors), smallAdapterFacts());
 }
 
 async function setUp() {

@@ -119,7 +119,8 @@ export async function* storedRows(
     addUpdate(values, row, columns, update, squares);
     const stored = quantize(dtype, values, name);
     const back = dequantize(dtype, stored);
-    for (const [i, value] of values.entries()) {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] as number;
       squares.error += (value - (back[i] as number)) ** 2;
       squares.weights += value * value;
     }

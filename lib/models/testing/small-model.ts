@@ -101,16 +101,19 @@ export async function writeSmallModel(
   return parsed;
 }
 
+/** What an adapter for it says of itself. */
+export const smallAdapterFacts = (): Parameters<typeof saveAdapter>[3] => ({
+  baseModel: "small",
+  sidecar: {
+    format: 1,
+    base: "small",
+    dsl: { name: "ibis-framework", version: "12.0.0" },
+    prompts: dslByName("ibis").defaultPrompts,
+  },
+});
+
 /** Writes an adapter for it. */
 export async function writeSmallAdapter(folder: string, model: ModelConfig, rank = 4): Promise<void> {
   const layout = new LoraLayout(model, { rank, alpha: rank, targets: ["q_proj", "v_proj"] });
-  await saveAdapter(folder, layout, layout.initialValues(Random.of(2, "small adapter")), {
-    baseModel: "small",
-    sidecar: {
-      format: 1,
-      base: "small",
-      dsl: { name: "ibis-framework", version: "12.0.0" },
-      prompts: dslByName("ibis").defaultPrompts,
-    },
-  });
+  await saveAdapter(folder, layout, layout.initialValues(Random.of(2, "small adapter")), smallAdapterFacts());
 }
