@@ -1,5 +1,5 @@
-// __syncthreads and the named barriers. They count threads, as the hardware does, and are stricter in what
-// they let pass: whole warps only, nobody twice in a round, no thread that ended.
+// __syncthreads, the named barriers and Metal's. They count threads, as the hardware does, and are stricter
+// in what they let pass: whole warps only, nobody twice in a round, no thread that ended.
 #include "emulator/launch.h"
 #include "emulator/meeting.h"
 
@@ -7,10 +7,18 @@ namespace ibert::emulator {
 
 namespace {
 
-constexpr const char* kNames[kBarriers] = {"__syncthreads", "barrier 1",  "barrier 2",  "barrier 3",
-                                           "barrier 4",     "barrier 5",  "barrier 6",  "barrier 7",
-                                           "barrier 8",     "barrier 9",  "barrier 10", "barrier 11",
-                                           "barrier 12",    "barrier 13", "barrier 14", "barrier 15"};
+constexpr const char* kNames[kBarriers] = {
+    "__syncthreads", "barrier 1",           "barrier 2",
+    "barrier 3",     "barrier 4",           "barrier 5",
+    "barrier 6",     "barrier 7",           "barrier 8",
+    "barrier 9",     "barrier 10",          "barrier 11",
+    "barrier 12",    "barrier 13",          "barrier 14",
+    "barrier 15",    "threadgroup_barrier", "threadgroup_barrier without memory"};
+constexpr unsigned kOrdering = kNamedBarriers, kWaitingOnly = kNamedBarriers + 1;  // Metal's
+
+bool orders(const Block& block, const Barrier& barrier) {
+  return &barrier != &block.barriers[kWaitingOnly];
+}
 
 // Counts the current thread's arrival; true when the round is complete.
 bool arrive(Barrier& barrier, const char* name, unsigned threads, bool waits) {
@@ -27,7 +35,7 @@ bool arrive(Barrier& barrier, const char* name, unsigned threads, bool waits) {
   lanes |= 1u << self.lane;
   if (waits) barrier.syncing[self.warp->number] |= 1u << self.lane;
   barrier.expected = expected;
-  if (lanes == self.warp->lanes) orderArrival(*self.warp, barrier.order, waits);
+  if (lanes == self.warp->lanes && orders(block, barrier)) orderArrival(*self.warp, barrier.order, waits);
   if (++barrier.arrived < expected) return false;
   for (const Warp& warp : block.warps)
     if (barrier.lanes[warp.number] && barrier.lanes[warp.number] != warp.lanes)
@@ -38,7 +46,7 @@ bool arrive(Barrier& barrier, const char* name, unsigned threads, bool waits) {
 void finish(Barrier& barrier) {
   if (launchNow->recorder) ++launchNow->recorder->report.barriers;
   Block& block = *current->block;
-  orderRound(block, barrier);
+  if (orders(block, barrier)) orderRound(block, barrier);
   barrier.arrived = 0;
   barrier.order = {};
   barrier.lanes.fill(0);
@@ -48,8 +56,21 @@ void finish(Barrier& barrier) {
 }
 
 Barrier& barrierOf(unsigned id) {
-  if (id >= kBarriers) launchNow->fail("names barrier ", id, ": there are 16");
+  if (id >= kNamedBarriers) launchNow->fail("names barrier ", id, ": there are 16");
   return current->block->barriers[id];
+}
+
+// Arrives and waits for the end of the round.
+void sync(Barrier& barrier, const char* name, unsigned threads) {
+  if (arrive(barrier, name, threads, true)) {
+    barrier.result = barrier.count;
+    barrier.count = 0;
+    finish(barrier);
+  } else {
+    Thread* self = current;  // GCC's sanitizer takes the address of a thread_local for null
+    barrier.waiting.push_back(self);
+    launchNow->wait(name);
+  }
 }
 
 }  // namespace
@@ -57,15 +78,7 @@ Barrier& barrierOf(unsigned id) {
 unsigned syncBarrier(unsigned id, unsigned threads, Reduction reduction, bool predicate) {
   Barrier& barrier = barrierOf(id);
   if (reduction != Reduction::none) barrier.count += predicate;
-  if (arrive(barrier, kNames[id], threads, true)) {
-    barrier.result = barrier.count;
-    barrier.count = 0;
-    finish(barrier);
-  } else {
-    Thread* self = current;  // GCC's sanitizer takes the address of a thread_local for null
-    barrier.waiting.push_back(self);
-    launchNow->wait(kNames[id]);
-  }
+  sync(barrier, kNames[id], threads);
   switch (reduction) {
     case Reduction::any:
       return barrier.result > 0;
@@ -74,6 +87,11 @@ unsigned syncBarrier(unsigned id, unsigned threads, Reduction reduction, bool pr
     default:
       return barrier.result;
   }
+}
+
+void threadgroupBarrier(bool orders) {
+  const unsigned id = orders ? kOrdering : kWaitingOnly;
+  sync(current->block->barriers[id], kNames[id], 0);
 }
 
 void arriveAtBarrier(unsigned id, unsigned threads) {

@@ -18,7 +18,7 @@ struct Block;
 struct Warp;
 
 inline constexpr unsigned kLanes = 32, kMostThreads = 1024, kMostWarps = kMostThreads / kLanes,
-                          kBarriers = 16;
+                          kNamedBarriers = 16, kBarriers = kNamedBarriers + 2;
 
 struct Thread {
   enum class State : uint8_t { fresh, ready, running, waiting, ended };

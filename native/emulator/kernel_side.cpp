@@ -1,6 +1,6 @@
 // What a running kernel asks about itself.
-#include "emulator/language.h"
 #include "emulator/launch.h"
+#include "emulator/place.h"
 
 namespace ibert::emulator {
 

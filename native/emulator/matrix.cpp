@@ -7,15 +7,13 @@
 #include "emulator/access_path.h"
 #include "emulator/cuda_types.h"
 #include "emulator/instructions.h"
-#include "emulator/launch.h"
 #include "emulator/meeting.h"
 #include "emulator/shared_window.h"
+#include "emulator/whole_warp.h"
 
 namespace ibert::emulator {
 
 namespace {
-
-constexpr uint32_t kAllLanes = ~0u;
 
 struct LdmatrixOperand {
   uint32_t* registers;
@@ -31,11 +29,6 @@ struct MmaOperand {
   bool isBfloat16;
 };
 
-void requireWholeWarp(const char* what) {
-  if (current->warp->lanes != kAllLanes)
-    launchNow->fail("calls ", what, " in a warp of fewer than 32 threads");
-}
-
 [[noreturn]] void disagree(const char* what) {
   launchNow->fail("the lanes of a warp disagree about the kind of ", what);
 }
@@ -47,9 +40,6 @@ void readRow(Thread& lane, const char* row, const void* code) {
   if (!isPlainRead<16>(row)) checkUncounted(row, 16, code);
   current = self;
 }
-
-// What compilers fill variables with that nobody set (-ftrivial-auto-var-init=pattern of GCC).
-constexpr uint32_t kNeverSet = 0xfefefefe;
 
 template <bool kBfloat16>
 float element(uint32_t word, unsigned half) {

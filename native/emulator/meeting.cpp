@@ -87,6 +87,12 @@ void syncWarp(uint32_t mask) {
   depart(~0u);
 }
 
+void simdgroupBarrier(bool orders) {
+  if (!meet(orders ? "simdgroup_barrier" : "simdgroup_barrier without memory", ~0u, nullptr)) return;
+  if (orders) orderWarp(*current->warp);
+  depart(~0u);
+}
+
 uint64_t shuffle(uint32_t mask, uint64_t value, unsigned from) {
   ShuffleOperand operand{value, value, from};
   if (!meet(kShuffle, mask, &operand)) return operand.result;

@@ -22,4 +22,10 @@ unsigned syncBarrier(unsigned id, unsigned threads, Reduction reduction = Reduct
                      bool predicate = false);
 void arriveAtBarrier(unsigned id, unsigned threads);
 
+// Metal's, of all threads of a threadgroup. `orders`: what threads wrote before is seen by the others after
+// it; without, they only wait. Threads that wait in one kind while others wait in the other are a deadlock.
+void threadgroupBarrier(bool orders);
+// simdgroup_barrier, likewise.
+void simdgroupBarrier(bool orders);
+
 }  // namespace ibert::emulator

@@ -1,8 +1,8 @@
-# The emulator of an NVIDIA GPU (docs/emulator.md): the core, and how kernels are compiled for it.
+# The emulator of a GPU (docs/emulator.md): the core, and how kernels are compiled for it.
 add_library(ibert_emulator STATIC
   native/emulator/access.cpp native/emulator/atomics.cpp native/emulator/barrier.cpp native/emulator/copies.cpp
   native/emulator/flags.cpp native/emulator/hooks.cpp native/emulator/kernel_side.cpp native/emulator/launch.cpp
-  native/emulator/matrix.cpp native/emulator/meeting.cpp native/emulator/memory.cpp
+  native/emulator/matrix.cpp native/emulator/meeting.cpp native/emulator/memory.cpp native/emulator/metal/simdgroup.cpp
   native/emulator/order.cpp native/emulator/report.cpp native/emulator/settings.cpp native/emulator/stack.cpp native/emulator/symbols.cpp)
 target_include_directories(ibert_emulator PUBLIC native kernels-cuda)
 target_link_libraries(ibert_emulator PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
@@ -23,11 +23,15 @@ else()
     "SHELL:-mllvm -tsan-instrument-func-entry-exit=0" "SHELL:-mllvm -tsan-instrument-read-before-write=1")
 endif()
 
-# Compiles the .cu files as C++ into `target`, an existing library or program that may hold other sources.
+# Compiles .cu and .metal files as C++ into `target`, an existing library or program that may hold other sources.
 function(ibert_emulated_kernels target)
   add_library(${target}_kernels OBJECT ${ARGN})
   set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX)
   target_compile_options(${target}_kernels PRIVATE ${IBERT_KERNEL_FLAGS})
+  # Metal's attributes are unknown to C++, and its standard library is a header of the emulator's.
+  set(metal ${ARGN})
+  list(FILTER metal INCLUDE REGEX "\\.metal$")
+  set_source_files_properties(${metal} PROPERTIES COMPILE_OPTIONS "-Wno-attributes;-isystem;${CMAKE_SOURCE_DIR}/native/emulator/metal")
   target_link_libraries(${target}_kernels PRIVATE ibert_emulator)
   target_link_libraries(${target} PRIVATE ${target}_kernels ibert_emulator)
 endfunction()

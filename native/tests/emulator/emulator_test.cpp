@@ -4,10 +4,9 @@
 #include <vector>
 
 #include "../check.h"
-#include "emulator/memory.h"
+#include "device_buffer.h"
 #include "emulator/report.h"
 #include "emulator/settings.h"
-#include "emulator/violation.h"
 #include "emulator_kernels.h"
 
 namespace ibert::tests {
@@ -18,50 +17,8 @@ using emulator::Lateness;
 using emulator::Schedule;
 using emulator::Settings;
 
-// Device memory that ends with the scope.
-template <class T>
-class Buffer {
- public:
-  explicit Buffer(size_t count)
-      : count_(count), data_(static_cast<T*>(emulator::allocate(count * sizeof(T)))) {}
-  explicit Buffer(const std::vector<T>& values) : Buffer(values.size()) {
-    emulator::copyToDevice(data_, values.data(), values.size() * sizeof(T));
-  }
-  ~Buffer() { emulator::release(data_); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-
-  operator T*() const { return data_; }
-  std::vector<T> read() const {
-    std::vector<T> values(count_);
-    emulator::copyToHost(values.data(), data_, count_ * sizeof(T));
-    return values;
-  }
-
- private:
-  size_t count_;
-  T* data_;
-};
-
-// Whole numbers, of which all sums are exact.
-float value(size_t i) {
-  return float(int(i * 2654435761u >> 7 & 15) - 7);
-}
-
-template <class T>
-std::vector<T> values(size_t count, size_t first = 0) {
-  std::vector<T> all(count);
-  for (size_t i = 0; i < count; ++i) all[i] = T(value(first + i));
-  return all;
-}
-
-constexpr const char* kWrong = "wrong result";
-
-// Nothing, the violation, or kWrong.
 std::string outcome(cudaError_t error, const std::function<bool()>& isRight) {
-  if (error == cudaSuccess) return isRight() ? "" : kWrong;
-  const auto violation = emulator::takeViolation();
-  return violation ? violation->text() : "an error without a violation";
+  return tests::outcome(error == cudaSuccess, isRight);
 }
 
 template <Bug kBug>

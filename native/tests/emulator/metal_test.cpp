@@ -1,0 +1,156 @@
+// The emulator's Metal against kernels with known faults: each is caught under every schedule, and the right
+// ones raise no alarm.
+#include "../check.h"
+#include "device_buffer.h"
+#include "emulator/settings.h"
+#include "metal_kernels.h"
+
+namespace ibert::tests {
+
+namespace {
+
+using emulator::Schedule;
+using emulator::Settings;
+
+template <Bug kBug>
+std::string tryMultiply() {
+  constexpr unsigned M = 64, N = 32, K = 64;
+  const auto x = values<_Float16>(M * K), w = values<_Float16>(N * K, 1000);
+  const Buffer<_Float16> dx(x), dw(w);
+  const Buffer<float> y(M * N);
+  return outcome(runMultiply<kBug>(dx, dw, y, M, N, K), [&] {
+    const auto got = y.read();
+    for (unsigned m = 0; m < M; ++m)
+      for (unsigned n = 0; n < N; ++n) {
+        float sum = 0;
+        for (unsigned k = 0; k < K; ++k) sum += float(x[m * K + k]) * float(w[n * K + k]);
+        if (got[m * N + n] != sum) return false;
+      }
+    return true;
+  });
+}
+
+template <Bug kBug>
+std::string tryScaleRows() {
+  constexpr unsigned kRows = 3, kColumns = 100;
+  const auto x = values<float>(kRows * kColumns);
+  const Buffer<float> dx(x), y(kRows * kColumns);
+  return outcome(runScaleRows<kBug>(dx, y, kRows, kColumns), [&] {
+    const auto got = y.read();
+    for (unsigned row = 0; row < kRows; ++row) {
+      float sum = 0;
+      for (unsigned i = 0; i < kColumns; ++i) sum += x[row * kColumns + i];
+      for (unsigned i = row * kColumns; i < (row + 1) * kColumns; ++i)
+        if (got[i] != x[i] / sum) return false;
+    }
+    return true;
+  });
+}
+
+template <Bug kBug>
+std::string trySwapPairs() {
+  const auto x = values<float>(32);
+  const Buffer<float> dx(x), y(32);
+  return outcome(runSwapPairs<kBug>(dx, y), [&] {
+    const auto got = y.read();
+    for (size_t i = 0; i < 32; ++i)
+      if (got[i] != x[i ^ 1]) return false;
+    return true;
+  });
+}
+
+// The last simdgroup has `kThreads % 32` lanes, if that is not 0.
+template <unsigned kThreads>
+std::string tryExchange() {
+  const auto x = values<float>(kThreads);
+  const Buffer<float> dx(x), y(4 * kThreads);
+  return outcome(runExchange(dx, y, kThreads), [&] {
+    const auto got = y.read();
+    for (size_t i = 0; i < kThreads; ++i) {
+      const size_t first = i / 32 * 32, end = std::min<size_t>(first + 32, kThreads);
+      float most = x[first], sum = 0;
+      for (size_t j = first; j < end; ++j) {
+        most = std::max(most, x[j]);
+        sum += x[j];
+      }
+      if (got[i] != x[i ^ 1] || got[kThreads + i] != x[first + 3]) return false;
+      if (got[2 * kThreads + i] != most || got[3 * kThreads + i] != sum) return false;
+    }
+    return true;
+  });
+}
+
+std::string tryAllMemory() {
+  const Buffer<float> y(32);
+  return outcome(runWithMemory(y, 32 << 10), [&] { return y.read()[31] == 31; });
+}
+
+struct Trial {
+  const char* name;
+  const char* expected;  // a part of the violation; "": no alarm; kWrong: only numbers show it
+  std::string (*run)();
+};
+
+const Trial kTrials[] = {
+    {"multiply", "", tryMultiply<Bug::none>},
+    {"scaleRows", "", tryScaleRows<Bug::none>},
+    {"swapPairs", "", trySwapPairs<Bug::none>},
+    {"exchange", "", tryExchange<64>},
+    {"exchange in part of a simdgroup", "", tryExchange<40>},
+    {"32 KB of threadgroup memory", "", tryAllMemory},
+    {"no barrier between writes and reads of a tile", "of shared memory", tryMultiply<Bug::droppedBarrier>},
+    {"a barrier with mem_none", "of shared memory", tryMultiply<Bug::barrierOfNone>},
+    {"a barrier with mem_device alone", "of shared memory", tryMultiply<Bug::barrierOfDevice>},
+    {"tiles that are filled again while others read", "race", tryMultiply<Bug::earlyOverwrite>},
+#ifndef __clang__  // whose pattern is a NaN
+    {"an accumulator that nobody set", "that nobody set", tryMultiply<Bug::unsetAccumulator>},
+#endif
+    {"a matrix that is not transposed", kWrong, tryMultiply<Bug::notTransposed>},
+    {"a matrix that is stored beyond its buffer", "out of bounds", tryMultiply<Bug::beyondBuffer>},
+    {"less threadgroup memory than the kernel uses", "out of bounds", tryMultiply<Bug::tooLittleMemory>},
+    {"simd_sum of half a simdgroup", "", tryScaleRows<Bug::divergentSum>},
+    {"a partial sum that nobody wrote", "reads what nobody wrote", tryScaleRows<Bug::unwrittenPartial>},
+    {"threads that return before a barrier", "", tryScaleRows<Bug::earlyReturn>},
+    {"a second barrier in one simdgroup", "deadlock", tryScaleRows<Bug::doubledBarrier>},
+    {"barriers of two kinds", "threadgroup_barrier without memory", tryScaleRows<Bug::mixedBarriers>},
+    {"no simdgroup_barrier", "of shared memory", trySwapPairs<Bug::missingSimdgroupBarrier>},
+    {"a simdgroup_barrier with mem_none", "of shared memory", trySwapPairs<Bug::simdgroupBarrierOfNone>},
+};
+constexpr size_t kRightOnes = 6;
+
+void tryAll() {
+  for (Schedule schedule : {Schedule::lastFirst, Schedule::random, Schedule::priorities})
+    for (uint64_t seed = 1; seed <= 4; ++seed) {
+      Settings settings;
+      settings.schedule = schedule;
+      settings.seed = seed;
+      emulator::setSettings(settings);
+      for (size_t i = 0; i < std::size(kTrials); ++i) {
+        const Trial& trial = kTrials[i];
+        const std::string outcome = trial.run();
+        const std::string what = std::string(trial.name) + " [" + emulator::describe(settings) + "]: ";
+        if (i < kRightOnes)
+          expect(outcome.empty(), what + "a false alarm: " + outcome);
+        else
+          expect(!outcome.empty() && outcome.find(trial.expected) != std::string::npos,
+                 what + (outcome.empty() ? "was not noticed" : outcome));
+      }
+    }
+}
+
+void tryTooMuchMemory() {
+  const Buffer<float> y(32);
+  expectError([&] { runWithMemory(y, (32 << 10) + 16); }, "32784 bytes of threadgroup memory",
+              "more than 32 KB of threadgroup memory");
+}
+
+}  // namespace
+
+}  // namespace ibert::tests
+
+int main() {
+  using namespace ibert::tests;
+  tryAll();
+  tryTooMuchMemory();
+  return report();
+}
