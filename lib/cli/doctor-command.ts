@@ -13,8 +13,8 @@ export function addDoctorCommand(program: Command, run: Run): void {
     .option("--json", "print everything")
     .action(async (options: { json?: boolean }) => {
       const found = await diagnose();
-      if (!found.backends.some(({ name, available }) => name === "cpu" && available))
-        run.exitCode = EXIT.refused;
+      const cpuRuns = found.backends.some(({ name, available }) => name === "cpu" && available);
+      if (!cpuRuns || found.auto.takes === undefined) run.exitCode = EXIT.refused;
       if (options.json === true) return run.printJson(found);
       run.print(describe(found));
     });
@@ -70,7 +70,9 @@ function describeBackends({ backends, auto, instructionSets }: Diagnosis): strin
   });
   if (backends.length === 0) return "";
   const reasons = auto.passedOver.map(({ backend, reason }) => `\n  not ${backend}: ${reason}`);
-  return [...lines, `auto: ${auto.takes ?? "nothing that it could take"}${reasons.join("")}`].join("\n");
+  const request = auto.asked === undefined ? "" : `, IBERT_BACKEND asks for ${auto.asked}`;
+  const choice = `auto: ${auto.takes ?? "nothing that it could take"}${request}${reasons.join("")}`;
+  return [...lines, choice].join("\n");
 }
 
 /** op × backend: the kernel that runs. */

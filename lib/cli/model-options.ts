@@ -28,7 +28,11 @@ export function addModelOptions(command: Command): Command {
       "PEFT folder (default: $IBERT_ADAPTER, else adapters/quickstart if it is there)",
     )
     .option("--no-adapter", "the base model alone")
-    .option("--backend <name>", "auto, cpu, cuda, metal, reference, or a library's path", "auto")
+    .option(
+      "--backend <name>",
+      "cpu, cuda, metal, reference, a library's path, or auto: $IBERT_BACKEND, else the best",
+      "auto",
+    )
     .option("--threads <n>", "CPU threads; 0 for one a core", wholeNumber(0), 0);
 }
 

@@ -13,7 +13,7 @@ import { systemIsolation } from "../dsl/sandbox/isolation.js";
 import { IBertError } from "../errors.js";
 import { loadPreset, presetNames } from "../models/presets.js";
 import { cacheDirectory } from "../runtime/cache.js";
-import { AUTO } from "../runtime/device.js";
+import { AUTO, backendOfEnvironment } from "../runtime/device.js";
 import { addonPath } from "../runtime/native.js";
 import {
   describeEnd,
@@ -45,8 +45,8 @@ export interface Diagnosis {
   memory: { totalBytes: number; availableBytes: number };
   addon: { path?: string; problem?: string };
   backends: BackendDiagnosis[];
-  /** What `auto` takes here, and why not those that it tries before. */
-  auto: { takes?: string; passedOver: { backend: string; reason: string }[] };
+  /** What `auto` takes here, and why not those that it tries before; `asked` is what `$IBERT_BACKEND` names instead. */
+  auto: { asked?: string; takes?: string; passedOver: { backend: string; reason: string }[] };
   /** Instruction sets that the CPU backend can run here; IBERT_CPU_ISA chooses. */
   instructionSets: string[];
   cache: { folder: string; wheels: string; models: { preset: string; path?: string; bytes?: number }[] };
@@ -114,14 +114,18 @@ async function diagnoseBackend(addon: string, name: string): Promise<BackendDiag
 }
 
 /** As `Device.open("auto")` does it. */
-function chooseAutomatically(backends: readonly BackendDiagnosis[]): Diagnosis["auto"] {
+function chooseAutomatically(
+  backends: readonly BackendDiagnosis[],
+  asked: string | undefined,
+): Diagnosis["auto"] {
+  const request = asked === undefined ? {} : { asked };
   const passedOver: Diagnosis["auto"]["passedOver"] = [];
-  for (const name of AUTO) {
+  for (const name of asked === undefined ? AUTO : [asked]) {
     const found = backends.find((backend) => backend.name === name);
-    if (found?.available === true) return { takes: name, passedOver };
+    if (found?.available === true) return { ...request, takes: name, passedOver };
     if (found !== undefined) passedOver.push({ backend: name, reason: found.reason ?? "" });
   }
-  return { passedOver };
+  return { ...request, passedOver };
 }
 
 async function runnableInstructionSets(addon: string): Promise<string[]> {
@@ -165,7 +169,8 @@ export async function diagnose(): Promise<Diagnosis> {
     addon = { problem: (error as Error).message };
   }
   const { path } = addon;
-  const names = ["cpu", "reference", "cuda", "metal"];
+  const asked = backendOfEnvironment();
+  const names = [...new Set(["cpu", "reference", "cuda", "metal", ...(asked === undefined ? [] : [asked])])];
   const backends =
     path === undefined ? [] : await Promise.all(names.map((name) => diagnoseBackend(path, name)));
   const isolation = await systemIsolation();
@@ -176,7 +181,7 @@ export async function diagnose(): Promise<Diagnosis> {
     memory: { totalBytes: totalmem(), availableBytes: availableMemory() },
     addon,
     backends,
-    auto: chooseAutomatically(backends),
+    auto: chooseAutomatically(backends, asked),
     instructionSets: path === undefined ? [] : await runnableInstructionSets(path),
     cache: { folder: cacheDirectory(), wheels: diagnoseWheels(), models: diagnoseModels() },
     sandbox: {

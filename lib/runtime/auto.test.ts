@@ -65,6 +65,54 @@ describe("auto", () => {
     );
   });
 
+  describe("under IBERT_BACKEND", () => {
+    it("takes the backend that is named there, where no other is asked for", async () => {
+      vi.stubEnv("IBERT_BACKEND", join(dirname(addonPath()), "libibert-reference.so"));
+      const { Device } = await runtimeBeside(() => undefined);
+      await using device = Device.open("auto");
+      expect(device.info).toMatchObject({ backend: "reference", passedOver: [] });
+      await using named = Device.open("cpu");
+      expect(named.info.backend).toBe("cpu");
+    });
+
+    it.each(["", "auto"])("chooses by itself where it is %j", async (value) => {
+      vi.stubEnv("IBERT_BACKEND", value);
+      const { Device } = await runtimeBeside(() => undefined);
+      await using device = Device.open("auto");
+      expect(device.info.backend).toBe("cpu");
+    });
+
+    it("replaces that backend by no other, and says who asked for it", async () => {
+      vi.stubEnv("IBERT_BACKEND", "cuda");
+      const { Device } = await runtimeBeside(garbage);
+      expect(() => Device.open("auto")).toThrow(
+        /^cannot open backend library .*libibert-cuda.so(.|\n)*IBERT_BACKEND asks for cuda; unset it/,
+      );
+      expect(() => Device.open("cuda")).toThrow(/^((?!IBERT_BACKEND)(.|\n))*$/);
+    });
+
+    it("makes the doctor fail where that backend cannot run", async () => {
+      vi.stubEnv("IBERT_BACKEND", "cuda");
+      await runtimeBeside(garbage);
+      const { code, stdout } = await ibert(["doctor", "--json"]);
+      expect(code).toBe(1);
+      expect((JSON.parse(stdout) as Diagnosis).auto).toEqual({
+        asked: "cuda",
+        passedOver: [
+          { backend: "cuda", reason: expect.stringContaining("cannot open backend library") as string },
+        ],
+      });
+    });
+
+    it("has the doctor look at a library that is named by its path", async () => {
+      const path = join(dirname(addonPath()), "libibert-reference.so");
+      vi.stubEnv("IBERT_BACKEND", path);
+      const { code, stdout } = await ibert(["doctor"]);
+      expect(code).toBe(0);
+      expect(stdout).toContain(`auto: ${path}, IBERT_BACKEND asks for ${path}`);
+    });
+  });
+
   it("is explained by the doctor", async () => {
     await runtimeBeside(garbage);
     const { stdout } = await ibert(["doctor", "--json"]);

@@ -36,6 +36,13 @@ export interface Recording {
 
 /** Backends that `auto` tries, best first. */
 export const AUTO: readonly string[] = ["cuda", "metal", "cpu"];
+
+/** The backend that `$IBERT_BACKEND` asks for in place of `auto`; nothing where it is unset, empty or "auto". */
+export function backendOfEnvironment(): string | undefined {
+  const named = process.env["IBERT_BACKEND"];
+  return named === undefined || named === "" || named === "auto" ? undefined : named;
+}
+
 const PLANNED_CAPACITY = 2 ** 48;
 
 /**
@@ -72,15 +79,18 @@ export class Device implements AsyncDisposable {
   }
 
   /**
-   * Opens a backend: `cpu`, `reference`, `cuda`, `metal`, the path of a backend library, or `auto` for the best one
-   * that this machine can run. A backend that is asked for by name is never replaced by another; of those that `auto`
+   * Opens a backend: `cpu`, `reference`, `cuda`, `metal`, the path of a backend library, or `auto` for the one that
+   * `$IBERT_BACKEND` names, else the best one that this machine can run. A backend that is asked for by name, in either
+   * way, is never replaced by another; of those that `auto`
    * passed over, `info.passedOver` says why, and where one is installed and something is wrong with it or its driver there
    * is a warning (`process.emitWarning`, code IBERT_BACKEND), once a process. A driver is first opened in a process of its
    * own, once for each backend, and this one waits: a broken driver does not take it down.
    * @throws IBertError `backend-unavailable` with what each candidate said
    */
   static open(backend: string, options: DeviceOptions = {}): Device {
-    const names = backend === "auto" ? AUTO : [backend];
+    const ofEnvironment = backend === "auto" ? backendOfEnvironment() : undefined;
+    const asked = ofEnvironment ?? backend;
+    const names = asked === "auto" ? AUTO : [asked];
     const passedOver: PassedOver[] = [];
     const { Device: Native } = addon();
     const { planned = false } = options;
@@ -109,9 +119,15 @@ export class Device implements AsyncDisposable {
       }
     }
     const missing = passedOver.length === 1 && passedOver[0]?.installed === false;
-    const needs = missing ? NEEDS[backend] : undefined;
+    const hints = [
+      missing ? NEEDS[asked] : undefined,
+      ofEnvironment === undefined
+        ? undefined
+        : `IBERT_BACKEND asks for ${asked}; unset it for the best that runs here.`,
+      "`ibert doctor` lists the backends that this machine can run.",
+    ];
     throw new IBertError("backend-unavailable", passedOver.map(({ reason }) => reason).join("\n"), {
-      hint: `${needs === undefined ? "" : `${needs} `}\`ibert doctor\` lists the backends that this machine can run.`,
+      hint: hints.filter((hint) => hint !== undefined).join(" "),
     });
   }
 

@@ -121,5 +121,5 @@ export const NEEDS: Record<string, string> = {
     : "It needs an NVIDIA GPU with its driver, and in a checkout `npm run build:cuda`, which needs the CUDA toolkit.",
   metal: "It needs a Mac with Apple silicon, and a build with Metal kernels.",
   cpu: "Build again: npm run build:native. IBERT_CPU_ISA may force an instruction set that this machine lacks.",
-  reference: "Build it: npm run build:native",
+  reference: "Build it: npm run build:native.",
 };

@@ -38,7 +38,10 @@ export const TrainingConfig = z.strictObject({
   output: z.string().min(1).describe("Folder of the adapter, in PEFT's layout."),
   corpus: z.string().min(1).describe("Folder of a corpus made by `ibert data build`."),
   dsl: z.enum(["ibis"]).default("ibis").describe("The DSL that the corpus is about."),
-  backend: z.string().default("auto").describe("auto, cpu, cuda, metal, or a backend library."),
+  backend: z
+    .string()
+    .default("auto")
+    .describe("cpu, cuda, metal, a backend library, or auto: $IBERT_BACKEND, else the best."),
   threads: count.default(0).describe("CPU threads; 0 for one a core."),
   seed: z.int().default(1),
   lora: z
