@@ -24,7 +24,7 @@ export function addDoctorCommand(program: Command, run: Run): void {
 function describe(found: Diagnosis): string {
   const { platform, processor, memory, addon, cache, sandbox, sqlJudge } = found;
   const facts = [
-    ["system", `${platform.system} ${platform.architecture}, ${platform.release}`],
+    ["system", describeSystem(platform)],
     ["node", platform.node],
     ["processor", `${processor.name}, ${processor.cores} cores`],
     ["memory", `${formatBytes(memory.availableBytes)} of ${formatBytes(memory.totalBytes)} available`],
@@ -44,6 +44,11 @@ function describe(found: Diagnosis): string {
   const kernels = kernelTable(found);
   if (kernels !== "") parts.push(kernels);
   return parts.join("\n\n");
+}
+
+function describeSystem({ system, architecture, release, glibc, problem }: Diagnosis["platform"]): string {
+  const library = glibc === undefined ? "" : `, glibc ${glibc}`;
+  return `${system} ${architecture}, ${release}${library}${problem === undefined ? "" : `. ${problem}`}`;
 }
 
 function describeSandbox({ network, limits, layers }: Diagnosis["sandbox"]): string {

@@ -14,6 +14,7 @@ import { IBertError } from "../errors.js";
 import { loadPreset, presetNames } from "../models/presets.js";
 import { cacheDirectory } from "../runtime/cache.js";
 import { AUTO, backendOfEnvironment } from "../runtime/device.js";
+import { readHost, whyHostCannot } from "../runtime/host.js";
 import { addonPath } from "../runtime/native.js";
 import {
   describeEnd,
@@ -40,7 +41,15 @@ export interface BackendDiagnosis {
 }
 
 export interface Diagnosis {
-  platform: { system: string; architecture: string; release: string; node: string };
+  /** `problem` says why the package's binaries cannot run on this system, where the CPU backend does not. */
+  platform: {
+    system: string;
+    architecture: string;
+    release: string;
+    glibc?: string;
+    node: string;
+    problem?: string;
+  };
   processor: { name: string; cores: number };
   memory: { totalBytes: number; availableBytes: number };
   addon: { path?: string; problem?: string };
@@ -135,6 +144,21 @@ async function runnableInstructionSets(addon: string): Promise<string[]> {
   return INSTRUCTION_SETS.filter((_, i) => "info" in (answers[i] as object));
 }
 
+function diagnosePlatform(backends: readonly BackendDiagnosis[]): Diagnosis["platform"] {
+  const host = readHost();
+  // A build of a checkout may well run where the package's cannot.
+  const runs = backends.some(({ name, available }) => name === "cpu" && available);
+  const problem = runs ? undefined : whyHostCannot(host);
+  return {
+    system: platform(),
+    architecture: arch(),
+    release: release(),
+    ...(host.glibc === undefined ? {} : { glibc: host.glibc }),
+    node: process.versions.node,
+    ...(problem === undefined ? {} : { problem }),
+  };
+}
+
 function diagnoseWheels(): string {
   try {
     return `all ${dslByName(DEFAULT_DSL).packageFiles().length} are here`;
@@ -176,7 +200,7 @@ export async function diagnose(): Promise<Diagnosis> {
   const isolation = await systemIsolation();
   const duckDb = duckDbBinding();
   return {
-    platform: { system: platform(), architecture: arch(), release: release(), node: process.versions.node },
+    platform: diagnosePlatform(backends),
     processor: { name: cpus()[0]?.model ?? "unknown", cores: cpus().length },
     memory: { totalBytes: totalmem(), availableBytes: availableMemory() },
     addon,

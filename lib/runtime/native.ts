@@ -2,12 +2,13 @@
  * Finds and loads the addon, and says what its exports look like. Everything else in `lib/` goes through
  * `device.ts`; only this file and its neighbours in `lib/runtime` touch native objects.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
 import { IBertError } from "../errors.js";
 import { packageRoot } from "./cache.js";
+import { readHost, whyHostCannot } from "./host.js";
 import type { Obstacle } from "./probe.js";
 
 /** A native object; the addon checks its type tag at every use. */
@@ -142,8 +143,8 @@ function load(file: string): Addon {
       `ibert's native addon does not load: ${why.includes(file) ? why : `${file}: ${why}`}`,
       {
         hint:
-          "The package's binaries need glibc 2.28 or macOS 13, or what is newer. " +
-          "A checkout's is built for its machine: npm run build:native.",
+          whyHostCannot(readHost()) ??
+          "The file is damaged, or for another system: install ibert again; in a checkout, `npm run build:native`.",
         cause,
       },
     );
@@ -168,12 +169,28 @@ export function addonPath(): string {
     // node-gyp-build looks into prebuilds/<platform> for what this Node and libc can load.
     return (require("node-gyp-build") as { resolve(root: string): string }).resolve(packageRoot());
   } catch (cause) {
-    const platform = `${process.platform}-${process.arch}`;
-    throw new IBertError("addon-missing", `ibert's native addon is not there for ${platform}`, {
-      hint:
-        `Looked for ${built} and in ${path.join(packageRoot(), "prebuilds", platform)}. ` +
-        "In a checkout run `npm run build:native` (a C++20 compiler and CMake are needed).",
-      cause,
-    });
+    const host = readHost();
+    const prebuilds = path.join(packageRoot(), "prebuilds");
+    throw new IBertError(
+      "addon-missing",
+      `ibert's native addon is not there for ${host.platform}:\n` +
+        `${built}: not there\n${path.join(prebuilds, host.platform)}: ${describePrebuilds(prebuilds, host.platform)}`,
+      {
+        hint:
+          whyHostCannot(host) ??
+          "Install ibert again: npm install ibert. " +
+            "In a checkout run `npm run build:native` (a C++20 compiler and CMake are needed).",
+        cause,
+      },
+    );
   }
+}
+
+/** What lies where the addon of a platform should. */
+function describePrebuilds(folder: string, platform: string): string {
+  const list = (of: string): string[] => (existsSync(of) ? readdirSync(of) : []);
+  const files = list(path.join(folder, platform)).filter((name) => name.endsWith(".node"));
+  if (files.length > 0) return `holds ${files.join(", ")}, not for this system's C library or this Node`;
+  const others = list(folder);
+  return others.length === 0 ? "not there" : `not there, beside it ${others.join(", ")}`;
 }
