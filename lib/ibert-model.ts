@@ -1,9 +1,10 @@
 import { z } from "zod";
 
-import { parseTaskType, type TaskFormat, type TaskType } from "./data/tasks.js";
+import { continuesPrompt, parseTaskType, type TaskFormat, type TaskType } from "./data/tasks.js";
 import type { Dsl, PromptRequest } from "./dsl/definition.js";
 import type { DslEngine, Schema, SqlJudge, SqlVerdict, Verdict } from "./dsl/dsl.js";
-import { DEFAULT_DSL, dslByName } from "./dsl/registry.js";
+import { DEFAULT_DSL } from "./dsl/declared.js";
+import { dslByName } from "./dsl/registry.js";
 import { IBertError } from "./errors.js";
 import { promptIds } from "./evaluation/evaluate.js";
 import { untilAborted } from "./generation/abort-listeners.js";
@@ -101,7 +102,7 @@ export interface GenerateRequest extends Omit<z.input<typeof GenerateRequest>, "
 export type AnswerVerdict = Omit<Verdict, "milliseconds"> & { judge?: SqlJudge };
 
 export interface GenerateResult {
-  /** The answer; for `code_completion` what follows the prompt. */
+  /** The answer; where the task completes a program, what follows the prompt. */
   text: string;
   /** Absent when no check was asked for, or the answer holds no code. */
   verdict?: AnswerVerdict;
@@ -360,7 +361,7 @@ export class IBertModel implements AsyncDisposable {
       return text;
     };
 
-    const start = task === "code_completion" ? dsl.completionStart(settings.prompt) : "";
+    const start = continuesPrompt(task) ? dsl.completionStart(settings.prompt) : "";
     const { onText } = live;
     let text = start + (await ask(task, fields, onText && ((sofar) => onText(start + sofar))));
     let attempts = 1;
@@ -374,11 +375,11 @@ export class IBertModel implements AsyncDisposable {
       const broken = format.assemble(task, fields, text);
       if (broken?.language !== "dsl") break;
       const error = `${verdict.error.type}: ${verdict.error.message}`;
-      const repair = dsl.repairFields(broken.text, error, request.schema);
+      const repair = dsl.repair(broken.text, error, request.schema);
       if (repair === undefined) break;
       attempts++;
-      const fixed = await ask("error_resolution", repair);
-      const repaired = task === "code_completion" ? dsl.continuation(fields.input, fixed) : fixed;
+      const fixed = await ask(repair.task, repair.fields);
+      const repaired = continuesPrompt(task) ? dsl.continuation(fields.input, fixed) : fixed;
       if (repaired === undefined || repaired === text) break;
       const second = await check(repaired);
       if (second === undefined) break;

@@ -7,7 +7,8 @@ import { buildCorpus, type CorpusProgress } from "../data/corpus.js";
 import { checkCorpus, inspectCorpus, type CorpusReport } from "../data/inspect.js";
 import { CORPUS_PRESETS } from "../data/presets.js";
 import { SPLITS, TASK_TYPES } from "../data/tasks.js";
-import { DEFAULT_DSL, dslByName, dslNames } from "../dsl/registry.js";
+import { DEFAULT_DSL, DSL_NAMES } from "../dsl/declared.js";
+import { dslByName } from "../dsl/registry.js";
 import { segmentTokenizer } from "../evaluation/evaluate.js";
 import { resolveSource } from "../models/sources.js";
 import { loadTokenizer } from "../models/load-tokenizer.js";
@@ -34,7 +35,7 @@ export function addDataCommands(program: Command, run: Run): void {
 }
 
 const dslOption = (): Option =>
-  new Option("--dsl <name>", "the DSL of the corpus").choices(dslNames()).default(DEFAULT_DSL);
+  new Option("--dsl <name>", "the DSL of the corpus").choices(DSL_NAMES).default(DEFAULT_DSL);
 
 const defaultFolder = (profile: string): string => join("data", "corpus", profile);
 

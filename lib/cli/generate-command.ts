@@ -1,7 +1,8 @@
-/** `ibert generate` and the six short forms, one a task. */
+/** `ibert generate` and the short forms, one a task. */
 import { Option, type Command } from "commander";
 
-import { parseTaskType, TASK_TYPES, type TaskType } from "../data/tasks.js";
+import { continuesPrompt, parseTaskType, TASK_TYPES, type TaskType } from "../data/tasks.js";
+import { DECLARED_TASKS } from "../dsl/declared.js";
 import { IBertModel, type GenerateRequest, type GenerateResult } from "../ibert-model.js";
 import { describeVerdict } from "../validation/verdict.js";
 import { numberBetween, wholeNumber, withExample } from "./help.js";
@@ -26,66 +27,27 @@ interface GenerateOptions extends ModelOptions, SchemaOptions {
   json?: boolean;
 }
 
-interface ShortForm {
-  name: string;
-  task: TaskType;
-  description: string;
-  example: string;
-}
-
-const TABLE = `--table "orders(region string, amount float64)"`;
-
-const SHORT_FORMS: readonly ShortForm[] = [
-  {
-    name: "complete",
-    task: "code_completion",
-    description: "Go on with a program.",
-    example: `echo "orders.group_by('region')." | npx ibert complete ${TABLE}`,
-  },
-  {
-    name: "to-sql",
-    task: "ibis_to_sql",
-    description: "Say in SQL what a program computes.",
-    example: `echo "orders.filter(orders.amount > 10).count()" | npx ibert to-sql ${TABLE}`,
-  },
-  {
-    name: "fix",
-    task: "error_resolution",
-    description: "Mend a program; the exception is the last line, or --error.",
-    example: `echo "orders.group_by('region').agregate(n=orders.count())" | npx ibert fix ${TABLE}`,
-  },
-  {
-    name: "ask",
-    task: "qa",
-    description: "Answer a question.",
-    example: `echo "How do I keep only the first five rows of orders?" | npx ibert ask ${TABLE}`,
-  },
-  {
-    name: "document",
-    task: "function_documentation",
-    description: "Describe a function.",
-    example: `echo "Table.distinct(on=None, keep='first')" | npx ibert document`,
-  },
-  {
-    name: "from-sql",
-    task: "sql_to_ibis",
-    description: "Write the program for an SQL query.",
-    example: `echo "SELECT region, SUM(amount) AS total FROM orders GROUP BY region" | npx ibert from-sql ${TABLE}`,
-  },
-];
+const exampleOf = (command: string, options = ""): string => `${command} ${options}`.trimEnd();
 
 export function addGenerateCommands(program: Command, run: Run): void {
+  const [first] = DECLARED_TASKS;
   const generate = program
     .command("generate")
     .description("Answer one prompt of any task; the compiler checks the answer.")
     .requiredOption("--task <task>", `one of ${TASK_TYPES.join(", ")}`);
   withExample(
     addGenerateOptions(generate, run, undefined),
-    `npx ibert generate --task code_completion --table "df(category string, price float64)" "df.group_by('category')."`,
+    `${exampleOf(`npx ibert generate --task ${first.name}`, first.command.options)} "${first.command.prompt}"`,
   );
-  for (const { name, task, description, example } of SHORT_FORMS) {
-    const command = program.command(name).description(`${description} Short for generate --task ${task}.`);
-    withExample(addGenerateOptions(command, run, task), example);
+  for (const task of DECLARED_TASKS) {
+    const { name, description, prompt, options } = task.command;
+    const command = program
+      .command(name)
+      .description(`${description} Short for generate --task ${task.name}.`);
+    withExample(
+      addGenerateOptions(command, run, task.name),
+      exampleOf(`echo "${prompt}" | npx ibert ${name}`, options),
+    );
   }
 }
 
@@ -103,7 +65,7 @@ function addGenerateOptions(command: Command, run: Run, task: TaskType | undefin
     .option("--top-k <k>", "sample from so many tokens; 0 for all", wholeNumber(0), 0)
     .option("--seed <n>", "of the sampling", wholeNumber(0), 0)
     .option("--stream <n>", "another number: another sample under the same seed", wholeNumber(0), 0);
-  if (task === undefined || task === "code_completion") {
+  if (task === undefined || continuesPrompt(task)) {
     command.addOption(new Option("--whole", "print the prompt before its completion"));
   }
   return command
@@ -146,9 +108,9 @@ async function answer(words: string[], options: GenerateOptions, run: Run): Prom
   }
   if (result.verdict?.ok === false) run.exitCode = EXIT.refused;
   if (options.json === true) return run.printJson(result);
-  const before = options.whole === true && taskType === "code_completion" ? prompt : "";
+  const before = options.whole === true && continuesPrompt(taskType) ? prompt : "";
   run.print(before + result.text);
-  run.note(describeResult(result, taskType === "code_completion" ? prompt + result.text : result.text));
+  run.note(describeResult(result, continuesPrompt(taskType) ? prompt + result.text : result.text));
 }
 
 function describeResult({ text, verdict, attempts, tokens }: GenerateResult, checked: string): string {

@@ -1,15 +1,10 @@
+import { DECLARED_TASKS } from "../dsl/declared.js";
 import { splitCounts, type SplitCounts } from "./corpus.js";
 import type { TaskWeights } from "./sampler.js";
 
-/** More of the tasks whose answers are programs, fewer of those whose answers are mostly prose. */
-export const DEFAULT_TASK_WEIGHTS: Required<TaskWeights> = {
-  code_completion: 0.2,
-  ibis_to_sql: 0.18,
-  error_resolution: 0.18,
-  qa: 0.12,
-  function_documentation: 0.08,
-  sql_to_ibis: 0.24,
-};
+const DEFAULT_TASK_WEIGHTS: TaskWeights = Object.fromEntries(
+  DECLARED_TASKS.map(({ name, weight }) => [name, weight]),
+);
 
 /** Rows of the corpora that `data build --profile` makes unless told otherwise. */
 export const CORPUS_PRESETS: Readonly<Record<"quickstart" | "full", SplitCounts>> = {

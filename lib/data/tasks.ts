@@ -1,17 +1,20 @@
 import { z } from "zod";
+import { DECLARED_TASKS, type TaskType } from "../dsl/declared.js";
 import type { Schema } from "../dsl/dsl.js";
 import { IBertError } from "../errors.js";
 
-/** The six tasks, in the order in which tables list them. */
-export const TASK_TYPES = [
-  "code_completion",
-  "ibis_to_sql",
-  "error_resolution",
-  "qa",
-  "function_documentation",
-  "sql_to_ibis",
-] as const;
-export type TaskType = (typeof TASK_TYPES)[number];
+export type { TaskType };
+
+/** The tasks that the DSLs declare, in the order in which tables list them. */
+export const TASK_TYPES: readonly TaskType[] = DECLARED_TASKS.map(({ name }) => name);
+
+/** Tasks whose answers go on where the prompt ends. */
+const CONTINUING: ReadonlySet<TaskType> = new Set(
+  DECLARED_TASKS.filter(({ continuesPrompt }) => continuesPrompt).map(({ name }) => name),
+);
+
+/** Whether only prompt and answer together are a program. */
+export const continuesPrompt = (task: TaskType): boolean => CONTINUING.has(task);
 
 /**
  * `valid` and `test` hold program shapes that `train` has not; `test_schema` holds schemas (domains) that no other
@@ -26,9 +29,9 @@ export interface PromptFields {
   schema?: Schema;
   /** The SQL, program, prefix, question or signature that the task is about. */
   input: string;
-  /** `error_resolution` only: `ExceptionType: message`. */
+  /** Where a program is to be mended: `ExceptionType: message`. */
   error?: string;
-  /** `sql_to_ibis` only: the dialect of the SQL, where it is not DuckDB's. */
+  /** Where the input is SQL: its dialect, if it is not DuckDB's. */
   dialect?: string;
 }
 

@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 
 import { z } from "zod";
 
-import { DEFAULT_DSL, dslByName } from "../dsl/registry.js";
+import { DEFAULT_DSL } from "../dsl/declared.js";
+import { dslByName } from "../dsl/registry.js";
 import { duckDbBinding } from "../dsl/duckdb/judge.js";
 import { systemIsolation } from "../dsl/sandbox/isolation.js";
 import { IBertError } from "../errors.js";

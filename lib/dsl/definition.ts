@@ -6,9 +6,9 @@ import type { DslEngine, Schema } from "./dsl.js";
 export interface PromptRequest {
   prompt: string;
   schema?: Schema;
-  /** `error_resolution`: the exception, if it is not the last line of the prompt. */
+  /** Where a program is to be mended: the exception, if it is not the last line of the prompt. */
   error?: string;
-  /** `sql_to_ibis`: the dialect that the SQL is written in. */
+  /** Where the prompt is SQL: the dialect that it is written in. */
   dialect?: string;
 }
 
@@ -25,10 +25,14 @@ export interface Dsl {
   /** A request in the form that the model was trained on. */
   promptFields(task: TaskType, request: PromptRequest): PromptFields;
   /**
-   * The prompt that asks for a program which the compiler refused to be mended (`error_resolution`); undefined when there
-   * is no program in the text.
+   * The task and the prompt that ask for a program which the compiler refused to be mended; undefined when there is no
+   * program in the text.
    */
-  repairFields(program: string, error: string, schema?: Schema): PromptFields | undefined;
+  repair(
+    program: string,
+    error: string,
+    schema?: Schema,
+  ): { task: TaskType; fields: PromptFields } | undefined;
   /** What must stand between a prefix as it was typed and its completion: a line break behind a comment, else nothing. */
   completionStart(prefix: string): string;
   /** What `program` adds to `prefix`, whose tokens it must begin with; undefined where it does not. */

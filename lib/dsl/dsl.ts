@@ -1,14 +1,32 @@
 /**
- * All that ibert asks of one dataframe DSL. `lib/dsl/ibis/` is the first implementation; nothing outside
- * `lib/dsl/` names a DSL.
+ * All that ibert asks of one dataframe DSL. Each has a folder of its own here; nothing outside it names a DSL or a
+ * task, but for `declared.ts` and `registry.ts`, which list the DSLs.
  */
 
 /** The rungs of the ladder, in order. A verdict says how far up a text came. */
 export const STAGES = ["parse", "names", "build", "compile"] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** Table name → column name → DSL type string (Ibis: `int64`, `string`, `decimal(12, 2)`, `array<string>` …). */
+/** Table name → column name → the DSL's type string (such as `int64`, `decimal(12, 2)`, `array<string>`). */
 export type Schema = Record<string, Record<string, string>>;
+
+/** One task of a DSL: what its rows, its share of training and its short command are called. */
+export interface TaskDeclaration {
+  /** As rows, configurations and `--task` write it. */
+  readonly name: string;
+  /** How often training draws it, relative to the DSL's other tasks. */
+  readonly weight: number;
+  /** Its answers go on where the prompt ends, so that only both together are a program. */
+  readonly continuesPrompt?: true;
+  /** `ibert <name>`: its short form of `ibert generate --task`. */
+  readonly command: {
+    readonly name: string;
+    readonly description: string;
+    /** What the help's example asks, and its options. */
+    readonly prompt: string;
+    readonly options?: string;
+  };
+}
 
 /** 1-based line, 0-based column, as Python's `ast` counts them. */
 export interface SourcePosition {
@@ -19,7 +37,7 @@ export interface SourcePosition {
 }
 
 export interface VerdictError {
-  /** The real exception's class name, e.g. `AttributeError`, `IbisTypeError`, `SyntaxError`. */
+  /** The real exception's class name, e.g. `AttributeError`, `SyntaxError`. */
   type: string;
   /** The real exception's message. */
   message: string;
@@ -96,7 +114,7 @@ export interface SqlVerdict {
 
 /** One public function or method of the DSL, as its own package documents it. */
 export interface ApiEntry {
-  /** e.g. `ibis.expr.types.relations.Table.group_by` */
+  /** Where Python finds it: module, class and name, with dots between. */
   path: string;
   /** e.g. `Table` ; absent for module-level functions */
   owner?: string;

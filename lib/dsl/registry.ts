@@ -1,21 +1,17 @@
 import { IBertError } from "../errors.js";
+import { DSL_NAMES } from "./declared.js";
 import type { Dsl } from "./definition.js";
 import type { DslEngine } from "./dsl.js";
 import { ibis } from "./ibis/index.js";
 
 const DSLS: readonly Dsl[] = [ibis];
 
-/** The DSL of a text that names none. */
-export const DEFAULT_DSL = "ibis";
-
-export const dslNames = (): string[] => DSLS.map(({ name }) => name);
-
 /** @throws IBertError `dsl-unknown` */
 export function dslByName(name: string): Dsl {
   const dsl = DSLS.find((candidate) => candidate.name === name);
   if (dsl !== undefined) return dsl;
   throw new IBertError("dsl-unknown", `no DSL is called ${JSON.stringify(name)}`, {
-    hint: `known: ${dslNames().join(", ")}`,
+    hint: `known: ${DSL_NAMES.join(", ")}`,
   });
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
-import { TASK_TYPES } from "../data/tasks.js";
+import { TASK_TYPES, type TaskType } from "../data/tasks.js";
+import { DEFAULT_DSL, DSL_NAMES } from "../dsl/declared.js";
 import { IBertError } from "../errors.js";
 import { pythonPattern } from "../formats/python-pattern.js";
 import { RECOMPUTE } from "../models/decoder.js";
@@ -27,7 +28,7 @@ function checkPatterns(values: Readonly<Record<string, unknown>>, context: z.Ref
 const taskWeights = z
   .strictObject(
     Object.fromEntries(TASK_TYPES.map((task) => [task, weight.default(1)])) as {
-      [Task in (typeof TASK_TYPES)[number]]: z.ZodDefault<typeof weight>;
+      [Task in TaskType]: z.ZodDefault<typeof weight>;
     },
   )
   .describe("How often each task is drawn, relative to the others.");
@@ -37,7 +38,7 @@ export const TrainingConfig = z.strictObject({
   base: z.string().min(1).describe("Base model: a preset, hf:owner/name, a folder, or a .gguf file."),
   output: z.string().min(1).describe("Folder of the adapter, in PEFT's layout."),
   corpus: z.string().min(1).describe("Folder of a corpus made by `ibert data build`."),
-  dsl: z.enum(["ibis"]).default("ibis").describe("The DSL that the corpus is about."),
+  dsl: z.enum(DSL_NAMES).default(DEFAULT_DSL).describe("The DSL that the corpus is about."),
   backend: z
     .string()
     .default("auto")

@@ -1,8 +1,9 @@
 import type { CheckOptions, DslEngine, Verdict } from "../dsl/dsl.js";
-import { createEngine, DEFAULT_DSL } from "../dsl/registry.js";
+import { DEFAULT_DSL } from "../dsl/declared.js";
+import { createEngine } from "../dsl/registry.js";
 
 export interface ValidateOptions extends CheckOptions {
-  /** The language of the text (default: Ibis). */
+  /** The DSL of the text (default: the first one). */
   dsl?: string;
 }
 

@@ -27,7 +27,10 @@ export const ibis: Dsl = {
     );
   },
   promptFields: promptFieldsFromRequest,
-  repairFields: fieldsOfRepair,
+  repair(program, error, schema) {
+    const fields = fieldsOfRepair(program, error, schema);
+    return fields && { task: "error_resolution", fields };
+  },
   completionStart,
   continuation,
   profiles: PROFILES,

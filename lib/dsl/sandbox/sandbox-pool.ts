@@ -1,7 +1,7 @@
 import { IBertError } from "../../errors.js";
 import { SandboxFailure, SandboxProcess, type SandboxProgram } from "./sandbox-process.js";
 
-// CPython's and Ibis's caches grow with every text; a fresh process takes seconds, so this is rare.
+// CPython's and the DSL's caches grow with every text; a fresh process takes seconds, so this is rare.
 const REQUESTS_PER_PROCESS = 20_000;
 
 interface Slot {

@@ -1,5 +1,5 @@
 /**
- * SQL cut into tokens, by the lexical rules of the dialects that Ibis compiles to. It never fails: a string or a comment
+ * SQL cut into tokens, by the lexical rules of the dialects that DSLs compile to. It never fails: a string or a comment
  * that does not end reaches to the end of the text.
  */
 export type SqlTokenKind = "word" | "quoted" | "string" | "number" | "symbol";

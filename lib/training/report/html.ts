@@ -1,5 +1,5 @@
 /** The report as one HTML page: no script, no file beside it, no network. */
-import { TASK_TYPES } from "../../data/tasks.js";
+import { TASK_TYPES, type TaskType } from "../../data/tasks.js";
 import { EXECUTION_HINT } from "../../evaluation/execution/judge.js";
 import type { RowScore, TaskMetrics } from "../../evaluation/metrics.js";
 import { chartStyle, drawCharts, escapeXml, type LineChart } from "./chart.js";
@@ -122,7 +122,7 @@ function progressTable(measurements: readonly Measurement[]): string {
 }
 
 function sharesTable({ shares, config }: RunRecord): string {
-  const total = (value: (share: RunRecord["shares"]["qa"]) => number): number =>
+  const total = (value: (share: RunRecord["shares"][TaskType]) => number): number =>
     TASK_TYPES.reduce((sum, task) => sum + value(shares[task]), 0) || 1;
   const weights = TASK_TYPES.reduce((sum, task) => sum + config.data.taskWeights[task], 0);
   const rows = TASK_TYPES.map((task) => [
