@@ -223,7 +223,12 @@ export class InferenceEngine implements Disposable {
         const scale = 1 / Math.sqrt(headDim);
         ops.pagedAttention({ qkv, ...caches, blockTable, rowSequence, rowPosition, y, ...shape, scale });
       };
-      const pass = { cosSin: graph.ropeTable(rowPosition, arena), adapterOfRow, attend };
+      const pass = {
+        cosSin: graph.ropeTable(rowPosition, arena),
+        queryScale: graph.queryScale(rowPosition, arena),
+        adapterOfRow,
+        attend,
+      };
       const h = graph.embed(ids, arena);
       for (const layer of graph.layers) layer.forward(h, pass, arena);
       if (outputs === 0) return;

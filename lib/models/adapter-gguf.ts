@@ -13,13 +13,20 @@ import { ggufModule } from "./weights.js";
  * module's scale is beside that. Rows of B for q and k are permuted as those of their weights, which Qwen2's are not.
  * @param model configuration of the base
  * @returns tensors written
- * @throws IBertError as `readAdapter`; `argument-invalid` where `output` is no .gguf
+ * @throws IBertError as `readAdapter`; `argument-invalid` where `output` is no .gguf, or the base is a Ministral 3
  */
 export async function writeAdapterGguf(model: ModelConfig, folder: string, output: string): Promise<number> {
   if (!output.endsWith(".gguf")) {
     throw new IBertError(
       "argument-invalid",
       `${output}: an adapter for llama.cpp is a file that ends in .gguf`,
+    );
+  }
+  if (model.architecture === "ministral3") {
+    throw new IBertError(
+      "argument-invalid",
+      `${output}: an adapter of a base of architecture "ministral3" is not written as a GGUF`,
+      { hint: "PEFT reads the adapter's folder, and `ibert adapter merge` writes the merged model." },
     );
   }
   const { layout, values, config } = await readAdapter(model, folder);

@@ -125,7 +125,7 @@ const HINTS: Readonly<Record<string, string>> = {
     "Quantised safetensors are not read: name the original model's folder, or a .gguf file.",
 };
 export const OTHERWISE =
-  "The model would load and answer wrongly: ibert runs plain decoders of the Llama, Mistral and Qwen2 architectures.";
+  "The model would load and answer wrongly: ibert runs plain decoders of the Llama, Mistral, Ministral 3 and Qwen2 architectures.";
 
 /** Whether a key's name stands for a part of a decoder's arithmetic. */
 export const speaksOfArithmetic = (key: string): boolean => ARITHMETIC.test(key) && !HOW.test(key);

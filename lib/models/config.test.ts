@@ -23,6 +23,7 @@ const TINY_CONFIG: ModelConfig = {
   headDim: 16,
   ropeTheta: 10_000,
   ropeScaling: null,
+  queryScale: null,
   rmsNormEps: 1e-5,
   tieWordEmbeddings: false,
   contextLength: 128,
@@ -80,6 +81,36 @@ describe("configFromHuggingFace", () => {
       contextLength: 64,
       eosIds: [2, 7],
     });
+  });
+
+  it("reads Ministral 3's scale of queries, which no other model has", () => {
+    const own = { rope_type: "default", rope_theta: 1e4, original_max_position_embeddings: 32 };
+    const read = (type: string, more: object, change: object = {}) =>
+      configFromHuggingFace(changed({ model_type: type, rope_parameters: { ...own, ...more }, ...change }));
+    const scaled = {
+      ...TINY_CONFIG,
+      architecture: "ministral3",
+      queryScale: { beta: 0.1, originalContext: 32 },
+    };
+    expect(read("ministral3", { llama_4_scaling_beta: 0.1 })).toEqual(scaled);
+    const bare = { head_dim: undefined, rms_norm_eps: undefined, num_key_value_heads: undefined };
+    expect(read("ministral3", { llama_4_scaling_beta: 0.1 }, { ...bare, num_attention_heads: 8 })).toEqual({
+      ...scaled,
+      ...{ heads: 8, kvHeads: 8, headDim: 128, rmsNormEps: 1e-5 },
+    });
+    expect(read("mistral", { llama_4_scaling_beta: 0 }).queryScale).toBeNull();
+    for (const beta of [0.1, 1])
+      expect(() => read("mistral", { llama_4_scaling_beta: beta })).toThrow(
+        new RegExp(`rope_parameters\\.llama_4_scaling_beta ${beta} is not supported`),
+      );
+    const context = { original_max_position_embeddings: undefined };
+    expect(() => read("ministral3", { llama_4_scaling_beta: 0.1, ...context })).toThrow(
+      /llama_4_scaling_beta 0\.1 is not supported/,
+    );
+    expect(() => read("ministral3", {})).toThrow(/rope_theta and llama_4_scaling_beta are needed/);
+    expect(() => read("ministral3", { llama_4_scaling_beta: 0.1, rope_theta: undefined })).toThrow(
+      /are needed/,
+    );
   });
 
   it("reads the scaling of RoPE in both spellings", () => {

@@ -8,14 +8,14 @@ import { refuseHuggingFaceKeys } from "./config-keys.js";
 import { generationEnds, idsIn } from "./ends.js";
 import { refuseGgufKeys, refuseOtherKinds } from "./gguf-keys.js";
 import { ggufRope } from "./gguf-rope.js";
-import { RopeScaling } from "./rope.js";
+import { QueryScale, RopeScaling } from "./rope.js";
 import { readRope } from "./rope-keys.js";
 import { shortestDecimal } from "./shortest-decimal.js";
 
 const Size = z.int().positive();
 
 /** The decoders of one graph, by the names that Hugging Face has for them. */
-export const ARCHITECTURES = ["llama", "mistral", "qwen2"] as const;
+export const ARCHITECTURES = ["llama", "mistral", "ministral3", "qwen2"] as const;
 
 /** The shape of a decoder: all that the graph needs to know besides the weights. */
 export const ModelConfig = z
@@ -30,6 +30,7 @@ export const ModelConfig = z
     headDim: Size,
     ropeTheta: z.number().positive(),
     ropeScaling: RopeScaling.nullable().default(null),
+    queryScale: QueryScale.nullable().default(null),
     rmsNormEps: z.number().positive(),
     tieWordEmbeddings: z.boolean(),
     contextLength: Size,
@@ -46,7 +47,7 @@ export type ModelConfig = z.infer<typeof ModelConfig>;
 
 function invalid(path: string, message: string): IBertError {
   return new IBertError("model-config-invalid", `${path}: ${message}`, {
-    hint: "ibert runs decoders of the Llama, Mistral and Qwen2 architectures.",
+    hint: "ibert runs decoders of the Llama, Mistral, Ministral 3 and Qwen2 architectures.",
   });
 }
 
@@ -68,7 +69,7 @@ const HuggingFaceConfig = z.looseObject({
   num_attention_heads: Size,
   num_key_value_heads: Size.nullish(),
   head_dim: Size.nullish(),
-  rms_norm_eps: z.number().default(1e-6),
+  rms_norm_eps: z.number().optional(),
   max_position_embeddings: Size,
   sliding_window: Size.nullish(),
   use_sliding_window: z.boolean().nullish(),
@@ -78,25 +79,35 @@ const HuggingFaceConfig = z.looseObject({
   text_config: z.looseObject({ eos_token_id: z.unknown().optional() }).nullish().catch(undefined),
 });
 
-/** Transformers' defaults of two keys that are left out, which differ between the architectures. */
+/** Transformers' defaults of keys that are left out, which differ between the architectures. */
 const DEFAULTS: Readonly<
-  Record<ModelConfig["architecture"], { kvHeads: number | null; window: number | null }>
+  Record<
+    ModelConfig["architecture"],
+    { kvHeads: number | null; window: number | null; headDim: number | null; eps: number }
+  >
 > = {
-  llama: { kvHeads: null, window: null },
-  mistral: { kvHeads: 8, window: 4096 },
-  qwen2: { kvHeads: 32, window: 4096 },
+  llama: { kvHeads: null, window: null, headDim: null, eps: 1e-6 },
+  mistral: { kvHeads: 8, window: 4096, headDim: null, eps: 1e-6 },
+  ministral3: { kvHeads: 8, window: null, headDim: 128, eps: 1e-5 },
+  qwen2: { kvHeads: 32, window: 4096, headDim: null, eps: 1e-6 },
 };
 
-/** The two keys; null is a key head for each head, and no window. */
+/** Those keys; null is a key head for each head, no window, and heads that share the hidden size. */
 function withDefaults(
   hf: z.infer<typeof HuggingFaceConfig>,
   architecture: ModelConfig["architecture"],
-): { kvHeads: number; window: number | null } {
+): { kvHeads: number; window: number | null; headDim: number; eps: number } {
   const defaults = DEFAULTS[architecture];
   const { num_key_value_heads: kvHeads = defaults.kvHeads, sliding_window: window = defaults.window } = hf;
+  const { head_dim: headDim = defaults.headDim, rms_norm_eps: eps = defaults.eps } = hf;
   // Qwen2 names a window that only `use_sliding_window` switches on.
   const windowed = architecture !== "qwen2" || hf.use_sliding_window === true;
-  return { kvHeads: kvHeads ?? hf.num_attention_heads, window: windowed ? window : null };
+  return {
+    kvHeads: kvHeads ?? hf.num_attention_heads,
+    window: windowed ? window : null,
+    headDim: headDim ?? hf.hidden_size / hf.num_attention_heads,
+    eps,
+  };
 }
 
 /**
@@ -109,10 +120,12 @@ export function configFromHuggingFace(path: string): ModelConfig {
   if (architecture === undefined) {
     throw invalid(path, `model_type ${JSON.stringify(hf.model_type)} is not supported`);
   }
-  const { kvHeads, window } = withDefaults(hf, architecture);
-  const headDim = hf.head_dim ?? hf.hidden_size / hf.num_attention_heads;
+  const { kvHeads, window, headDim, eps } = withDefaults(hf, architecture);
   refuseHuggingFaceKeys(hf, { headDim, hiddenSize: hf.hidden_size, window }, path);
-  const { theta, scaling } = readRope(hf, path);
+  const { theta, scaling, queryScale } = readRope(hf, path);
+  // Without the keys transformers takes a stretching of its own, or fails.
+  if (architecture === "ministral3" && (theta === undefined || queryScale === null))
+    throw invalid(path, "rope_parameters: rope_theta and llama_4_scaling_beta are needed");
   return parseNamed(
     ModelConfig,
     {
@@ -126,7 +139,8 @@ export function configFromHuggingFace(path: string): ModelConfig {
       headDim,
       ropeTheta: theta ?? 10_000,
       ropeScaling: scaling,
-      rmsNormEps: hf.rms_norm_eps,
+      queryScale,
+      rmsNormEps: eps,
       tieWordEmbeddings: hf.tie_word_embeddings,
       // Attention is never windowed here, so that a model trained with a window stays within it.
       contextLength: Math.min(hf.max_position_embeddings, window ?? Infinity),

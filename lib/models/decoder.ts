@@ -122,6 +122,7 @@ export class Decoder {
     const shape = { offsets, heads, kvHeads, headDim, scale: 1 / Math.sqrt(headDim) };
     return {
       cosSin: this.graph.ropeTable(positions, arena),
+      queryScale: this.graph.queryScale(positions, arena),
       attend: (_, qkv, y, lse) =>
         arena.scope(() => {
           lse ??= arena.tensor([qkv.shape[0] ?? 0, heads], "f32");

@@ -6,7 +6,7 @@ import { withSmallYoungGeneration } from "../runtime/memory.js";
 import { addon } from "../runtime/native.js";
 import { DTYPES, type DType, type Layout, type Tensor } from "../runtime/tensor.js";
 
-import { ropeOf, splitFrequencies } from "./rope.js";
+import { queryScales, ropeOf, splitFrequencies } from "./rope.js";
 import { groupShapes, moduleName, type GroupShape, type LinearGroup } from "./linears.js";
 import type { ModelConfig } from "./config.js";
 import type { ModelWeights, WeightTensor } from "./weights.js";
@@ -29,8 +29,11 @@ export interface DecoderWeights {
   layers: readonly LayerWeights[];
   finalNorm: Tensor;
   head: Tensor;
-  /** What `ropeTable` makes its tables from. */
-  rope: { frequencies: Tensor; magnitude: number };
+  /**
+   * What `ropeTable` makes its tables from, and (contextLength, 1) factors of each position's q where the model scales
+   * it.
+   */
+  rope: { frequencies: Tensor; magnitude: number; queryScales: Tensor | undefined };
 }
 
 export interface LoadOptions {
@@ -86,8 +89,14 @@ async function load(loader: Loader, { config }: ModelWeights): Promise<DecoderWe
     : loader.matrix(["lm_head.weight"], config.vocabSize, config.hiddenSize);
   const own = ropeOf(config);
   const frequencies = loader.constant(splitFrequencies(own), [2, config.headDim / 2]);
+  const { queryScale, contextLength } = config;
+  const scales =
+    queryScale === null
+      ? undefined
+      : loader.constant(queryScales(queryScale, contextLength), [contextLength, 1]);
   await loader.settle();
-  return { embedding, layers, finalNorm, head, rope: { frequencies, magnitude: own.magnitude } };
+  const rope = { frequencies, magnitude: own.magnitude, queryScales: scales };
+  return { embedding, layers, finalNorm, head, rope };
 }
 
 /** The linears of Qwen2 that have a bias. */

@@ -1,6 +1,7 @@
 /** Every family against transformers and PEFT (scripts/goldens/families.py), also far beyond the original context. */
 import { describe, expect, it } from "vitest";
 
+import { InferenceEngine } from "../generation/engine.js";
 import type { Arena } from "../runtime/arena.js";
 import { Device } from "../runtime/device.js";
 import type { Tensor } from "../runtime/tensor.js";
@@ -58,6 +59,29 @@ describe.each(FAMILIES)("%s on the reference backend, against transformers + PEF
       expect(nmse(chosen, await goldenTensor(familyPath(family), `row${i}.logits`))).toBeLessThan(1e-9);
     },
   );
+
+  it("answers with the same logits from the paged cache, prompt by pieces", async () => {
+    await using device = Device.open("reference");
+    const { config, weights, adapter } = await load(family, device);
+    const last = rows.length - 1;
+    const { ids } = rows[last] as GoldenRow;
+    using engine = new InferenceEngine({ device, config, weights }, adapter, {
+      activations: "f32",
+      maxRows: 256,
+      maxSequences: 1,
+      maxPositions: ids.length,
+    });
+    const sequence = { blocks: [], length: 0 };
+    const found: number[] = [];
+    let from = 0;
+    for (const position of golden.positions[last] ?? []) {
+      engine.step([{ sequence, tokens: ids.slice(from, position + 1), adapter: 0, outputs: 1 }]);
+      found.push(...((await device.readFloats(engine.logitsOf(0, 1))) as Float32Array));
+      from = position + 1;
+    }
+    expect(from).toBe(ids.length);
+    expect(nmse(found, await goldenTensor(familyPath(family), `row${last}.logits`))).toBeLessThan(1e-9);
+  });
 
   it("gives every LoRA gradient of all rows, packed", async () => {
     await using device = Device.open("reference");

@@ -8,10 +8,12 @@ import { Random } from "../data/random.js";
 import { encodeGguf, type TensorToStore, type TypedValue } from "../formats/testing/gguf-writer.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { saveAdapter } from "./adapter-file.js";
+import { writeAdapterGguf } from "./adapter-gguf.js";
+import type { ModelConfig } from "./config.js";
 import { LoraLayout } from "./lora.js";
 import { mergeAdapter } from "./merge.js";
 import { rope } from "./rope.js";
-import { resolveSource } from "./sources.js";
+import { resolveSource, type ModelSource } from "./sources.js";
 import { familyFolder, familyWeights, type Family } from "./testing/families.js";
 import { ggufName } from "./testing/gguf-names.js";
 import { expectedTensors, openWeights, readWeight, type ModelWeights } from "./weights.js";
@@ -67,6 +69,42 @@ async function gguf(
   return openWeights(await resolveSource(path));
 }
 
+/** The folder of an adapter of q and v. */
+async function randomAdapter(source: ModelSource, config: ModelConfig): Promise<string> {
+  const layout = new LoraLayout(config, { rank: 2, alpha: 4, targets: ["q_proj", "v_proj"] });
+  const random = Random.of(1, "merge");
+  const adapter = join(temporaryFolder(), "adapter");
+  const values = new Float32Array(layout.size).map(() => random.float() - 0.5);
+  const dsl = { name: "ibis", version: "0" };
+  const sidecar = { format: 1 as const, base: source.base, dsl, prompts: null };
+  await saveAdapter(adapter, layout, values, { baseModel: source.baseModel, sidecar });
+  return adapter;
+}
+
+async function mergedWith(adapter: string, source: ModelSource): Promise<ModelWeights> {
+  const output = join(temporaryFolder(), "merged");
+  await mergeAdapter({ source, adapter, output, dtype: "f32" });
+  return openWeights(await resolveSource(output));
+}
+
+describe("Ministral 3", () => {
+  it("keeps its stretching and its scale of queries in a merge", async () => {
+    const source = await resolveSource(await familyFolder("ministral3"));
+    const { config } = openWeights(source);
+    expect(config).toMatchObject({ queryScale: { beta: 0.1 }, ropeScaling: { type: "yarn" } });
+    expect((await mergedWith(await randomAdapter(source, config), source)).config).toEqual(config);
+  });
+
+  it("is refused as an adapter for llama.cpp", async () => {
+    const source = await resolveSource(await familyFolder("ministral3"));
+    const { config } = openWeights(source);
+    const adapter = await randomAdapter(source, config);
+    await expect(writeAdapterGguf(config, adapter, join(temporaryFolder(), "a.gguf"))).rejects.toThrow(
+      /adapter of a base of architecture "ministral3" is not written as a GGUF/,
+    );
+  });
+});
+
 describe("Qwen2", () => {
   it("has the same weights as a GGUF, biases included and no row moved", async () => {
     const folder = await open("qwen2");
@@ -90,16 +128,7 @@ describe("Qwen2", () => {
   it("keeps its biases in a merge", async () => {
     const source = await resolveSource(await familyFolder("qwen2"));
     const { config, ...own } = openWeights(source);
-    const layout = new LoraLayout(config, { rank: 2, alpha: 4, targets: ["q_proj", "v_proj"] });
-    const random = Random.of(1, "merge");
-    const adapter = join(temporaryFolder(), "adapter");
-    const values = new Float32Array(layout.size).map(() => random.float() - 0.5);
-    const dsl = { name: "ibis", version: "0" };
-    const sidecar = { format: 1 as const, base: source.base, dsl, prompts: null };
-    await saveAdapter(adapter, layout, values, { baseModel: source.baseModel, sidecar });
-    const output = join(temporaryFolder(), "merged");
-    await mergeAdapter({ source, adapter, output, dtype: "f32" });
-    const merged = openWeights(await resolveSource(output));
+    const merged = await mergedWith(await randomAdapter(source, config), source);
     expect(merged.config).toEqual(config);
     const same = async (name: string): Promise<boolean> =>
       Buffer.compare(await readWeight(merged.tensor(name)), await readWeight(own.tensor(name))) === 0;

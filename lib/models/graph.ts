@@ -1,5 +1,5 @@
 /**
- * The decoder of Llama, Mistral and Qwen2, described once for training and generation: here what comes before its layers and after
+ * The decoder of Llama, Mistral, Ministral 3 and Qwen2, described once for training and generation: here what comes before its layers and after
  * them, in layer.ts a layer. What each op means stands in native/ops.h; the order here is the model.
  */
 import type { Arena } from "../runtime/arena.js";
@@ -39,8 +39,19 @@ export class DecoderGraph {
   /** (T, headDim) from positions (T): what `rope` turns q and k by. */
   ropeTable(positions: Tensor, arena: Arena): Tensor {
     const cosSin = arena.tensor([positions.shape[0] ?? 0, this.config.headDim], "f32");
-    this.device.ops.ropeTable({ positions, cosSin, ...this.weights.rope });
+    const { frequencies, magnitude } = this.weights.rope;
+    this.device.ops.ropeTable({ positions, cosSin, frequencies, magnitude });
     return cosSin;
+  }
+
+  /** (T) from positions (T): what `rope` multiplies q by, in a model that scales it. */
+  queryScale(positions: Tensor, arena: Arena): Tensor | undefined {
+    const { queryScales } = this.weights.rope;
+    if (queryScales === undefined) return undefined;
+    const rows = positions.shape[0] ?? 0;
+    const scale = arena.tensor([rows], "f32");
+    this.device.ops.gatherRows({ source: queryScales, rows: positions, target: scale.view([rows, 1]) });
+    return scale;
   }
 
   /** h from ids (T). */

@@ -15,6 +15,8 @@ import { LINEAR_GROUPS, type LinearGroup } from "./linears.js";
 export interface Pass {
   /** (T, headDim), from `DecoderGraph.ropeTable` */
   cosSin: Tensor;
+  /** (T) factors of q, from `DecoderGraph.queryScale`; undefined for 1 */
+  queryScale: Tensor | undefined;
   /** (T) i32, -1 for none; absent: adapter 0 for all rows */
   adapterOfRow?: Tensor;
   /** y (T, H) from qkv (T, C), whose q and k are rotated; `lse` (T, heads) where it is kept for the way back. */
@@ -108,7 +110,7 @@ export class DecoderLayer {
       if (saved.input !== undefined) device.ops.cast({ source: h, target: saved.input });
       this.graph.norm(h, this.weights.inputNorm, x, saved.rstdInput);
       this.linear("qkv", x, qkv, pass, { xa: saved.xa?.qkv });
-      device.ops.rope({ x: qkv, cosSin: pass.cosSin, heads: heads + kvHeads, headDim });
+      this.rotate(qkv, pass);
       pass.attend(this.index, qkv, y, saved.lse);
       this.linear("o", y, h, pass, { xa: saved.xa?.o, residual: h });
     });
@@ -128,12 +130,20 @@ export class DecoderLayer {
         pass.attendBackward(dAttention, saved, dqkv);
       });
       const dx = this.index === 0 ? undefined : activation(hiddenSize);
-      device.ops.rope({ x: dqkv, cosSin: pass.cosSin, heads: heads + kvHeads, headDim, inverse: 1 });
+      this.rotate(dqkv, pass, { inverse: 1 });
       const weight = this.weights.inputNorm;
       this.linearBackward("qkv", dqkv, dx, () => this.normed(input, weight, arena), xa.qkv);
       if (dx === undefined) return;
       device.ops.rmsNormBackward({ dy: dx, x: input, weight, rstd: rstdInput, dResidual: dh, dx: dh });
     });
+  }
+
+  /** Rotates q and k of qkv (T, C) in place and scales q; `inverse` is the way of the gradient. */
+  private rotate(qkv: Tensor, { cosSin, queryScale }: Pass, { inverse = 0 } = {}): void {
+    const { device, config } = this.graph;
+    const { heads, kvHeads, headDim } = config;
+    const scaled = queryScale === undefined ? {} : { qScale: queryScale, qHeads: heads };
+    device.ops.rope({ x: qkv, cosSin, heads: heads + kvHeads, headDim, inverse, ...scaled });
   }
 
   /** h += down(silu(gate(norm(h))) * up(norm(h))). `untilSaved`: h does not matter any more, only what is saved. */

@@ -13,7 +13,7 @@ import { readPeftAdapter } from "../formats/peft.js";
 import { writeSafetensors, type StreamedTensor } from "../formats/safetensors-writer.js";
 import { loraShapes } from "./adapter-file.js";
 import type { ModelConfig } from "./config.js";
-import { scalingKeys } from "./rope-keys.js";
+import { ropeParameters, scalingKeys } from "./rope-keys.js";
 import type { ModelSource } from "./sources.js";
 import { tokenizerJsonFromGguf } from "./tokenizer-gguf.js";
 import { DivergenceMeter, storedRows, updateOf, type Divergence } from "./merged-rows.js";
@@ -154,6 +154,7 @@ async function writeModelFiles(
 const CLASSES: Readonly<Record<ModelConfig["architecture"], string>> = {
   llama: "LlamaForCausalLM",
   mistral: "MistralForCausalLM",
+  ministral3: "Ministral3ForCausalLM",
   qwen2: "Qwen2ForCausalLM",
 };
 
@@ -172,8 +173,12 @@ function huggingFaceConfig(config: ModelConfig): Record<string, unknown> {
     hidden_act: "silu",
     max_position_embeddings: config.contextLength,
     rms_norm_eps: config.rmsNormEps,
-    rope_theta: config.ropeTheta,
-    rope_scaling: config.ropeScaling === null ? null : scalingKeys(config.ropeScaling),
+    ...(config.architecture === "ministral3"
+      ? { rope_parameters: ropeParameters(config.ropeTheta, config.ropeScaling, config.queryScale) }
+      : {
+          rope_theta: config.ropeTheta,
+          rope_scaling: config.ropeScaling === null ? null : scalingKeys(config.ropeScaling),
+        }),
     tie_word_embeddings: config.tieWordEmbeddings,
     bos_token_id: config.bosId,
     eos_token_id: config.eosIds.length === 1 ? config.eosIds[0] : config.eosIds,

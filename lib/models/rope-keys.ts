@@ -1,7 +1,7 @@
 /** Where a `config.json` says how positions are rotated: RoPE's base and its scaling, in any of the spellings. */
 import { IBertError } from "../errors.js";
 import { isObject, OTHERWISE, unsupported, type Keys, type Value } from "./config-keys.js";
-import { RopeScaling } from "./rope.js";
+import { QueryScale, RopeScaling } from "./rope.js";
 
 /** The keys of each scaling, by transformers' names; others beside them are refused. */
 const SCALINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -23,13 +23,13 @@ const SCALINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     truncate: "truncate",
   },
 };
-/** Keys that stand beside them; `rope_theta` is read and `partial_rotary_factor` judged for every type. */
-const BESIDE = new Set(["rope_type", "type", "rope_theta", "partial_rotary_factor"]);
+/** Keys that stand beside them; `rope_theta` is read `partial_rotary_factor` and the query scale are judged for every type. */
+const BESIDE = new Set(["rope_type", "type", "rope_theta", "partial_rotary_factor", "llama_4_scaling_beta"]);
 
 const isSet = (value: Value): boolean => value !== undefined && value !== null;
 
 /**
- * RoPE's base and scaling: `rope_theta` beside `rope_scaling`, or both in `rope_parameters`, which may hold one set for each
+ * RoPE's base, its scaling and Ministral 3's scale of queries: `rope_theta` beside `rope_scaling`, or both in `rope_parameters`, which may hold one set for each
  * kind of layer where nothing is scaled.
  * @throws IBertError `model-config-invalid` where a key or a kind of scaling is not known, RoPE covers a part of the head, or
  * two spellings disagree; they are named
@@ -37,9 +37,10 @@ const isSet = (value: Value): boolean => value !== undefined && value !== null;
 export function readRope(
   keys: Keys,
   path: string,
-): { theta: number | undefined; scaling: RopeScaling | null } {
+): { theta: number | undefined; scaling: RopeScaling | null; queryScale: QueryScale | null } {
   const thetas = new Map<string, number>();
   const scalings = new Map<string, RopeScaling>();
+  const queryScales = new Map<string, QueryScale>();
   const theta = (at: string, value: Value): void => {
     if (typeof value === "number") thetas.set(at, value);
     else if (isSet(value)) throw unsupported(path, at, value);
@@ -48,9 +49,15 @@ export function readRope(
     if (!isSet(value)) return;
     if (!isObject(value)) throw unsupported(path, at, value);
     theta(`${at}.rope_theta`, value.rope_theta);
-    for (const key of ["partial_rotary_factor", "llama_4_scaling_beta", "mrope_section"]) {
+    for (const key of ["partial_rotary_factor", "mrope_section"]) {
       const setting = value[key];
       if (isSet(setting) && setting !== 1) throw unsupported(path, `${at}.${key}`, setting);
+    }
+    const beta = value.llama_4_scaling_beta;
+    if (isSet(beta)) {
+      const scale = keys.model_type === "ministral3" && !nested ? readQueryScale(value) : undefined;
+      if (scale !== undefined) queryScales.set(at, scale);
+      else if (beta !== 0) throw unsupported(path, `${at}.llama_4_scaling_beta`, beta);
     }
     const scaling = readScaling(at, value, keys, path, nested);
     if (scaling !== null) scalings.set(at, scaling);
@@ -59,7 +66,19 @@ export function readRope(
   theta("rope_theta", keys.rope_theta);
   visit("rope_scaling", keys.rope_scaling, false);
   visit("rope_parameters", keys.rope_parameters, false);
-  return { theta: agreed(thetas, path) ?? undefined, scaling: agreed(scalings, path) };
+  return {
+    theta: agreed(thetas, path) ?? undefined,
+    scaling: agreed(scalings, path),
+    queryScale: agreed(queryScales, path),
+  };
+}
+
+/** Ministral 3's scale of queries; undefined where a value is none, or the original context is missing. */
+function readQueryScale(value: Keys): QueryScale | undefined {
+  return QueryScale.safeParse({
+    beta: value.llama_4_scaling_beta,
+    originalContext: value.original_max_position_embeddings,
+  }).data;
 }
 
 /** The scaling that one set of keys asks for. */
@@ -128,5 +147,23 @@ export function scalingKeys({ type, ...settings }: RopeScaling): Record<string, 
   return {
     rope_type: type,
     ...Object.fromEntries(Object.entries(settings).map(([ours, value]) => [theirs(ours), value])),
+  };
+}
+
+/** RoPE's base and scalings as Ministral 3 has them, all in `rope_parameters`. */
+export function ropeParameters(
+  theta: number,
+  scaling: RopeScaling | null,
+  queryScale: QueryScale | null,
+): Record<string, Value> {
+  return {
+    ...(scaling === null ? { rope_type: "default" } : scalingKeys(scaling)),
+    rope_theta: theta,
+    ...(queryScale === null
+      ? {}
+      : {
+          llama_4_scaling_beta: queryScale.beta,
+          original_max_position_embeddings: queryScale.originalContext,
+        }),
   };
 }

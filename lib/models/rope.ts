@@ -40,6 +40,24 @@ export const RopeScaling = z.discriminatedUnion("type", [
 ]);
 export type RopeScaling = z.infer<typeof RopeScaling>;
 
+/**
+ * Ministral 3: the queries of position p are multiplied by 1 + beta ln(1 + floor(p / originalContext)) once they are
+ * rotated, so that attention stays sharp in long contexts.
+ */
+export const QueryScale = z.strictObject({
+  beta: z.number().nonnegative(),
+  originalContext: z.int().positive(),
+});
+export type QueryScale = z.infer<typeof QueryScale>;
+
+/** The factors of the first `positions` positions. */
+export function queryScales({ beta, originalContext }: QueryScale, positions: number): Float32Array {
+  return Float32Array.from(
+    { length: positions },
+    (_, position) => 1 + beta * Math.log1p(Math.floor(position / originalContext)),
+  );
+}
+
 export type RopeParameters = ({ type: "default" } | RopeScaling) & { theta: number };
 
 export interface Rope {

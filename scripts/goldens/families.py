@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
+from transformers import AutoModelForCausalLM, LlamaConfig, Ministral3Config, Qwen2Config
 
 from common import ALL_LINEARS, MODEL_GOLDENS, Row, lora_parameters, save_tensors, token_losses, versions
 from hash_init import hash32, uniform
@@ -58,6 +58,13 @@ CONFIGS = {
         **SHAPE, head_dim=16, rope_parameters={"rope_type": "linear", "rope_theta": 1e4, "factor": 4.0}
     ),
     "llama-yarn": LlamaConfig(**SHAPE, head_dim=16, rope_parameters=YARN),
+    # Devstral Small 2 in small: heads wider than hidden / heads, and four steps of the query scale.
+    "ministral3": Ministral3Config(
+        **SHAPE,
+        head_dim=32,
+        tie_word_embeddings=False,
+        rope_parameters=YARN | {"mscale": 1.0, "mscale_all_dim": 1.0, "llama_4_scaling_beta": 0.1},
+    ),
     "qwen2": Qwen2Config(**SHAPE, rope_parameters={"rope_type": "default", "rope_theta": 1e6}),
     "qwen2-yarn": Qwen2Config(**SHAPE, tie_word_embeddings=True, rope_parameters=YARN | {"rope_theta": 1e6}),
 }

@@ -12,7 +12,14 @@ import { expectedTensors } from "../weights.js";
 import type { GoldenRow } from "./harness.js";
 import { hash32, hashUniform } from "./hash-init.js";
 
-export const FAMILIES = ["llama-linear", "llama-yarn", "llama3", "qwen2", "qwen2-yarn"] as const;
+export const FAMILIES = [
+  "llama-linear",
+  "llama-yarn",
+  "llama3",
+  "ministral3",
+  "qwen2",
+  "qwen2-yarn",
+] as const;
 export type Family = (typeof FAMILIES)[number];
 
 export interface FamilyGolden {
