@@ -11,6 +11,7 @@ import { ggufRope } from "./gguf-rope.js";
 import { QueryScale, RopeScaling } from "./rope.js";
 import { readRope } from "./rope-keys.js";
 import { shortestDecimal } from "./shortest-decimal.js";
+import { textPart } from "./text-part.js";
 
 const Size = z.int().positive();
 
@@ -59,8 +60,16 @@ export function parseNamed<T>(schema: z.ZodType<T>, value: unknown, path: string
   throw invalid(path, `${issue?.path.join(".") || "the top"}: ${issue?.message ?? "invalid"}`);
 }
 
+/** Keys that may stand around a text part too. */
+const SHARED = {
+  tie_word_embeddings: z.boolean().default(false),
+  bos_token_id: z.int().nullish(),
+  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
+};
+
 /** The keys of a Hugging Face config.json that are read here; `config-keys.ts` looks at the others. */
 const HuggingFaceConfig = z.looseObject({
+  ...SHARED,
   model_type: z.string(),
   vocab_size: Size,
   hidden_size: Size,
@@ -73,9 +82,6 @@ const HuggingFaceConfig = z.looseObject({
   max_position_embeddings: Size,
   sliding_window: Size.nullish(),
   use_sliding_window: z.boolean().nullish(),
-  tie_word_embeddings: z.boolean().default(false),
-  bos_token_id: z.int().nullish(),
-  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
   text_config: z.looseObject({ eos_token_id: z.unknown().optional() }).nullish().catch(undefined),
 });
 
@@ -111,21 +117,27 @@ function withDefaults(
 }
 
 /**
- * The configuration in a Hugging Face folder's `config.json`.
+ * The configuration in a Hugging Face folder's `config.json`; of a model of text and images, that of its text part.
  * @throws IBertError `model-config-invalid` naming the key, also where the model needs what ibert does not do.
  */
 export function configFromHuggingFace(path: string): ModelConfig {
-  const hf = parseNamed(HuggingFaceConfig, readJson(path), path);
+  const file = readJson(path);
+  const part = textPart(file, path);
+  const around = parseNamed(z.looseObject(SHARED), part?.around ?? {}, path);
+  const at = part === undefined ? path : `${path} (text_config)`;
+  const hf = parseNamed(HuggingFaceConfig, part?.text ?? file, at);
   const architecture = ARCHITECTURES.find((name) => name === hf.model_type);
   if (architecture === undefined) {
-    throw invalid(path, `model_type ${JSON.stringify(hf.model_type)} is not supported`);
+    throw invalid(at, `model_type ${JSON.stringify(hf.model_type)} is not supported`);
   }
   const { kvHeads, window, headDim, eps } = withDefaults(hf, architecture);
-  refuseHuggingFaceKeys(hf, { headDim, hiddenSize: hf.hidden_size, window }, path);
-  const { theta, scaling, queryScale } = readRope(hf, path);
+  const context = { headDim, hiddenSize: hf.hidden_size, window };
+  refuseHuggingFaceKeys(around, context, path);
+  refuseHuggingFaceKeys(hf, context, at);
+  const { theta, scaling, queryScale } = readRope(hf, at);
   // Without the keys transformers takes a stretching of its own, or fails.
   if (architecture === "ministral3" && (theta === undefined || queryScale === null))
-    throw invalid(path, "rope_parameters: rope_theta and llama_4_scaling_beta are needed");
+    throw invalid(at, "rope_parameters: rope_theta and llama_4_scaling_beta are needed");
   return parseNamed(
     ModelConfig,
     {
@@ -141,19 +153,20 @@ export function configFromHuggingFace(path: string): ModelConfig {
       ropeScaling: scaling,
       queryScale,
       rmsNormEps: eps,
-      tieWordEmbeddings: hf.tie_word_embeddings,
+      tieWordEmbeddings: hf.tie_word_embeddings || around.tie_word_embeddings,
       // Attention is never windowed here, so that a model trained with a window stays within it.
       contextLength: Math.min(hf.max_position_embeddings, window ?? Infinity),
-      bosId: hf.bos_token_id ?? null,
+      bosId: hf.bos_token_id ?? around.bos_token_id ?? null,
       eosIds: [
         ...new Set([
           ...idsIn(hf.eos_token_id),
+          ...idsIn(around.eos_token_id),
           ...idsIn(hf.text_config?.eos_token_id),
           ...generationEnds(path),
         ]),
       ],
     },
-    path,
+    at,
   );
 }
 

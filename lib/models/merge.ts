@@ -15,6 +15,7 @@ import { loraShapes } from "./adapter-file.js";
 import type { ModelConfig } from "./config.js";
 import { ropeParameters, scalingKeys } from "./rope-keys.js";
 import type { ModelSource } from "./sources.js";
+import { textPart } from "./text-part.js";
 import { tokenizerJsonFromGguf } from "./tokenizer-gguf.js";
 import { DivergenceMeter, storedRows, updateOf, type Divergence } from "./merged-rows.js";
 import { openWeights } from "./weights.js";
@@ -124,7 +125,10 @@ async function writeModelFiles(
   const write = (name: string, value: unknown): Promise<void> =>
     writeFileAtomic(join(folder, name), toJson(value));
   if (source.format === "huggingface") {
-    const own = readJson(join(source.path, "config.json")) as Record<string, unknown>;
+    const path = join(source.path, "config.json");
+    const file = readJson(path) as Record<string, unknown>;
+    const text = textPart(file, path)?.text;
+    const own = text === undefined ? file : { ...text, ...aloneKeys(config) };
     const { tieWordEmbeddings } = config;
     await write("config.json", {
       ...own,
@@ -158,10 +162,18 @@ const CLASSES: Readonly<Record<ModelConfig["architecture"], string>> = {
   qwen2: "Qwen2ForCausalLM",
 };
 
+/** What makes a text part a model of its own: its class, and the keys that may have stood around it. */
+const aloneKeys = (config: ModelConfig): Record<string, unknown> => ({
+  architectures: [CLASSES[config.architecture]],
+  tie_word_embeddings: config.tieWordEmbeddings,
+  bos_token_id: config.bosId,
+  eos_token_id: config.eosIds.length === 1 ? config.eosIds[0] : config.eosIds,
+});
+
 /** The content of a `config.json` that transformers reads. */
 function huggingFaceConfig(config: ModelConfig): Record<string, unknown> {
   return {
-    architectures: [CLASSES[config.architecture]],
+    ...aloneKeys(config),
     model_type: config.architecture,
     vocab_size: config.vocabSize,
     hidden_size: config.hiddenSize,
@@ -179,9 +191,6 @@ function huggingFaceConfig(config: ModelConfig): Record<string, unknown> {
           rope_theta: config.ropeTheta,
           rope_scaling: config.ropeScaling === null ? null : scalingKeys(config.ropeScaling),
         }),
-    tie_word_embeddings: config.tieWordEmbeddings,
-    bos_token_id: config.bosId,
-    eos_token_id: config.eosIds.length === 1 ? config.eosIds[0] : config.eosIds,
     ...(config.architecture === "llama"
       ? { attention_bias: false, mlp_bias: false }
       : { sliding_window: null }),

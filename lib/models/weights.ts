@@ -6,11 +6,13 @@ import { BLOCK_DTYPES, formatShape, type DType } from "../formats/dtypes.js";
 import { readRange, readRangeSync, type ByteRange } from "../formats/file.js";
 import { asPart, openGguf } from "../formats/gguf.js";
 import { llamaRowPermutation } from "../formats/llama-permutation.js";
+import { readJson } from "../formats/json.js";
 import { openSafetensorsFolder } from "../formats/safetensors.js";
 import { withSmallYoungGeneration } from "../runtime/memory.js";
 import { configFromGguf, configFromHuggingFace, type ModelConfig } from "./config.js";
 import { frequencyFault } from "./rotary-frequencies.js";
 import type { ModelSource } from "./sources.js";
+import { isVisionTensor, textPart, textTensorName } from "./text-part.js";
 
 /** One weight of a model, wherever it lies. */
 export interface WeightTensor extends ByteRange {
@@ -145,24 +147,45 @@ function checkWeights(
   return checked;
 }
 
-function readGguf(path: string): { config: ModelConfig; stored: Map<string, StoredTensor> } {
-  const gguf = withSmallYoungGeneration(() => openGguf(path));
-  const config = configFromGguf(gguf);
-  const stored = new Map<string, StoredTensor>();
-  for (const tensor of gguf.tensors.values()) {
-    // Read with the configuration.
-    if (tensor.name === "rope_freqs.weight") continue;
-    const name = huggingFaceName(tensor.name) ?? tensor.name;
-    const other = stored.get(name);
-    if (other !== undefined) throw invalid(path, `tensors ${other.name} and ${tensor.name} are both ${name}`);
-    stored.set(name, tensor);
-  }
-  return { config, stored };
+/** What the files hold, before it is checked: each tensor by Hugging Face's name. */
+interface ReadModel {
+  config: ModelConfig;
+  stored: ReadonlyMap<string, StoredTensor>;
+  remarks: readonly string[];
 }
 
-function readFolder(folder: string): { config: ModelConfig; stored: ReadonlyMap<string, StoredTensor> } {
-  const config = configFromHuggingFace(join(folder, "config.json"));
-  return { config, stored: openSafetensorsFolder(folder).tensors };
+function byName(
+  path: string,
+  tensors: Iterable<StoredTensor>,
+  nameOf: (stored: string) => string,
+): Map<string, StoredTensor> {
+  const named = new Map<string, StoredTensor>();
+  for (const tensor of tensors) {
+    const name = nameOf(tensor.name);
+    const other = named.get(name);
+    if (other !== undefined) throw invalid(path, `tensors ${other.name} and ${tensor.name} are both ${name}`);
+    named.set(name, tensor);
+  }
+  return named;
+}
+
+function readGguf(path: string): ReadModel {
+  const gguf = withSmallYoungGeneration(() => openGguf(path));
+  const config = configFromGguf(gguf);
+  // Read with the configuration.
+  const tensors = [...gguf.tensors.values()].filter(({ name }) => name !== "rope_freqs.weight");
+  return { config, stored: byName(path, tensors, (name) => huggingFaceName(name) ?? name), remarks: [] };
+}
+
+function readFolder(folder: string): ReadModel {
+  const path = join(folder, "config.json");
+  const config = configFromHuggingFace(path);
+  const { tensors } = openSafetensorsFolder(folder);
+  if (textPart(readJson(path), path) === undefined) return { config, stored: tensors, remarks: [] };
+  const text = [...tensors.values()].filter(({ name }) => !isVisionTensor(name));
+  const left = tensors.size - text.length;
+  const remark = `${folder}: of a model of text and images the text part is used; its vision part (tensors of vision_tower and multi_modal_projector: ${left}) is left aside`;
+  return { config, stored: byName(folder, text, textTensorName), remarks: left > 0 ? [remark] : [] };
 }
 
 function checkPreset({ path, base, expectedConfig }: ModelSource, config: ModelConfig): void {
@@ -240,9 +263,10 @@ function checkedWeights(source: ModelSource): ModelWeights {
     names: [...tensors.keys()],
     remarks: ownHead
       ? [
+          ...read.remarks,
           `${source.path}: the configuration ties the head to the embedding, but lm_head.weight is stored and differs; it is used`,
         ]
-      : [],
+      : read.remarks,
     tensor(name) {
       const stored =
         config.tieWordEmbeddings && name === "lm_head.weight" ? "model.embed_tokens.weight" : name;
