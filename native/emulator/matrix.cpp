@@ -41,8 +41,8 @@ void readRow(Thread& lane, const char* row, const void* code) {
   current = self;
 }
 
-// The products are a quarter of all that the suite does, and their indices are fixed: sanitizers find nothing here
-// but time.
+// The products are a quarter of all that the suite does, and their indices are fixed: sanitizers would cost
+// time here and find nothing.
 #define IBERT_UNSANITIZED __attribute__((no_sanitize("address", "undefined")))
 
 template <bool kBfloat16>

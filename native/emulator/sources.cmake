@@ -14,7 +14,7 @@ set(IBERT_KERNEL_FLAGS -x c++ -O2 -g1 -fno-sanitize=all -fsanitize=thread -ftriv
   -Wno-unknown-pragmas)
 if(IBERT_SANITIZE)
   # What runs at every access of a kernel looks at one range of cells, whose ends it has just compared with: sanitizers
-  # there cost half of the suite's time. The slow path behind it (memory.cpp, order.cpp) has them.
+  # there cost a third of the suite's time. The slow path behind it (access.cpp, memory.cpp) has them.
   set_source_files_properties(native/emulator/hooks.cpp PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
   list(APPEND IBERT_KERNEL_FLAGS -fsanitize=undefined -fno-sanitize=null,alignment,object-size -fno-sanitize-recover=all)
 endif()
