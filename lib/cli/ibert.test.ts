@@ -35,6 +35,7 @@ describe("ibert --help", () => {
           "data inspect",
           "data check",
           "model inspect",
+          "model plan",
           "init",
         ],
         ...["adapter inspect", "adapter merge", "adapter export", "doctor", "bench"],

@@ -1,4 +1,4 @@
-/** `ibert model inspect`. */
+/** `ibert model`. */
 import type { Command } from "commander";
 
 import { formatShape } from "../formats/dtypes.js";
@@ -10,6 +10,7 @@ import { openWeights } from "../models/weights.js";
 import { formatBytes, formatCount, formatTable } from "./format.js";
 import { withExample } from "./help.js";
 import type { Run } from "./main.js";
+import { addModelPlanCommand } from "./model-plan-command.js";
 
 export function addModelCommands(program: Command, run: Run): void {
   const model = program.command("model").description("Base models.");
@@ -47,6 +48,7 @@ export function addModelCommands(program: Command, run: Run): void {
       run.print(`\n${formatTable(rows, 3)}`);
     });
   withExample(command, "npx ibert model inspect smollm2-135m");
+  addModelPlanCommand(model, run);
 }
 
 async function inspect(base: string, run: Run) {
