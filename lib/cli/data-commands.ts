@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { Option, type Command } from "commander";
 
 import { buildCorpus, type CorpusProgress } from "../data/corpus.js";
-import { checkCorpus, inspectCorpus, type CorpusReport } from "../data/inspect.js";
+import { checkCorpus } from "../data/check.js";
+import { inspectCorpus, type CorpusReport } from "../data/inspect.js";
 import { CORPUS_PRESETS } from "../data/presets.js";
 import { SPLITS, TASK_TYPES } from "../data/tasks.js";
 import { DEFAULT_DSL, DSL_NAMES } from "../dsl/declared.js";
@@ -135,30 +136,45 @@ function printReport({ manifest, counts, lengths, examples }: CorpusReport, run:
   }
 }
 
+interface CheckCommandOptions {
+  sample?: number;
+  seed: number;
+  dsl: string;
+  workers: number;
+  json?: boolean;
+}
+
 function addCheck(data: Command, run: Run): void {
   const command = data
     .command("check")
-    .description("Hold a corpus against its manifest and send a sample through the compiler again.")
+    .description("Compute anew what a corpus says: files, shapes, splits, programs, SQL, exceptions, copies.")
     .argument("[folder]", "the corpus", defaultFolder("quickstart"))
-    .option("--sample <n>", "rows that are compiled again", wholeNumber(1), 200)
+    .option("--sample <n>", "compile only so many rows (default: all)", wholeNumber(1))
     .option("--seed <n>", "which rows", wholeNumber(0), 0)
     .addOption(dslOption())
+    .option("--workers <n>", "compiler processes", wholeNumber(1), 2)
     .option("--json", "print { checked, problems }")
-    .action(
-      async (folder: string, options: { sample: number; seed: number; dsl: string; json?: boolean }) => {
-        const dsl = dslByName(options.dsl);
-        const engine = dsl.createEngine();
-        try {
-          const { sample, seed } = options;
-          const result = await checkCorpus(folder, { engine, format: dsl.format(), sample, seed });
-          if (result.problems.length > 0) run.exitCode = EXIT.refused;
-          if (options.json === true) return run.printJson(result);
-          for (const problem of result.problems) run.print(problem);
-          run.print(`${folder}: ${result.checked} rows compiled again, ${result.problems.length} problems`);
-        } finally {
-          await engine.close();
-        }
-      },
-    );
+    .action((folder: string, options: CheckCommandOptions) => check(folder, options, run));
   withExample(command, "npx ibert data check data/corpus/quickstart");
+}
+
+async function check(folder: string, options: CheckCommandOptions, run: Run): Promise<void> {
+  const dsl = dslByName(options.dsl);
+  const engine = dsl.createEngine({ workers: options.workers });
+  try {
+    const { sample, seed } = options;
+    const result = await checkCorpus(folder, {
+      engine,
+      audit: dsl.rowAudit(engine),
+      format: dsl.format(),
+      seed,
+      ...(sample === undefined ? {} : { sample }),
+    });
+    if (result.problems.length > 0) run.exitCode = EXIT.refused;
+    if (options.json === true) return run.printJson(result);
+    for (const problem of result.problems) run.print(problem);
+    run.print(`${folder}: ${result.checked} rows compiled again, ${result.problems.length} problems`);
+  } finally {
+    await engine.close();
+  }
 }

@@ -2,10 +2,11 @@ import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/p
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { buildCorpus, readManifest, splitCounts, splitOfShape } from "./corpus.js";
-import { checkCorpus, inspectCorpus } from "./inspect.js";
+import { checkCorpus } from "./check.js";
+import { buildCorpus, readManifest, splitCounts, splitOfShape, type Manifest } from "./corpus.js";
+import { inspectCorpus } from "./inspect.js";
 import { openSplit } from "./reader.js";
-import { toyEngine, toyFormat, toySource } from "./testing/fakes.js";
+import { toyAudit, toyEngine, toyFormat, toySource } from "./testing/fakes.js";
 import { SPLITS, type Row, type Split } from "./tasks.js";
 
 const evaluation = { valid: 3, test: 4, test_schema: 2 };
@@ -100,14 +101,21 @@ describe("readManifest", () => {
 });
 
 describe("checkCorpus", () => {
-  const check = () => checkCorpus(join(folder, "a"), { engine: toyEngine(), format: toyFormat });
+  const check = (sample?: number) =>
+    checkCorpus(join(folder, "a"), {
+      engine: toyEngine(),
+      audit: toyAudit,
+      format: toyFormat,
+      ...(sample === undefined ? {} : { sample }),
+    });
 
   it("passes a sound corpus through the compiler again", async () => {
     await build("a");
-    expect(await check()).toEqual({ checked: 39, problems: [] });
+    expect(await check()).toEqual({ checked: 58, problems: [] });
+    expect(await check(20)).toEqual({ checked: 20, problems: [] });
   });
 
-  it("finds changed files, rows that do not compile and shapes in two splits", async () => {
+  it("finds changed files, counts, compilers and rows, each with its place", async () => {
     await build("a");
     const path = join(folder, "a", "train.jsonl");
     const [shape] = (await allRows("test")).map((row) => row.shape);
@@ -115,10 +123,36 @@ describe("checkCorpus", () => {
     const row = JSON.parse(lines.at(-1) as string) as object;
     lines[lines.length - 1] = JSON.stringify({ ...row, shape, completion: "bad:build" });
     await writeFile(path, `${lines.join("\n")}\n`);
+    const manifest = join(folder, "a", "manifest.json");
+    const built = JSON.parse(await readFile(manifest, "utf8")) as Manifest;
+    built.counts.train.qa++;
+    built.dsl.version = "0";
+    await writeFile(manifest, JSON.stringify(built));
     const { problems } = await check();
-    expect(problems.join("\n")).toMatch(/train\.jsonl: its SHA-256/);
-    expect(problems.join("\n")).toMatch(/row train-sql_to_ibis-00030: ToyError: build/);
-    expect(problems.join("\n")).toMatch(/1 program shapes are in both train and test: shape \d+/);
+    expect(problems).toEqual([
+      `${path}: its SHA-256 is not the manifest's`,
+      `${join(folder, "a")}: it was built with toy 0, and is checked with toy 1`,
+      `${join(folder, "a")}: the rows per split and task are not the manifest's`,
+      `${path}:40: bad; ${shape} is a shape of test, and no row of train may have it`,
+    ]);
+  });
+
+  it.each([
+    ["sql_to_ibis", 1],
+    ["code_completion", 0],
+  ] as const)("of questions asked twice with two answers in %s finds %i", async (task, count) => {
+    await build("a");
+    const path = join(folder, "a", "train.jsonl");
+    const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+    const [first, second] = lines.slice(-2).map((line) => ({ ...(JSON.parse(line) as Row), task }));
+    const repeated = { ...second, fields: first?.fields };
+    await writeFile(
+      path,
+      [...lines.slice(0, -2), ...[first, repeated].map((row) => JSON.stringify(row)), ""].join("\n"),
+    );
+    const found = (await check()).problems.filter((problem) => problem.includes("question"));
+    const finding = `${path}:40: its question is that of ${path}:39, with another answer`;
+    expect(found).toEqual(count === 1 ? [finding] : []);
   });
 
   it("names a file that is gone", async () => {

@@ -1,14 +1,7 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import type { DslEngine } from "../dsl/dsl.js";
-import { IBertError } from "../errors.js";
-import { sha256OfFile } from "../formats/hash.js";
-import { emptyCounts, readManifest, splitFile, type Manifest, type SplitCounts } from "./corpus.js";
-import { Random } from "./random.js";
-import { openSplit } from "./reader.js";
-import type { RowFile } from "./row-file.js";
+import { emptyCounts, readManifest, type Manifest, type SplitCounts } from "./corpus.js";
+import { withSplits } from "./reader.js";
 import { tokenizeRow, type SegmentTokenizer } from "./segments.js";
-import { SPLITS, TASK_TYPES, type Row, type Split, type TaskFormat, type TaskType } from "./tasks.js";
+import { TASK_TYPES, type Row, type Split, type TaskFormat, type TaskType } from "./tasks.js";
 
 export interface LengthSummary {
   rows: number;
@@ -27,24 +20,6 @@ export interface CorpusReport {
   lengths?: Partial<Record<TaskType | "all", LengthSummary>>;
   /** The first row of each task. */
   examples: Partial<Record<TaskType, { prompt: string; completion: string }>>;
-}
-
-/** Opens the splits that the manifest says have rows, and closes them again. */
-async function withSplits<T>(
-  directory: string,
-  manifest: Manifest,
-  work: (splits: ReadonlyMap<Split, RowFile>) => T | Promise<T>,
-): Promise<T> {
-  const splits = new Map<Split, RowFile>();
-  try {
-    for (const split of SPLITS) {
-      if ((manifest.files[splitFile(split)]?.rows ?? 0) > 0)
-        splits.set(split, await openSplit(directory, split));
-    }
-    return await work(splits);
-  } finally {
-    for (const rows of splits.values()) rows.close();
-  }
 }
 
 /** Token lengths of rows, and how many of their tokens are learned. */
@@ -112,99 +87,4 @@ function countRows(splits: ReadonlyMap<Split, Iterable<Row>>): SplitCounts {
   const counts = emptyCounts();
   for (const rows of splits.values()) for (const { split, task } of rows) counts[split][task]++;
   return counts;
-}
-
-export interface CorpusCheck {
-  /** Rows that went through the compiler again. */
-  checked: number;
-  /** What is wrong, each naming its file or row; empty for a sound corpus. */
-  problems: string[];
-}
-
-/**
- * Holds a corpus against its manifest (hashes, counts, shapes and schemas kept apart) and sends a sample of its code
- * rows through the compiler again.
- */
-export async function checkCorpus(
-  directory: string,
-  {
-    engine,
-    format,
-    sample = 200,
-    seed = 0,
-  }: { engine: DslEngine; format: TaskFormat; sample?: number; seed?: number },
-): Promise<CorpusCheck> {
-  const manifest = readManifest(directory);
-  const problems: string[] = [];
-  for (const [file, { sha256 }] of Object.entries(manifest.files)) {
-    const path = join(directory, file);
-    if (!existsSync(path)) {
-      throw new IBertError("corpus-missing", `${path}: the manifest lists it but it is not there`, {
-        hint: "Build the corpus again: npx ibert data build",
-      });
-    }
-    const found = await sha256OfFile(path);
-    if (found !== sha256) problems.push(`${path}: its SHA-256 is not the manifest's`);
-  }
-  return withSplits(directory, manifest, async (splits) => {
-    if (JSON.stringify(countRows(splits)) !== JSON.stringify(manifest.counts)) {
-      problems.push(`${directory}: the rows per split and task are not the manifest's`);
-    }
-    problems.push(...overlaps(splits));
-    const verdicts = await Promise.all(
-      sampleRows(splits, sample, Random.of(seed, "check")).map(async (row) => {
-        const code = format.assemble(row.task, row.fields, row.completion);
-        if (code === undefined) return undefined;
-        const options = { schema: row.schema };
-        const verdict =
-          code.language === "sql"
-            ? await engine.checkSql(code.text, options)
-            : await engine.check(code.text, options);
-        if (!verdict.ok) problems.push(`row ${row.id}: ${verdict.error?.type}: ${verdict.error?.message}`);
-        return verdict;
-      }),
-    );
-    return { checked: verdicts.filter((verdict) => verdict !== undefined).length, problems };
-  });
-}
-
-/** So many rows of all splits, in their order. */
-function sampleRows(splits: ReadonlyMap<Split, RowFile>, count: number, random: Random): Row[] {
-  const files = [...splits.values()];
-  const total = files.reduce((sum, { length }) => sum + length, 0);
-  return [...random.permutation(total).subarray(0, count).sort()].map((place) => {
-    let row = place;
-    for (const file of files) {
-      if (row < file.length) return file.at(row);
-      row -= file.length;
-    }
-    throw new RangeError(`there is no row ${place}`);
-  });
-}
-
-/** Shapes of `valid` and `test`, and schemas of `test_schema`, that other splits have too. */
-function overlaps(splits: ReadonlyMap<Split, Iterable<Row>>): string[] {
-  const problems: string[] = [];
-  const values = (split: Split, key: (row: Row) => string): Set<string> => {
-    const found = new Set<string>();
-    for (const row of splits.get(split) ?? []) found.add(key(row));
-    return found;
-  };
-  const shapes = new Map(SPLITS.map((split) => [split, values(split, (row) => row.shape)]));
-  for (const [a, b] of [
-    ["train", "valid"],
-    ["train", "test"],
-    ["valid", "test"],
-  ] as const) {
-    const shared = [...(shapes.get(a) ?? [])].filter((shape) => shapes.get(b)?.has(shape));
-    if (shared.length > 0)
-      problems.push(`${shared.length} program shapes are in both ${a} and ${b}: ${shared[0]}`);
-  }
-  const trained = values("train", (row) => row.schemaId);
-  const shared = [...values("test_schema", (row) => row.schemaId)].filter(
-    (id) => id !== "none" && trained.has(id),
-  );
-  if (shared.length > 0)
-    problems.push(`${shared.length} schemas are in both train and test_schema: ${shared[0]}`);
-  return problems;
 }

@@ -7,6 +7,19 @@ export interface Candidate extends Omit<Row, "id" | "split"> {
   duplicateKey: string;
 }
 
+/** What the DSL's compiler says of a row that a corpus holds. */
+export interface RowAudit {
+  /** What `shape` must be; absent where nothing that the row holds has one. */
+  shape?: string;
+  /** `duplicateKey` of the candidate that the row was; absent where its program does not compile. */
+  duplicateKey?: string;
+  /** What else the row says that is not so. */
+  faults: string[];
+}
+
+/** The audits of rows, in their order. */
+export type AuditRows = (rows: readonly Row[]) => Promise<RowAudit[]>;
+
 /** A row that the compiler (or a source's own rule) turned down. */
 export interface Refusal {
   task: TaskType;

@@ -1,4 +1,4 @@
-import type { RowSource } from "../data/source.js";
+import type { AuditRows, RowSource } from "../data/source.js";
 import type { PromptFields, TaskFormat, TaskType } from "../data/tasks.js";
 import type { DslEngine, Schema } from "./dsl.js";
 
@@ -38,5 +38,7 @@ export interface Dsl {
   /** What `program` adds to `prefix`, whose tokens it must begin with; undefined where it does not. */
   continuation(prefix: string, program: string): string | undefined;
   readonly profiles: readonly string[];
+  /** Computes anew what the rows of a corpus say. */
+  rowAudit(engine: DslEngine): AuditRows;
   corpusSource(engine: DslEngine, options: { seed: number; profile: string }): Promise<RowSource>;
 }

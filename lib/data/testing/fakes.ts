@@ -1,5 +1,5 @@
 import type { DslEngine, Labelled } from "../../dsl/dsl.js";
-import type { Draw, RowSource } from "../source.js";
+import type { AuditRows, Draw, RowSource } from "../source.js";
 import type { RowFormat } from "../segments.js";
 import type { TaskFormat } from "../tasks.js";
 
@@ -59,6 +59,10 @@ export const toySource: RowSource = {
     };
   },
 };
+
+/** Takes rows at their word, but for those whose answer says that it is bad. */
+export const toyAudit: AuditRows = (rows) =>
+  Promise.resolve(rows.map(({ completion }) => ({ faults: completion.startsWith("bad") ? ["bad"] : [] })));
 
 /** Rows as they are, behind the prompt that is given. */
 export const plainFormat = (prompt: RowFormat["prompt"]): RowFormat => ({

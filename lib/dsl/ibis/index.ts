@@ -1,5 +1,6 @@
 import { IBertError } from "../../errors.js";
 import type { Dsl } from "../definition.js";
+import { ibisRowAudit } from "./audit.js";
 import { createIbisEngine } from "./engine.js";
 import { PROFILES, type Profile } from "./generator/programs.js";
 import { IBIS_PROMPTS, ibisTaskFormat, promptTemplatesShape } from "./prompts.js";
@@ -34,6 +35,7 @@ export const ibis: Dsl = {
   completionStart,
   continuation,
   profiles: PROFILES,
+  rowAudit: ibisRowAudit,
   corpusSource(engine, { seed, profile }) {
     if (!(PROFILES as readonly string[]).includes(profile)) {
       throw new IBertError("profile-unknown", `there is no corpus profile ${JSON.stringify(profile)}`, {

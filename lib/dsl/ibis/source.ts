@@ -4,7 +4,12 @@ import type { PromptFields, TaskType } from "../../data/tasks.js";
 import { IBertError } from "../../errors.js";
 import type { DslEngine, Labelled, Schema } from "../dsl.js";
 import { compactSql } from "./generator/compact_sql.js";
-import { documentedFunctions, exampleOf, type DocumentedFunction } from "./generator/documentation.js";
+import {
+  documentedFunctions,
+  exampleOf,
+  questionsAbout,
+  type DocumentedFunction,
+} from "./generator/documentation.js";
 import { mutateProgram } from "./generator/mutators.js";
 import { randomProgram, type Profile, type Program } from "./generator/programs.js";
 import { toSchema } from "./generator/schemas.js";
@@ -162,25 +167,23 @@ class IbisRowSource implements RowSource {
       if (!verdict.ok) return refuse(task, `${verdict.error?.type}: ${verdict.error?.message}`, example.code);
     }
     const code = example === undefined ? "" : `\n${CODE_MARK}${example.code}`;
-    const summary = documented.summary;
-    const asked: readonly [input: string, completion: string] =
+    const questions = questionsAbout(documented);
+    const [input, answer] =
       task === "function_documentation"
-        ? [random.chance(0.6) ? documented.signature : documented.key, summary + code]
-        : random.pick([
-            [`What does ${documented.key} do?`, summary + code],
-            [`Which function is this: ${summary.replace(/\.$/, "")}?`, documented.key + code],
-          ] as const);
-    const fields: PromptFields = { input: asked[0] };
+        ? questions.function_documentation[random.chance(0.6) ? 0 : 1]
+        : random.pick(questions.qa);
+    const completion = answer + code;
+    const fields: PromptFields = { input };
     if (example !== undefined) fields.schema = schema;
     return {
       candidate: {
         task,
         fields,
-        completion: asked[1],
+        completion,
         schema,
         schemaId: example?.schemaId ?? "none",
         shape: `api:${documented.key}`,
-        duplicateKey: `${asked[0]}\n${asked[1]}`,
+        duplicateKey: `${input}\n${completion}`,
         ...DOCSTRINGS,
       },
     };

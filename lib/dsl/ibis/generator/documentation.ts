@@ -134,6 +134,25 @@ export function documentedFunctions(api: readonly ApiEntry[], profile: Profile):
   return [...found.values()].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
 }
 
+type Pair = readonly [input: string, answer: string];
+
+/** What the tasks ask about a function, with the answers; an example may follow them. */
+export function questionsAbout({ key, signature, summary }: DocumentedFunction): {
+  function_documentation: readonly [Pair, Pair];
+  qa: readonly [Pair, Pair];
+} {
+  return {
+    function_documentation: [
+      [signature, summary],
+      [key, summary],
+    ],
+    qa: [
+      [`What does ${key} do?`, summary],
+      [`Which function is this: ${summary.replace(/\.$/, "")}?`, key],
+    ],
+  };
+}
+
 export interface Example {
   code: string;
   tables: Table[];

@@ -1,0 +1,134 @@
+/** What Ibis says anew of corpus rows: whether their programs, SQL, exceptions and documentation are what it gives. */
+import type { AuditRows, RowAudit } from "../../data/source.js";
+import type { Row } from "../../data/tasks.js";
+import type { DslEngine, Labelled, SqlVerdict, VerdictError } from "../dsl.js";
+import { normaliseSql } from "../text/sql.js";
+import { compactSql } from "./generator/compact_sql.js";
+import { documentedFunctions, questionsAbout } from "./generator/documentation.js";
+import { assembleProgram, CODE_MARK, codeIn } from "./prompts.js";
+import { shortError } from "./request.js";
+
+/** Rows compiled when they were made, so a batch that is slow says something of the machine and not of them. */
+const PATIENCE_MS = 300_000;
+
+/** What a row says that the compiler can compute anew. */
+interface Claims {
+  /** Compiles, and to a plan of the row's shape unless the row is about a function. */
+  program?: string;
+  /** What the program compiles to. */
+  sql?: string;
+  /** Raises the row's exception. */
+  broken?: string;
+  /** What Ibis documents of a function. */
+  prose?: string;
+}
+
+function claimsOf({ task, fields, completion }: Row): Claims {
+  switch (task) {
+    case "ibis_to_sql":
+      return { program: fields.input, sql: completion };
+    case "sql_to_ibis":
+      return { program: completion, sql: fields.input };
+    case "error_resolution":
+      return { program: completion, broken: fields.input };
+    case "code_completion":
+      return { program: assembleProgram(task, fields, completion)?.text ?? "" };
+    case "qa":
+    case "function_documentation": {
+      const program = codeIn(completion);
+      const code = program === undefined ? {} : { program };
+      if (completion.startsWith(CODE_MARK)) return code;
+      return { ...code, prose: completion.split(`\n${CODE_MARK}`)[0] ?? "" };
+    }
+  }
+}
+
+const told = (error: VerdictError | undefined): string => `${error?.type}: ${error?.message}`;
+
+/** Question about a function, as a task asks it → the functions it may mean, with the answers. */
+type Documentation = ReadonlyMap<string, readonly { key: string; answer: string }[]>;
+
+async function documentation(engine: DslEngine): Promise<Documentation> {
+  const found = new Map<string, { key: string; answer: string }[]>();
+  for (const documented of documentedFunctions(await engine.describeApi(), "full")) {
+    for (const [task, pairs] of Object.entries(questionsAbout(documented))) {
+      for (const [input, answer] of pairs) {
+        const question = `${task}\n${input}`;
+        found.set(question, [...(found.get(question) ?? []), { key: documented.key, answer }]);
+      }
+    }
+  }
+  return found;
+}
+
+/** What the compiler says of one row's claims. */
+interface Verdicts {
+  program?: Labelled | undefined;
+  broken?: Labelled | undefined;
+  sql?: SqlVerdict | undefined;
+}
+
+function auditRow(row: Row, claims: Claims, verdicts: Verdicts, documented: Documentation): RowAudit {
+  const audit: RowAudit = { faults: [] };
+  const { program, broken, sql } = verdicts;
+  if (program?.ok === false) audit.faults.push(`its program does not compile: ${told(program.error)}`);
+  if (sql?.ok === false) audit.faults.push(`its SQL is refused: ${told(sql.error)}`);
+  if (claims.sql !== undefined && program?.sql !== undefined) {
+    const gold = compactSql(program.sql, row.schema);
+    const { dialect } = row.fields;
+    if (normaliseSql(claims.sql, dialect) !== normaliseSql(gold, dialect)) {
+      audit.faults.push(`its SQL is not that of its program, which is ${gold}`);
+    }
+  }
+  if (broken !== undefined) {
+    const raised = shortError(told(broken.error));
+    if (broken.ok) audit.faults.push("its broken program compiles");
+    else if (raised !== row.fields.error) {
+      audit.faults.push(`its broken program raises ${raised}, not ${row.fields.error ?? "nothing"}`);
+    }
+  }
+  if (claims.prose === undefined) {
+    if (program?.planHash !== undefined) audit.shape = `plan:${program.planHash}`;
+    if (program?.sql !== undefined) audit.duplicateKey = program.sql;
+    if (claims.program === undefined) audit.faults.push("its answer holds no program");
+    return audit;
+  }
+  audit.duplicateKey = `${row.fields.input}\n${row.completion}`;
+  const known = documented.get(`${row.task}\n${row.fields.input}`) ?? [];
+  const right = known.find(({ answer }) => answer === claims.prose);
+  if (right !== undefined) audit.shape = `api:${right.key}`;
+  else if (known[0] === undefined) audit.faults.push("its question is about no function that Ibis documents");
+  else audit.faults.push(`its answer is not what Ibis documents: ${known[0].answer}`);
+  return audit;
+}
+
+/** Audits rows: their programs reach the compiler in batches, as `labelMany` sends them. */
+export function ibisRowAudit(engine: DslEngine): AuditRows {
+  let known: Promise<Documentation> | undefined;
+  const judged = async ({ schema, fields }: Row, sql: string | undefined): Promise<SqlVerdict | undefined> =>
+    sql === undefined ? undefined : engine.checkSql(sql, { schema, ...dialectOf(fields) });
+  return async (rows) => {
+    const claims = rows.map(claimsOf);
+    const texts = rows.flatMap(({ schema, fields }, i) =>
+      [claims[i]?.program, claims[i]?.broken].flatMap((text) =>
+        text === undefined ? [] : [{ text, schema, ...dialectOf(fields) }],
+      ),
+    );
+    const [labelled, sql, documented] = await Promise.all([
+      engine.labelMany(texts, { timeoutMs: PATIENCE_MS }),
+      Promise.all(rows.map((row, i) => judged(row, claims[i]?.sql))),
+      (known ??= documentation(engine)),
+    ]);
+    let next = 0;
+    const take = (text: string | undefined): Labelled | undefined =>
+      text === undefined ? undefined : labelled[next++];
+    return rows.map((row, i) => {
+      const own = claims[i] ?? {};
+      const verdicts = { program: take(own.program), broken: take(own.broken), sql: sql[i] };
+      return auditRow(row, own, verdicts, documented);
+    });
+  };
+}
+
+const dialectOf = ({ dialect }: Row["fields"]): { dialect?: string } =>
+  dialect === undefined ? {} : { dialect };
