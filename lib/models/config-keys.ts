@@ -99,7 +99,6 @@ const HUGGING_FACE: Readonly<Record<string, Neutral>> = {
   // Weights that are not what they look like
   compression_config: none,
   quantization: none,
-  quantization_config: none,
 };
 
 /** Keys that say how the model came to be, or how others run it, though their names sound otherwise. */
@@ -121,8 +120,6 @@ const HOW = /(fused?|flash|fp32|kernel|backend|implementation|dropout|loss|init|
 const HINTS: Readonly<Record<string, string>> = {
   quantization:
     "This is a quantised model of MLX, whose weights are not read: name the original model's folder, or a .gguf file.",
-  quantization_config:
-    "Quantised safetensors are not read: name the original model's folder, or a .gguf file.",
 };
 export const OTHERWISE =
   "The model would load and answer wrongly: ibert runs plain decoders of the Llama, Mistral, Ministral 3 and Qwen2 architectures.";

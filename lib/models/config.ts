@@ -6,6 +6,7 @@ import type { Gguf } from "../formats/gguf.js";
 import { readJson } from "../formats/json.js";
 import { refuseHuggingFaceKeys } from "./config-keys.js";
 import { generationEnds, idsIn } from "./ends.js";
+import { fp8Block } from "./fp8.js";
 import { refuseGgufKeys, refuseOtherKinds } from "./gguf-keys.js";
 import { ggufRope } from "./gguf-rope.js";
 import { QueryScale, RopeScaling } from "./rope.js";
@@ -134,6 +135,8 @@ export function configFromHuggingFace(path: string): ModelConfig {
   const context = { headDim, hiddenSize: hf.hidden_size, window };
   refuseHuggingFaceKeys(around, context, path);
   refuseHuggingFaceKeys(hf, context, at);
+  // Only refuses here: how the weights are stored is no matter of the decoder's.
+  fp8Block(file, path);
   const { theta, scaling, queryScale } = readRope(hf, at);
   // Without the keys transformers takes a stretching of its own, or fails.
   if (architecture === "ministral3" && (theta === undefined || queryScale === null))

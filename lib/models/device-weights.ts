@@ -1,5 +1,5 @@
 import { IBertError } from "../errors.js";
-import type { DType as FileDType } from "../formats/dtypes.js";
+import { widenFp8, type Fp8Scales } from "../formats/fp8.js";
 import type { Arena } from "../runtime/arena.js";
 import type { Device } from "../runtime/device.js";
 import { withSmallYoungGeneration } from "../runtime/memory.js";
@@ -38,8 +38,8 @@ export interface DecoderWeights {
 
 export interface LoadOptions {
   /**
-   * `keep` holds the weights in the format of the file (the bits of a quantised base stay as they are); `bf16` and
-   * `f32` convert them.
+   * `keep` holds the weights in the format of the file (the bits of a quantised base stay as they are, FP8 becomes bf16);
+   * `bf16` and `f32` convert them.
    */
   weights?: "keep" | "bf16" | "f32" | undefined;
   onProgress?: ((loadedBytes: number, totalBytes: number) => void) | undefined;
@@ -75,18 +75,18 @@ async function planStaging(device: Device, model: ModelWeights, options: LoadOpt
 }
 
 async function load(loader: Loader, { config }: ModelWeights): Promise<DecoderWeights> {
-  const embedding = loader.matrix(["model.embed_tokens.weight"], config.vocabSize, config.hiddenSize);
+  const embedding = await loader.matrix(["model.embed_tokens.weight"], config.vocabSize, config.hiddenSize);
   await loader.settle();
   const layers: LayerWeights[] = [];
   const shapes = groupShapes(config);
   for (let layer = 0; layer < config.layers; layer++) {
-    layers.push(loader.layer(layer, shapes, config));
+    layers.push(await loader.layer(layer, shapes, config));
     await loader.settle();
   }
   const finalNorm = loader.vector("model.norm.weight");
   const head = config.tieWordEmbeddings
     ? embedding
-    : loader.matrix(["lm_head.weight"], config.vocabSize, config.hiddenSize);
+    : await loader.matrix(["lm_head.weight"], config.vocabSize, config.hiddenSize);
   const own = ropeOf(config);
   const frequencies = loader.constant(splitFrequencies(own), [2, config.headDim / 2]);
   const { queryScale, contextLength } = config;
@@ -98,6 +98,9 @@ async function load(loader: Loader, { config }: ModelWeights): Promise<DecoderWe
   const rope = { frequencies, magnitude: own.magnitude, queryScales: scales };
   return { embedding, layers, finalNorm, head, rope };
 }
+
+/** Elements that are widened at a time. */
+const WIDENED_ELEMENTS = 1 << 22;
 
 /** The linears of Qwen2 that have a bias. */
 const BIASED = ["q_proj", "k_proj", "v_proj"] as const;
@@ -117,21 +120,19 @@ class Loader {
     this.total = model.names.reduce((sum, name) => sum + model.tensor(name).byteLength, 0);
   }
 
-  layer(layer: number, shapes: readonly GroupShape[], config: ModelConfig): LayerWeights {
-    const linears = Object.fromEntries(
-      shapes.map(({ group, modules, inputs, outputs }) => [
-        group,
-        this.matrix(
-          modules.map((module) => `${moduleName(layer, module)}.weight`),
-          outputs.reduce((sum, output) => sum + output, 0),
-          inputs,
-        ),
-      ]),
-    ) as Record<LinearGroup, Tensor>;
+  async layer(layer: number, shapes: readonly GroupShape[], config: ModelConfig): Promise<LayerWeights> {
+    const linears: Partial<Record<LinearGroup, Tensor>> = {};
+    for (const { group, modules, inputs, outputs } of shapes) {
+      linears[group] = await this.matrix(
+        modules.map((module) => `${moduleName(layer, module)}.weight`),
+        outputs.reduce((sum, output) => sum + output, 0),
+        inputs,
+      );
+    }
     return {
       inputNorm: this.vector(`model.layers.${layer}.input_layernorm.weight`),
       postAttentionNorm: this.vector(`model.layers.${layer}.post_attention_layernorm.weight`),
-      linears,
+      linears: linears as Record<LinearGroup, Tensor>,
       biases:
         config.architecture === "qwen2"
           ? { qkv: this.vector(...BIASED.map((module) => `${moduleName(layer, module)}.bias`)) }
@@ -140,21 +141,20 @@ class Loader {
   }
 
   /** Stacks the rows of the named matrices and packs them. */
-  matrix(names: readonly string[], rows: number, columns: number): Tensor {
+  async matrix(names: readonly string[], rows: number, columns: number): Promise<Tensor> {
     const { device } = this;
     const parts = names.map((name) => this.model.tensor(name));
-    const stored = new Set(parts.map(({ dtype }) => dtype));
+    const [first = "bf16", ...others] = new Set(parts.map(runtimeDType));
     const wanted = this.options.weights ?? "keep";
-    const first = parts[0];
     // Stacked parts of different formats (a common mix in K-quant files) meet in bf16.
-    const common = stored.size === 1 && first !== undefined ? runtimeDType(first) : "bf16";
+    const common = others.length === 0 ? first : "bf16";
     const packed = this.make([rows, columns], wanted === "keep" ? common : wanted, "packed");
-    if (stored.size === 1) {
+    if (others.length === 0) {
       const source = this.stage([rows, columns], common);
       let row = 0;
       for (const part of parts) {
         const partRows = part.shape[0] ?? 0;
-        this.write(source.view([partRows, columns], row * columns), part);
+        await this.writeMatrix(source.view([partRows, columns], row * columns), part);
         row += partRows;
       }
       device.ops.packWeight({ source, packed });
@@ -165,7 +165,7 @@ class Loader {
     for (const part of parts) {
       const partRows = part.shape[0] ?? 0;
       const own = this.stage([partRows, columns], runtimeDType(part));
-      this.write(own, part);
+      await this.writeMatrix(own, part);
       device.ops.cast({ source: own, target: source.view([partRows, columns], row * columns) });
       row += partRows;
     }
@@ -232,11 +232,41 @@ class Loader {
     return this.staging.tensor(shape, dtype);
   }
 
-  private write(target: Tensor, part: WeightTensor): void {
+  private async writeMatrix(target: Tensor, part: WeightTensor): Promise<void> {
+    if (part.scales === undefined) this.write(target, part);
+    else await this.writeWidened(target, part, part.scales);
+  }
+
+  /** FP8 as bf16, some rows at a time through one buffer. */
+  private async writeWidened(target: Tensor, part: WeightTensor, scales: Fp8Scales): Promise<void> {
+    const codes = this.map(part);
+    if (codes === undefined) return;
+    const [rows = 0, columns = 0] = part.shape;
+    const step = Math.min(rows, Math.max(1, Math.floor(WIDENED_ELEMENTS / columns)));
+    const buffer = new Uint16Array(step * columns);
+    for (let row = 0; row < rows; row += step) {
+      const count = Math.min(step, rows - row);
+      const own = codes.subarray(row * columns, (row + count) * columns);
+      const wide = buffer.subarray(0, count * columns);
+      const what = `${part.path}: tensor ${part.name}`;
+      widenFp8({ codes: own, firstRow: row, columns, scales }, wide, what);
+      this.device.write(target.view([count, columns], row * columns), wide);
+      await this.device.synchronize();
+    }
+  }
+
+  /** The bytes of a tensor in its file until the next `settle`; undefined where the device is only planned. */
+  private map(part: WeightTensor): Uint8Array | undefined {
     this.loaded += part.byteLength;
-    if (this.device.planned) return;
+    if (this.device.planned) return undefined;
     const mapped = addon().mapFile(part.path, part.byteOffset, part.byteLength);
     this.mapped.push(mapped);
+    return mapped;
+  }
+
+  private write(target: Tensor, part: WeightTensor): void {
+    const mapped = this.map(part);
+    if (mapped === undefined) return;
     this.device.write(
       target,
       part.rowPermutation === undefined ? mapped : permuteRows(mapped, part.rowPermutation),
@@ -254,7 +284,8 @@ function permuteRows(stored: Uint8Array, permutation: Int32Array): Uint8Array {
   return rows;
 }
 
-function runtimeDType({ name, path, dtype }: { name: string; path: string; dtype: FileDType }): DType {
+function runtimeDType({ name, path, dtype, scales }: WeightTensor): DType {
+  if (scales !== undefined) return "bf16";
   const lower = dtype.toLowerCase() as DType;
   if (DTYPES.includes(lower)) return lower;
   throw new IBertError("dtype-unsupported", `${path}: tensor ${name} is ${dtype}, which no kernel reads`, {

@@ -133,6 +133,8 @@ async function writeModelFiles(
     await write("config.json", {
       ...own,
       ...(own.tie_word_embeddings === true ? { tie_word_embeddings: tieWordEmbeddings } : {}),
+      // Merged weights are plain.
+      quantization_config: undefined,
       torch_dtype: torchDtype,
     });
     for (const name of FILES_OF_A_MODEL) {

@@ -3,6 +3,7 @@ import { IBertError } from "../errors.js";
 import { dequantize } from "../formats/dequantize.js";
 import type { DType } from "../formats/dtypes.js";
 import { readRange } from "../formats/file.js";
+import { widenFp8 } from "../formats/fp8.js";
 import { moduleLora } from "../formats/peft-modules.js";
 import type { PeftAdapter } from "../formats/peft.js";
 import { quantize } from "../formats/quantize.js";
@@ -110,7 +111,12 @@ export async function* storedRows(
         byteOffset: weight.byteOffset + row * rowBytes,
         byteLength: count * rowBytes,
       }));
-    const values = dequantize(weight.dtype, bytes, `${weight.path}: tensor ${name}`);
+    const what = `${weight.path}: tensor ${name}`;
+    const { scales } = weight;
+    const values =
+      scales === undefined
+        ? dequantize(weight.dtype, bytes, what)
+        : widenFp8({ codes: bytes, firstRow: row, columns, scales }, new Float32Array(count * columns), what);
     if (update === undefined) {
       yield quantize(dtype, values, name);
       continue;

@@ -150,7 +150,7 @@ describe("keys around a text part", () => {
     [{}, { text_config: null }, ["text_config null"]],
     [{}, { text_config: undefined }, ["text_config null"]],
     [{}, { text_config: [1] }, ["text_config [1]"]],
-    [{}, { quantization_config: { quant_method: "fp8" } }, ["quantization_config", "fp8"]],
+    [{}, { quantization_config: { quant_method: "awq" } }, ["quantization_config", "awq"]],
     [{}, { attention_multiplier: 0.01 }, ["attention_multiplier 0.01"]],
     [{}, { tie_word_embeddings: "yes" }, ["tie_word_embeddings"]],
     [{}, { model_type: "llava" }, ["config.json"]],

@@ -4,14 +4,17 @@ import { join } from "node:path";
 import { IBertError } from "../errors.js";
 import { BLOCK_DTYPES, formatShape, type DType } from "../formats/dtypes.js";
 import { readRange, readRangeSync, type ByteRange } from "../formats/file.js";
+import type { Fp8Scales } from "../formats/fp8.js";
 import { asPart, openGguf } from "../formats/gguf.js";
 import { llamaRowPermutation } from "../formats/llama-permutation.js";
 import { readJson } from "../formats/json.js";
 import { openSafetensorsFolder } from "../formats/safetensors.js";
 import { withSmallYoungGeneration } from "../runtime/memory.js";
 import { configFromGguf, configFromHuggingFace, type ModelConfig } from "./config.js";
+import { fp8Block, takeScales } from "./fp8.js";
 import { frequencyFault } from "./rotary-frequencies.js";
 import type { ModelSource } from "./sources.js";
+import { bothNames, invalidWeights, type StoredTensor } from "./stored-tensor.js";
 import { isVisionTensor, textPart, textTensorName } from "./text-part.js";
 
 /** One weight of a model, wherever it lies. */
@@ -23,6 +26,8 @@ export interface WeightTensor extends ByteRange {
   readonly shape: readonly number[];
   /** Where present, row r of the weight is row `rowPermutation[r]` of the stored tensor. */
   readonly rowPermutation?: Int32Array;
+  /** Where present, the stored values are FP8 codes, and the weight is those times their scales. */
+  readonly scales?: Fp8Scales;
 }
 
 /** The weights of a model, all present and of the right shapes. Holds no open descriptor. */
@@ -97,18 +102,6 @@ export function ggufModule(module: string): string | undefined {
   return stored === undefined ? undefined : `blk.${layer}.${stored}`;
 }
 
-interface StoredTensor extends ByteRange {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-}
-
-function invalid(path: string, message: string): IBertError {
-  return new IBertError("weights-invalid", `${path}: ${message}`, {
-    hint: "The weights do not belong to this configuration, or the file is damaged.",
-  });
-}
-
 /** RoPE's frequencies, which old exports carry. */
 const FREQUENCIES = /(^|\.)rotary_emb\.inv_freq$/;
 
@@ -116,21 +109,21 @@ const FREQUENCIES = /(^|\.)rotary_emb\.inv_freq$/;
 function checkWeights(
   path: string,
   config: ModelConfig,
-  stored: ReadonlyMap<string, StoredTensor>,
+  { stored, scales }: Pick<ReadModel, "stored" | "scales">,
 ): Map<string, StoredTensor> {
   const checked = new Map<string, StoredTensor>();
   for (const [name, shape] of expectedTensors(config)) {
     const tensor = stored.get(name);
-    if (tensor === undefined) throw invalid(path, `tensor ${name} ${formatShape(shape)} is missing`);
-    const as = tensor.name === name ? name : `${name} (${tensor.name})`;
+    if (tensor === undefined) throw invalidWeights(path, `tensor ${name} ${formatShape(shape)} is missing`);
+    const as = bothNames(name, tensor);
     if (!isDeepStrictEqual(tensor.shape, shape)) {
-      throw invalid(
+      throw invalidWeights(
         tensor.path,
         `tensor ${as} has the shape ${formatShape(tensor.shape)}; the configuration needs ${formatShape(shape)}`,
       );
     }
-    if (!WEIGHT_DTYPES.has(tensor.dtype)) {
-      throw invalid(tensor.path, `tensor ${as} is ${tensor.dtype}, which is no type for weights`);
+    if (!WEIGHT_DTYPES.has(tensor.dtype) && !scales.has(name)) {
+      throw invalidWeights(tensor.path, `tensor ${as} is ${tensor.dtype}, which is no type for weights`);
     }
     checked.set(name, tensor);
   }
@@ -138,11 +131,13 @@ function checkWeights(
     // A head that is not needed here repeats the embedding (`hasOwnHead`).
     if (checked.has(name) || name === "lm_head.weight") continue;
     if (!FREQUENCIES.test(name)) {
-      const as = tensor.name === name ? name : `${name} (${tensor.name})`;
-      throw invalid(path, `tensor ${as} is unexpected: no model of this configuration has it`);
+      throw invalidWeights(
+        path,
+        `tensor ${bothNames(name, tensor)} is unexpected: no model of this configuration has it`,
+      );
     }
     const fault = frequencyFault(tensor, config);
-    if (fault !== undefined) throw invalid(tensor.path, `tensor ${name} ${fault}`);
+    if (fault !== undefined) throw invalidWeights(tensor.path, `tensor ${name} ${fault}`);
   }
   return checked;
 }
@@ -151,6 +146,8 @@ function checkWeights(
 interface ReadModel {
   config: ModelConfig;
   stored: ReadonlyMap<string, StoredTensor>;
+  /** Those of matrices in FP8. */
+  scales: ReadonlyMap<string, Fp8Scales>;
   remarks: readonly string[];
 }
 
@@ -163,7 +160,8 @@ function byName(
   for (const tensor of tensors) {
     const name = nameOf(tensor.name);
     const other = named.get(name);
-    if (other !== undefined) throw invalid(path, `tensors ${other.name} and ${tensor.name} are both ${name}`);
+    if (other !== undefined)
+      throw invalidWeights(path, `tensors ${other.name} and ${tensor.name} are both ${name}`);
     named.set(name, tensor);
   }
   return named;
@@ -174,18 +172,23 @@ function readGguf(path: string): ReadModel {
   const config = configFromGguf(gguf);
   // Read with the configuration.
   const tensors = [...gguf.tensors.values()].filter(({ name }) => name !== "rope_freqs.weight");
-  return { config, stored: byName(path, tensors, (name) => huggingFaceName(name) ?? name), remarks: [] };
+  const stored = byName(path, tensors, (name) => huggingFaceName(name) ?? name);
+  return { config, stored, scales: new Map(), remarks: [] };
 }
 
 function readFolder(folder: string): ReadModel {
   const path = join(folder, "config.json");
   const config = configFromHuggingFace(path);
+  const file = readJson(path);
+  const block = fp8Block(file, path);
   const { tensors } = openSafetensorsFolder(folder);
-  if (textPart(readJson(path), path) === undefined) return { config, stored: tensors, remarks: [] };
-  const text = [...tensors.values()].filter(({ name }) => !isVisionTensor(name));
+  const isWhole = textPart(file, path) !== undefined;
+  const text = [...tensors.values()].filter(({ name }) => !isWhole || !isVisionTensor(name));
+  const named = isWhole ? byName(folder, text, textTensorName) : tensors;
+  const { weights: stored, scales } = takeScales(folder, named, block);
   const left = tensors.size - text.length;
   const remark = `${folder}: of a model of text and images the text part is used; its vision part (tensors of vision_tower and multi_modal_projector: ${left}) is left aside`;
-  return { config, stored: byName(folder, text, textTensorName), remarks: left > 0 ? [remark] : [] };
+  return { config, stored, scales, remarks: left > 0 ? [remark] : [] };
 }
 
 function checkPreset({ path, base, expectedConfig }: ModelSource, config: ModelConfig): void {
@@ -195,7 +198,7 @@ function checkPreset({ path, base, expectedConfig }: ModelSource, config: ModelC
     // Files may declare more ends of text than a preset names.
     if (key === "eosIds" && expectedConfig.eosIds.every((id) => config.eosIds.includes(id))) continue;
     if (key !== "architecture" && !isDeepStrictEqual(config[key], expectedConfig[key])) {
-      throw invalid(
+      throw invalidWeights(
         path,
         `${key} is ${JSON.stringify(config[key])}, but preset ${base} says ${JSON.stringify(expectedConfig[key])}`,
       );
@@ -240,7 +243,7 @@ function checkedWeights(source: ModelSource): ModelWeights {
   const ownHead = hasOwnHead(read.config, stored);
   // A stored head is what was trained, whatever the configuration says of it.
   const config = ownHead ? { ...read.config, tieWordEmbeddings: false } : read.config;
-  const checked = checkWeights(source.path, config, stored);
+  const checked = checkWeights(source.path, config, read);
   const queryRows = llamaRowPermutation(config.heads, config.headDim);
   const keyRows = llamaRowPermutation(config.kvHeads, config.headDim);
   const permutation = (name: string): Int32Array | undefined => {
@@ -255,8 +258,12 @@ function checkedWeights(source: ModelSource): ModelWeights {
   const tensors = new Map<string, WeightTensor>();
   for (const [name, { path, byteOffset, byteLength, dtype, shape }] of checked) {
     const rowPermutation = permutation(name);
-    const tensor = { name, path, byteOffset, byteLength, dtype, shape };
-    tensors.set(name, rowPermutation === undefined ? tensor : { ...tensor, rowPermutation });
+    const scales = read.scales.get(name);
+    tensors.set(name, {
+      ...{ name, path, byteOffset, byteLength, dtype, shape },
+      ...(rowPermutation === undefined ? {} : { rowPermutation }),
+      ...(scales === undefined ? {} : { scales }),
+    });
   }
   return {
     config,
@@ -278,7 +285,7 @@ function checkedWeights(source: ModelSource): ModelWeights {
   };
 }
 
-/** The bytes of a weight with its rows in Hugging Face's order. */
+/** The stored bytes of a weight with its rows in Hugging Face's order. */
 export async function readWeight(tensor: WeightTensor, target?: Uint8Array): Promise<Uint8Array> {
   const { rowPermutation } = tensor;
   if (rowPermutation === undefined) return readRange(tensor, target);
