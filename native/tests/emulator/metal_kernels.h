@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "emulator/metal/half.h"
+
 namespace ibert::tests {
 
 enum class Bug {
@@ -29,7 +31,7 @@ enum class Bug {
 
 // Return whether no violation was found (emulator::takeViolation).
 template <Bug kBug>
-bool runMultiply(const _Float16* x, const _Float16* w, float* y, unsigned M, unsigned N, unsigned K);
+bool runMultiply(const half* x, const half* w, float* y, unsigned M, unsigned N, unsigned K);
 template <Bug kBug>
 bool runScaleRows(const float* x, float* y, unsigned rows, unsigned columns);
 template <Bug kBug>

@@ -15,8 +15,8 @@ using emulator::Settings;
 template <Bug kBug>
 std::string tryMultiply() {
   constexpr unsigned M = 64, N = 32, K = 64;
-  const auto x = values<_Float16>(M * K), w = values<_Float16>(N * K, 1000);
-  const Buffer<_Float16> dx(x), dw(w);
+  const auto x = values<half>(M * K), w = values<half>(N * K, 1000);
+  const Buffer<half> dx(x), dw(w);
   const Buffer<float> y(M * N);
   return outcome(runMultiply<kBug>(dx, dw, y, M, N, K), [&] {
     const auto got = y.read();
