@@ -3,11 +3,9 @@
 #include <functional>
 #include <vector>
 
-#include "../check.h"
-#include "device_buffer.h"
 #include "emulator/report.h"
-#include "emulator/settings.h"
 #include "emulator_kernels.h"
+#include "trials.h"
 
 namespace ibert::tests {
 
@@ -23,20 +21,8 @@ std::string outcome(cudaError_t error, const std::function<bool()>& isRight) {
 
 template <Bug kBug>
 std::string tryMultiply() {
-  constexpr int M = 64, N = 32, K = 128;
-  const auto x = values<__nv_bfloat16>(M * K), w = values<__nv_bfloat16>(N * K, 1000);
-  const Buffer<__nv_bfloat16> dx(x), dw(w);
-  const Buffer<float> y(M * N);
-  return outcome(runMultiply<kBug>(dx, dw, y, M, N, K), [&] {
-    const auto got = y.read();
-    for (int m = 0; m < M; ++m)
-      for (int n = 0; n < N; ++n) {
-        float sum = 0;
-        for (int k = 0; k < K; ++k) sum += float(x[m * K + k]) * float(w[n * K + k]);
-        if (got[m * N + n] != sum) return false;
-      }
-    return true;
-  });
+  return tryProduct<__nv_bfloat16>(64, 32, 128,
+                                   [](auto&... all) { return runMultiply<kBug>(all...) == cudaSuccess; });
 }
 
 template <Bug kBug>
@@ -57,14 +43,7 @@ std::string trySumRows() {
 
 template <Bug kBug>
 std::string trySwapPairs() {
-  const auto x = values<float>(32);
-  const Buffer<float> dx(x), y(32);
-  return outcome(runSwapPairs<kBug>(dx, y), [&] {
-    const auto got = y.read();
-    for (size_t i = 0; i < 32; ++i)
-      if (got[i] != x[i ^ 1]) return false;
-    return true;
-  });
+  return tryExchangedPairs([](auto&... all) { return runSwapPairs<kBug>(all...) == cudaSuccess; });
 }
 
 template <Bug kBug>
@@ -114,12 +93,6 @@ std::string tryHostPointer() {
   return outcome(runMisaligned(x, y), [] { return true; });
 }
 
-struct Trial {
-  const char* name;
-  const char* expected;  // a part of the violation; "": no alarm; kWrong: only numbers show it
-  std::string (*run)();
-};
-
 const Trial kTrials[] = {
     {"multiply", "", tryMultiply<Bug::none>},
     {"sumRows", "", trySumRows<Bug::none>},
@@ -165,17 +138,7 @@ void tryAll() {
         settings.schedule = schedule;
         settings.seed = seed;
         settings.lateness = lateness;
-        emulator::setSettings(settings);
-        for (size_t i = 0; i < std::size(kTrials); ++i) {
-          const Trial& trial = kTrials[i];
-          const std::string outcome = trial.run();
-          const std::string what = std::string(trial.name) + " [" + emulator::describe(settings) + "]: ";
-          if (i < kRightOnes)
-            expect(outcome.empty(), what + "a false alarm: " + outcome);
-          else
-            expect(!outcome.empty() && outcome.find(trial.expected) != std::string::npos,
-                   what + (outcome.empty() ? "was not noticed" : outcome));
-        }
+        tryEach(kTrials, kRightOnes, settings);
       }
 }
 

@@ -1,9 +1,7 @@
 // The emulator's Metal against kernels with known faults: each is caught under every schedule, and the right
 // ones raise no alarm.
-#include "../check.h"
-#include "device_buffer.h"
-#include "emulator/settings.h"
 #include "metal_kernels.h"
+#include "trials.h"
 
 namespace ibert::tests {
 
@@ -14,20 +12,7 @@ using emulator::Settings;
 
 template <Bug kBug>
 std::string tryMultiply() {
-  constexpr unsigned M = 64, N = 32, K = 64;
-  const auto x = values<half>(M * K), w = values<half>(N * K, 1000);
-  const Buffer<half> dx(x), dw(w);
-  const Buffer<float> y(M * N);
-  return outcome(runMultiply<kBug>(dx, dw, y, M, N, K), [&] {
-    const auto got = y.read();
-    for (unsigned m = 0; m < M; ++m)
-      for (unsigned n = 0; n < N; ++n) {
-        float sum = 0;
-        for (unsigned k = 0; k < K; ++k) sum += float(x[m * K + k]) * float(w[n * K + k]);
-        if (got[m * N + n] != sum) return false;
-      }
-    return true;
-  });
+  return tryProduct<half>(64, 32, 64, runMultiply<kBug>);
 }
 
 template <Bug kBug>
@@ -49,14 +34,7 @@ std::string tryScaleRows() {
 
 template <Bug kBug>
 std::string trySwapPairs() {
-  const auto x = values<float>(32);
-  const Buffer<float> dx(x), y(32);
-  return outcome(runSwapPairs<kBug>(dx, y), [&] {
-    const auto got = y.read();
-    for (size_t i = 0; i < 32; ++i)
-      if (got[i] != x[i ^ 1]) return false;
-    return true;
-  });
+  return tryExchangedPairs(runSwapPairs<kBug>);
 }
 
 // The last simdgroup has `kThreads % 32` lanes, if that is not 0.
@@ -84,12 +62,6 @@ std::string tryAllMemory() {
   const Buffer<float> y(32);
   return outcome(runWithMemory(y, 32 << 10), [&] { return y.read()[31] == 31; });
 }
-
-struct Trial {
-  const char* name;
-  const char* expected;  // a part of the violation; "": no alarm; kWrong: only numbers show it
-  std::string (*run)();
-};
 
 const Trial kTrials[] = {
     {"multiply", "", tryMultiply<Bug::none>},
@@ -124,17 +96,7 @@ void tryAll() {
       Settings settings;
       settings.schedule = schedule;
       settings.seed = seed;
-      emulator::setSettings(settings);
-      for (size_t i = 0; i < std::size(kTrials); ++i) {
-        const Trial& trial = kTrials[i];
-        const std::string outcome = trial.run();
-        const std::string what = std::string(trial.name) + " [" + emulator::describe(settings) + "]: ";
-        if (i < kRightOnes)
-          expect(outcome.empty(), what + "a false alarm: " + outcome);
-        else
-          expect(!outcome.empty() && outcome.find(trial.expected) != std::string::npos,
-                 what + (outcome.empty() ? "was not noticed" : outcome));
-      }
+      tryEach(kTrials, kRightOnes, settings);
     }
 }
 
