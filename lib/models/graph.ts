@@ -1,6 +1,7 @@
 /**
- * The decoder of Llama, Mistral, Ministral 3 and Qwen2, described once for training and generation: here what comes before its layers and after
- * them, in layer.ts a layer. What each op means stands in native/ops.h; the order here is the model.
+ * The decoder of Llama, Mistral, Ministral 3 and Qwen2, described once for training and generation: here what comes
+ * before its layers and after them, in layer.ts a layer. What each op means stands in native/ops.h; the order here is
+ * the model.
  */
 import type { Arena } from "../runtime/arena.js";
 import type { Device } from "../runtime/device.js";

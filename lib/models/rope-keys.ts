@@ -23,14 +23,14 @@ const SCALINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     truncate: "truncate",
   },
 };
-/** Keys that stand beside them; `rope_theta` is read `partial_rotary_factor` and the query scale are judged for every type. */
+/** Keys beside them; `rope_theta` is read, and `partial_rotary_factor` and the query scale are judged, for every type. */
 const BESIDE = new Set(["rope_type", "type", "rope_theta", "partial_rotary_factor", "llama_4_scaling_beta"]);
 
 const isSet = (value: Value): boolean => value !== undefined && value !== null;
 
 /**
- * RoPE's base, its scaling and Ministral 3's scale of queries: `rope_theta` beside `rope_scaling`, or both in `rope_parameters`, which may hold one set for each
- * kind of layer where nothing is scaled.
+ * RoPE's base, its scaling and Ministral 3's scale of queries: `rope_theta` beside `rope_scaling`, or both in
+ * `rope_parameters`, which may hold one set for each kind of layer where nothing is scaled.
  * @throws IBertError `model-config-invalid` where a key or a kind of scaling is not known, RoPE covers a part of the head, or
  * two spellings disagree; they are named
  */
