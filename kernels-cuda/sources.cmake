@@ -5,7 +5,7 @@ file(GLOB IBERT_CUDA_HOST CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels-cuda/hos
 option(IBERT_CUDA_EMULATED "Build the CUDA backend over the emulator, for its tests" ON)
 if(IBERT_CUDA_EMULATED AND CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   add_library(ibert_emulated_runtime STATIC native/emulator/runtime/driver.cpp
-    native/emulator/runtime/launch_report.cpp native/emulator/runtime/runtime.cpp native/emulator/runtime/stream.cpp)
+    native/emulator/runtime/extensions.cpp native/emulator/runtime/runtime.cpp native/emulator/runtime/stream.cpp)
   target_link_libraries(ibert_emulated_runtime PUBLIC ibert_emulator)
 
   # The emulator's objects come first, not out of its archive: of an inline function of the standard library the linker keeps

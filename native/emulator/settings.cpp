@@ -11,6 +11,7 @@ namespace ibert::emulator {
 namespace {
 
 constexpr std::array kSchedules{"last-first", "random", "priorities"};
+static_assert(kSchedules.size() == kScheduleCount);
 constexpr std::array kLateness{"at-once", "random", "last"};
 
 std::mutex mutex;

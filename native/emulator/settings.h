@@ -11,6 +11,7 @@ enum class Schedule {
   random,      // any ready thread
   priorities,  // whole warps run ahead of others by random priorities that change now and then
 };
+inline constexpr int kScheduleCount = 3;
 
 enum class Lateness {
   atOnce,  // an asynchronous copy lands when it is issued

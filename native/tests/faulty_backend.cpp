@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "emulator/schedules.h"
 #include "host/backend.h"
 #include "reference/reference.h"
 
@@ -15,6 +16,9 @@ bool fault(const char* name) {
   const char* chosen = std::getenv("IBERT_FAULT");
   return chosen != nullptr && std::strcmp(chosen, name) == 0;
 }
+
+int schedule = 0;
+constexpr Schedules kThree{[] { return 3; }, [](int index) { schedule = index % 3; }};
 
 void swigluForward(const SwigluForward& args, host::Context& context) {
   static int runs = 0;
@@ -35,6 +39,9 @@ void swigluForward(const SwigluForward& args, host::Context& context) {
   const int64_t T = args.y.shape[0];
   if (fault("neighbours") && T > 1) reference::writeAt(args.y, 0, static_cast<double>(T));
   if (fault("length") && T > kExactRows) reference::writeAt(args.y, 0, static_cast<double>(T));
+  // Less than the bound, so that it takes a comparison of the bits.
+  if (fault("schedule") && schedule == 2)
+    reference::writeAt(args.y, last, value * (1 + 1.0 / 128) + (value == 0));
   if (fault("runs")) reference::writeAt(args.y, last, runs);
 }
 
@@ -60,6 +67,11 @@ const host::KernelTable& kernels() {
 extern "C" __attribute__((visibility("default"))) const ibert::Backend* ibertBackend() {
   static const ibert::Backend backend = [] {
     ibert::Backend result = *ibert::host::hostBackend<ibert::tests::kName, ibert::tests::kernels>();
+    if (ibert::tests::fault("schedule")) {
+      result.extension = [](const char* name) -> const void* {
+        return std::strcmp(name, ibert::kSchedules) == 0 ? &ibert::tests::kThree : nullptr;
+      };
+    }
     if (ibert::tests::fault("abi")) ++result.abiVersion;
     if (ibert::tests::fault("table")) ++result.tableHash;
     return result;

@@ -51,6 +51,7 @@ ibert_fault_test(before "wrote before the memory of y")
 ibert_fault_test(input "changed its input gateUp")
 ibert_fault_test(threads "2 threads and one differ")
 ibert_fault_test(runs "two runs differ")
+ibert_fault_test(schedule "FAIL[^\n]*\n[^\n]*\n +two runs differ" test --every-schedule)
 ibert_fault_test(odd "operands at odd places: y: [^\n]*largest error [^\n]*bound")
 ibert_fault_test(neighbours "row 0 of y differs alone and among 2" rows)
 ibert_fault_test(length "row 0 of y differs among 17 and among 33" rows)
@@ -124,18 +125,29 @@ if(TARGET ibert_cuda_emulated)
   target_link_libraries(ibert_cuda_driver_test PRIVATE ${CMAKE_DL_LIBS})
   add_test(NAME cuda-driver COMMAND ibert_cuda_driver_test $<TARGET_FILE:ibert_fake_driver_12080>
     $<TARGET_FILE:ibert_fake_driver_13000> $<TARGET_FILE:ibert_faulty>)
-  foreach(op embedding rmsNormForward ropeTable rope swigluForward gatherRows)
+  set(row_ops embedding rmsNormForward ropeTable rope swigluForward gatherRows)
+  if(IBERT_SANITIZE)
+    list(APPEND row_ops pagedAttention)  # minutes long, so in `npm run test:emulated` alone
+  endif()
+  foreach(op ${row_ops})
     add_test(NAME cuda-emulated-rows-${op} COMMAND ibert-kernels rows --backend cuda-emulated --op ${op})
   endforeach()
+  # Every dtype of a weight; all 333 cases would take ten minutes.
+  add_test(NAME cuda-emulated-rows-loraLinearForward
+    COMMAND ibert-kernels rows --backend cuda-emulated --op loraLinearForward --case "LoRA on q and v")
   ibert_usage_test(cuda-launches "roofline of an H100 SXM, computed and not measured" perf --backend cuda-emulated
     --op swigluForward --case smollm2)
   ibert_usage_test(cuda-no-device "driver shows no device, and CUDA_VISIBLE_DEVICES is \"\"" list --backend cuda-emulated)
   set_tests_properties(usage-cuda-no-device PROPERTIES ENVIRONMENT CUDA_VISIBLE_DEVICES=)
-  # On one schedule; `npm run test:emulated` takes all of them.
+  # The runs of a case take turns through the schedules; `npm run test:emulated` runs each case on each.
+  set(schedules)
+  if(IBERT_SANITIZE)
+    set(schedules --every-schedule)
+  endif()
   foreach(op embedding rmsNormForward rmsNormBackward loraLinearForward loraLinearBackward ropeTable rope
       attentionForward attentionBackward kvCacheWrite pagedAttention swigluForward swigluBackward linearCrossEntropy
       gradNorm adamW sample gatherRows cast packWeight)
-    add_test(NAME cuda-emulated-${op} COMMAND ibert-kernels test --backend cuda-emulated --op ${op})
+    add_test(NAME cuda-emulated-${op} COMMAND ibert-kernels test --backend cuda-emulated --op ${op} ${schedules})
   endforeach()
 endif()
 

@@ -89,6 +89,8 @@ Options parseOptions(int count, char** words) {
     } else if (word == "--repeat") {
       options.repeat = static_cast<int>(number(word, value(), 1000));
       if (options.repeat == 0) throw UsageError("--repeat counts from 1");
+    } else if (word == "--every-schedule") {
+      options.everySchedule = true;
     } else if (int64_t* size = sizeNamed(options.step, word)) {
       *size = static_cast<int64_t>(number(word, value(), 1 << 24));
       if (*size == 0 && word != "--rank" && word != "--vocabulary") throw UsageError(word + " counts from 1");
@@ -133,6 +135,8 @@ usage: ibert-kernels COMMAND [options]
   --threads N     threads of the device (default 2; test compares with 1)
   --repeat N      test: runs of each case, which must give the same bits (default 2); step: steps that are timed, after
                   a first one
+  --every-schedule
+                  test: over an emulator, each case on each of its schedules (default: the runs of a case take turns)
   --seed N        seed of the random inputs (default 1)
   step: --layers 20 --tokens 4096 --length 4096 (of a sequence) --hidden 5120 --heads 32 --kv-heads 8 --head-dim 128
         --intermediate 32768 --vocabulary 131072 (0: no head) --rank 32 (0: none): Devstral Small's, but for the layers,

@@ -31,7 +31,8 @@ struct Options {
   bool isas = false;
   bool help = false;
   uint64_t seed = 1;
-  int repeat = 2;  // runs of a case that must give the same bits
+  int repeat = 2;              // runs of a case that must give the same bits
+  bool everySchedule = false;  // test: of an emulated backend, each case on each
   int threads = 2;
   StepShape step;       // step: the shape of the layers
   std::string against;  // step: the backend whose loss and gradient must come out too

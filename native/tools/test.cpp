@@ -7,6 +7,7 @@
 #include "cases.h"
 #include "commands.h"
 #include "compare.h"
+#include "emulator/schedules.h"
 #include "graph_calls.h"
 #include "json.h"
 
@@ -27,6 +28,17 @@ struct Sessions {
   std::unique_ptr<Session> one, many, reference;  // one thread and several, where the backend has threads
 
   bool threads() const { return many->info().threads != one->info().threads; }
+
+  // Over an emulator, in how many orders threads run, and which is taken next. Hardware has its own.
+  int schedules() const { return emulated() ? emulated()->count() : 1; }
+  void schedule(int index) const {
+    if (emulated()) emulated()->take(index);
+  }
+
+ private:
+  const Schedules* emulated() const {
+    return static_cast<const Schedules*>(one->backend()->extension(kSchedules));
+  }
 };
 
 struct Outputs {
@@ -103,10 +115,26 @@ Result judgeValues(const Case& test, const Outputs& actual, const Outputs& expec
   return result;
 }
 
-Result judgeOutputs(const Sessions& sessions, const Case& test, int repeat) {
-  const Outputs actual = outputsOf(*sessions.one, test);
-  for (int run = 1; run < repeat; ++run) {
-    if (outputsOf(*sessions.one, test).bytes != actual.bytes) return failed("two runs differ");
+// The runs at one placement take turns through the schedules of an emulator: so many runs, the same bits in
+// all.
+struct Runs {
+  int aligned, odd;
+};
+
+Runs runsOf(const Sessions& sessions, const Options& options) {
+  if (!options.everySchedule) return {options.repeat, 1};
+  return {std::max(options.repeat, sessions.schedules()), sessions.schedules()};
+}
+
+Result judgeOutputs(const Sessions& sessions, const Case& test, const Runs& runs) {
+  int turn = 0;
+  const auto run = [&](Placement placement) {
+    sessions.schedule(turn++);
+    return outputsOf(*sessions.one, test, placement);
+  };
+  const Outputs actual = run(Placement::Aligned);
+  for (int i = 1; i < runs.aligned; ++i) {
+    if (run(Placement::Aligned).bytes != actual.bytes) return failed("two runs differ");
   }
   if (sessions.threads() && outputsOf(*sessions.many, test).bytes != actual.bytes) {
     return failed(std::to_string(sessions.many->info().threads) + " threads and one differ");
@@ -115,7 +143,10 @@ Result judgeOutputs(const Sessions& sessions, const Case& test, int repeat) {
   const Result result = judgeValues(test, actual, expected);
   if (result.status != Status::Passed) return result;
   // Other bits are allowed here: a device may read what is not aligned by another kernel.
-  const Outputs odd = outputsOf(*sessions.one, test, Placement::Odd);
+  const Outputs odd = run(Placement::Odd);
+  for (int i = 1; i < runs.odd; ++i) {
+    if (run(Placement::Odd).bytes != odd.bytes) return failed("operands at odd places: two runs differ");
+  }
   if (odd.bytes == actual.bytes) return result;
   const Result elsewhere = judgeValues(test, odd, expected);
   if (elsewhere.status != Status::Passed) return failed("operands at odd places: " + elsewhere.reason);
@@ -138,7 +169,7 @@ bool canBeEmpty(const Case& test) {
   return test.error.empty() && rowsOf(test) > 0;
 }
 
-Result judge(const Sessions& sessions, const Case& test, int repeat) {
+Result judge(const Sessions& sessions, const Case& test, const Runs& runs) {
   try {
     const std::string why = Operands(*sessions.one, test).unsupported();
     if (!why.empty()) {
@@ -147,7 +178,7 @@ Result judge(const Sessions& sessions, const Case& test, int repeat) {
       }
       return {Status::Unsupported, why, 0, ""};
     }
-    return test.error.empty() ? judgeOutputs(sessions, test, repeat) : judgeError(*sessions.one, test);
+    return test.error.empty() ? judgeOutputs(sessions, test, runs) : judgeError(*sessions.one, test);
   } catch (const std::exception& error) {
     return failed(error.what());
   }
@@ -180,7 +211,7 @@ OpReport judgeOp(const Sessions& sessions, const CaseList& cases, Op op, const O
     if (spec.op != op || spec.label.find(options.filter) == std::string::npos) continue;
     const Case test = makeCase(spec, options.seed);
     std::erase_if(missing, [&](const GraphCall& call) { return isCall(call, test); });
-    const Result result = judge(sessions, test, options.repeat);
+    const Result result = judge(sessions, test, runsOf(sessions, options));
     add(spec.label, result);
     if (emptied || result.status != Status::Passed || spec.op != test.op || !canBeEmpty(test)) continue;
     emptied = true;
