@@ -11,12 +11,13 @@ import { capture, shellCommand } from "./driver.mjs";
 import { Peak, QUIET, Quiet } from "./machine.mjs";
 import { median, printTable, save } from "./report.mjs";
 
-const USAGE = `usage: npm run bench -- train|decode|prefill|gemm|kernels|startup [options]
+const USAGE = `usage: npm run bench -- train|decode|prefill|gemm|kernels|startup|change [options]
 
   --rounds N    rounds that each side does, in turns (default 5; with --quick 2)
   --threads N   threads of both sides (default 2)
   --patience S  wait up to S seconds in all for other programs to end before a turn (default 0)
   --quick       shorter rounds, fewer of them
+  --before DIR  change: the built checkout to compare this one with, without other peers
   --compiled    train: also against torch.compile (which takes minutes to compile)
   --json        print { work, device, isa, commit, rows } and nothing else on standard output
   --save        keep the result, with every round, in bench/results/
@@ -33,6 +34,7 @@ const WORKS = {
   prefill: async () => (await import("./prefill.mjs")).prefill,
   gemm: async () => (await import("./gemm.mjs")).gemm,
   kernels: async () => (await import("./kernels.mjs")).kernels,
+  change: async () => (await import("./change.mjs")).change,
   startup: async () => (await import("./startup.mjs")).startup,
 };
 
@@ -48,6 +50,7 @@ function readArguments() {
         threads: { type: "string", default: "2" },
         patience: { type: "string", default: "0" },
         quick: { type: "boolean", default: false },
+        before: { type: "string" },
         compiled: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         save: { type: "boolean", default: false },
@@ -64,6 +67,8 @@ function readArguments() {
       `one of ${Object.keys(WORKS).join(", ")} is to be measured, not ${positionals.join(" ") || "nothing"}`,
     );
   }
+  if ((work === "change") !== (values.before !== undefined) && !values.help)
+    throw new UsageError("change takes --before DIR, and no other work does");
   const whole = (name, text, least = 1) => {
     if (!/^\d{1,4}$/.test(text) || Number(text) < least)
       throw new UsageError(`--${name} takes a whole number from ${least}, not ${text}`);

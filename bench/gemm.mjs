@@ -4,7 +4,7 @@ import { installPeer, ours, torchPeer } from "./peers.mjs";
 import { median, row } from "./report.mjs";
 
 // M x K x N: Devstral's q and o; SmolLM2's q and o, qkv, gate and up, down.
-const SHAPES = [
+export const GEMM_SHAPES = [
   "1024x5120x4096",
   "1024x4096x5120",
   "2048x576x576",
@@ -13,20 +13,27 @@ const SHAPES = [
   "2048x1536x576",
 ];
 /** Devstral's qkv, with an adapter on each of the three, and its o. */
-const LORA = ["1024x5120x4096+1024+1024", "1024x4096x5120"];
+export const LORA_SHAPES = ["1024x5120x4096+1024+1024", "1024x4096x5120"];
 
 export async function gemm({ rounds, threads, quick, peak, quiet, log }) {
   await installPeer("torch", log);
   const count = ["--threads", String(threads)];
   const seconds = ["--seconds", quick ? "0.2" : "0.5"];
   const starters = [
-    ours("ibert", "gemm.mjs", ["--shapes", SHAPES.join(","), "--lora", LORA.join(","), ...seconds, ...count]),
-    torchPeer("PyTorch", "torch_gemm.py", [...count, "--shapes", ...SHAPES]),
+    ours("ibert", "gemm.mjs", [
+      "--shapes",
+      GEMM_SHAPES.join(","),
+      "--lora",
+      LORA_SHAPES.join(","),
+      ...seconds,
+      ...count,
+    ]),
+    torchPeer("PyTorch", "torch_gemm.py", [...count, "--shapes", ...GEMM_SHAPES]),
   ];
   const participants = await inTurns(starters, rounds, { log, peak, quiet });
   const [mine, torch] = participants;
   const gflops = (participant, i) => median(participant.values(({ shapes }) => shapes[i].gflops));
-  const rows = SHAPES.map((shape, i) =>
+  const rows = GEMM_SHAPES.map((shape, i) =>
     row({
       name: `bf16 GEMM ${shape}`,
       peer: "torch",
@@ -36,7 +43,7 @@ export async function gemm({ rounds, threads, quick, peak, quiet, log }) {
       shareOfLimit: peak.share(1e9 * gflops(mine, i), peak.flops),
     }),
   );
-  LORA.forEach((shape, i) => {
+  LORA_SHAPES.forEach((shape, i) => {
     rows.push(
       row({
         name: `LoRA linear ${shape}, rank 32, against its base alone`,

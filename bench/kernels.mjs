@@ -8,7 +8,7 @@ import { capture, inTurns, shellCommand } from "./driver.mjs";
 import { installPeer, ours, torchPeer } from "./peers.mjs";
 import { median, row } from "./report.mjs";
 
-const LABELS = {
+export const KERNEL_LABELS = {
   attention_forward: "attention, forward",
   attention_forward_backward: "attention, forward and backward",
   rmsnorm: "RMSNorm",
@@ -37,7 +37,7 @@ export async function kernels({ rounds, threads, quick, peak, quiet, log }) {
   const [mine, torch] = participants;
   const seconds = (participant, name) =>
     median(participant.values((answer) => answer.kernels.find((kernel) => kernel.name === name).seconds));
-  const rows = Object.entries(LABELS).map(([name, label]) =>
+  const rows = Object.entries(KERNEL_LABELS).map(([name, label]) =>
     row({
       name: label,
       peer: "torch",

@@ -37,7 +37,7 @@ export async function train({ rounds, threads, quick, compiled, peak, quiet, log
 }
 
 /** A file of ids, the same for both sides in every run; what they are does not change the work. */
-function writeTokens(vocabulary) {
+export function writeTokens(vocabulary) {
   const rows = Array.from({ length: ROWS }, (_, r) =>
     Array.from({ length: LENGTH }, (_, i) => (Math.imul(r * LENGTH + i + 1, 0x9e3779b1) >>> 0) % vocabulary),
   );
