@@ -50,6 +50,7 @@ const sources = [
   ),
   "native/tensor.cpp",
   "native/schema.cpp",
+  "native/frame/faults.cpp",
   "native/frame/indices.cpp",
   "native/frame/operands.cpp",
   "native/host/event.cpp",

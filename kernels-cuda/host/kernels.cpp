@@ -1,5 +1,6 @@
 #include "kernels.h"
 
+#include "frame/dtype_rules.h"
 #include "register.h"
 
 namespace ibert::cuda {
@@ -25,7 +26,7 @@ KernelTable filled() {
   registerRows(table);
   registerSample(table);
   registerSwiglu(table);
-  registerConstraints(table);
+  frame::DTypeRules<Context>::enter(table, "the CUDA kernels");
   return table;
 }
 

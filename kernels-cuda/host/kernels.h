@@ -13,7 +13,4 @@ inline constexpr char kBackendName[] = "cuda-emulated";
 
 const KernelTable& kernels();
 
-// constraints.cpp: which dtypes run, the same for all ops, before what an op says itself.
-void registerConstraints(KernelTable& table);
-
 }  // namespace ibert::cuda

@@ -18,10 +18,6 @@ struct DeviceBuffer {
   int device;
 };
 
-inline DeviceBuffer& bufferOf(Buffer* buffer) {
-  return *reinterpret_cast<DeviceBuffer*>(buffer);
-}
-
 // Throws std::runtime_error that says how much was asked for and how much is free. Nothing is lost by it.
 std::byte* allocateDevice(const Gpu& gpu, int64_t bytes);
 void releaseDevice(const Gpu& gpu, std::byte* memory);

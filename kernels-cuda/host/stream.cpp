@@ -53,8 +53,8 @@ StreamState::StreamState(const Gpu& gpu)
     throw;
   }
   const auto begin = [this] { (void)cudaSetDevice(gpu_.index); };
-  back_ = std::make_unique<TaskThread>(begin);
-  front_ = std::make_unique<TaskThread>(begin);
+  back_ = std::make_unique<frame::TaskThread>(begin);
+  front_ = std::make_unique<frame::TaskThread>(begin);
 }
 
 StreamState::~StreamState() {
@@ -177,7 +177,7 @@ void StreamState::runOp(Op op, const void* arguments, int64_t number) {
 void StreamState::runSingle(Op op, const void* arguments) {
   running_ = op;
   ensureWorkspace(workspaceOf(op, arguments));
-  const bool checks = checkFinite_ || mayFail(op, arguments);
+  const bool checks = checkFinite_ || frame::mayFail(op, arguments);
   runOp(op, arguments, checks ? checked_.add(op, arguments) : 0);
 }
 
@@ -287,7 +287,7 @@ void StreamState::stageToHost(std::byte* host, const std::byte* source, int64_t 
 void StreamState::report(void (*callback)(void*, const Message*), void* user) {
   // What failed on the front comes behind what the device finds in the ops before it.
   auto text = std::make_shared<std::string>(std::exchange(error_, ""));
-  const auto ops = std::make_shared<const CheckedOps>(std::exchange(checked_, {}));
+  const auto ops = std::make_shared<const frame::CheckedOps>(std::exchange(checked_, {}));
   frame::Fault* slot = nullptr;
   cudaEvent_t done = nullptr;
   try {

@@ -10,10 +10,10 @@
 
 #include "event.h"
 #include "faults.h"
+#include "frame/task_thread.h"
 #include "memory.h"
 #include "recording.h"
 #include "staging.h"
-#include "task_thread.h"
 
 namespace ibert::cuda {
 
@@ -77,9 +77,9 @@ class StreamState {
   std::string error_;
   Op running_{};
   bool checkFinite_ = false;
-  CheckedOps checked_;
+  frame::CheckedOps checked_;
   // In this order: the back outlives the front.
-  std::unique_ptr<TaskThread> back_, front_;
+  std::unique_ptr<frame::TaskThread> back_, front_;
 };
 
 }  // namespace ibert::cuda

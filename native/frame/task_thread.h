@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-namespace ibert::cuda {
+namespace ibert::frame {
 
 class TaskThread {
  public:
@@ -62,4 +62,4 @@ class TaskThread {
   std::thread thread_;
 };
 
-}  // namespace ibert::cuda
+}  // namespace ibert::frame
