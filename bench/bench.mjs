@@ -11,7 +11,7 @@ import { capture, shellCommand } from "./driver.mjs";
 import { Peak, QUIET, Quiet } from "./machine.mjs";
 import { median, printTable, save } from "./report.mjs";
 
-const USAGE = `usage: npm run bench -- train|decode|prefill|gemm|kernels|startup|change [options]
+const USAGE = `usage: npm run bench -- train|decode|prefill|gemm|kernels|startup|validator|change [options]
 
   --rounds N    rounds that each side does, in turns (default 5; with --quick 2)
   --threads N   threads of both sides (default 2)
@@ -36,6 +36,7 @@ const WORKS = {
   kernels: async () => (await import("./kernels.mjs")).kernels,
   change: async () => (await import("./change.mjs")).change,
   startup: async () => (await import("./startup.mjs")).startup,
+  validator: async () => (await import("./validator.mjs")).validator,
 };
 
 class UsageError extends Error {}

@@ -13,6 +13,7 @@ import type {
   SqlVerdict,
   Verdict,
 } from "../dsl.js";
+import { cacheDirectory } from "../../runtime/cache.js";
 import { pyodideProgram } from "../sandbox/pyodide.js";
 import { SandboxPool } from "../sandbox/sandbox-pool.js";
 import { SandboxFailure } from "../sandbox/sandbox-process.js";
@@ -25,6 +26,8 @@ export interface IbisEngineOptions {
   workers?: number;
   /** Folder of the pinned wheels, in place of the package's own and the cache. */
   wheelFolder?: string;
+  /** Whether processes go on from a snapshot of the loaded interpreter in the cache (default true), or load it each. */
+  snapshots?: boolean;
   /** What judges DuckDB's SQL (default: DuckDB where its package is installed, else sqlglot). */
   sqlJudge?: SqlJudge;
 }
@@ -46,12 +49,15 @@ class IbisEngine implements DslEngine {
   private readonly pool: SandboxPool;
   private readonly sql: SqlChecker;
 
-  constructor({ workers = 1, wheelFolder, sqlJudge }: IbisEngineOptions) {
+  constructor({ workers = 1, wheelFolder, snapshots = true, sqlJudge }: IbisEngineOptions) {
     this.pool = new SandboxPool(
-      () =>
-        Promise.resolve(
-          pyodideProgram({ wheels: locateWheels(wheelFolder), modules: pythonModules(), entry: "main" }),
-        ),
+      async () =>
+        pyodideProgram({
+          wheels: locateWheels(wheelFolder),
+          modules: pythonModules(),
+          entry: "main",
+          ...(snapshots ? { snapshots: cacheDirectory("snapshots") } : {}),
+        }),
       workers,
     );
     this.sql = new SqlChecker(this.pool, workers, sqlJudge);

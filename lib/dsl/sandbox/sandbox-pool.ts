@@ -65,18 +65,33 @@ export class SandboxPool {
   private async ready(current: SandboxProcess | undefined): Promise<SandboxProcess> {
     if (current?.alive === true && current.served < REQUESTS_PER_PROCESS) return current;
     await current?.close();
-    this.program ??= this.makeProgram();
-    let program: SandboxProgram;
-    try {
-      program = await this.program;
-    } catch (error) {
-      this.program = undefined; // what was missing may be there next time
-      throw error;
-    }
-    const started = await SandboxProcess.start(program);
+    const started = await this.start();
     if (!this.closed) return started;
     await started.close();
     throw new IBertError("engine-closed", "this engine was closed");
+  }
+
+  private async start(): Promise<SandboxProcess> {
+    this.program ??= this.makeProgram();
+    let making = this.program;
+    for (;;) {
+      let program: SandboxProgram;
+      try {
+        program = await making;
+      } catch (error) {
+        if (this.program === making) this.program = undefined; // what was missing may be there next time
+        throw error;
+      }
+      try {
+        return await SandboxProcess.start(program);
+      } catch (error) {
+        if (program.otherwise === undefined || this.closed) throw error;
+        // Others may have met the same before, and found what to start instead.
+        if (this.program === making) this.program = program.otherwise();
+        this.program ??= this.makeProgram();
+        making = this.program;
+      }
+    }
   }
 
   private take(): Promise<Slot> {

@@ -21,6 +21,8 @@ export interface SandboxProgram {
   config: unknown;
   /** What the system puts around the process (default: all that it lets us). */
   isolation?: Isolation;
+  /** Where a process of this program does not start: what to start in its place. */
+  otherwise?: () => Promise<SandboxProgram>;
 }
 
 /** Why a request got no answer: the text ran too long, or the process ended under it. */

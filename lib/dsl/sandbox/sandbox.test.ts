@@ -20,15 +20,15 @@ def handle(method, params):
         return json.dumps({"result": {"error": str(error)}})
 `;
 
+const folder = mkdtempSync(join(tmpdir(), "ibert-sandbox-"));
 const spec: PyodideSpec = { wheels: [], modules: { hostile: HOSTILE }, entry: "hostile" };
-const pool = new SandboxPool(() => Promise.resolve(pyodideProgram(spec)), 1);
+// Its processes go on from a snapshot, as the engines' do; that of `bare` loads all by itself.
+const pool = new SandboxPool(() => pyodideProgram({ ...spec, snapshots: join(folder, "snapshots") }), 1);
 // As on a system that can give the process no empty network and no limits.
 const bare = new SandboxPool(
-  () =>
-    Promise.resolve(pyodideProgram({ ...spec, isolation: { prefix: [], network: false, limits: false } })),
+  () => pyodideProgram({ ...spec, isolation: { prefix: [], network: false, limits: false } }),
   1,
 );
-const folder = mkdtempSync(join(tmpdir(), "ibert-sandbox-"));
 let server: Server;
 let port = 0;
 let connections = 0;
