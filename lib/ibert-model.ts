@@ -163,7 +163,7 @@ export class IBertModel implements AsyncDisposable {
   }
 
   /**
-   * Loads a model; a preset that is not on this machine is fetched first. Where loading fails, nothing of it is left.
+   * Loads a model; one of the hub must have been pulled (`pullBase`). Where loading fails, nothing of it is left.
    * @throws IBertError when configuration, files or backend are at fault
    */
   static async load(config: IBertConfig = {}): Promise<IBertModel> {

@@ -11,6 +11,7 @@ export {
 } from "./ibert-model.js";
 export { ERROR_CODES, type IBertErrorCode } from "./error-codes.js";
 export { IBertError } from "./errors.js";
+export { pullBase, type PulledBase } from "./models/pull.js";
 export { train, planTraining, type TrainOptions, type TrainResult } from "./training/train.js";
 export { TrainingConfig, parseTrainingConfig } from "./training/config.js";
 export { readTrainingConfig } from "./training/config-file.js";

@@ -11,12 +11,13 @@ import { formatBytes, formatCount, formatTable } from "./format.js";
 import { withExample } from "./help.js";
 import type { Run } from "./main.js";
 import { addModelPlanCommand } from "./model-plan-command.js";
+import { addModelPullCommand } from "./model-pull-command.js";
 
 export function addModelCommands(program: Command, run: Run): void {
   const model = program.command("model").description("Base models.");
   const command = model
     .command("inspect")
-    .description("Shape, weights and tokenizer of a base model; fetches a preset that is not here yet.")
+    .description("Shape, weights and tokenizer of a base model; one of the hub must have been pulled.")
     .argument("<base>", "preset, hf:owner/name, folder or .gguf file")
     .option("--tensors", "list every tensor")
     .option("--json", "print everything")
@@ -48,6 +49,7 @@ export function addModelCommands(program: Command, run: Run): void {
       run.print(`\n${formatTable(rows, 3)}`);
     });
   withExample(command, "npx ibert model inspect smollm2-135m");
+  addModelPullCommand(model, run);
   addModelPlanCommand(model, run);
 }
 

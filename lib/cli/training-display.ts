@@ -1,11 +1,12 @@
 /** What a training run shows while it goes: one display in place on a terminal, lines elsewhere, JSON for programs. */
-import { SingleBar } from "cli-progress";
+import type { SingleBar } from "cli-progress";
 
 import type { EvaluationResult, TaskMetrics } from "../evaluation/metrics.js";
 import type { StepRecord } from "../training/checkpoint.js";
 import type { Preparing, TrainingEvents, TrainingProgress } from "../training/events.js";
 import { describePlan, type TrainingPlan } from "../training/plan.js";
 import { describeExecution } from "./evaluation-table.js";
+import { startBar } from "./bar.js";
 import { formatBytes, formatCount, formatDuration, formatPercent } from "./format.js";
 import type { Output, Run } from "./main.js";
 
@@ -142,18 +143,7 @@ class LiveDisplay extends LineDisplay {
     if (this.stage !== stage) {
       this.end();
       this.stage = stage;
-      this.bar = new SingleBar({
-        format: "{bar} {text}",
-        barsize: 20,
-        barCompleteChar: "█",
-        barIncompleteChar: "░",
-        stream: this.stream,
-        hideCursor: true,
-        clearOnComplete: true,
-        // Interrupts are the run's own matter: it writes a checkpoint first.
-        gracefulExit: false,
-      });
-      this.bar.start(total, value, { text });
+      this.bar = startBar(this.stream, total, value, text);
     }
     this.bar?.update(value, { text });
   }

