@@ -9,12 +9,14 @@ import { addGenerateCommands } from "./generate-command.js";
 import { addInitCommand } from "./init-command.js";
 import { EXIT_CODES_HELP, type Run } from "./main.js";
 import { addModelCommands } from "./model-commands.js";
+import { addQuickstartCommand } from "./quickstart-command.js";
 import { addValidateCommand } from "./validate-command.js";
 
 const COMMANDS: ((program: Command, run: Run) => void)[] = [
   addGenerateCommands,
   addValidateCommand,
   addEvaluateCommand,
+  addQuickstartCommand,
   addInitCommand,
   addDataCommands,
   addModelCommands,

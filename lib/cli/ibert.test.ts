@@ -37,6 +37,7 @@ describe("ibert --help", () => {
           "model inspect",
           "model plan",
           "init",
+          "quickstart",
         ],
         ...["adapter inspect", "adapter merge", "adapter export", "doctor", "bench"],
         ...["complete", "to-sql", "fix", "ask", "document", "from-sql"],

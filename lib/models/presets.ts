@@ -17,6 +17,8 @@ export const WeightsOrigin = z.discriminatedUnion("from", [
     file: z.string(),
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
     member: z.string(),
+    /** Address of the package index that is asked without pip; a release writes it (scripts/release/stage.mjs). */
+    index: z.url({ protocol: /^https?$/ }).optional(),
   }),
   z.strictObject({ from: z.literal("hub"), repository: z.string(), revision: z.string() }),
 ]);

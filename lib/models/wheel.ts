@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { mkdtemp, mkdir, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 import { IBertError } from "../errors.js";
@@ -10,26 +10,27 @@ import { writeFileAtomic } from "../formats/atomic.js";
 import { describeSystemError, systemCode } from "../formats/system-error.js";
 import { readZipMember } from "../formats/zip.js";
 import type { WeightsOrigin } from "./presets.js";
+import { fetchFromIndex, type IndexOptions } from "./wheel-index.js";
 
 export type WheelOrigin = Extract<WeightsOrigin, { from: "wheel" }>;
 
-export interface WheelOptions {
-  /** The interpreter whose pip fetches the wheel. */
+export interface WheelOptions extends IndexOptions {
+  /** The interpreter whose pip fetches the wheel where no index is known, or does not answer. */
   python?: string;
-  /** Told what takes time. */
-  report?: (message: string) => void;
 }
 
 /**
  * Fetches one file out of a pinned Python wheel into `folder` and returns its path. What is there already is used as
- * it is: it was checked when it came.
+ * it is: it was checked when it came. An index that is known, by `$PIP_INDEX_URL` or by the preset of a released package,
+ * is asked directly, with neither Python nor pip; where none is known, or that fails, pip is.
  * @throws IBertError `python-missing`, `pip-missing`, `download-failed`, `hash-mismatch`, `disk-full`.
  */
 export async function fetchWheelMember(
   origin: WheelOrigin,
   folder: string,
-  { python = "python3", report = () => undefined }: WheelOptions = {},
+  options: WheelOptions = {},
 ): Promise<string> {
+  const { report = () => undefined } = options;
   const target = join(folder, `${origin.package}-${origin.version}`, basename(origin.member));
   if (existsSync(target)) return target;
   let scratch: string;
@@ -40,16 +41,45 @@ export async function fetchWheelMember(
     throw describeSystemError(error, "write", folder);
   }
   try {
-    report(`fetching ${origin.package} ${origin.version} with pip`);
-    await pipDownload(origin, scratch, python);
     const wheel = join(scratch, origin.file);
-    await checkHash(wheel, origin);
+    await download(origin, wheel, options);
     report(`unpacking ${basename(target)}`);
     await writeFileAtomic(target, readZipMember(wheel, origin.member));
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
   return target;
+}
+
+/** The index to ask without pip: `$PIP_INDEX_URL` where it is one of the web, else that of the preset. */
+function indexFor(origin: WheelOrigin): string | undefined {
+  const named = process.env["PIP_INDEX_URL"];
+  return named !== undefined && /^https?:\/\//.test(named) ? named : origin.index;
+}
+
+async function download(origin: WheelOrigin, wheel: string, options: WheelOptions): Promise<void> {
+  const { python = "python3", report = () => undefined } = options;
+  const index = indexFor(origin);
+  let failure: IBertError | undefined;
+  if (index !== undefined) {
+    try {
+      return await fetchFromIndex(origin, index, wheel, options);
+    } catch (error) {
+      if (!(error instanceof IBertError) || error.code !== "download-failed") throw error;
+      failure = error;
+      report(`${error.message.split("\n")[0]}; trying pip`);
+    }
+  }
+  try {
+    report(`fetching ${origin.package} ${origin.version} with pip`);
+    await pipDownload(origin, dirname(wheel), python);
+  } catch (error) {
+    // Without Python the index's own answer is the one to mend.
+    const isMissing =
+      error instanceof IBertError && (error.code === "python-missing" || error.code === "pip-missing");
+    throw failure !== undefined && isMissing ? failure : error;
+  }
+  await checkHash(wheel, origin);
 }
 
 async function pipDownload(origin: WheelOrigin, folder: string, python: string): Promise<void> {
@@ -60,7 +90,9 @@ async function pipDownload(origin: WheelOrigin, folder: string, python: string):
   } catch (error) {
     if (systemCode(error) === "ENOENT") {
       throw new IBertError("python-missing", `${python} is not found; it is needed to fetch ${requirement}`, {
-        hint: "Install Python 3 with pip, or name weights that are on this machine (a .gguf file or a model folder).",
+        hint:
+          "Install Python 3 with pip, or set PIP_INDEX_URL to a Python package index, which is asked without Python; " +
+          "or name weights that are on this machine (a .gguf file or a model folder).",
         cause: error,
       });
     }

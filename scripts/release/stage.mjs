@@ -1,7 +1,16 @@
 /** Lays out the package as it is published, in a folder of its own. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -25,6 +34,31 @@ function writePackageJson(folder) {
   const content = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   for (const key of LEFT_OUT) delete content[key];
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(content, null, 2)}\n`);
+}
+
+/**
+ * The configurations. A preset whose weights lie in a Python wheel is told the index that pip takes unless told otherwise, so
+ * that the package fetches them without Python; a checkout leaves that to pip.
+ */
+function addConfigs(folder) {
+  cpSync(join(root, "configs"), join(folder, "configs"), { recursive: true });
+  const presets = join(folder, "configs", "models");
+  for (const name of readdirSync(presets)) {
+    const path = join(presets, name);
+    const preset = JSON.parse(readFileSync(path, "utf8"));
+    if (preset.weights.from !== "wheel") continue;
+    preset.weights.index = defaultIndex();
+    writeFileSync(path, `${JSON.stringify(preset, null, 2)}\n`);
+  }
+}
+
+function defaultIndex() {
+  const question = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)";
+  try {
+    return new URL(execFileSync("python3", ["-c", question], { encoding: "utf8" }).trim()).href;
+  } catch (cause) {
+    throw new Error("python3 with pip is needed to name the index of the presets' wheels", { cause });
+  }
 }
 
 /** The pinned wheels, and the licences that lie inside them as files that one can read. */
@@ -84,7 +118,7 @@ export async function stagePackage(folder, { wheels, platforms }) {
   writePackageJson(folder);
   compile(folder);
   for (const name of ["README.md", "LICENSE"]) copyFileSync(join(root, name), join(folder, name));
-  cpSync(join(root, "configs"), join(folder, "configs"), { recursive: true });
+  addConfigs(folder);
   await addWheels(folder, wheels);
   addPrebuilds(folder, platforms);
   if (platforms.length === 0) addOwnBuild(folder);

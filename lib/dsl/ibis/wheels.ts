@@ -32,11 +32,12 @@ export function lockedWheels(): LockedWheel[] {
  */
 export function locateWheels(folder?: string): WheelFile[] {
   const folders = folder === undefined ? [join(packageRoot(), "wheels"), cacheDirectory("wheels")] : [folder];
+  const script = join(packageRoot(), "scripts", "fetch-wheels.mjs"); // not in the package, which has the wheels
   return lockedWheels().map(({ file, sha256 }) => {
     const path = folders.map((place) => join(place, file)).find((candidate) => existsSync(candidate));
     if (path === undefined) {
       throw new IBertError("wheel-missing", `${file} is not in ${folders.join(" or ")}`, {
-        hint: `fetch it with: node ${join(packageRoot(), "scripts", "fetch-wheels.mjs")}`,
+        hint: existsSync(script) ? `fetch it with: node ${script}` : "Install ibert again: npm install ibert",
       });
     }
     return { path, sha256 };
