@@ -1,5 +1,7 @@
 // The addon's exports. One instance an environment: worker threads and repeated loads each get their own
 // objects; only the table of open backend libraries is shared by the process.
+#include <cstdio>
+
 #include "cpu/backend.h"
 #include "handles.h"
 #include "loader.h"
@@ -26,8 +28,20 @@ Napi::Value describeDTypes(const Napi::CallbackInfo& info) {
   return list;
 }
 
+// What this binary was built from; lib/ takes no other than its own (lib/runtime/addon-file.ts).
+Napi::Value describeBuild(Napi::Env env) {
+  char table[17];
+  std::snprintf(table, sizeof table, "%016llx", static_cast<unsigned long long>(opTableHash()));
+  Napi::Object build = Napi::Object::New(env);
+  build["version"] = IBERT_VERSION;
+  build["opTable"] = static_cast<const char*>(table);
+  build["backendAbi"] = kBackendAbiVersion;
+  return build;
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   registerBuiltinBackend(cpu::cpuBackend());
+  exports["build"] = describeBuild(env);
   exports["Device"] = DeviceWrap::define(env);
   exports["Buffer"] = BufferWrap::define(env);
   exports["Tensor"] = TensorWrap::define(env);

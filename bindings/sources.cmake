@@ -15,6 +15,12 @@ add_library(ibert_addon SHARED
   ${CMAKE_CURRENT_LIST_DIR}/mapped_file.cpp
   ${CMAKE_CURRENT_LIST_DIR}/memory.cpp
   ${CMAKE_JS_SRC})
+# The addon says which version of the package it belongs to.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/package.json)
+file(READ ${CMAKE_SOURCE_DIR}/package.json IBERT_PACKAGE)
+string(JSON IBERT_VERSION GET "${IBERT_PACKAGE}" version)
+set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/addon.cpp PROPERTIES
+  COMPILE_DEFINITIONS "IBERT_VERSION=\"${IBERT_VERSION}\"")
 set_target_properties(ibert_addon PROPERTIES PREFIX "" SUFFIX ".node" OUTPUT_NAME "ibert")
 target_include_directories(ibert_addon PRIVATE ${CMAKE_JS_INC} ${NODE_ADDON_API})
 # At the end of an environment no exception can be thrown into JavaScript any more; then it is dropped, where

@@ -2,6 +2,8 @@
  * ibert: LoRA fine-tuning and serving of code models for lazy dataframe DSLs, with native kernels and the real compiler
  * in the loop.
  */
+import "./runtime/require-node.js";
+
 export {
   IBertModel,
   IBertConfig,

@@ -23,6 +23,9 @@ const lines = [
   " */",
   `export const EXACT_ROWS = ${exactRows};`,
   "",
+  "/** Of the op table, names and layouts, as an addon says it of its own (`build.opTable`). */",
+  `export const OP_TABLE = "${addon.build.opTable}";`,
+  "",
 ];
 const ops = addon.describeOps();
 for (const op of ops) {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { main } from "./main.js";
-import { setUpTraining } from "./train-command.js";
+import "../runtime/require-node.js";
 
+// Only then the rest, whose own imports an old Node would fail at.
+const [{ main }, { setUpTraining }] = await Promise.all([import("./main.js"), import("./train-command.js")]);
 await main("ibert-train", setUpTraining);

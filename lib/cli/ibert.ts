@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { setUpIbert } from "./ibert-commands.js";
-import { main } from "./main.js";
+import "../runtime/require-node.js";
 
+// Only then the rest, whose own imports an old Node would fail at.
+const [{ main }, { setUpIbert }] = await Promise.all([import("./main.js"), import("./ibert-commands.js")]);
 await main("ibert", setUpIbert);

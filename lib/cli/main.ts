@@ -5,7 +5,7 @@ import { Command, CommanderError } from "commander";
 
 import { IBertError } from "../errors.js";
 import { ownHeap } from "./heap.js";
-import { packageVersion } from "./version.js";
+import { packageVersion } from "../runtime/cache.js";
 
 /** Exit codes of both programs, as `--help` lists them. */
 export const EXIT = { ok: 0, refused: 1, error: 2, interrupted: 130 } as const;

@@ -5,7 +5,8 @@
 import { createHash } from "node:crypto";
 import { closeSync, read as readCallback, readSync } from "node:fs";
 import { promisify } from "node:util";
-import { crc32 } from "node:zlib";
+// As a whole, so that an older Node, which lacks crc32, comes as far as saying so (runtime/require-node.ts).
+import * as zlib from "node:zlib";
 
 import { IBertError } from "../errors.js";
 import { findJsonFault } from "../formats/json.js";
@@ -69,7 +70,7 @@ export class RowFile implements Rows {
         found.offsets.push(offset);
         found.bytes.push(bytes.length);
         found.lines.push(number);
-        found.checksums.push(crc32(bytes));
+        found.checksums.push(zlib.crc32(bytes));
         found.ids.push(hash53(row.id));
       }
       if (found.offsets.length === 0) {
@@ -120,7 +121,7 @@ export class RowFile implements Rows {
     } catch (error) {
       throw describeSystemError(error, "read", this.path);
     }
-    if (done < line.length || crc32(line) !== checksums[row]) {
+    if (done < line.length || zlib.crc32(line) !== checksums[row]) {
       throw new IBertError("corpus-changed", `${this.where(row)}: the file was changed while it was in use`, {
         hint: "Leave a corpus alone while it is read; start again with the file as it is now.",
       });

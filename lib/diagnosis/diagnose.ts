@@ -17,15 +17,8 @@ import { cacheDirectory } from "../runtime/cache.js";
 import { AUTO, backendOfEnvironment } from "../runtime/device.js";
 import { readHost, whyHostCannot } from "../runtime/host.js";
 import { addonPath } from "../runtime/native.js";
-import {
-  describeEnd,
-  findingOfEnd,
-  NEEDS,
-  OF_THE_HOST,
-  probeSeconds,
-  type Finding,
-  type Obstacle,
-} from "../runtime/probe.js";
+import { describeEnd, probeSeconds } from "../runtime/child.js";
+import { findingOfEnd, NEEDS, OF_THE_HOST, type Finding, type Obstacle } from "../runtime/probe.js";
 import { availableMemory } from "../training/plan.js";
 
 export interface BackendDiagnosis {

@@ -2,7 +2,8 @@ import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { PassThrough } from "node:stream";
-import { crc32, createInflateRaw } from "node:zlib";
+// As a whole, so that an older Node, which lacks crc32, comes as far as saying so (runtime/require-node.ts).
+import * as zlib from "node:zlib";
 
 import { IBertError } from "../errors.js";
 import { readRange } from "./file.js";
@@ -99,7 +100,8 @@ export async function* readZipMember(path: string, name: string): AsyncGenerator
   const header = await readSlice(path, member.headerOffset, 30);
   if (header.readUInt32LE() !== LOCAL_HEADER) throw invalid(path, `the header of ${name} is broken`);
   const start = member.headerOffset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
-  const decoder = member.method === DEFLATED ? createInflateRaw({ chunkSize: 1 << 18 }) : new PassThrough();
+  const decoder =
+    member.method === DEFLATED ? zlib.createInflateRaw({ chunkSize: 1 << 18 }) : new PassThrough();
   const source = createReadStream(path, {
     start,
     end: start + member.compressedBytes - 1,
@@ -111,7 +113,7 @@ export async function* readZipMember(path: string, name: string): AsyncGenerator
   let bytes = 0;
   try {
     for await (const chunk of decoder as AsyncIterable<Buffer>) {
-      crc = crc32(chunk, crc);
+      crc = zlib.crc32(chunk, crc);
       bytes += chunk.length;
       if (bytes > member.bytes) break;
       yield chunk;

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,6 +7,15 @@ import { fileURLToPath } from "node:url";
 export function packageRoot(): string {
   // lib/runtime/cache.ts and dist/runtime/cache.js both lie two folders below it.
   return resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
+}
+
+let version: string | undefined;
+
+/** The version in package.json. */
+export function packageVersion(): string {
+  version ??= (JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as { version: string })
+    .version;
+  return version;
 }
 
 /**

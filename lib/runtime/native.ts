@@ -1,14 +1,7 @@
 /**
- * Finds and loads the addon, and says what its exports look like. Everything else in `lib/` goes through
- * `device.ts`; only this file and its neighbours in `lib/runtime` touch native objects.
+ * The addon, and what its exports look like. Everything else in `lib/` goes through `device.ts`; only this file and its neighbours in `lib/runtime` touch native objects.
  */
-import { existsSync, readdirSync } from "node:fs";
-import { createRequire } from "node:module";
-import path from "node:path";
-
-import { IBertError } from "../errors.js";
-import { packageRoot } from "./cache.js";
-import { readHost, whyHostCannot } from "./host.js";
+import { loadAddon, type AddonBuild } from "./addon-file.js";
 import type { Obstacle } from "./probe.js";
 
 /** A native object; the addon checks its type tag at every use. */
@@ -99,6 +92,7 @@ export interface OpSchema {
 }
 
 export interface Addon {
+  build: AddonBuild;
   Device: new (backend: string, threads: number, index: number, architecture?: string) => NativeDevice;
   Buffer: new (device: NativeDevice, bytes: number, planned: boolean) => NativeBuffer;
   Tensor: new (
@@ -125,72 +119,11 @@ export interface Addon {
   deviceMemory(): { held: number; external: number };
 }
 
-const require = createRequire(import.meta.url);
 let loaded: Addon | undefined;
 
-/** The addon; loaded once a thread. @throws IBertError `addon-missing` that says why it is not there or does not load */
+/** The addon; loaded once a thread. @throws IBertError `addon-missing`, `addon-unfit` that say why there is none */
 export function addon(): Addon {
-  return (loaded ??= load(addonPath()));
+  return (loaded ??= loadAddon() as Addon);
 }
 
-function load(file: string): Addon {
-  try {
-    return require(file) as Addon;
-  } catch (cause) {
-    const why = (cause as Error).message;
-    throw new IBertError(
-      "addon-missing",
-      `ibert's native addon does not load: ${why.includes(file) ? why : `${file}: ${why}`}`,
-      {
-        hint:
-          whyHostCannot(readHost()) ??
-          "The file is damaged, or for another system: install ibert again; in a checkout, `npm run build:native`.",
-        cause,
-      },
-    );
-  }
-}
-
-/**
- * The addon's file: `$IBERT_ADDON`, else that of a checkout's build, else that of the installed package.
- * @throws IBertError `addon-missing` that lists where it was looked for
- */
-export function addonPath(): string {
-  const named = process.env["IBERT_ADDON"];
-  if (named !== undefined && named !== "") {
-    if (existsSync(named)) return path.resolve(named);
-    throw new IBertError("addon-missing", `ibert's native addon is not there: IBERT_ADDON names ${named}`, {
-      hint: "Name the ibert.node of a build, or unset IBERT_ADDON.",
-    });
-  }
-  const built = path.join(packageRoot(), "build", "Release", "ibert.node");
-  if (existsSync(built)) return built;
-  try {
-    // node-gyp-build looks into prebuilds/<platform> for what this Node and libc can load.
-    return (require("node-gyp-build") as { resolve(root: string): string }).resolve(packageRoot());
-  } catch (cause) {
-    const host = readHost();
-    const prebuilds = path.join(packageRoot(), "prebuilds");
-    throw new IBertError(
-      "addon-missing",
-      `ibert's native addon is not there for ${host.platform}:\n` +
-        `${built}: not there\n${path.join(prebuilds, host.platform)}: ${describePrebuilds(prebuilds, host.platform)}`,
-      {
-        hint:
-          whyHostCannot(host) ??
-          "Install ibert again: npm install ibert. " +
-            "In a checkout run `npm run build:native` (a C++20 compiler and CMake are needed).",
-        cause,
-      },
-    );
-  }
-}
-
-/** What lies where the addon of a platform should. */
-function describePrebuilds(folder: string, platform: string): string {
-  const list = (of: string): string[] => (existsSync(of) ? readdirSync(of) : []);
-  const files = list(path.join(folder, platform)).filter((name) => name.endsWith(".node"));
-  if (files.length > 0) return `holds ${files.join(", ")}, not for this system's C library or this Node`;
-  const others = list(folder);
-  return others.length === 0 ? "not there" : `not there, beside it ${others.join(", ")}`;
-}
+export { addonPath } from "./addon-file.js";

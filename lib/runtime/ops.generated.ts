@@ -7,6 +7,9 @@ import type { Tensor } from "./tensor.js";
  */
 export const EXACT_ROWS = 16;
 
+/** Of the op table, names and layouts, as an addon says it of its own (`build.opTable`). */
+export const OP_TABLE = "b6332454e5ac3454";
+
 /** y[t] = table[ids[t]]. An id outside the table is an error. */
 export interface Embedding {
   /** (T); index; in; token ids */

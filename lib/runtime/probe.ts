@@ -2,11 +2,12 @@
  * Whether a backend can run here, asked in a process of its own where it opens a driver of the system: a broken driver
  * crashes or hangs whoever opens it.
  */
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 
+import { askChild, probeSeconds } from "./child.js";
 import { addon, addonPath } from "./native.js";
+import { fileIdentity, keepVerdict, verdictKey, wentWell } from "./verdicts.js";
 
 /** What keeps a backend from running here. */
 export type Obstacle =
@@ -32,13 +33,6 @@ export function findingOf(error: unknown): Finding {
   return { obstacle: (code ?? "other") as Obstacle, reason };
 }
 
-/** How long a process may take to open a driver: `$IBERT_PROBE_SECONDS`, else 30. */
-export function probeSeconds(): number {
-  const chosen = process.env["IBERT_PROBE_SECONDS"];
-  const seconds = chosen === undefined || chosen === "" ? 30 : Number(chosen);
-  return seconds >= 0 ? seconds : 30;
-}
-
 /** Of a process that opened a backend and ended without an answer. */
 export function findingOfEnd(
   backend: string,
@@ -59,17 +53,11 @@ export function findingOfEnd(
 /** They have no driver. */
 export const OF_THE_HOST: ReadonlySet<string> = new Set(["cpu", "reference"]);
 
-/** "was ended by SIGSEGV: …", with the last line that it wrote. */
-export function describeEnd(signal: string | null | undefined, code: unknown, stderr: string): string {
-  const how = signal ? `was ended by ${signal}` : `ended with ${String(code)}`;
-  const last = stderr.trim().split("\n").at(-1) ?? "";
-  return last === "" ? how : `${how}: ${last}`;
-}
-
 const found = new Map<string, Finding | undefined>();
 
 /**
- * What keeps a backend that opens a driver from running here; each is asked once. IBERT_PROBE_SECONDS=0 leaves it out, for
+ * What keeps a backend that opens a driver from running here; each is asked once, and one that runs not again until its
+ * library or the driver is another, or the system was started anew. IBERT_PROBE_SECONDS=0 leaves it out, for
  * processes that may start no other.
  * @throws Error of the addon, whose code is an `Obstacle` or none, where the backend's library cannot be loaded
  */
@@ -80,32 +68,55 @@ export function probeDriver(backend: string): Finding | undefined {
 }
 
 function askDriver(backend: string): Finding | undefined {
-  const script = fileURLToPath(new URL("probe-driver.mjs", import.meta.url));
-  const env = { ...process.env };
-  delete env["NODE_OPTIONS"]; // what our caller loads or debugs is not for this process
-  const { error, signal, status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [script, addonPath(), backend],
-    { timeout: probeSeconds() * 1000, killSignal: "SIGKILL", encoding: "utf8", windowsHide: true, env },
+  const key = verdictKey(
+    "driver",
+    fileIdentity(addonPath()),
+    fileIdentity(libraryOf(backend)),
+    driverIdentity(),
   );
-  if (error !== undefined && (error as NodeJS.ErrnoException).code !== "ETIMEDOUT") {
-    return {
-      obstacle: "other",
-      reason:
-        `the backend ${backend} cannot run here: no process could be started to look at its driver: ${error.message}. ` +
-        "Under Node's permission model allow it (--allow-child-process), or set IBERT_PROBE_SECONDS=0 to open the driver " +
-        "at once.",
-    };
+  if (wentWell(key)) return undefined;
+  const ended = askChild<Partial<Finding>>("probe-driver.mjs", [addonPath(), backend], probeSeconds());
+  switch (ended.how) {
+    case "refused":
+      return {
+        obstacle: "other",
+        reason:
+          `the backend ${backend} cannot run here: no process could be started to look at its driver: ${ended.message}. ` +
+          "Under Node's permission model allow it (--allow-child-process), or set IBERT_PROBE_SECONDS=0 to open the driver " +
+          "at once.",
+      };
+    case "hung":
+      return findingOfEnd(backend, { timedOutAfter: ended.seconds, text: "" });
+    case "crashed":
+      return findingOfEnd(backend, { text: ended.text });
+    case "answered":
+      if (ended.answer.obstacle !== undefined) return ended.answer as Finding;
+      keepVerdict(key);
+      return undefined;
   }
-  if (error !== undefined) return findingOfEnd(backend, { timedOutAfter: probeSeconds(), text: "" });
-  const text = describeEnd(signal, status, stderr);
-  if (status !== 0) return findingOfEnd(backend, { text });
-  try {
-    const answer = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Partial<Finding>;
-    return answer.obstacle === undefined ? undefined : (answer as Finding);
-  } catch {
-    return findingOfEnd(backend, { text: `${text}, without an answer` });
-  }
+}
+
+/** Where the addon looks for a backend's library. */
+function libraryOf(backend: string): string {
+  if (backend.includes("/")) return backend;
+  const ending = process.platform === "darwin" ? "dylib" : "so";
+  return join(dirname(addonPath()), `libibert-${backend}.${ending}`);
+}
+
+/** The loaded driver and the start of the system: after an update, or a restart, it is tried again. */
+function driverIdentity(): string {
+  const read = (path: string): string => {
+    try {
+      return readFileSync(path, "utf8").trim();
+    } catch {
+      return "";
+    }
+  };
+  return [
+    read("/proc/driver/nvidia/version"),
+    read("/proc/sys/kernel/random/boot_id"),
+    process.env["CUDA_VISIBLE_DEVICES"] ?? "all",
+  ].join(" ");
 }
 
 /** Whether this is what one expects of a machine without such a device, and no fault of one that has it. */
