@@ -1,36 +1,56 @@
 /** `ibert doctor`. */
+import { homedir } from "node:os";
+
 import type { Command } from "commander";
 
 import { diagnose, type Diagnosis } from "../diagnosis/diagnose.js";
+import { packageVersion } from "../runtime/cache.js";
 import { formatBytes, formatTable } from "./format.js";
 import { withExample } from "./help.js";
 import { EXIT, type Run } from "./main.js";
 
+interface Options {
+  config?: string;
+  quick?: boolean;
+  json?: boolean;
+}
+
 export function addDoctorCommand(program: Command, run: Run): void {
   const command = program
     .command("doctor")
-    .description("What this machine has and lacks: backends, kernels, caches, sandbox.")
+    .description(
+      "A verdict on each part of this machine, with what would mend it; for an issue, paste it whole.",
+    )
+    .option(
+      "--config <file>",
+      "look at a training configuration too (default: ibert.yaml, where it is there)",
+    )
+    .option("--quick", "leave out what takes seconds: the start of the sandbox")
     .option("--json", "print everything")
-    .action(async (options: { json?: boolean }) => {
-      const found = await diagnose();
-      const cpuRuns = found.backends.some(({ name, available }) => name === "cpu" && available);
-      if (!cpuRuns || found.auto.takes === undefined) run.exitCode = EXIT.refused;
-      if (options.json === true) return run.printJson(found);
-      run.print(describe(found));
+    .action(async ({ config, quick, json }: Options) => {
+      const found = await diagnose({ config, quick });
+      if (found.parts.some(({ verdict }) => verdict === "broken")) run.exitCode = EXIT.refused;
+      if (json === true) return run.printJson(found);
+      run.print(withoutHome(describe(found)));
     });
   withExample(command, "npx ibert doctor");
 }
 
+/** Fit to be shown to others: the user's folder, whose name is the user's, as `~`. */
+function withoutHome(text: string): string {
+  const home = homedir();
+  return home.length > 1 ? text.replaceAll(home, "~") : text;
+}
+
 function describe(found: Diagnosis): string {
-  const { platform, processor, memory, addon, cache, sandbox, sqlJudge } = found;
+  const { processor, cache, sandbox, sqlJudge, parts } = found;
+  const rows = parts.map(({ part, verdict, reason, fix }) => [
+    part,
+    verdict,
+    reason.replaceAll("\n", " ") + (fix === undefined ? "" : `. ${fix}`.replace(/\.\. /, ". ")),
+  ]);
   const facts = [
-    ["system", describeSystem(platform)],
-    ["node", platform.node],
     ["processor", `${processor.name}, ${processor.cores} cores`],
-    ["memory", `${formatBytes(memory.availableBytes)} of ${formatBytes(memory.totalBytes)} available`],
-    ["addon", addon.path ?? `missing: ${addon.problem ?? ""}`],
-    ["cache", cache.folder],
-    ["wheels", cache.wheels],
     ...cache.models.map(({ preset, path, bytes }) => [
       `model ${preset}`,
       path === undefined
@@ -40,44 +60,39 @@ function describe(found: Diagnosis): string {
     ["sandbox", describeSandbox(sandbox)],
     ["SQL judge", describeSqlJudge(sqlJudge)],
   ];
-  const parts = [formatTable(facts, 2), describeBackends(found)];
+  const all = [
+    `ibert ${packageVersion()}`,
+    formatTable(rows, 3),
+    formatTable(facts, 2),
+    describeBackends(found),
+  ];
   const kernels = kernelTable(found);
-  if (kernels !== "") parts.push(kernels);
-  return parts.join("\n\n");
+  if (kernels !== "") all.push(kernels);
+  return all.filter((text) => text !== "").join("\n\n");
 }
 
-function describeSystem({ system, architecture, release, glibc, problem }: Diagnosis["platform"]): string {
-  const library = glibc === undefined ? "" : `, glibc ${glibc}`;
-  return `${system} ${architecture}, ${release}${library}${problem === undefined ? "" : `. ${problem}`}`;
-}
-
-function describeSandbox({ network, limits, layers }: Diagnosis["sandbox"]): string {
-  const has = (there: boolean): string => (there ? "yes" : "no");
+function describeSandbox({ layers }: Diagnosis["sandbox"]): string {
+  const added = [...new Set(layers)].join(", ");
   return (
-    "child process without environment, file permissions of Node, allow-list interpreter; " +
-    `network cut off: ${has(network)}, system limits: ${has(limits)}` +
-    (layers.length > 0 ? ` (${[...new Set(layers)].join(", ")})` : "")
+    "child process without environment, file permissions of Node, allow-list interpreter" +
+    (added === "" ? "" : `; and of the system ${added}`)
   );
 }
 
 function describeSqlJudge({ duckdb }: Diagnosis["sqlJudge"]): string {
   return duckdb === undefined
-    ? "sqlglot alone; DuckDB's binder judges its own dialect after: npm install @duckdb/node-api"
+    ? "sqlglot alone"
     : `DuckDB ${duckdb} for its own dialect, sqlglot for the others`;
 }
 
 function describeBackends({ backends, auto, instructionSets }: Diagnosis): string {
-  const lines = backends.map(({ name, device, reason, help }) => {
-    if (device === undefined)
-      return `${name}: not available: ${reason}${help === undefined ? "" : `\n  ${help}`}`;
-    const sets = name === "cpu" ? `\n  instruction sets that run here: ${instructionSets.join(", ")}` : "";
-    return `${name}: ${device.name}, ${device.architecture}, ${device.threads} threads${sets}`;
-  });
   if (backends.length === 0) return "";
   const reasons = auto.passedOver.map(({ backend, reason }) => `\n  not ${backend}: ${reason}`);
   const request = auto.asked === undefined ? "" : `, IBERT_BACKEND asks for ${auto.asked}`;
-  const choice = `auto: ${auto.takes ?? "nothing that it could take"}${request}${reasons.join("")}`;
-  return [...lines, choice].join("\n");
+  return [
+    `instruction sets that run here: ${instructionSets.join(", ")}`,
+    `auto: ${auto.takes ?? "nothing that it could take"}${request}${reasons.join("")}`,
+  ].join("\n");
 }
 
 /** op × backend: the kernel that runs. */

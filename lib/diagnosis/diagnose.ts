@@ -1,7 +1,8 @@
 /** What this machine has and lacks for ibert. */
 import { execFile } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, statfsSync, statSync } from "node:fs";
 import { arch, cpus, platform, release, totalmem } from "node:os";
+import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { z } from "zod";
@@ -16,10 +17,13 @@ import { pulledModel } from "../models/sources.js";
 import { cacheDirectory } from "../runtime/cache.js";
 import { AUTO, backendOfEnvironment } from "../runtime/device.js";
 import { readHost, whyHostCannot } from "../runtime/host.js";
-import { addonPath } from "../runtime/native.js";
+import { addonPath, loadAddon, type AddonBuild } from "../runtime/addon-file.js";
+import type { Addon } from "../runtime/native.js";
 import { describeEnd, probeSeconds } from "../runtime/child.js";
 import { findingOfEnd, NEEDS, OF_THE_HOST, type Finding, type Obstacle } from "../runtime/probe.js";
+import { readTrainingConfig } from "../training/config-file.js";
 import { availableMemory } from "../training/plan.js";
+import { judgeParts, reasonAndFix, type Facts, type Part } from "./parts.js";
 
 export interface BackendDiagnosis {
   name: string;
@@ -46,16 +50,41 @@ export interface Diagnosis {
   };
   processor: { name: string; cores: number };
   memory: { totalBytes: number; availableBytes: number };
-  addon: { path?: string; problem?: string };
+  addon: { path?: string; build?: AddonBuild; problem?: string; fix?: string };
   backends: BackendDiagnosis[];
   /** What `auto` takes here, and why not those that it tries before; `asked` is what `$IBERT_BACKEND` names instead. */
   auto: { asked?: string; takes?: string; passedOver: { backend: string; reason: string }[] };
   /** Instruction sets that the CPU backend can run here; IBERT_CPU_ISA chooses. */
   instructionSets: string[];
-  cache: { folder: string; wheels: string; models: { preset: string; path?: string; bytes?: number }[] };
-  sandbox: { network: boolean; limits: boolean; layers: string[] };
+  /** `wheelsFix` stands where a wheel is missing. */
+  cache: {
+    folder: string;
+    wheels: string;
+    wheelsFix?: string;
+    models: { preset: string; path?: string; bytes?: number }[];
+  };
+  /** `start` is absent where it was not tried. */
+  sandbox: {
+    network: boolean;
+    limits: boolean;
+    layers: string[];
+    start?: { milliseconds: number } | { problem: string; fix?: string };
+  };
   /** What judges SQL besides sqlglot: the version of DuckDB that is installed. */
   sqlJudge: { duckdb?: string };
+  /** Where the cache lies or will lie. */
+  disk: { folder: string; freeBytes: number; problem?: string };
+  /** The configuration that was named, or `ibert.yaml` where it is there. */
+  config?: { file: string; backend?: string; problem?: string; missing?: string; fix?: string };
+  /** The verdict on each part. */
+  parts: Part[];
+}
+
+export interface DiagnoseOptions {
+  /** A training configuration, by file or name, to look at too. */
+  config?: string | undefined;
+  /** Leave out what takes seconds: the start of the sandbox. */
+  quick?: boolean | undefined;
 }
 
 /** Names that IBERT_CPU_ISA takes, in rising order. */
@@ -99,8 +128,8 @@ function probe(
   });
 }
 
-async function diagnoseBackend(addon: string, name: string): Promise<BackendDiagnosis> {
-  const answer = await probe(addon, name);
+async function diagnoseBackend(file: string, name: string): Promise<BackendDiagnosis> {
+  const answer = await probe(file, name);
   if ("obstacle" in answer) {
     const { obstacle, reason } = answer;
     // What a driver lacks comes with what would help.
@@ -153,12 +182,68 @@ function diagnosePlatform(backends: readonly BackendDiagnosis[]): Diagnosis["pla
   };
 }
 
-function diagnoseWheels(): string {
+function diagnoseWheels(): Pick<Diagnosis["cache"], "wheels" | "wheelsFix"> {
   try {
-    return `all ${dslByName(DEFAULT_DSL).packageFiles().length} are here`;
+    return { wheels: `all ${dslByName(DEFAULT_DSL).packageFiles().length} are here` };
   } catch (error) {
-    if (error instanceof IBertError) return error.message.replace("\n  ", "; ");
-    throw error;
+    if (!(error instanceof IBertError)) throw error;
+    const { problem, fix } = reasonAndFix(error);
+    return { wheels: problem, wheelsFix: fix ?? "" };
+  }
+}
+
+/** Whether the file can be used, which this process may not have loaded yet, and what it was built from. */
+function diagnoseAddon(): Diagnosis["addon"] {
+  let path: string | undefined;
+  try {
+    path = addonPath();
+    return { path, build: (loadAddon() as Addon).build };
+  } catch (error) {
+    return { ...(path === undefined ? {} : { path }), ...reasonAndFix(error) };
+  }
+}
+
+/** Starts the sandbox and has it judge something. */
+async function startSandbox(): Promise<Diagnosis["sandbox"]["start"]> {
+  const begun = performance.now();
+  const engine = dslByName(DEFAULT_DSL).createEngine({ workers: 1 });
+  try {
+    await engine.check("1");
+    return { milliseconds: Math.round(performance.now() - begun) };
+  } catch (error) {
+    return reasonAndFix(error);
+  } finally {
+    await engine.close();
+  }
+}
+
+function diagnoseDisk(): Diagnosis["disk"] {
+  let folder = cacheDirectory();
+  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    const freeBytes = bavail * bsize;
+    try {
+      accessSync(folder, constants.W_OK);
+    } catch {
+      return { folder, freeBytes, problem: "this user may not write there" };
+    }
+    return { folder, freeBytes };
+  } catch (error) {
+    return { folder, freeBytes: 0, problem: (error as Error).message };
+  }
+}
+
+function diagnoseConfig(named: string | undefined): Diagnosis["config"] {
+  const file = named ?? "ibert.yaml";
+  if (named === undefined && !existsSync(file)) return undefined;
+  try {
+    const { backend, corpus } = readTrainingConfig(file);
+    if (existsSync(corpus)) return { file, backend };
+    const fix = `npx ibert data build --profile ${basename(corpus)}, or name another corpus.`;
+    return { file, backend, missing: `the corpus ${corpus} is not there`, fix };
+  } catch (error) {
+    return { file, ...reasonAndFix(error) };
   }
 }
 
@@ -176,34 +261,38 @@ function diagnoseModels(): Diagnosis["cache"]["models"] {
 }
 
 /** Looks at everything; backends are tried in processes of their own. Throws for no fault of the machine's. */
-export async function diagnose(): Promise<Diagnosis> {
-  let addon: Diagnosis["addon"];
-  try {
-    addon = { path: addonPath() };
-  } catch (error) {
-    addon = { problem: (error as Error).message };
-  }
-  const { path } = addon;
+export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
+  const file = diagnoseAddon();
+  const path = file.problem === undefined ? file.path : undefined;
   const asked = backendOfEnvironment();
-  const names = [...new Set(["cpu", "reference", "cuda", "metal", ...(asked === undefined ? [] : [asked])])];
+  const config = diagnoseConfig(options.config);
+  const others = [asked, config?.backend].filter((name) => name !== undefined && name !== "auto");
+  const names = [...new Set(["cpu", "reference", "cuda", "metal", ...(others as string[])])];
   const backends =
     path === undefined ? [] : await Promise.all(names.map((name) => diagnoseBackend(path, name)));
   const isolation = await systemIsolation();
   const duckDb = duckDbBinding();
-  return {
+  const wheels = diagnoseWheels();
+  const isStarted = options.quick !== true && wheels.wheelsFix === undefined;
+  const start = isStarted ? await startSandbox() : undefined;
+  const facts: Facts = {
     platform: diagnosePlatform(backends),
     processor: { name: cpus()[0]?.model ?? "unknown", cores: cpus().length },
     memory: { totalBytes: totalmem(), availableBytes: availableMemory() },
-    addon,
+    addon: file,
     backends,
     auto: chooseAutomatically(backends, asked),
     instructionSets: path === undefined ? [] : await runnableInstructionSets(path),
-    cache: { folder: cacheDirectory(), wheels: diagnoseWheels(), models: diagnoseModels() },
+    cache: { folder: cacheDirectory(), ...wheels, models: diagnoseModels() },
     sandbox: {
       network: isolation.network,
       limits: isolation.limits,
       layers: isolation.prefix.filter((word) => ["setpriv", "unshare", "prlimit"].includes(word)),
+      ...(start === undefined ? {} : { start }),
     },
     sqlJudge: duckDb === undefined ? {} : { duckdb: duckDb.version },
+    disk: diagnoseDisk(),
+    ...(config === undefined ? {} : { config }),
   };
+  return { ...facts, parts: judgeParts(facts) };
 }

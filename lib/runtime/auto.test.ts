@@ -94,7 +94,7 @@ describe("auto", () => {
     it("makes the doctor fail where that backend cannot run", async () => {
       vi.stubEnv("IBERT_BACKEND", "cuda");
       await runtimeBeside(garbage);
-      const { code, stdout } = await ibert(["doctor", "--json"]);
+      const { code, stdout } = await ibert(["doctor", "--quick", "--json"]);
       expect(code).toBe(1);
       expect((JSON.parse(stdout) as Diagnosis).auto).toEqual({
         asked: "cuda",
@@ -115,7 +115,7 @@ describe("auto", () => {
 
   it("is explained by the doctor", async () => {
     await runtimeBeside(garbage);
-    const { stdout } = await ibert(["doctor", "--json"]);
+    const { stdout } = await ibert(["doctor", "--quick", "--json"]);
     expect((JSON.parse(stdout) as Diagnosis).auto).toEqual({
       takes: "cpu",
       passedOver: [

@@ -135,7 +135,7 @@ describe.runIf(process.platform === "linux" && process.arch === "x64")("a backen
   it.each(CASES)("is explained by the doctor: %s", async (_, environment, obstacle, __, reason) => {
     stub(environment);
     await runtimeBeside(driven);
-    const { stdout } = await ibert(["doctor", "--json"]);
+    const { stdout } = await ibert(["doctor", "--quick", "--json"]);
     const { backends, auto } = JSON.parse(stdout) as Diagnosis;
     const cuda = backends.find(({ name }) => name === "cuda");
     expect(cuda).toEqual({

@@ -95,7 +95,9 @@ describe("where it is installed", () => {
   it("finds its addon and its wheels", async () => {
     const { code, stdout } = await run("npx", ["--no-install", "ibert", "doctor", "--json"]);
     expect(code).toBe(0);
-    const { addon, backends, cache } = JSON.parse(stdout);
+    const { addon, backends, cache, parts } = JSON.parse(stdout);
+    expect(parts.find(({ part }) => part === "sandbox").reason).toMatch(/^starts in /);
+    expect(parts.filter(({ verdict }) => verdict === "broken")).toEqual([]);
     const prebuild = `prebuilds/${process.platform}-${process.arch}/ibert.node`;
     expect(addon.path).toBe(join(place, "node_modules/ibert", prebuild));
     expect(backends.find(({ name }) => name === "cpu")).toMatchObject({ available: true });
