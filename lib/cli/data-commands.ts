@@ -113,7 +113,7 @@ function addInspect(data: Command, run: Run): void {
   withExample(command, "npx ibert data inspect data/corpus/quickstart");
 }
 
-function printReport({ manifest, counts, lengths, examples }: CorpusReport, run: Run): void {
+function printReport({ manifest, counts, kinds, lengths, examples }: CorpusReport, run: Run): void {
   run.print(
     `${manifest.name}: ${manifest.dsl.name} ${manifest.dsl.version}, source ${manifest.settings.source}`,
   );
@@ -130,6 +130,15 @@ function printReport({ manifest, counts, lengths, examples }: CorpusReport, run:
     ]);
     const head = ["task", "rows", "mean", "median", "p95", "max", "learned"];
     run.print(`\nTokens of training rows\n${formatTable([head, ...rows])}`);
+  }
+  for (const [task, own] of Object.entries(kinds)) {
+    const total = Object.values(own).reduce((sum, rows) => sum + rows, 0);
+    const lines = Object.entries(own).map(([kind, rows]) => [
+      kind,
+      formatCount(rows),
+      `${((100 * rows) / total).toFixed(1)} %`,
+    ]);
+    run.print(`\nTraining rows of ${task} by kind\n${formatTable([["kind", "rows", "share"], ...lines])}`);
   }
   for (const [task, { prompt, completion }] of Object.entries(examples)) {
     run.print(`\n[${task}]\n${prompt}⟶${completion}`);

@@ -163,7 +163,7 @@ describe("checkCorpus", () => {
 });
 
 describe("inspectCorpus", () => {
-  it("reports counts, examples and token lengths", async () => {
+  it("reports counts, kinds, examples and token lengths", async () => {
     await build("a");
     const report = await inspectCorpus(join(folder, "a"), toyFormat, {
       encode: (text) => [...text].map((c) => c.charCodeAt(0)),
@@ -172,6 +172,10 @@ describe("inspectCorpus", () => {
     expect(report.counts.train.qa).toBe(10);
     expect(report.examples.qa?.prompt).toMatch(/^qa: program/);
     expect(report.lengths?.all?.rows).toBe(40);
+    expect(Object.keys(report.kinds)).toEqual(["qa"]);
+    expect(Object.keys(report.kinds.qa ?? {})).toEqual(["common", "rare"]);
+    const { common = 0, rare = 0 } = report.kinds.qa ?? {};
+    expect(common + rare).toBe(10);
     const qa = report.lengths?.qa;
     expect(qa?.max).toBeGreaterThanOrEqual(qa?.mean ?? Infinity);
     expect(qa?.supervisedMean).toBeLessThan(qa?.mean ?? 0);

@@ -16,6 +16,8 @@ export interface LengthSummary {
 export interface CorpusReport {
   manifest: Manifest;
   counts: SplitCounts;
+  /** Training rows of each kind, for the tasks whose rows have kinds; the most frequent first. */
+  kinds: Partial<Record<TaskType, Record<string, number>>>;
   /** Token lengths of the training rows, when a tokenizer was given. */
   lengths?: Partial<Record<TaskType | "all", LengthSummary>>;
   /** The first row of each task. */
@@ -49,13 +51,17 @@ export async function inspectCorpus(
 ): Promise<CorpusReport> {
   const manifest = readManifest(directory);
   return withSplits(directory, manifest, (splits) => {
-    const report: CorpusReport = { manifest, counts: countRows(splits), examples: {} };
+    const report: CorpusReport = { manifest, counts: countRows(splits), kinds: {}, examples: {} };
     const train = splits.get("train");
     if (train === undefined) return report;
     const lengths = new Map<TaskType | "all", Lengths>();
     let place = 0;
     for (const row of train) {
-      const { task, fields, completion } = row;
+      const { task, fields, completion, kind } = row;
+      if (kind !== undefined) {
+        const own = (report.kinds[task] ??= {});
+        own[kind] = (own[kind] ?? 0) + 1;
+      }
       report.examples[task] ??= { prompt: format.prompt(task, fields), completion };
       if (tokenizer === undefined) continue;
       const where = train.where(place);
@@ -68,12 +74,21 @@ export async function inspectCorpus(
       }
     }
     report.examples = inOrder(report.examples);
+    report.kinds = inOrder(report.kinds);
+    for (const own of Object.values(report.kinds)) mostFirst(own);
     if (lengths.size > 0) {
       const summaries = Object.fromEntries([...lengths].map(([key, own]) => [key, summarise(own)]));
       report.lengths = { all: summaries["all"] as LengthSummary, ...inOrder(summaries) };
     }
     return report;
   });
+}
+
+/** Brings counts into order, the largest first. */
+function mostFirst(counts: Record<string, number>): void {
+  const sorted = Object.entries(counts).sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+  for (const [name] of sorted) delete counts[name];
+  Object.assign(counts, Object.fromEntries(sorted));
 }
 
 /** What there is by task, in the order in which tables list the tasks. */

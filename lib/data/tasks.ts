@@ -82,6 +82,8 @@ export const rowShape = z.strictObject({
   schemaId: z.string(),
   /** What the splits keep apart: the compiled plan without its names, or the API entry. */
   shape: z.string().min(1),
+  /** What sort of row of its task it is, such as the class of a mistake. */
+  kind: z.string().min(1).optional(),
   source: z.string().min(1),
   licence: z.string().min(1),
 });
@@ -95,6 +97,7 @@ export interface Row {
   schema: Schema;
   schemaId: string;
   shape: string;
+  kind?: string;
   source: string;
   licence: string;
 }

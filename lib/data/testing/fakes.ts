@@ -52,6 +52,7 @@ export const toySource: RowSource = {
         schema: {},
         schemaId: heldOutSchema ? "held" : "seen",
         shape: `shape ${number % 400}`,
+        ...(task === "qa" ? { kind: number % 10 === 0 ? "rare" : "common" } : {}),
         source: "toy",
         licence: "Apache-2.0",
         duplicateKey: text,

@@ -83,6 +83,8 @@ function auditRow(row: Row, claims: Claims, verdicts: Verdicts, documented: Docu
   if (broken !== undefined) {
     const raised = shortError(told(broken.error));
     if (broken.ok) audit.faults.push("its broken program compiles");
+    else if (broken.refused === true)
+      audit.faults.push("its broken program is refused by the check, not by Ibis");
     else if (raised !== row.fields.error) {
       audit.faults.push(`its broken program raises ${raised}, not ${row.fields.error ?? "nothing"}`);
     }

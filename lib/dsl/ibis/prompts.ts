@@ -9,6 +9,7 @@ import type { Schema } from "../dsl.js";
 import { unixLines } from "../text/lines.js";
 import { normalisePython, normalisePythonPrefix } from "../text/python.js";
 import { normaliseSql } from "../text/sql.js";
+import { saysIntent } from "./tasks/completion.js";
 
 const taskTemplate = z.strictObject({
   /** Lines with `{schema}`, `{input}`, `{error}`; a line whose field is absent is left out. */
@@ -101,7 +102,8 @@ export function normaliseInput(task: TaskType, input: string, dialect?: string):
     case "sql_to_ibis":
       return normaliseSql(unixLines(input), dialect);
     case "code_completion":
-      return normalisePythonPrefix(unixLines(input));
+      // A comment above may say what is wanted.
+      return normalisePythonPrefix(unixLines(input), { comments: true });
     case "ibis_to_sql":
     case "error_resolution":
     case "function_documentation":
@@ -122,7 +124,7 @@ export function normaliseCompletion(task: TaskType, fields: PromptFields, comple
     case "code_completion": {
       // Only together with what stands before is it clear what the completion's line ends mean.
       const before = normaliseInput(task, fields.input);
-      const whole = normalisePython(unixLines(fields.input + completion));
+      const whole = normalisePython(unixLines(fields.input + completion), { comments: true });
       return whole.startsWith(before) ? whole.slice(before.length) : unixLines(completion).trimEnd();
     }
     case "qa":
@@ -162,20 +164,21 @@ export function codeIn(text: string): string | undefined {
 
 /**
  * A translation and a repair are determined by what is translated and mended, a question by its words where it was made
- * from a program. Other examples may be any, and a program goes on as its writer likes: only where nothing but brackets is
- * missing does the prefix decide.
+ * from a program. Other examples may be any, and a program goes on as its writer likes: what decides is a comment above
+ * that says what is wanted, or that nothing but brackets is missing.
  */
-export function isDetermined({ task, completion, shape }: Row): boolean {
+export function isDetermined({ task, fields, completion }: Row): boolean {
   switch (task) {
     case "ibis_to_sql":
     case "sql_to_ibis":
     case "error_resolution":
       return true;
     case "qa":
+      return completion.startsWith(CODE_MARK);
     case "function_documentation":
-      return shape.startsWith("plan:");
+      return false;
     case "code_completion":
-      return /^[\s)\]}]+$/.test(completion);
+      return saysIntent(fields.input) || /^[\s)\]}]+$/.test(completion);
   }
 }
 

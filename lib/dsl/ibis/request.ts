@@ -5,7 +5,7 @@ import type { PromptRequest } from "../definition.js";
 import type { Schema } from "../dsl.js";
 import { firstFence, unfenced } from "../text/fences.js";
 import { unixLines } from "../text/lines.js";
-import { endsInComment, normalisePython } from "../text/python.js";
+import { endsInComment, normalisePython, normalisePythonPrefix } from "../text/python.js";
 import { exceptionLine, splitReport } from "../text/traceback.js";
 import { normaliseInput } from "./prompts.js";
 
@@ -57,7 +57,7 @@ export function fieldsOfRepair(program: string, error: string, schema?: Schema):
 export const completionStart = (prefix: string): string => (endsInComment(unixLines(prefix)) ? "\n" : "");
 
 export function continuation(prefix: string, program: string): string | undefined {
-  const typed = normaliseInput("code_completion", prefix);
+  const typed = normalisePythonPrefix(unixLines(prefix));
   const whole = normalisePython(unixLines(program));
   const head = typed.trimEnd();
   if (!whole.startsWith(head)) return undefined;

@@ -9,14 +9,14 @@ import { openSplit } from "../../data/reader.js";
 import { SPLITS, TASK_TYPES, type Row } from "../../data/tasks.js";
 import { evaluateRows } from "../../evaluation/metrics.js";
 import type { DslEngine } from "../dsl.js";
-import { MISTAKES, mutateProgram } from "./generator/mutators.js";
+import { drawMutant, isRaised, MISTAKES } from "./generator/mistakes/index.js";
 import { PROFILES, randomProgram } from "./generator/programs.js";
 import { toSchema } from "./generator/schemas.js";
 import { write, type Style } from "./generator/syntax.js";
 import { ibisRowAudit } from "./audit.js";
 import { createIbisEngine } from "./index.js";
 import { ibisTaskFormat } from "./prompts.js";
-import { createIbisRowSource, cutPoints } from "./source.js";
+import { createIbisRowSource } from "./source.js";
 
 let engine: DslEngine;
 let folder: string;
@@ -52,35 +52,22 @@ describe.each(PROFILES)("random programs of the %s profile", (profile) => {
 });
 
 describe("mistakes", () => {
-  it("of every sort occur and nearly all fail, with an exception of Python or Ibis", async () => {
-    const random = Random.of(5);
-    const mutants = Array.from({ length: 900 }, (_, i) => {
-      const program = randomProgram(Random.of(5, i), "full");
-      const mutant = mutateProgram(random, program);
-      return mutant && { ...mutant, schema: toSchema(program.schema.tables) };
-    })
-      .filter((mutant) => mutant !== undefined)
-      .slice(0, 240);
-    expect(new Set(mutants.map(({ mistake }) => mistake))).toEqual(new Set(MISTAKES));
-    const verdicts = await engine.checkMany(mutants.map(({ text, schema }) => ({ text, schema })));
-    const failed = verdicts.filter((verdict) => !verdict.ok);
-    expect(failed.length / verdicts.length).toBeGreaterThan(0.9);
-    for (const { error } of failed) expect(error?.type).toMatch(/Error$|Exception$|Invalid/);
-  });
-});
-
-describe("cutPoints", () => {
-  it("are after the dots, brackets and commas of the chain, not inside arguments or strings", () => {
-    const text = 't.filter(_.a == "x.y(", _.b.isin([1, 2])).limit(3)';
-    const ends = cutPoints(text).map((point) => text.slice(0, point));
-    expect(ends).toEqual([
-      "t.",
-      "t.filter(",
-      't.filter(_.a == "x.y(",',
-      't.filter(_.a == "x.y(", _.b.isin([1, 2]))',
-      't.filter(_.a == "x.y(", _.b.isin([1, 2])).',
-      't.filter(_.a == "x.y(", _.b.isin([1, 2])).limit(',
-    ]);
+  it("of every class occur, and most of each fail with an exception of Python or Ibis", async () => {
+    const drawn = Array.from({ length: 400 }, (_, i) => {
+      const random = Random.of(5, i);
+      return drawMutant(random, () => randomProgram(random, "full"));
+    }).filter((found) => found !== undefined);
+    const verdicts = await engine.checkMany(
+      drawn.map(({ program, mutant }) => ({ text: mutant.text, schema: toSchema(program.schema.tables) })),
+    );
+    const shares = MISTAKES.map((mistake) => {
+      const own = verdicts.filter((_, i) => drawn[i]?.mutant.mistake === mistake);
+      const failed = own.filter(({ error, refused }) => refused !== true && error && isRaised(error));
+      for (const { error } of failed) expect(error?.type).toMatch(/Error$|Exception$|Invalid/);
+      return { mistake, drawn: own.length, failed: failed.length / own.length };
+    });
+    const rare = shares.filter(({ drawn: count, failed }) => count < 4 || !(failed >= 0.7));
+    expect(rare).toEqual([]);
   });
 });
 

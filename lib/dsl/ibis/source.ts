@@ -10,15 +10,16 @@ import {
   questionsAbout,
   type DocumentedFunction,
 } from "./generator/documentation.js";
-import { mutateProgram } from "./generator/mutators.js";
+import { drawMutant, isRaised } from "./generator/mistakes/index.js";
 import { randomProgram, type Profile, type Program } from "./generator/programs.js";
 import { toSchema } from "./generator/schemas.js";
 import { CANONICAL, write, type Style } from "./generator/syntax.js";
 import { CODE_MARK } from "./prompts.js";
+import { completionOf, inTwoStatements } from "./tasks/completion.js";
 import { shortError } from "./request.js";
 
 /** Raise it when the same seed no longer gives the same rows. */
-const GENERATOR_VERSION = "ibis-generator-2";
+const GENERATOR_VERSION = "ibis-generator-3";
 
 const GENERATED = { source: "generator", licence: "Apache-2.0" };
 const DOCSTRINGS = { source: "ibis-framework docstrings", licence: "Apache-2.0" };
@@ -35,6 +36,9 @@ const SCHEMA_SHOWN: Readonly<Record<TaskType, number>> = {
   function_documentation: 1,
   sql_to_ibis: 0.9,
 };
+
+/** How often a beginning stands under a comment that says what is wanted. */
+const INTENT_SAID = 0.6;
 
 const PREFIX_STYLES: readonly (readonly [weight: number, style: Style])[] = [
   [5, CANONICAL],
@@ -56,25 +60,7 @@ interface Checked {
   program: Program;
   text: string;
   schema: Schema;
-  labelled: Labelled & { sql: string };
-}
-
-/** Places in a program where a user may stop typing: after a step's dot, its open bracket, or the step. */
-export function cutPoints(program: string): number[] {
-  const points: number[] = [];
-  let depth = 0;
-  let quote = "";
-  for (let i = 0; i < program.length - 1; i++) {
-    const letter = program[i] as string;
-    if (quote !== "") quote = letter === quote ? "" : quote;
-    else if (letter === '"' || letter === "'") quote = letter;
-    else if (letter === "(" || letter === "[") {
-      if (depth++ === 0) points.push(i + 1);
-    } else if (letter === ")" || letter === "]") {
-      if (--depth === 0) points.push(i + 1);
-    } else if ((letter === "." && depth === 0) || (letter === "," && depth === 1)) points.push(i + 1);
-  }
-  return points;
+  labelled: Labelled;
 }
 
 class IbisRowSource implements RowSource {
@@ -99,23 +85,22 @@ class IbisRowSource implements RowSource {
     if (task === "function_documentation" || (task === "qa" && random.chance(0.35))) {
       return this.documentation(drawn);
     }
+    if (task === "error_resolution") return this.error(drawn);
     const program = randomProgram(random, this.profile, options.heldOutSchema);
     const style =
       task === "ibis_to_sql" || task === "code_completion" ? random.weighted(PREFIX_STYLES) : CANONICAL;
     const text = write(program.node, style);
     const schema = toSchema(program.schema.tables);
     const labelled = await options.label(text, schema);
-    if (!labelled.ok || labelled.sql === undefined || labelled.planHash === undefined) {
-      return refuse(task, `${labelled.error?.type}: ${labelled.error?.message}`, text);
-    }
-    const checked = { program, text, schema, labelled: { ...labelled, sql: labelled.sql } };
-    return this.fromProgram(drawn, checked);
+    const fault = faultOf(labelled);
+    if (fault !== undefined) return refuse(task, fault, text);
+    return this.fromProgram(drawn, { program, text, schema, labelled });
   }
 
   private async fromProgram(drawn: Drawn, checked: Checked): Promise<Draw> {
     const { random, task } = drawn;
     const { text, schema } = checked;
-    const sql = compactSql(checked.labelled.sql, schema);
+    const sql = compactSql(checked.labelled.sql ?? "", schema);
     if (Math.max(text.length, sql.length) > LONGEST)
       return refuse(task, `longer than ${LONGEST} characters`, text);
     if (task === "sql_to_ibis" || task === "ibis_to_sql") {
@@ -128,32 +113,40 @@ class IbisRowSource implements RowSource {
       case "ibis_to_sql":
         return accept(drawn, checked, { input: text }, sql);
       case "code_completion": {
-        const points = cutPoints(text);
-        // The first dot says nothing yet of what is wanted, so it is seldom the place.
-        const point = random.chance(0.05) ? points[0] : random.pick(points.slice(1));
-        if (point === undefined) return refuse(task, "nowhere to cut", text);
-        const spaced = text[point] === " " ? point + 1 : point;
-        return accept(drawn, checked, { input: text.slice(0, spaced) }, text.slice(spaced));
+        const { tables } = checked.program.schema;
+        const taken = new Set(tables.flatMap(({ name, columns }) => [name, ...columns.map((c) => c.name)]));
+        const written = random.chance(0.25) ? inTwoStatements(random, text, taken) : text;
+        const intent = random.chance(INTENT_SAID) ? sentence(checked.program) : undefined;
+        const cut = completionOf(random, written, intent);
+        if (cut === undefined) return refuse(task, "nowhere to cut", text);
+        return accept(drawn, checked, { input: cut.input }, cut.completion, cut.kind);
       }
       case "qa":
         return accept(drawn, checked, { input: question(random, checked.program) }, CODE_MARK + text);
       default:
-        return this.error(drawn, checked);
+        throw new RangeError(`${task} has no rows of programs`);
     }
   }
 
-  private async error(drawn: Drawn, checked: Checked): Promise<Draw> {
-    let mutant = mutateProgram(drawn.random, checked.program);
-    for (let tries = 0; mutant === undefined && tries < 50; tries++) {
-      mutant = mutateProgram(drawn.random, checked.program);
-    }
-    if (mutant === undefined) return refuse(drawn.task, "no mistake applies", checked.text);
-    const verdict = await drawn.label(mutant.text, checked.schema);
-    if (verdict.ok || verdict.error === undefined) {
-      return refuse(drawn.task, `${mutant.mistake}: the mutant compiles`, mutant.text);
-    }
+  private async error(drawn: Drawn): Promise<Draw> {
+    const { random, task, heldOutSchema, label } = drawn;
+    const found = drawMutant(random, () => randomProgram(random, this.profile, heldOutSchema));
+    if (found === undefined) return refuse(task, "no mistake applies", "");
+    const { program, mutant } = found;
+    const text = write(program.node);
+    const schema = toSchema(program.schema.tables);
+    const [labelled, verdict] = await Promise.all([label(text, schema), label(mutant.text, schema)]);
+    const fault = faultOf(labelled);
+    if (fault !== undefined) return refuse(task, fault, text);
+    if (Math.max(text.length, labelled.sql?.length ?? 0) > LONGEST)
+      return refuse(task, `longer than ${LONGEST} characters`, text);
+    const because = (reason: string): Draw => refuse(task, `${mutant.mistake}: ${reason}`, mutant.text);
+    if (verdict.ok || verdict.error === undefined) return because("the mutant compiles");
+    if (verdict.refused === true || !isRaised(verdict.error))
+      return because("it is the check that refuses it");
     const error = shortError(`${verdict.error.type}: ${verdict.error.message}`);
-    return accept(drawn, checked, { input: mutant.text, error }, checked.text);
+    const checked = { program, text, schema, labelled };
+    return accept(drawn, checked, { input: mutant.text, error }, text, mutant.mistake);
   }
 
   private async documentation(drawn: Drawn): Promise<Draw> {
@@ -190,21 +183,33 @@ class IbisRowSource implements RowSource {
   }
 }
 
+function sentence({ english }: Program): string {
+  const steps = english.join(", then ");
+  return (steps[0] ?? "").toUpperCase() + steps.slice(1);
+}
+
 function question(random: Random, program: Program): string {
   const steps = program.english.join(", then ");
   const table = program.schema.tables[0]?.name ?? "";
-  return random.pick([
-    `How do I ${steps}?`,
-    `In ${table}, how do I ${steps}?`,
-    `${steps[0]?.toUpperCase() ?? ""}${steps.slice(1)}.`,
-  ]);
+  return random.pick([`How do I ${steps}?`, `In ${table}, how do I ${steps}?`, `${sentence(program)}.`]);
 }
 
 function refuse(task: TaskType, reason: string, text: string): Draw {
   return { refusal: { task, reason, text } };
 }
 
-function accept(drawn: Drawn, checked: Checked, fields: PromptFields, completion: string): Draw {
+/** Why a program is no row's; undefined where it may be one. */
+function faultOf({ ok, error, sql, planHash }: Labelled): string | undefined {
+  return ok && sql !== undefined && planHash !== undefined ? undefined : `${error?.type}: ${error?.message}`;
+}
+
+function accept(
+  drawn: Drawn,
+  checked: Checked,
+  fields: PromptFields,
+  completion: string,
+  kind?: string,
+): Draw {
   const { schema, labelled, program } = checked;
   const shown = drawn.random.chance(SCHEMA_SHOWN[drawn.task]);
   const candidate: Candidate = {
@@ -214,6 +219,7 @@ function accept(drawn: Drawn, checked: Checked, fields: PromptFields, completion
     schema,
     schemaId: program.schema.id,
     shape: `plan:${labelled.planHash}`,
+    ...(kind === undefined ? {} : { kind }),
     duplicateKey: labelled.sql ?? completion,
     ...GENERATED,
   };

@@ -83,6 +83,17 @@ describe("normalisePythonPrefix", () => {
     expect(of("(x # one")).toBe("(x ");
   });
 
+  it("may keep the comments that have a line of their own", () => {
+    const of = (text: string): string => normalisePythonPrefix(text, { comments: true });
+    const program = "#few of them \n#\nx = (t # all\n  # or not\n  .head())\n  #  then\nx.";
+    expect(of(program)).toBe("# few of them\nx = (t.head())\n  # then\nx.");
+    expect(of(of(program))).toBe(of(program));
+    expect(of("    x = 1\n  # two\n    x.")).toBe("x = 1\n# two\nx.");
+    expect(of("# few")).toBe("# few\n");
+    expect(normalisePython(`${program}head()`, { comments: true })).toBe(`${of(program)}head()`);
+    expect(normalisePythonPrefix(program)).toBe("x = (t.head())\nx.");
+  });
+
   it("knows the end of a comment", () => {
     expect(endsInComment("x # one")).toBe(true);
     expect(endsInComment("x # one\n")).toBe(false);

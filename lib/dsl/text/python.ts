@@ -10,6 +10,7 @@ const CLOSING = new Set([")", "]", "}"]);
 interface LogicalLine {
   indent: string;
   text: string;
+  isComment?: true;
 }
 
 /** A program while its pieces are read. */
@@ -23,14 +24,21 @@ class Lines {
   private broken = false;
   private comment = false;
 
+  /** `comments`: whether those stay that have a line of their own between statements. */
+  constructor(private readonly comments: boolean) {}
+
   add(piece: PythonPiece): void {
     switch (piece.kind) {
       case "space":
         this.space += piece.text;
         return;
-      case "comment":
+      case "comment": {
+        const text = piece.text.replace(/^#+\s*/, "# ").trimEnd();
+        if (this.comments && this.open === undefined && text !== "#")
+          this.all.push({ indent: this.space, text, isComment: true });
         this.comment = true;
         return;
+      }
       case "continuation":
         this.broken = true;
         return;
@@ -79,30 +87,39 @@ class Lines {
   }
 }
 
-function read(program: string): Lines {
-  const lines = new Lines();
+function read(program: string, comments = false): Lines {
+  const lines = new Lines(comments);
   for (const piece of lexPython(program)) lines.add(piece);
   return lines;
 }
 
 function write(lines: readonly LogicalLine[]): string {
   // What all lines are indented by says where the program was copied from, not what it does.
-  let common = lines[0]?.indent ?? "";
-  for (const { indent } of lines) while (!indent.startsWith(common)) common = common.slice(0, -1);
-  return lines.map(({ indent, text }) => indent.slice(common.length) + text).join("\n");
+  const code = lines.filter(({ isComment }) => isComment !== true);
+  let common = code[0]?.indent ?? "";
+  for (const { indent } of code) while (!indent.startsWith(common)) common = common.slice(0, -1);
+  return lines
+    .map(({ indent, text }) => indent.slice(Math.min(indent.length, common.length)) + text)
+    .join("\n");
+}
+
+/** What else a normal form keeps. */
+export interface NormalFormOptions {
+  /** Comments that have a line of their own between statements: they may say what is meant. */
+  comments?: boolean;
 }
 
 /** A whole program; line ends are "\n". Its tokens are those of `program`, and normalising again changes nothing. */
-export function normalisePython(program: string): string {
-  return write(read(program).all);
+export function normalisePython(program: string, { comments }: NormalFormOptions = {}): string {
+  return write(read(program, comments).all);
 }
 
 /**
  * The beginning of a program, which is to be gone on with: as `normalisePython`, and what stands after the last token
  * is kept so far as it matters.
  */
-export function normalisePythonPrefix(prefix: string): string {
-  const lines = read(prefix);
+export function normalisePythonPrefix(prefix: string, { comments }: NormalFormOptions = {}): string {
+  const lines = read(prefix, comments);
   return write(lines.all) + lines.tail;
 }
 
