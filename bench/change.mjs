@@ -90,6 +90,9 @@ export async function change({ before, rounds, threads, quick, peak, quiet, log 
           ),
     );
     const participants = await inTurns(starters, rounds, { log, peak, quiet });
+    // Where that checkout lies is nobody's business.
+    for (const participant of participants)
+      participant.command = participant.command.replaceAll(roots.before, "$BEFORE");
     all.push(...participants);
     const [now, then] = participants;
     for (const { name, unit, pick } of figures)
