@@ -11,4 +11,4 @@ if [ ! -x "$program" ]; then
 fi
 mode=(-i)
 [ "${1:-}" = --check ] && mode=(--dry-run --Werror)
-find native bindings kernels-cuda \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.metal' -o -name metal_stdlib \) -print0 | xargs -0 "$program" "${mode[@]}"
+find native bindings kernels-cuda kernels-metal \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.metal' -o -name metal_stdlib \) -print0 | xargs -0 "$program" "${mode[@]}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole conformance suite of the CUDA kernels over the emulator on each of its schedules, and the emulator's own tests,
-# built with the address and the undefined behaviour sanitizer; in `npm test` the runs of a case take turns through the
+# The whole conformance suite of the CUDA and Metal kernels over the emulator on each of its schedules, and the emulator's own
+# tests, built with the address and the undefined behaviour sanitizer; in `npm test` the runs of a case take turns through the
 # schedules, without sanitizers. Arguments go to ctest, such as `-R cuda-emulated-rope` or `-j 8` (default: as many at a time as there are cores).
 set -euo pipefail
 
@@ -25,11 +25,11 @@ run() {
 }
 
 # The suite goes through the schedules itself: its bits may differ between none of them.
-suite='^cuda-emulated-[a-zA-Z]+$'
+suite='^(cuda|metal)-emulated-[a-zA-Z]+$'
 run "the suite, every case on each schedule" -R "$suite" "${@}"
 for schedule in priorities last-first random; do
   export IBERT_EMULATOR_SCHEDULE=$schedule
-  run "all else, schedule $schedule" -R '^(cuda-|emulator|step-cuda|instructions-)' -E "cuda-gate|$suite" "$@"
+  run "all else, schedule $schedule" -R '^(cuda-|emulator|instructions-|metal-|step-(cuda|metal))' -E "cuda-gate|$suite" "$@"
 done
 echo "all in $((SECONDS - started)) s"
 exit $status

@@ -151,6 +151,14 @@ if(TARGET ibert_cuda_emulated)
   endforeach()
 endif()
 
+# The Metal backend over the emulator.
+if(TARGET ibert_metal_emulated)
+  foreach(op embedding rmsNormForward rmsNormBackward loraLinearForward loraLinearBackward ropeTable rope swigluForward
+      swigluBackward gradNorm adamW gatherRows cast packWeight)
+    add_test(NAME metal-emulated-${op} COMMAND ibert-kernels test --backend metal-emulated --op ${op})
+  endforeach()
+endif()
+
 # What is run on a machine with a GPU (scripts/gpu/run.sh): what it says, and the file that it writes, over the emulator.
 if(TARGET ibert_cuda_emulated)
   add_test(NAME gpu-dry-run COMMAND bash ${CMAKE_SOURCE_DIR}/scripts/gpu/run.sh --dry-run)

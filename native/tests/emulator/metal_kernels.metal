@@ -106,6 +106,28 @@ kernel void exchange(const device float* x [[buffer(0)]], device float* y [[buff
   y[3 * threads + index] = simd_sum(x[index]);
 }
 
+// y of kFunctions x `threads`: what Metal's library says of a number. C++'s own functions of these names are
+// not meant.
+kernel void functions(const device float* x [[buffer(0)]], device float* y [[buffer(1)]],
+                      constant uint& threads [[buffer(2)]], uint3 group [[threadgroup_position_in_grid]],
+                      uint index [[thread_index_in_threadgroup]],
+                      uint simdgroup [[simdgroup_index_in_threadgroup]],
+                      uint lane [[thread_index_in_simdgroup]]) {
+  const float own = x[index];
+  const float values[kFunctions] = {as_type<float>(as_type<uint>(own) ^ 0x80000000u),
+                                    metal::rint(own),
+                                    metal::fma(own, own, -1.0f),
+                                    metal::fabs(own),
+                                    precise::exp(own),
+                                    precise::log(metal::fabs(own)),
+                                    precise::rsqrt(precise::sqrt(metal::fabs(own))),
+                                    metal::cospi(own),
+                                    metal::sinpi(own),
+                                    metal::fmax(own, 0.5f) - metal::fmin(own, as_type<float>(0x7fc00000u)),
+                                    metal::isnan(own) || metal::isinf(own) ? 1.0f : 0.0f};
+  for (uint i = 0; i < kFunctions; ++i) y[i * threads + index] = values[i];
+}
+
 kernel void touch(device float* y [[buffer(0)]], threadgroup float* shared THREADGROUP(0),
                   uint3 group [[threadgroup_position_in_grid]], uint index [[thread_index_in_threadgroup]],
                   uint simdgroup [[simdgroup_index_in_threadgroup]],
@@ -138,6 +160,9 @@ bool runSwapPairs(const float* x, float* y) {
 }
 bool runExchange(const float* x, float* y, unsigned threads) {
   return dispatch(exchange, 1, threads, 0, x, y, threads);
+}
+bool runFunctions(const float* x, float* y, unsigned threads) {
+  return dispatch(functions, 1, threads, 0, x, y, threads);
 }
 bool runWithMemory(float* y, unsigned bytes) {
   return dispatch(touch, 1, 32, bytes, y, ThreadgroupMemory());

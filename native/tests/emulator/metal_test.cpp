@@ -1,5 +1,7 @@
 // The emulator's Metal against kernels with known faults: each is caught under every schedule, and the right
 // ones raise no alarm.
+#include <cmath>
+
 #include "metal_kernels.h"
 #include "trials.h"
 
@@ -58,6 +60,41 @@ std::string tryExchange() {
   });
 }
 
+std::string tryFunctions() {
+  constexpr unsigned kThreads = 64;
+  auto x = values<float>(kThreads);
+  x[0] = -2.5f, x[1] = 1.0f + 0x1p-12f, x[2] = HUGE_VALF;
+  const Buffer<float> dx(x), y(kFunctions * kThreads);
+  return outcome(runFunctions(dx, y, kThreads), [&] {
+    const auto got = y.read();
+    for (size_t i = 0; i < kThreads; ++i) {
+      const double own = x[i], size = std::fabs(own), pi = std::acos(-1.0);
+      const bool finite = std::isfinite(x[i]);
+      const double expected[kFunctions] = {-own,
+                                           std::nearbyint(own),
+                                           own * own - 1,
+                                           size,
+                                           std::exp(own),
+                                           std::log(size),
+                                           1 / std::sqrt(std::sqrt(size)),
+                                           finite ? std::cos(pi * own) : 0,
+                                           finite ? std::sin(pi * own) : 0,
+                                           std::fmax(own, 0.5) - own,
+                                           finite ? 0.0 : 1.0};
+      for (size_t f = 0; f < kFunctions; ++f) {
+        if (!finite && f >= 6 && f <= 9) continue;  // no numbers
+        const double value = got[f * kThreads + i];
+        if (value != expected[f] &&
+            !(std::fabs(value - expected[f]) <= 4e-7 * std::fmax(1, std::fabs(expected[f]))))
+          return false;
+      }
+      // One rounding, of the whole.
+      if (finite && got[2 * kThreads + i] != float(own * own - 1)) return false;
+    }
+    return true;
+  });
+}
+
 std::string tryAllMemory() {
   const Buffer<float> y(32);
   return outcome(runWithMemory(y, 32 << 10), [&] { return y.read()[31] == 31; });
@@ -69,6 +106,7 @@ const Trial kTrials[] = {
     {"swapPairs", "", trySwapPairs<Bug::none>},
     {"exchange", "", tryExchange<64>},
     {"exchange in part of a simdgroup", "", tryExchange<40>},
+    {"functions of numbers", "", tryFunctions},
     {"32 KB of threadgroup memory", "", tryAllMemory},
     {"no barrier between writes and reads of a tile", "of shared memory", tryMultiply<Bug::droppedBarrier>},
     {"a barrier with mem_none", "of shared memory", tryMultiply<Bug::barrierOfNone>},
@@ -88,7 +126,7 @@ const Trial kTrials[] = {
     {"no simdgroup_barrier", "of shared memory", trySwapPairs<Bug::missingSimdgroupBarrier>},
     {"a simdgroup_barrier with mem_none", "of shared memory", trySwapPairs<Bug::simdgroupBarrierOfNone>},
 };
-constexpr size_t kRightOnes = 6;
+constexpr size_t kRightOnes = 7;
 
 void tryAll() {
   for (Schedule schedule : {Schedule::lastFirst, Schedule::random, Schedule::priorities})

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "dtypes.h"
+
+// Sizes: T rows, N rows of W and K columns; P adapters of R rows of A, rank r = columns of B.
+struct LinearParameters {
+  int64_t T, N, K, P, R, r;
+  int32_t segmentCount, slots[8];
+  int64_t ends[8];
+  float scale;
+  int32_t hasLora, hasAdapters, hasBias, hasResidual, keepsLow;
+  int32_t x, weight, A, B, residual, y, xa;  // dtypes
+  int32_t dy, dx, dA, dB;
+};
