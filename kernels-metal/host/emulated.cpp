@@ -12,6 +12,7 @@
 
 #include "emulator/memory.h"
 #include "emulator/place.h"
+#include "emulator/schedules.h"
 #include "emulator/violation.h"
 #include "entry.h"
 #include "frame/task_thread.h"
@@ -197,8 +198,8 @@ std::shared_ptr<Hardware> openHardware(int index) {
   return std::make_shared<EmulatedHardware>();
 }
 
-const void* hardwareExtension(const char*) {
-  return nullptr;
+const void* hardwareExtension(const char* name) {
+  return emulator::schedulesExtension(name);
 }
 
 }  // namespace ibert::metal

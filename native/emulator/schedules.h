@@ -14,4 +14,11 @@ struct Schedules {
   void (*take)(int index);
 };
 
+namespace emulator {
+
+// The table above where `name` is kSchedules, else null.
+const void* schedulesExtension(const char* name);
+
+}  // namespace emulator
+
 }  // namespace ibert

@@ -3,7 +3,8 @@ add_library(ibert_emulator STATIC
   native/emulator/access.cpp native/emulator/atomics.cpp native/emulator/barrier.cpp native/emulator/copies.cpp
   native/emulator/flags.cpp native/emulator/hooks.cpp native/emulator/kernel_side.cpp native/emulator/launch.cpp
   native/emulator/matrix.cpp native/emulator/meeting.cpp native/emulator/memory.cpp native/emulator/metal/simdgroup.cpp
-  native/emulator/order.cpp native/emulator/report.cpp native/emulator/settings.cpp native/emulator/stack.cpp native/emulator/symbols.cpp)
+  native/emulator/order.cpp native/emulator/report.cpp native/emulator/schedules.cpp native/emulator/settings.cpp
+  native/emulator/stack.cpp native/emulator/symbols.cpp)
 target_include_directories(ibert_emulator PUBLIC native kernels-cuda)
 target_link_libraries(ibert_emulator PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
 

@@ -86,6 +86,12 @@ add_test(NAME step-cpu-all-targets COMMAND ibert-kernels ${IBERT_SMALL_STEP} --a
 add_test(NAME step-cpu-no-head COMMAND ibert-kernels ${IBERT_SMALL_STEP} --vocabulary 0 --rank 0)
 ibert_usage_test(step "--heads is a multiple of --kv-heads" step --heads 5 --kv-heads 2)
 
+# The runs of a case over the emulator take turns through its schedules; `npm run test:emulated` runs each case on each.
+set(schedules)
+if(IBERT_SANITIZE)
+  set(schedules --every-schedule)
+endif()
+
 # The CUDA backend over the emulator.
 if(TARGET ibert_cuda_emulated)
   foreach(name stream device)
@@ -139,11 +145,6 @@ if(TARGET ibert_cuda_emulated)
     --op swigluForward --case smollm2)
   ibert_usage_test(cuda-no-device "driver shows no device, and CUDA_VISIBLE_DEVICES is \"\"" list --backend cuda-emulated)
   set_tests_properties(usage-cuda-no-device PROPERTIES ENVIRONMENT CUDA_VISIBLE_DEVICES=)
-  # The runs of a case take turns through the schedules; `npm run test:emulated` runs each case on each.
-  set(schedules)
-  if(IBERT_SANITIZE)
-    set(schedules --every-schedule)
-  endif()
   foreach(op embedding rmsNormForward rmsNormBackward loraLinearForward loraLinearBackward ropeTable rope
       attentionForward attentionBackward kvCacheWrite pagedAttention swigluForward swigluBackward linearCrossEntropy
       gradNorm adamW sample gatherRows cast packWeight)
@@ -155,7 +156,7 @@ endif()
 if(TARGET ibert_metal_emulated)
   foreach(op embedding rmsNormForward rmsNormBackward loraLinearForward loraLinearBackward ropeTable rope swigluForward
       swigluBackward gradNorm adamW gatherRows cast packWeight)
-    add_test(NAME metal-emulated-${op} COMMAND ibert-kernels test --backend metal-emulated --op ${op})
+    add_test(NAME metal-emulated-${op} COMMAND ibert-kernels test --backend metal-emulated --op ${op} ${schedules})
   endforeach()
 endif()
 

@@ -1,4 +1,3 @@
-#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -33,26 +32,11 @@ const char* finish() {
 
 constexpr LaunchReport kReport{start, finish};
 
-int scheduleCount() {
-  const char* named = std::getenv("IBERT_EMULATOR_SCHEDULE");
-  return named && *named ? 1 : kScheduleCount;
-}
-
-void takeSchedule(int index) {
-  Settings changed = settings();
-  const int first = int(settingsFromEnvironment().schedule);
-  changed.schedule = Schedule((first + index % scheduleCount()) % kScheduleCount);
-  setSettings(changed);
-}
-
-constexpr Schedules kEverySchedule{scheduleCount, takeSchedule};
-
 }  // namespace
 
 const void* runtimeExtension(const char* name) {
   if (std::strcmp(name, kCaptures) == 0) return reinterpret_cast<const void*>(&captures);
-  if (std::strcmp(name, kSchedules) == 0) return &kEverySchedule;
-  return std::strcmp(name, kLaunchReport) == 0 ? &kReport : nullptr;
+  return std::strcmp(name, kLaunchReport) == 0 ? &kReport : schedulesExtension(name);
 }
 
 }  // namespace ibert::emulator
