@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 
 import { IBertError } from "../errors.js";
 import { DTYPES, elementCount, formatShape, tensorBytes, type DType } from "./dtypes.js";
+import { joinParts, partCount, partPaths, type GgufPart } from "./gguf-split.js";
 import { HeaderReader, readRange, truncated, type ByteRange } from "./file.js";
 
 /** A metadata value. 64-bit integers are numbers where a number holds them exactly. */
@@ -21,6 +22,8 @@ export interface Gguf {
   readonly alignment: number;
   readonly metadata: ReadonlyMap<string, GgufValue>;
   readonly tensors: ReadonlyMap<string, GgufTensor>;
+  /** The files that it lies in: one, or all parts of a split model. */
+  readonly parts: readonly string[];
   /** The bytes of one tensor as stored, into `target` or a new array. */
   read(name: string, target?: Uint8Array): Promise<Uint8Array>;
 }
@@ -191,44 +194,6 @@ function readTensorInfo(reader: HeaderReader, alignment: number): TensorInfo {
   return { name, dtype, shape, offset, byteLength };
 }
 
-/** Large models come in parts, each a GGUF of its own that holds some of the tensors. */
-function requireWhole(path: string, metadata: ReadonlyMap<string, GgufValue>): void {
-  const count = metadata.get("split.count");
-  if (typeof count !== "number" || count <= 1) return;
-  const number = metadata.get("split.no");
-  const part = typeof number === "number" ? `part ${number + 1} of ${count}` : `one of ${count} parts`;
-  throw new IBertError(
-    "gguf-split",
-    `${path}: this is ${part} of a split model (split.count), and parts are not read`,
-    { hint: JOIN },
-  );
-}
-
-const JOIN = "Join them with llama.cpp: llama-gguf-split --merge FIRST_PART WHOLE.gguf";
-const FAULTS_OF_PARTS = new Set<string>([
-  "file-truncated",
-  "gguf-invalid",
-  "gguf-metadata",
-  "weights-invalid",
-]);
-const NAME_OF_PART = /-(\d+)-of-(\d+)\.gguf$/i;
-
-/**
- * What a fault of a file comes to that is by its name one of several parts, though no metadata says so: a part lacks what
- * the others hold. A whole file may have such a name, so that it alone refuses nothing.
- */
-export function asPart(path: string, fault: unknown): unknown {
-  const [, number, count] = (NAME_OF_PART.exec(path) ?? []).map(Number);
-  if (number === undefined || count === undefined || count <= 1) return fault;
-  if (!(fault instanceof IBertError) || !FAULTS_OF_PARTS.has(fault.code)) return fault;
-  const [reason] = fault.message.split("\n");
-  return new IBertError(
-    "gguf-split",
-    `${path}: by its name this is part ${number} of ${count} of a split model, and parts are not read (${reason})`,
-    { hint: JOIN, cause: fault },
-  );
-}
-
 function readAlignment(path: string, metadata: ReadonlyMap<string, GgufValue>): number {
   const value = metadata.get("general.alignment") ?? DEFAULT_ALIGNMENT;
   if (typeof value !== "number" || !Number.isInteger(value) || value < 8 || value % 8 !== 0) {
@@ -261,26 +226,44 @@ function placeTensors(reader: HeaderReader, infos: TensorInfo[], dataStart: numb
   return tensors;
 }
 
-let latest: { path: string; size: number; changed: number; file: WeakRef<Gguf> } | undefined;
+let latest: { path: string; state: string; file: WeakRef<Gguf> } | undefined;
+
+/** What changes when one of the files does. */
+const stateOf = (paths: readonly string[]): string =>
+  paths
+    .map((path) => statSync(path, { throwIfNoEntry: false }))
+    .map((stat) => `${stat?.size} ${stat?.mtimeMs}`)
+    .join(", ");
 
 /**
- * Opens a GGUF file (version 2 or 3, little-endian). The file that was opened last is not read again while its header is
- * still in use and the file has not changed: weights and tokenizer stand in one.
+ * Opens a GGUF file (version 2 or 3, little-endian); of a split model all parts, by the name of any. What was opened last is
+ * not read again while its header is still in use and no file has changed: weights and tokenizer stand in one.
  * Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  * @throws IBertError `file-missing`, `file-truncated`, `gguf-invalid`, `gguf-split`, `gguf-type` naming the file and the key or tensor.
  */
 export function openGguf(path: string): Gguf {
-  const stat = statSync(path, { throwIfNoEntry: false });
   const known = latest?.file.deref();
-  if (known !== undefined && latest?.path === path) {
-    if (latest.size === stat?.size && latest.changed === stat.mtimeMs) return known;
-  }
-  const file = readHeader(path);
-  latest = { path, size: stat?.size ?? 0, changed: stat?.mtimeMs ?? 0, file: new WeakRef(file) };
+  if (known !== undefined && latest?.path === path && latest.state === stateOf(known.parts)) return known;
+  const named = readHeader(path);
+  const count = partCount(named.metadata);
+  const parts = count === 1 ? [path] : partPaths(path, count);
+  const { tensors, ...header } =
+    count === 1 ? named : joinParts(parts.map((part) => (part === path ? named : readHeader(part))));
+  const file: Gguf = {
+    ...header,
+    tensors,
+    parts,
+    async read(name, target) {
+      const tensor = tensors.get(name);
+      if (tensor === undefined) throw new IBertError("tensor-missing", `${path}: there is no tensor ${name}`);
+      return readRange(tensor, target);
+    },
+  };
+  latest = { path, state: stateOf(parts), file: new WeakRef(file) };
   return file;
 }
 
-function readHeader(path: string): Gguf {
+function readHeader(path: string): GgufPart {
   const reader = new HeaderReader(path);
   try {
     const magic = reader.u32();
@@ -295,24 +278,11 @@ function readHeader(path: string): Gguf {
     // A tensor's entry takes at least 24 bytes (empty name, no dimensions), a metadata entry at least 13.
     const tensorCount = readCount(reader, 24);
     const metadata = readMetadata(reader, readCount(reader, 13));
-    requireWhole(path, metadata);
     const alignment = readAlignment(path, metadata);
     const infos = Array.from({ length: tensorCount }, () => readTensorInfo(reader, alignment));
     const dataStart = Math.ceil(reader.position / alignment) * alignment;
     const tensors = placeTensors(reader, infos, dataStart);
-    return {
-      path,
-      version,
-      alignment,
-      metadata,
-      tensors,
-      async read(name, target) {
-        const tensor = tensors.get(name);
-        if (tensor === undefined)
-          throw new IBertError("tensor-missing", `${path}: there is no tensor ${name}`);
-        return readRange(tensor, target);
-      },
-    };
+    return { path, version, alignment, metadata, tensors };
   } finally {
     reader.close();
   }

@@ -222,7 +222,7 @@ describe("a model in shards", () => {
 
   it.each([
     ["pytorch_model.bin", /PyTorch's pickle format/],
-    ["consolidated.safetensors", /Mistral's own names/],
+    ["consolidated.safetensors", /Mistral's layout, which needs params/],
     ["m.Q4_K_M.gguf", /The folder holds m\.Q4_K_M\.gguf/],
     ["adapter_model.safetensors", /This is a PEFT adapter/],
     ["weights.npz", /weights\.npz is not read/],

@@ -176,25 +176,40 @@ function safetensorsView(
   };
 }
 
-const WHOLE = "model.safetensors";
-const INDEX = "model.safetensors.index.json";
-const SHARD = /^model-(\d+)-of-(\d+)\.safetensors$/;
+/** What the files of a model's weights are called: by Hugging Face's programs, and by Mistral's. */
+export type WeightsStem = "model" | "consolidated";
+
+interface WeightFiles {
+  stem: WeightsStem;
+  whole: string;
+  index: string;
+  shard: RegExp;
+}
+
+const weightFiles = (stem: WeightsStem): WeightFiles => ({
+  stem,
+  whole: `${stem}.safetensors`,
+  index: `${stem}.safetensors.index.json`,
+  shard: new RegExp(`^${stem}-(\\d+)-of-(\\d+)\\.safetensors$`),
+});
 
 /**
- * Opens the weights of a Hugging Face model folder: `model.safetensors`, which counts before an index of shards as it
+ * Opens the weights of a model folder: `model.safetensors`, which counts before an index of shards as it
  * does in transformers (an index beside it is left over of another save); else the shards that
  * `model.safetensors.index.json` names, or a complete set of shards without index.
+ * @param stem `consolidated` for Mistral's layout
  * @throws IBertError `weights-missing` saying what is there instead, and what opening the files throws.
  */
-export function openSafetensorsFolder(folder: string): Safetensors {
-  const whole = join(folder, WHOLE);
+export function openSafetensorsFolder(folder: string, stem: WeightsStem = "model"): Safetensors {
+  const files = weightFiles(stem);
+  const whole = join(folder, files.whole);
   if (existsSync(whole)) return openSafetensors(whole);
-  const index = join(folder, INDEX);
+  const index = join(folder, files.index);
   if (existsSync(index)) return openSafetensorsIndex(index);
   const names = existsSync(folder) && statSync(folder).isDirectory() ? readdirSync(folder) : undefined;
-  const shards = names?.filter((name) => SHARD.test(name)) ?? [];
-  if (shards.length > 0) return openShards(folder, shards);
-  throw new IBertError("weights-missing", `${folder}: neither ${WHOLE} nor ${INDEX} is here`, {
+  const shards = names?.filter((name) => files.shard.test(name)) ?? [];
+  if (shards.length > 0) return openShards(folder, shards, files);
+  throw new IBertError("weights-missing", `${folder}: neither ${files.whole} nor ${files.index} is here`, {
     hint: names === undefined ? "Check the path." : otherWeights(names),
   });
 }
@@ -208,7 +223,7 @@ function otherWeights(names: readonly string[]): string {
   }
   const consolidated = find(/^consolidated.*\.safetensors$/);
   if (consolidated !== undefined) {
-    return `${consolidated} has Mistral's own names of tensors, which are not read; fetch the repository's model-*.safetensors with their index.`;
+    return `${consolidated} is in Mistral's layout, which needs params.json beside it; or fetch the repository's model-*.safetensors with their index.`;
   }
   const gguf = find(/\.gguf$/);
   if (gguf !== undefined) return `The folder holds ${gguf}; name that file as the base.`;
@@ -218,22 +233,22 @@ function otherWeights(names: readonly string[]): string {
   const other = find(/\.(safetensors|h5|msgpack|onnx|npz)$/);
   return other === undefined
     ? "The folder holds no weights; fetch them beside config.json."
-    : `${other} is not read; the weights must be ${WHOLE} or shards with ${INDEX}.`;
+    : `${other} is not read; the weights must be model.safetensors or shards with model.safetensors.index.json.`;
 }
 
 /** Shards without their index: all of one set, each tensor in one of them. */
-function openShards(folder: string, names: readonly string[]): Safetensors {
-  const sets = new Set(names.map((name) => Number(SHARD.exec(name)?.[2])));
+function openShards(folder: string, names: readonly string[], { shard, index }: WeightFiles): Safetensors {
+  const sets = new Set(names.map((name) => Number(shard.exec(name)?.[2])));
   const count = Math.max(...sets);
-  const here = new Set(names.map((name) => Number(SHARD.exec(name)?.[1])));
+  const here = new Set(names.map((name) => Number(shard.exec(name)?.[1])));
   const missing = Array.from({ length: count }, (_, i) => i + 1).find((number) => !here.has(number));
   if (sets.size > 1 || missing !== undefined || names.length !== count) {
     throw new IBertError(
       "weights-missing",
       sets.size > 1
-        ? `${folder}: there is no ${INDEX}, and shards of several saves lie here (of ${[...sets].join(" and of ")})`
-        : `${folder}: there is no ${INDEX}, and of ${count} shards number ${missing} is missing`,
-      { hint: `Fetch ${INDEX} and the shards that it names.` },
+        ? `${folder}: there is no ${index}, and shards of several saves lie here (of ${[...sets].join(" and of ")})`
+        : `${folder}: there is no ${index}, and of ${count} shards number ${missing} is missing`,
+      { hint: `Fetch ${index} and the shards that it names.` },
     );
   }
   const tensors = new Map<string, SafetensorsTensor>();

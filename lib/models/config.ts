@@ -122,7 +122,11 @@ function withDefaults(
  * @throws IBertError `model-config-invalid` naming the key, also where the model needs what ibert does not do.
  */
 export function configFromHuggingFace(path: string): ModelConfig {
-  const file = readJson(path);
+  return decoderConfig(readJson(path), path);
+}
+
+/** … from the keys of a `config.json`, wherever they come from. @param path the file that errors name */
+export function decoderConfig(file: unknown, path: string): ModelConfig {
   const part = textPart(file, path);
   const around = parseNamed(z.looseObject(SHARED), part?.around ?? {}, path);
   const at = part === undefined ? path : `${path} (text_config)`;

@@ -129,7 +129,7 @@ describe("GGUF", () => {
     [
       "a part of two",
       { "split.count": { type: "u16", value: 2 }, "split.no": { type: "u16", value: 0 } },
-      { code: "gguf-split", names: ["part 1 of 2", "llama-gguf-split --merge"] },
+      { code: "gguf-split", names: ["one of 2 parts", "-00001-of-00002.gguf"] },
     ],
     [
       "Tekken",

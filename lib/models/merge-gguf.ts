@@ -7,6 +7,8 @@ import { existsSync, realpathSync, statSync } from "node:fs";
 import { IBertError } from "../errors.js";
 import { writeFileAtomic } from "../formats/atomic.js";
 import { readRange } from "../formats/file.js";
+import { openGguf } from "../formats/gguf.js";
+import { JOIN_PARTS } from "../formats/gguf-split.js";
 import { readPeftAdapter } from "../formats/peft.js";
 import { WRITTEN_DTYPES } from "../formats/quantize.js";
 import { loraShapes } from "./adapter-file.js";
@@ -29,6 +31,12 @@ interface Adapted {
 export async function mergeIntoGguf(options: Omit<MergeOptions, "dtype">): Promise<MergeResult> {
   const { source, output, onProgress } = options;
   requirePaths(source.format, source.path, output);
+  const { parts } = openGguf(source.path);
+  if (parts.length > 1) {
+    throw new IBertError("gguf-split", `${source.path}: the model is split into ${parts.length} files`, {
+      hint: `${JOIN_PARTS}. Or merge into bf16, which reads the parts.`,
+    });
+  }
   const weights = openWeights(source);
   const adapter = await readPeftAdapter(options.adapter, loraShapes(weights.config));
   const adapted = weights.names

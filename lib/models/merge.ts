@@ -137,12 +137,15 @@ async function writeModelFiles(
       quantization_config: undefined,
       torch_dtype: torchDtype,
     });
+  } else {
+    await write("config.json", { ...huggingFaceConfig(config), torch_dtype: torchDtype });
+  }
+  if (source.format !== "gguf") {
     for (const name of FILES_OF_A_MODEL) {
       if (existsSync(join(source.path, name))) copyFileSync(join(source.path, name), join(folder, name));
     }
     return;
   }
-  await write("config.json", { ...huggingFaceConfig(config), torch_dtype: torchDtype });
   const { json, settings } = tokenizerJsonFromGguf(openGguf(source.path));
   const content = (id: number | null): string | null =>
     json.added_tokens.find((token) => token.id === id)?.content ?? null;

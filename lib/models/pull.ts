@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { IBertError } from "../errors.js";
 import { pullModel, type PullOptions } from "../hub/pull.js";
 import { configFromHuggingFace } from "./config.js";
+import { configFromMistral } from "./mistral-layout.js";
 import { isPreset, presetNames } from "./presets.js";
 import { hubModel, hubSource, resolveSource, type SourceOptions } from "./sources.js";
 import { requirePresetConfig } from "./weights.js";
@@ -30,8 +31,10 @@ export async function pullBase(base: string, options: PullOptions & SourceOption
   if (hub !== undefined) {
     const check = (snapshot: string): void => {
       const path = join(snapshot, "config.json");
-      if (!existsSync(path)) return;
-      requirePresetConfig(hubSource(base, hub, snapshot), configFromHuggingFace(path));
+      const config = existsSync(path)
+        ? configFromHuggingFace(path)
+        : configFromMistral(join(snapshot, "params.json"));
+      requirePresetConfig(hubSource(base, hub, snapshot), config);
     };
     const { folder, ...pulled } = await pullModel(hub.repository, hub.revision, { check, ...options });
     return { base, path: folder, ...pulled };

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 import { IBertError } from "../errors.js";
@@ -15,8 +15,8 @@ export interface ModelSource {
   readonly base: string;
   /** The model's name for PEFT's `base_model_name_or_path`: on the hub where that is known, else the path. */
   readonly baseModel: string;
-  readonly format: "gguf" | "huggingface";
-  /** The .gguf file, or the folder with config.json and safetensors; absolute. */
+  readonly format: "gguf" | "huggingface" | "mistral";
+  /** The .gguf file, or the folder with config.json and model*.safetensors, or params.json and consolidated*.safetensors; absolute. */
   readonly path: string;
   /** A preset's configuration, which the files must agree with. */
   readonly expectedConfig?: ModelConfig;
@@ -28,7 +28,7 @@ export interface SourceOptions extends WheelOptions {
 }
 
 const FORMS =
-  'Name a preset, "hf:owner/name[@revision]", a folder with config.json and safetensors, or a .gguf file.';
+  'Name a preset, "hf:owner/name[@revision]", a folder with config.json and safetensors (or params.json and consolidated*.safetensors), or a .gguf file.';
 
 const HUB_NAME = /^hf:([\w.-]+\/[\w.-]+)(?:@(.+))?$/;
 
@@ -67,7 +67,7 @@ export async function resolveSource(base: string, options: SourceOptions = {}): 
 /** A model of the hub that lies in a folder. */
 export function hubSource(base: string, { repository }: HubModel, path: string): ModelSource {
   const expected = isPreset(base) ? { expectedConfig: loadPreset(base).config } : {};
-  return { base, baseModel: repository, format: "huggingface", path, ...expected };
+  return { base, baseModel: repository, format: folderFormat(path) ?? "huggingface", path, ...expected };
 }
 
 /** Where a model of the hub lies in the cache: `whole`, or what of it is `missing`, in a snapshot or altogether. */
@@ -97,6 +97,20 @@ function pulledFolder(base: string, model: HubModel): string {
   );
 }
 
+/** The layout of a model folder: Hugging Face's where its weights are there, else Mistral's; undefined of no model. */
+function folderFormat(folder: string): "huggingface" | "mistral" | undefined {
+  const names = readdirSync(folder);
+  const has = (file: string, weights: RegExp): boolean =>
+    names.includes(file) && names.some((name) => weights.test(name));
+  if (has("config.json", /^model(-\d+-of-\d+)?\.safetensors$/)) return "huggingface";
+  if (has("params.json", /^consolidated(-\d+-of-\d+)?\.safetensors$/)) return "mistral";
+  return names.includes("config.json")
+    ? "huggingface"
+    : names.includes("params.json")
+      ? "mistral"
+      : undefined;
+}
+
 function localSource(base: string): ModelSource {
   const path = resolve(base);
   if (!existsSync(path)) {
@@ -105,10 +119,11 @@ function localSource(base: string): ModelSource {
     });
   }
   if (statSync(path).isDirectory()) {
-    if (!existsSync(join(path, "config.json"))) {
+    const format = folderFormat(path);
+    if (format === undefined) {
       throw new IBertError("base-unknown", `${base}: the folder has no config.json`, { hint: FORMS });
     }
-    return { base, baseModel: path, format: "huggingface", path };
+    return { base, baseModel: path, format, path };
   }
   if (!path.endsWith(".gguf")) {
     const piece = /\.gguf[.-](part|split)/i.test(path);

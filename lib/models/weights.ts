@@ -5,14 +5,16 @@ import { IBertError } from "../errors.js";
 import { BLOCK_DTYPES, formatShape, type DType } from "../formats/dtypes.js";
 import { readRange, readRangeSync, type ByteRange } from "../formats/file.js";
 import type { Fp8Scales } from "../formats/fp8.js";
-import { asPart, openGguf } from "../formats/gguf.js";
+import { openGguf } from "../formats/gguf.js";
+import { asPart } from "../formats/gguf-split.js";
 import { llamaRowPermutation } from "../formats/llama-permutation.js";
 import { readJson } from "../formats/json.js";
 import { openSafetensorsFolder } from "../formats/safetensors.js";
 import { withSmallYoungGeneration } from "../runtime/memory.js";
-import { configFromGguf, configFromHuggingFace, type ModelConfig } from "./config.js";
+import { configFromGguf, decoderConfig, type ModelConfig } from "./config.js";
 import { fp8Block, takeScales } from "./fp8.js";
 import { frequencyFault } from "./rotary-frequencies.js";
+import { configKeysOf, isMistralVision, nameOfMistral } from "./mistral-layout.js";
 import type { ModelSource } from "./sources.js";
 import { bothNames, invalidWeights, type StoredTensor } from "./stored-tensor.js";
 import { isVisionTensor, textPart, textTensorName } from "./text-part.js";
@@ -148,6 +150,8 @@ interface ReadModel {
   stored: ReadonlyMap<string, StoredTensor>;
   /** Those of matrices in FP8. */
   scales: ReadonlyMap<string, Fp8Scales>;
+  /** Whether the rows of q and k stand for interleaved RoPE. */
+  interleaved: boolean;
   remarks: readonly string[];
 }
 
@@ -173,22 +177,35 @@ function readGguf(path: string): ReadModel {
   // Read with the configuration.
   const tensors = [...gguf.tensors.values()].filter(({ name }) => name !== "rope_freqs.weight");
   const stored = byName(path, tensors, (name) => huggingFaceName(name) ?? name);
-  return { config, stored, scales: new Map(), remarks: [] };
+  // llama.cpp's converter interleaves the rows of Llamas alone.
+  const interleaved = config.architecture === "llama";
+  return { config, stored, scales: new Map(), interleaved, remarks: [] };
 }
 
-function readFolder(folder: string): ReadModel {
-  const path = join(folder, "config.json");
-  const config = configFromHuggingFace(path);
-  const file = readJson(path);
+/** A folder of safetensors, in Hugging Face's layout or in Mistral's. */
+function readFolder(folder: string, format: "huggingface" | "mistral"): ReadModel {
+  const isMistral = format === "mistral";
+  const path = join(folder, isMistral ? "params.json" : "config.json");
+  const file = isMistral ? configKeysOf(readJson(path), path) : readJson(path);
+  const config = decoderConfig(file, path);
   const block = fp8Block(file, path);
-  const { tensors } = openSafetensorsFolder(folder);
-  const isWhole = textPart(file, path) !== undefined;
-  const text = [...tensors.values()].filter(({ name }) => !isWhole || !isVisionTensor(name));
-  const named = isWhole ? byName(folder, text, textTensorName) : tensors;
+  const { tensors } = openSafetensorsFolder(folder, isMistral ? "consolidated" : "model");
+  const isWhole = isMistral || textPart(file, path) !== undefined;
+  const isVision = isMistral ? isMistralVision : isVisionTensor;
+  const text = [...tensors.values()].filter(({ name }) => !isWhole || !isVision(name));
+  const named = isWhole ? byName(folder, text, isMistral ? nameOfMistral : textTensorName) : tensors;
   const { weights: stored, scales } = takeScales(folder, named, block);
   const left = tensors.size - text.length;
-  const remark = `${folder}: of a model of text and images the text part is used; its vision part (tensors of vision_tower and multi_modal_projector: ${left}) is left aside`;
-  return { config, stored, scales, remarks: left > 0 ? [remark] : [] };
+  const parts = isMistral ? "vision_encoder and what follows it" : "vision_tower and multi_modal_projector";
+  const remark = `${folder}: of a model of text and images the text part is used; its vision part (tensors of ${parts}: ${left}) is left aside`;
+  return { config, stored, scales, interleaved: isMistral, remarks: left > 0 ? [remark] : [] };
+}
+
+/** Whether two scalings are one, with YaRN's defaults said or left out. */
+function isSameScaling(one: ModelConfig["ropeScaling"], other: ModelConfig["ropeScaling"]): boolean {
+  const whole = (scaling: ModelConfig["ropeScaling"]) =>
+    scaling?.type === "yarn" ? { betaFast: 32, betaSlow: 1, truncate: true, ...scaling } : scaling;
+  return isDeepStrictEqual(whole(one), whole(other));
 }
 
 /** @throws IBertError `weights-invalid` where a preset's files are those of another model. */
@@ -198,6 +215,7 @@ export function requirePresetConfig({ path, base, expectedConfig }: ModelSource,
   for (const key of Object.keys(expectedConfig) as (keyof ModelConfig)[]) {
     // Files may declare more ends of text than a preset names.
     if (key === "eosIds" && expectedConfig.eosIds.every((id) => config.eosIds.includes(id))) continue;
+    if (key === "ropeScaling" && isSameScaling(config.ropeScaling, expectedConfig.ropeScaling)) continue;
     if (key !== "architecture" && !isDeepStrictEqual(config[key], expectedConfig[key])) {
       throw invalidWeights(
         path,
@@ -238,7 +256,7 @@ export function openWeights(source: ModelSource): ModelWeights {
 }
 
 function checkedWeights(source: ModelSource): ModelWeights {
-  const read = source.format === "gguf" ? readGguf(source.path) : readFolder(source.path);
+  const read = source.format === "gguf" ? readGguf(source.path) : readFolder(source.path, source.format);
   requirePresetConfig(source, read.config);
   const { stored } = read;
   const ownHead = hasOwnHead(read.config, stored);
@@ -248,8 +266,7 @@ function checkedWeights(source: ModelSource): ModelWeights {
   const queryRows = llamaRowPermutation(config.heads, config.headDim);
   const keyRows = llamaRowPermutation(config.kvHeads, config.headDim);
   const permutation = (name: string): Int32Array | undefined => {
-    // llama.cpp's converter interleaves the rows of Llamas alone.
-    if (source.format !== "gguf" || config.architecture !== "llama") return undefined;
+    if (!read.interleaved) return undefined;
     return name.endsWith(".q_proj.weight")
       ? queryRows
       : name.endsWith(".k_proj.weight")

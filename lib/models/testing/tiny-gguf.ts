@@ -12,7 +12,12 @@ import { openWeights, readWeight } from "../weights.js";
 import { ggufName } from "./gguf-names.js";
 
 /** Row r of q or k goes where interleaved RoPE wants it. */
-function interleaved(values: Float32Array, heads: number, headDim: number, columns: number): Float32Array {
+export function interleaved(
+  values: Float32Array,
+  heads: number,
+  headDim: number,
+  columns: number,
+): Float32Array {
   const out = new Float32Array(values.length);
   for (let row = 0; row < heads * headDim; row++) {
     const [head, i] = [Math.floor(row / headDim), row % headDim];
