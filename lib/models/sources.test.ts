@@ -31,7 +31,7 @@ describe("resolveSource", () => {
 
   it("says what may be named", async () => {
     await expect(resolveSource("smollm3")).rejects.toThrow(
-      /no preset, folder or file "smollm3"\n.*hf:owner\/name.*devstral-small-2505, smollm2-135m/,
+      /no preset, folder or file "smollm3"\n.*hf:owner\/name.*devstral-small-2505, .*smollm2-135m/,
     );
     await expect(resolveSource(temporaryFolder())).rejects.toThrow(/the folder has no config\.json/);
     await expect(resolveSource(join(TINY, "config.json"))).rejects.toThrow(/the file is no \.gguf file/);
