@@ -41,10 +41,13 @@ export class ChatTemplate {
   }
 
   /** The conversation as text, special tokens spelt out. */
-  render(messages: readonly ChatMessage[], { addGenerationPrompt = true }: ChatOptions = {}): string {
+  render(messages: readonly ChatMessage[], { addGenerationPrompt = true, tools }: ChatOptions = {}): string {
     try {
       return this.#template.render({
-        messages: messages.map(({ role, content }) => ({ role, content })),
+        messages: messages.map((message) => ({ ...message })),
+        // Both are there in transformers too, as null where they are not given.
+        tools: tools ?? null,
+        documents: null,
         bos_token: this.#vocabulary.bosToken,
         eos_token: this.#vocabulary.eosToken,
         add_generation_prompt: addGenerationPrompt,
@@ -60,18 +63,26 @@ export class ChatTemplate {
   encode(messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
     const text = this.render(messages, options);
     const contents = messages.map(({ content }) => content);
+    this.#requirePlain(messages, options);
     if (!contents.some((content) => this.#special?.test(content))) return this.#encode(text, (part) => part);
     const standIns = contents.map((_, i) => `\ue000${i}\ue001`);
     const restore = (part: string): string =>
       part.replace(/\ue000(\d+)\ue001/g, (_, i: string) => contents[Number(i)] ?? "");
     const skeleton = this.render(
-      messages.map(({ role }, i) => ({ role, content: standIns[i] ?? "" })),
+      messages.map((message, i) => ({ ...message, content: standIns[i] ?? "" })),
       options,
     );
     if (restore(skeleton) !== text) {
       throw refuse("a message spells a special token, and the model's chat template rewrites messages");
     }
     return this.#encode(skeleton, restore);
+  }
+
+  /** What stands beside messages' content has no stand-in, so that it may spell no special token. */
+  #requirePlain(messages: readonly ChatMessage[], { tools }: ChatOptions): void {
+    const beside = messages.map(({ content: _, ...rest }) => rest);
+    const found = this.#special?.exec(JSON.stringify([beside, tools ?? []]));
+    if (found) throw refuse(`a role, a tool or a call of one spells the special token ${found[0]}`);
   }
 
   #encode(text: string, restore: (part: string) => string): number[] {

@@ -146,7 +146,12 @@ class TekkenTokenizer implements Tokenizer {
   }
 
   /** Mistral's instruct format: `<s>[SYSTEM_PROMPT]…[/SYSTEM_PROMPT][INST]…[/INST]…</s>`; it opens no assistant's turn. */
-  applyChatTemplate(messages: readonly ChatMessage[], _options: ChatOptions = {}): number[] {
+  applyChatTemplate(messages: readonly ChatMessage[], { tools = [] }: ChatOptions = {}): number[] {
+    if (tools.length > 0 || messages.some((message) => message.tool_calls !== undefined)) {
+      throw new IBertError("chat-template", `${this.#path}: tools are not written in Tekken's format`, {
+        hint: "Leave them out, or use a model folder with tokenizer.json and chat_template.jinja.",
+      });
+    }
     const ids = [this.bosId];
     const plain = (text: string): number[] => this.encode(text, { allowSpecial: false });
     const lastUser = messages.findLastIndex(({ role }) => role === "user");

@@ -16,11 +16,30 @@ export interface DecodeOptions {
 export interface ChatMessage {
   role: string;
   content: string;
+  /** Of an assistant that calls tools, in the form of OpenAI's interface, which templates take. */
+  tool_calls?: readonly ToolCall[];
+  /** Of a tool's answer: the call that it answers, and the tool. */
+  tool_call_id?: string;
+  name?: string;
+}
+
+export interface ToolCall {
+  id?: string;
+  type?: "function";
+  function: { name: string; arguments: Readonly<Record<string, unknown>> | string };
+}
+
+/** A tool that a model may call; `parameters` is a JSON schema. */
+export interface ChatTool {
+  type: "function";
+  function: { name: string; description?: string; parameters?: Readonly<Record<string, unknown>> };
 }
 
 export interface ChatOptions {
   /** Ends with the opening of the assistant's turn, for generation; true by default. */
   addGenerationPrompt?: boolean;
+  /** What the model may call, where its format has tools. */
+  tools?: readonly ChatTool[];
 }
 
 /** Text to token ids and back. `encode` adds nothing: where `addBos` is true, a sequence starts with `bosId`. */
