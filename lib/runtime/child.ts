@@ -1,5 +1,5 @@
 /** One question to a process of its own, which whatever it opens may crash or hang. */
-import { spawnSync } from "node:child_process";
+import { spawnSync, type SpawnSyncReturns } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 export type Ended<T> =
@@ -29,13 +29,19 @@ export function askChild<T>(script: string, words: readonly string[], seconds: n
   // What our caller loads or debugs is not for this process; and where Node is part of Electron, it is to be Node.
   const env = { ...process.env, ELECTRON_RUN_AS_NODE: "1" };
   delete (env as NodeJS.ProcessEnv)["NODE_OPTIONS"];
-  const { error, signal, status, stdout, stderr } = spawnSync(process.execPath, [path, ...words], {
-    timeout: seconds * 1000,
-    killSignal: "SIGKILL",
-    encoding: "utf8",
-    windowsHide: true,
-    env,
-  });
+  let ended: SpawnSyncReturns<string>;
+  try {
+    ended = spawnSync(process.execPath, [path, ...words], {
+      timeout: seconds * 1000,
+      killSignal: "SIGKILL",
+      encoding: "utf8",
+      windowsHide: true,
+      env,
+    });
+  } catch (error) {
+    return { how: "refused", message: (error as Error).message }; // Node's permission model throws
+  }
+  const { error, signal, status, stdout, stderr } = ended;
   if (error !== undefined) {
     return (error as NodeJS.ErrnoException).code === "ETIMEDOUT"
       ? { how: "hung", seconds }

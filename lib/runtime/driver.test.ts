@@ -28,7 +28,7 @@ function stub(environment: Record<string, string>): void {
 
 beforeEach(() => {
   vi.stubEnv("CUDA_VISIBLE_DEVICES", undefined);
-  spawnSync.mockClear();
+  spawnSync.mockReset(); // to what it spies on
 });
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -195,7 +195,9 @@ describe.runIf(process.platform === "linux" && process.arch === "x64")("a backen
     const error = Object.assign(new Error("Access to this API has been restricted"), {
       code: "ERR_ACCESS_DENIED",
     });
-    spawnSync.mockReturnValue({ error } as unknown as ReturnType<typeof spawnSync>);
+    spawnSync.mockImplementation(() => {
+      throw error;
+    });
     expect(() => Device.open("cuda")).toThrow(
       /no process could be started .*restricted.*--allow-child-process/,
     );

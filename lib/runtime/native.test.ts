@@ -102,9 +102,14 @@ describe("a file that is tried", () => {
     const refused = Object.assign(new Error("restricted"), { code: "ERR_ACCESS_DENIED" });
     tried(ended({ error: refused }));
     load();
+    tried();
+    spawnSync.mockImplementationOnce(() => {
+      throw refused; // as Node's permission model does
+    });
+    load();
     vi.stubEnv("IBERT_PROBE_SECONDS", "0");
     load();
-    expect(spawnSync).toHaveBeenCalledTimes(3);
+    expect(spawnSync).toHaveBeenCalledTimes(4);
   });
 });
 
