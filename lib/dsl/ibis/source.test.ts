@@ -12,7 +12,8 @@ import type { DslEngine } from "../dsl.js";
 import { drawMutant, isRaised, MISTAKES } from "./generator/mistakes/index.js";
 import { PROFILES, randomProgram } from "./generator/programs.js";
 import { toSchema } from "./generator/schemas.js";
-import { write, type Style } from "./generator/syntax.js";
+import { isAttribute } from "./generator/python-names.js";
+import { binary, call, keyOf, literal, write, type Node, type Style } from "./generator/syntax.js";
 import { ibisRowAudit } from "./audit.js";
 import { createIbisEngine } from "./index.js";
 import { ibisTaskFormat } from "./prompts.js";
@@ -34,6 +35,10 @@ const STYLES: readonly Style[] = [
   { column: "attribute", quote: "'" },
   { column: "item", quote: '"' },
   { column: "deferred_item", quote: "'" },
+  { column: "lambda", quote: '"' },
+  { column: "lambda_item", quote: "'", keys: "column" },
+  { column: "deferred", quote: '"', keys: "column" },
+  { column: "attribute", quote: '"', keys: "column" },
 ];
 
 describe.each(PROFILES)("random programs of the %s profile", (profile) => {
@@ -43,6 +48,44 @@ describe.each(PROFILES)("random programs of the %s profile", (profile) => {
     ).flatMap(({ node, schema }) =>
       STYLES.map((style) => ({ text: write(node, style), schema: toSchema(schema.tables) })),
     );
+    const verdicts = await engine.checkMany(items);
+    verdicts.forEach((verdict, i) => {
+      expect(verdict, items[i]?.text).toMatchObject({ ok: true });
+      expect(verdict.sql, items[i]?.text).toBe(verdicts[i - (i % STYLES.length)]?.sql);
+    });
+  });
+});
+
+describe("names of columns", () => {
+  it("of any sort are written so that Python and Ibis read them, in every form", async () => {
+    const api = await engine.describeApi();
+    const owned = api.filter(({ owner }) => owner === "Table" || owner === "Expr" || owner === "Join");
+    for (const { name } of owned) expect(isAttribute(name), name).toBe(false);
+
+    const names = [
+      "count",
+      "class",
+      "net total",
+      "lambda",
+      "2nd",
+      "a-b",
+      'say "so"',
+      "it's",
+      "größe",
+      "by",
+      "_x",
+      "op",
+    ];
+    const items = names.flatMap((name) => {
+      const column = { name, ofTable: "t" };
+      const node: Node = { kind: "column", ...column };
+      const kept = call({ kind: "table", name: "t" }, "filter", [binary(">", node, literal(1))]);
+      const counted: Node = call({ kind: "column", name }, "max");
+      const grouped = call(call(kept, "group_by", [keyOf({ name })]), "agg", [], [[`${name} `, counted]]);
+      const program = call(grouped, "order_by", [call(null, "desc", [keyOf({ name: `${name} ` })])]);
+      const schema = { t: { [name]: "int64", other: "string" } };
+      return STYLES.map((style) => ({ text: write(program, style), schema }));
+    });
     const verdicts = await engine.checkMany(items);
     verdicts.forEach((verdict, i) => {
       expect(verdict, items[i]?.text).toMatchObject({ ok: true });

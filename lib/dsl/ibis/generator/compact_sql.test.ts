@@ -11,6 +11,9 @@ describe("compactSql", () => {
 
   it("keeps the quotes of reserved words and the aliases of a join", () => {
     expect(compact(`SELECT "t0"."order" FROM "t" AS "t0"`)).toBe('SELECT "order" FROM t');
+    expect(compact(`SELECT "t0"."show", "t0"."lambda" FROM "t" AS "t0"`)).toBe(
+      'SELECT "show", "lambda" FROM t',
+    );
     expect(compact(`SELECT "t2"."a" FROM "t" AS "t2" INNER JOIN "u" AS "t3" ON "t2"."a" = "t3"."a"`)).toBe(
       "SELECT t2.a FROM t AS t2 INNER JOIN u AS t3 ON t2.a = t3.a",
     );

@@ -7,12 +7,14 @@ import type { Schema } from "../../dsl.js";
 import { lexSql, type SqlToken } from "../../text/sql-lexer.js";
 import { splitTopLevel, writeSql } from "../../text/sql.js";
 
-/** Names that must stay quoted in common dialects. */
+/** Names that must stay quoted in common dialects; all that DuckDB reserves are among them. */
 const RESERVED = new Set(
-  `all and as asc between by case cast cross desc distinct else end except exists false for from full group having in
-  inner intersect into is join left like limit natural not null offset on or order outer over partition right select
-  semi anti table then to true union unique user using values when where window with end default check column
-  constraint primary references`.split(/\s+/),
+  `all analyse analyze and any array as asc asymmetric between both by case cast check collate column constraint create
+  cross default deferrable desc describe distinct do else end except exists false fetch for foreign from full group having
+  in initially inner intersect into is join lambda lateral leading left like limit natural not null offset on only or order
+  outer over partition pivot pivot_longer pivot_wider placing primary qualify references returning right select semi anti
+  show some summarize symmetric table then to trailing true union unique unpivot user using values variadic when where
+  window with`.split(/\s+/),
 );
 
 const isWord = (token: SqlToken | undefined, word: string): boolean =>

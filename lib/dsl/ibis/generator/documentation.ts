@@ -188,7 +188,7 @@ const stepName = ({ name }: DocumentedFunction): string => (name === "aggregate"
 
 function exampleOfMethod(random: Random, method: MethodSpec, heldOut: boolean): Example | undefined {
   for (let i = 0; i < MOST_TRIES; i++) {
-    const schema = randomSchema(random, { minColumns: 3, maxColumns: 4, tables: 1, heldOut });
+    const schema = randomSchema(random, { minColumns: 3, maxColumns: 4, tables: 1, heldOut, simple: true });
     const table = schema.tables[0] as Table;
     const columns = table.columns.filter((column) => method.on.includes(column.kind));
     if (columns.length === 0) continue;

@@ -11,9 +11,10 @@ import {
   type Argument,
   type MethodSpec,
 } from "./methods.js";
+import type { Range } from "./domains/parse.js";
 import type { Column, Kind } from "./schemas.js";
-import { binary, call, literal, nameOf, type BinaryOp, type Node } from "./syntax.js";
-import { PIECES } from "./words.js";
+import { binary, call, childrenOf, keyOf, literal, type BinaryOp, type Node } from "./syntax.js";
+import { PIECES, literalFor, numberIn, rangeOf } from "./literals.js";
 
 /** A column in reach of the next step; `ofTable` while the root table still has it unchanged. */
 export interface ScopeColumn extends Column {
@@ -26,6 +27,8 @@ export interface Expression {
   kind: Kind;
   english: string;
   name: string;
+  /** What a number lies between, where that is known. */
+  range?: Range;
 }
 
 export type Condition = Pick<Expression, "node" | "english">;
@@ -33,9 +36,17 @@ export type Condition = Pick<Expression, "node" | "english">;
 export const isNumber = (kind: Kind): boolean => kind === "int" || kind === "float" || kind === "decimal";
 const isDate = (kind: Kind): boolean => kind === "date" || kind === "timestamp";
 /** A key is compared and counted, not added up. */
-const isMeasure = (column: Column): boolean => isNumber(column.kind) && !/(^|_)id$/.test(column.name);
+export const isKey = ({ role }: Pick<Column, "role">): boolean => role === "key" || role === "foreign";
+export const isMeasure = (column: Column): boolean => isNumber(column.kind) && !isKey(column);
+/** Rows fall into few groups by it. */
+export const isCategory = (column: Column): boolean =>
+  column.kind === "bool" || (column.kind === "str" && column.values.length > 0);
 
-export const words = (name: string): string => name.replaceAll("_", " ");
+/** A column as people speak of it. */
+export const spoken = ({ name, label }: Pick<Column, "name" | "label">): string =>
+  label ?? name.replaceAll("_", " ");
+/** The start of the name of what is computed from the column. */
+const stem = (column: Pick<Column, "name" | "label">): string => spoken(column).replaceAll(" ", "_");
 
 export function columnNode(column: ScopeColumn): Node {
   return column.ofTable === undefined
@@ -50,31 +61,6 @@ export function pickColumn<C extends Column>(
 ): C | undefined {
   const found = columns.filter(test);
   return found.length > 0 ? random.pick(found) : undefined;
-}
-
-const randomDate = (random: Random): string => {
-  const pad = (n: number): string => String(n).padStart(2, "0");
-  return `${random.between(2015, 2025)}-${pad(random.between(1, 12))}-${pad(random.between(1, 28))}`;
-};
-
-/** A literal that may be compared with a value of that kind. */
-export function literalFor(
-  random: Random,
-  column: Pick<Column, "kind" | "values">,
-): string | number | boolean {
-  switch (column.kind) {
-    case "int":
-      return random.chance(0.5) ? random.between(1, 20) : random.between(2, 50) * 10;
-    case "float":
-    case "decimal":
-      return random.chance(0.6) ? random.between(1, 200) : random.between(1, 99) + 0.5;
-    case "str":
-      return random.pick(column.values);
-    case "bool":
-      return random.chance(0.5);
-    default:
-      return randomDate(random);
-  }
 }
 
 const say = (value: string | number | boolean): string =>
@@ -112,7 +98,7 @@ export function applyMethod(
   subject?: Node,
 ): Expression {
   const values = spec.args.map((argument) => argumentFor(random, argument, column));
-  const english = spec.english.replace("{}", words(column.name)).replace(/\{(\d)\}/g, (_, i: string) => {
+  const english = spec.english.replace("{}", spoken(column)).replace(/\{(\d)\}/g, (_, i: string) => {
     const value = values[Number(i)] as string | number | boolean;
     return spec.args[Number(i)] === "date_unit" ? (DATE_UNITS[String(value)] ?? say(value)) : say(value);
   });
@@ -120,7 +106,7 @@ export function applyMethod(
     node: call(subject ?? columnNode(column), methodName(spec), values.map(literal)),
     kind: spec.returns === "same" ? column.kind : spec.returns,
     english,
-    name: `${column.name}_${spec.suffix}`,
+    name: `${stem(column)}_${spec.suffix}`,
   };
 }
 
@@ -133,12 +119,12 @@ const COMPARISONS: readonly (readonly [op: BinaryOp, english: string, dateEnglis
 
 function comparison(random: Random, column: ScopeColumn): Condition {
   const node = columnNode(column);
-  const name = words(column.name);
+  const name = spoken(column);
   if (column.kind === "bool") {
     return random.chance(0.7) ? { node, english: `${name} is true` } : notTrue(node, name);
   }
   const value = literalFor(random, column);
-  if (column.kind === "str" || (column.kind === "int" && random.chance(0.3))) {
+  if (column.kind === "str" || isKey(column) || (column.kind === "int" && random.chance(0.2))) {
     const [op, english] = random.weighted<readonly [BinaryOp, string]>([
       [3, ["==", "is"]],
       [1, ["!=", "is not"]],
@@ -157,8 +143,12 @@ const notTrue = (node: Node, name: string): Condition => ({
 
 /** One condition on one column. */
 function simpleCondition(random: Random, columns: readonly ScopeColumn[], easy: boolean): Condition {
-  const column = random.pick(columns);
+  const plain = columns.filter((column) => !isKey(column));
+  const column = random.pick(plain.length > 0 && random.chance(0.95) ? plain : columns);
   const form = random.float();
+  if (column.kind === "str" && column.values.length === 0) {
+    return applyMethod(random, pickMethod(random, PREDICATE_METHODS, "str", easy) as MethodSpec, column);
+  }
   if (form < 0.6 || column.kind === "bool") return comparison(random, column);
   if (form < 0.72 && (column.kind === "str" || column.kind === "int")) {
     const values = [...new Set([literalFor(random, column), literalFor(random, column)])];
@@ -166,26 +156,34 @@ function simpleCondition(random: Random, columns: readonly ScopeColumn[], easy: 
     const negated = !easy && random.chance(0.3);
     return {
       node: call(columnNode(column), negated ? "notin" : "isin", [list]),
-      english: `${words(column.name)} is ${negated ? "neither" : "one of"} ${values.map(say).join(" or ")}`,
+      english: `${spoken(column)} is ${negated ? "neither" : "one of"} ${values.map(say).join(" or ")}`,
     };
   }
-  if (form < 0.82 && isNumber(column.kind)) {
-    const low = random.between(1, 50);
-    const high = low + random.between(1, 50);
+  if (form < 0.82 && isMeasure(column)) {
+    const low = numberIn(random, column, 0.05, 0.45);
+    const high = numberIn(random, column, 0.55, 0.95);
+    if (low >= high) return comparison(random, column);
     return {
       node: call(columnNode(column), "between", [literal(low), literal(high)]),
-      english: `${words(column.name)} is between ${low} and ${high}`,
+      english: `${spoken(column)} is between ${low} and ${high}`,
     };
   }
   const spec = pickMethod(random, PREDICATE_METHODS, column.kind, easy);
   return spec === undefined ? comparison(random, column) : applyMethod(random, spec, column);
 }
 
+/** Whether the expression has the column in it. */
+export const mentions = (node: Node, name: string): boolean =>
+  (node.kind === "column" && node.name === name) || childrenOf(node).some((child) => mentions(child, name));
+
 /** A condition; in the full profile also two joined by and, or, not. */
 export function condition(random: Random, columns: readonly ScopeColumn[], easy: boolean): Condition {
   const first = simpleCondition(random, columns, easy);
   if (!random.chance(easy ? 0.15 : 0.3)) return first;
-  const second = simpleCondition(random, columns, easy);
+  // Two conditions on one column may contradict each other.
+  const others = columns.filter((column) => !mentions(first.node, column.name));
+  if (others.length === 0) return first;
+  const second = simpleCondition(random, others, easy);
   const and = random.chance(0.6);
   return {
     node: binary(and ? "&" : "|", first.node, second.node),
@@ -193,35 +191,62 @@ export function condition(random: Random, columns: readonly ScopeColumn[], easy:
   };
 }
 
-const ARITHMETIC: readonly (readonly [op: BinaryOp, suffix: string, english: string])[] = [
-  ["*", "scaled", "times"],
-  ["+", "plus", "plus"],
-  ["-", "minus", "minus"],
-  ["/", "ratio", "divided by"],
-];
+/** Factors and shifts that people use, by what is scaled. */
+const SCALES: Readonly<
+  Record<"whole" | "real", readonly (readonly [op: BinaryOp, by: number, suffix: string])[]>
+> = {
+  whole: [
+    ["*", 2, "scaled"],
+    ["+", 1, "plus"],
+    ["-", 1, "minus"],
+    ["/", 10, "ratio"],
+    ["/", 60, "ratio"],
+    ["%", 10, "rest"],
+  ],
+  real: [
+    ["*", 1.1, "scaled"],
+    ["*", 0.9, "scaled"],
+    ["*", 1.5, "scaled"],
+    ["/", 100, "ratio"],
+    ["/", 1000, "ratio"],
+    ["*", 100, "scaled"],
+  ],
+};
 
+const ARITHMETIC_ENGLISH: Partial<Record<BinaryOp, string>> = {
+  "*": "times",
+  "+": "plus",
+  "-": "minus",
+  "/": "divided by",
+  "%": "modulo",
+};
+
+/** Two measures that are of a kind are compared; a price and a count make a total. */
 function arithmetic(random: Random, columns: readonly ScopeColumn[], column: ScopeColumn): Expression {
-  const [op, suffix, english] = random.pick(ARITHMETIC);
-  const other = pickColumn(
-    random,
-    columns,
-    (c) => c.kind === column.kind && c.name !== column.name && isMeasure(c),
-  );
-  const kind: Kind = op === "/" ? "float" : column.kind;
-  if (other !== undefined && random.chance(0.5)) {
+  const say = (op: BinaryOp): string => `${spoken(column)} ${ARITHMETIC_ENGLISH[op] ?? op}`;
+  const others = columns.filter((c) => c.name !== column.name && isMeasure(c));
+  const other = others.length > 0 && random.chance(0.5) ? random.pick(others) : undefined;
+  if (other !== undefined) {
+    const alike = other.role === column.role && other.kind === column.kind;
+    const makesTotal = [column.role, other.role].sort().join() === "count,money";
+    const op = alike ? random.pick(["-", "-", "+", "/"] as const) : makesTotal ? "*" : "/";
+    const suffix = { "-": "minus", "+": "plus", "/": "per", "*": "times" }[op];
     return {
       node: binary(op, columnNode(column), columnNode(other)),
-      kind,
-      english: `${words(column.name)} ${english} ${words(other.name)}`,
-      name: `${column.name}_${suffix}`,
+      kind: op === "/" ? "float" : column.kind === "int" ? other.kind : column.kind,
+      english: `${say(op)} ${spoken(other)}`,
+      name: `${stem(column)}_${suffix}_${stem(other)}`,
     };
   }
-  const value = op === "*" && random.chance(0.3) ? 1.5 : random.between(2, 10);
+  const [op, value, suffix] = random.pick(SCALES[column.kind === "int" ? "whole" : "real"]);
+  const [low, high] = rangeOf(column);
+  const apply = (x: number): number => (op === "*" ? x * value : op === "/" ? x / value : x);
   return {
     node: binary(op, columnNode(column), literal(value)),
-    kind: value === 1.5 ? (column.kind === "int" ? "float" : kind) : kind,
-    english: `${words(column.name)} ${english} ${value}`,
-    name: `${column.name}_${suffix}`,
+    kind: op === "/" ? "float" : column.kind,
+    english: `${say(op)} ${value}`,
+    name: `${stem(column)}_${suffix}`,
+    range: op === "%" ? [0, value - 1] : [apply(low), apply(high)],
   };
 }
 
@@ -234,7 +259,6 @@ const CASTS: Partial<Record<Kind, readonly (readonly [type: string, kind: Kind])
     ["int64", "int"],
     ["string", "str"],
   ],
-  str: [["int64", "int"]],
   bool: [["int64", "int"]],
   timestamp: [["date", "date"]],
 };
@@ -242,23 +266,23 @@ const CASTS: Partial<Record<Kind, readonly (readonly [type: string, kind: Kind])
 function branches(random: Random, columns: readonly ScopeColumn[]): Expression | undefined {
   const column = pickColumn(random, columns, isMeasure);
   if (column === undefined) return undefined;
-  const high = random.between(20, 200);
+  const high = numberIn(random, column, 0.5, 0.9);
   const labels = random.pick([
     ["high", "mid", "low"],
     ["large", "medium", "small"],
     ["A", "B", "C"],
   ] as const);
   const above = (bound: number): Node => binary(">", columnNode(column), literal(bound));
-  const name = `${column.name}_band`;
-  if (random.chance(0.5)) {
+  const name = `${stem(column)}_band`;
+  const low = numberIn(random, column, 0.05, 0.45);
+  if (random.chance(0.5) || low >= high) {
     return {
       node: call(above(high), "ifelse", [literal(labels[0]), literal(labels[2])]),
       kind: "str",
-      english: `"${labels[0]}" where ${words(column.name)} is above ${high}, else "${labels[2]}"`,
+      english: `"${labels[0]}" where ${spoken(column)} is above ${high}, else "${labels[2]}"`,
       name,
     };
   }
-  const low = random.between(1, 19);
   const arms = (
     [
       [high, labels[0]],
@@ -271,7 +295,7 @@ function branches(random: Random, columns: readonly ScopeColumn[]): Expression |
   return {
     node: call(null, "cases", arms, [["else_", literal(labels[2])]]),
     kind: "str",
-    english: `"${labels[0]}" where ${words(column.name)} is above ${high}, "${labels[1]}" above ${low}, else "${labels[2]}"`,
+    english: `"${labels[0]}" where ${spoken(column)} is above ${high}, "${labels[1]}" above ${low}, else "${labels[2]}"`,
     name,
   };
 }
@@ -284,67 +308,98 @@ export function rowValue(random: Random, columns: readonly ScopeColumn[], easy: 
     if (expression !== undefined) return expression;
   }
   if (!easy && form < 0.25) {
-    const column = pickColumn(random, columns, (c) => CASTS[c.kind] !== undefined);
+    const column = pickColumn(random, columns, (c) => CASTS[c.kind] !== undefined && !isKey(c));
     if (column !== undefined) {
       const [type, kind] = random.pick(CASTS[column.kind] ?? []);
       return {
         node: call(columnNode(column), "cast", [literal(type)]),
         kind,
-        english: `${words(column.name)} as ${type}`,
-        name: `${column.name}_${kind}`,
+        english: `${spoken(column)} as ${type}`,
+        name: `${stem(column)}_${kind}`,
       };
     }
   }
   const measure = pickColumn(random, columns, isMeasure);
   if (form < 0.55 && measure !== undefined) return arithmetic(random, columns, measure);
-  const column = random.pick(columns);
-  const spec = pickMethod(random, SCALAR_METHODS, column.kind, easy);
+  const column = pickColumn(random, columns, (c) => !isKey(c)) ?? random.pick(columns);
+  const spec = isKey(column) ? undefined : pickMethod(random, SCALAR_METHODS, column.kind, easy);
   if (spec !== undefined) return applyMethod(random, spec, column);
   return measure !== undefined
     ? arithmetic(random, columns, measure)
     : {
         node: call(columnNode(column), "isnull"),
         kind: "bool",
-        english: `whether ${words(column.name)} is null`,
-        name: `${column.name}_missing`,
+        english: `whether ${spoken(column)} is null`,
+        name: `${stem(column)}_missing`,
       };
+}
+
+/** So many rows a group has. */
+const GROUP_SIZES: Range = [1, 60];
+
+function rangeOfReduction(spec: MethodSpec, column: Column): { range?: Range } {
+  if (!isNumber(column.kind)) return spec.returns === "int" ? { range: GROUP_SIZES } : {};
+  const [low, high] = rangeOf(column);
+  switch (spec.suffix) {
+    case "total":
+      return { range: [low * 10, high * 20] };
+    case "std":
+      return { range: [0, (high - low) / 2] };
+    case "var":
+      return {};
+    case "unique":
+    case "count":
+    case "approx":
+      return { range: GROUP_SIZES };
+    default:
+      return { range: [low, high] };
+  }
 }
 
 /** One value for many rows. */
 export function reduction(random: Random, columns: readonly ScopeColumn[], easy: boolean): Expression {
   if (random.chance(0.2))
-    return { node: call({ kind: "self" }, "count"), kind: "int", english: "the number of rows", name: "n" };
+    return {
+      node: call({ kind: "self" }, "count"),
+      kind: "int",
+      english: "the number of rows",
+      name: "n",
+      range: GROUP_SIZES,
+    };
   const column = pickColumn(random, columns, isMeasure) ?? random.pick(columns);
   const chosen = random.chance(0.7) ? column : random.pick(columns);
-  const spec = pickMethod(random, REDUCTIONS, chosen.kind, easy || /(^|_)id$/.test(chosen.name));
-  if (spec === undefined || (/(^|_)id$/.test(chosen.name) && spec.suffix !== "unique")) {
-    return { ...applyMethod(random, NUNIQUE, chosen), kind: "int" };
+  const spec = pickMethod(random, DETERMINED, chosen.kind, easy || isKey(chosen));
+  if (spec === undefined || (isKey(chosen) && spec.suffix !== "unique")) {
+    return { ...applyMethod(random, NUNIQUE, chosen), kind: "int", range: GROUP_SIZES };
   }
-  const expression = applyMethod(random, spec, chosen);
+  const expression = { ...applyMethod(random, spec, chosen), ...rangeOfReduction(spec, chosen) };
   const flag = pickColumn(random, columns, (c) => c.kind === "bool" && c.name !== chosen.name);
   if (easy || flag === undefined || expression.node.kind !== "call" || !random.chance(0.15))
     return expression;
   return {
     ...expression,
     node: { ...expression.node, named: [["where", columnNode(flag)]] },
-    english: `${expression.english} where ${words(flag.name)} is true`,
+    english: `${expression.english} where ${spoken(flag)} is true`,
   };
 }
+
+/** Without an order the first of several is any of them, as is the most common of equally common ones. */
+const DETERMINED = REDUCTIONS.filter(({ suffix }) => !["first", "mode", "list", "approx"].includes(suffix));
 
 const NUNIQUE = REDUCTIONS.find((spec) => spec.suffix === "unique") as MethodSpec;
 
 /** A value over a window: a ranking, a neighbour or a running total. */
 export function windowValue(random: Random, columns: readonly ScopeColumn[]): Expression | undefined {
   const order = pickColumn(random, columns, (c) => isNumber(c.kind) || isDate(c.kind));
-  const group = pickColumn(random, columns, (c) => c.kind === "str");
+  const group = pickColumn(random, columns, isCategory);
   if (order === undefined) return undefined;
   const down = random.chance(0.5);
-  const key: Node = down ? call(null, "desc", [nameOf(order.name)]) : nameOf(order.name);
+  const key: Node = down ? call(null, "desc", [keyOf(order)]) : keyOf(order);
   const partition: [string, Node][] =
-    group !== undefined && random.chance(0.7) ? [["group_by", nameOf(group.name)]] : [];
+    group !== undefined && random.chance(0.7) ? [["group_by", keyOf(group)]] : [];
   const named: [string, Node][] = [...partition, ["order_by", key]];
-  const inside = partition.length > 0 && group !== undefined ? ` within each ${words(group.name)}` : "";
-  const by = `${inside} by ${words(order.name)}${down ? ", descending" : ""}`;
+  const inside = partition.length > 0 && group !== undefined ? ` within each ${spoken(group)}` : "";
+  const by = `${inside} by ${spoken(order)}${down ? ", descending" : ""}`;
   const over = (node: Node): Node => call(node, "over", [call(null, "window", [], named)]);
   const value = pickColumn(random, columns, (c) => isMeasure(c) && c.name !== order.name);
   if (value === undefined || random.chance(0.5)) {
@@ -353,7 +408,7 @@ export function windowValue(random: Random, columns: readonly ScopeColumn[]): Ex
       node: over(call(null, name)),
       kind: "int",
       english: `${english}${by}`,
-      name: `${order.name}_${suffix}`,
+      name: `${stem(order)}_${suffix}`,
     };
   }
   const spec = pickMethod(random, ANALYTICS, value.kind, false);

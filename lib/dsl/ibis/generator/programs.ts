@@ -1,17 +1,20 @@
 import type { Random } from "../../../data/random.js";
 import {
   condition,
-  isNumber,
+  isCategory,
+  isKey,
+  isMeasure,
+  mentions,
   pickColumn,
   reduction,
   rowValue,
   windowValue,
-  words,
+  spoken,
   type Expression,
   type ScopeColumn,
 } from "./expressions.js";
-import { randomSchema, type RandomSchema, type Table } from "./schemas.js";
-import { binary, call, chainOf, literal, nameOf, write, type Node } from "./syntax.js";
+import { randomSchema, type RandomSchema, type Relation, type Table } from "./schemas.js";
+import { binary, call, chainOf, childrenOf, isTable, keyOf, literal, nameOf, type Node } from "./syntax.js";
 
 /** `quickstart` is narrow enough to be learnt in minutes; `full` has all shapes. */
 export type Profile = "quickstart" | "full";
@@ -30,6 +33,10 @@ interface State {
   node: Node;
   columns: ScopeColumn[];
   english: string[];
+  /** Columns that no two rows share together, where that is known: an order by them leaves nothing open. */
+  unique: readonly string[] | undefined;
+  /** Columns that a filter has narrowed: another condition on them may leave no row. */
+  narrowed: Set<string>;
 }
 
 const newColumn = (expression: Expression): ScopeColumn => ({
@@ -37,24 +44,29 @@ const newColumn = (expression: Expression): ScopeColumn => ({
   kind: expression.kind,
   type: expression.kind,
   values: [],
+  ...(expression.range === undefined ? {} : { range: expression.range }),
 });
 
 /** Strings born of an expression have no plausible literals: they are left out of conditions. */
 const comparable = (columns: readonly ScopeColumn[]): ScopeColumn[] =>
-  columns.filter((column) => column.kind !== "str" || column.values.length > 0);
+  columns.filter((column) => column.kind !== "str" || column.role !== undefined);
 
 function step(state: State, name: string, args: Node[], english: string, named: [string, Node][] = []): void {
   state.node = call(state.node, name, args, named);
   state.english.push(english);
 }
 
-const listed = (names: readonly string[]): string => names.map(words).join(" and ");
+const listed = (columns: readonly ScopeColumn[]): string => columns.map(spoken).join(" and ");
 
 function filter(state: State, columns: readonly ScopeColumn[] = state.columns): void {
-  const usable = comparable(columns);
+  const usable = comparable(columns).filter(({ name }) => !state.narrowed.has(name));
   if (usable.length === 0) return;
   const conditions = [condition(state.random, usable, state.easy)];
-  if (state.random.chance(0.12)) conditions.push(condition(state.random, usable, true));
+  const rest = usable.filter(({ name }) => conditions.every(({ node }) => !mentions(node, name)));
+  if (rest.length > 0 && state.random.chance(0.12)) conditions.push(condition(state.random, rest, true));
+  for (const { name } of usable) {
+    if (conditions.some(({ node }) => mentions(node, name))) state.narrowed.add(name);
+  }
   const english = conditions.map((c) => c.english).join(" and ");
   const args = conditions.flatMap((c) => conjuncts(c.node));
   step(state, "filter", args, `keep rows where ${english}`);
@@ -80,21 +92,21 @@ function mutate(state: State, expression: Expression | undefined): void {
   state.columns = [...state.columns.map(withoutTable), newColumn(expression)];
 }
 
-const withoutTable = ({ name, kind, type, values }: ScopeColumn): ScopeColumn => ({
-  name,
-  kind,
-  type,
-  values,
-});
+function withoutTable(column: ScopeColumn): ScopeColumn {
+  const { ofTable: _, ...rest } = column;
+  return rest;
+}
+
+/** What of the unique columns is left when only `kept` are. */
+const stillUnique = (state: State, kept: readonly ScopeColumn[]): readonly string[] | undefined =>
+  state.unique?.every((name) => kept.some((column) => column.name === name)) === true
+    ? state.unique
+    : undefined;
 
 function select(state: State): void {
   const kept = state.random.sample(state.columns, state.random.between(1, Math.min(3, state.columns.length)));
-  step(
-    state,
-    "select",
-    kept.map((c) => nameOf(c.name)),
-    `select ${listed(kept.map((c) => c.name))}`,
-  );
+  step(state, "select", kept.map(keyOf), `select ${listed(kept)}`);
+  state.unique = stillUnique(state, kept);
   state.columns = kept;
 }
 
@@ -115,20 +127,16 @@ function aggregates(state: State, source: readonly ScopeColumn[]): Expression[] 
 }
 
 function group(state: State): boolean {
-  const isKey = (c: ScopeColumn): boolean =>
-    c.kind === "str" || c.kind === "bool" || (c.kind === "int" && !/id$/.test(c.name));
-  const strings = state.columns.filter((c) => c.kind === "str");
-  const pool = strings.length > 0 && state.random.chance(0.75) ? strings : state.columns.filter(isKey);
+  const varied = state.columns.filter(({ name }) => !state.narrowed.has(name));
+  const categories = varied.filter(isCategory);
+  const few = varied.filter((c) => isCategory(c) || c.role === "foreign" || c.kind === "date");
+  const pool = categories.length > 0 && state.random.chance(0.85) ? categories : few;
   if (pool.length === 0) return false;
   const keys = state.random.sample(pool, state.random.chance(0.8) ? 1 : 2);
   const values = state.columns.filter((c) => !keys.includes(c));
   const found = aggregates(state, values.length > 0 ? values : state.columns);
   if (found.length === 0) return false;
-  const grouped = call(
-    state.node,
-    "group_by",
-    keys.map((c) => nameOf(c.name)),
-  );
+  const grouped = call(state.node, "group_by", keys.map(keyOf));
   state.node = call(
     grouped,
     "agg",
@@ -136,9 +144,11 @@ function group(state: State): boolean {
     found.map((e) => [e.name, e.node]),
   );
   state.english.push(
-    `compute ${found.map((e) => `${e.english} as ${e.name}`).join(" and ")} for each ${listed(keys.map((c) => c.name))}`,
+    `compute ${found.map((e) => `${e.english} as ${e.name}`).join(" and ")} for each ${listed(keys)}`,
   );
   state.columns = [...keys.map(withoutTable), ...found.map(newColumn)];
+  state.unique = keys.map(({ name }) => name);
+  state.narrowed = new Set();
   return true;
 }
 
@@ -157,27 +167,36 @@ function aggregate(state: State): boolean {
   return true;
 }
 
-function order(state: State): void {
-  const column = state.random.pick(state.columns);
-  const down = state.random.chance(0.5);
-  const key: Node = down ? call(null, "desc", [nameOf(column.name)]) : nameOf(column.name);
-  step(state, "order_by", [key], `sort by ${words(column.name)}${down ? " in descending order" : ""}`);
-}
-
-function limit(state: State): void {
-  const count = state.random.pick([1, 3, 5, 10, 20, 50, 100]);
-  step(state, "limit", [literal(count)], `take the first ${count} rows`);
+/** Sorts by a column, and where a limit follows by as many more as leave nothing open. */
+function order(state: State, limited: boolean): void {
+  const { random, columns } = state;
+  const column = pickColumn(random, columns, (c) => !isKey(c)) ?? random.pick(columns);
+  const down = random.chance(0.5);
+  const key: Node = down ? call(null, "desc", [keyOf(column)]) : keyOf(column);
+  const breaks = columns.filter((c) => limited && c !== column && state.unique?.includes(c.name) === true);
+  const then = breaks.length > 0 ? ` and then by ${listed(breaks)}` : "";
+  const by = `sort by ${spoken(column)}${down ? " in descending order" : ""}${then}`;
+  step(state, "order_by", [key, ...breaks.map(keyOf)], by);
+  if (!limited) return;
+  const count = random.pick([1, 3, 5, 10, 20, 50, 100]);
+  step(state, "limit", [literal(count)], `take the first ${count === 1 ? "row" : `${count} rows`}`);
 }
 
 function distinct(state: State): void {
   step(state, "distinct", [], "drop duplicate rows");
+  state.unique = state.columns.map(({ name }) => name);
 }
 
-function join(state: State, right: Table): void {
-  const left = state.columns;
-  const key = left.find((c) => right.columns.some((other) => other.name === c.name));
-  if (key === undefined) return;
-  const how = state.random.weighted([
+/** Along a foreign key. `relation` ties `right` to one of the tables that are joined already. */
+function join(state: State, schema: RandomSchema, relation: Relation, at: number): void {
+  const { random } = state;
+  const right = schema.tables[at] as Table;
+  const rightHolds = relation.from === at;
+  const [own, other] = rightHolds ? [relation.key, relation.column] : [relation.column, relation.key];
+  const left = state.columns.find(({ name }) => name === own);
+  const rightKey = right.columns.find(({ name }) => name === other);
+  if (left === undefined || rightKey === undefined) return;
+  const how = random.weighted([
     [5, "inner"],
     [3, "left"],
     [1, "semi"],
@@ -185,55 +204,76 @@ function join(state: State, right: Table): void {
   ] as const);
   const named: [string, Node][] = how === "left" ? [["how", literal("left")]] : [];
   const method = how === "semi" || how === "anti" ? `${how}_join` : "join";
-  const of = (table: string): Node => ({ kind: "column", name: key.name, ofTable: table, always: true });
-  const predicate =
-    key.ofTable === undefined || state.random.chance(0.75)
-      ? nameOf(key.name)
-      : binary("==", of(key.ofTable), of(right.name));
+  const equal = (table: string): Node =>
+    binary(
+      "==",
+      { kind: "column", name: own, ofTable: table, always: true },
+      { kind: "column", name: other, ofTable: right.name, always: true },
+    );
+  const predicate: Node =
+    left.ofTable !== undefined && random.chance(own === other ? 0.25 : 0.5)
+      ? equal(left.ofTable)
+      : own === other
+        ? nameOf(own)
+        : { kind: "list", items: [{ kind: "tuple", items: [nameOf(own), nameOf(other)] }] };
   const verb = {
     inner: "join",
     left: "left join",
     semi: "keep rows that match",
     anti: "keep rows that match none of",
-  };
+  }[how];
+  const keys = own === other ? spoken(left) : `${spoken(left)} equal to ${spoken(rightKey)}`;
   step(
     state,
     method,
     [{ kind: "table", name: right.name }, predicate],
-    `${verb[how]} ${right.name} on ${words(key.name)}`,
+    `${verb} ${right.name} on ${keys}`,
     named,
   );
-  const gained = method === "join" ? right.columns.filter((c) => c.name !== key.name) : [];
-  state.columns = [...left.map(withoutTable), ...gained];
+  const gained = method === "join" ? right.columns.filter((c) => c.name !== own || own !== other) : [];
+  state.columns = [...state.columns.map(withoutTable), ...gained];
+  if (method !== "join" || !rightHolds) return;
+  const key = right.columns.find(({ role }) => role === "key");
+  state.unique = how === "inner" && key !== undefined ? [key.name] : undefined;
 }
 
 function cleaning(state: State): void {
-  const column = pickColumn(state.random, state.columns, (c) => c.kind === "str" || isNumber(c.kind));
-  const form = state.random.below(3);
+  const { random } = state;
+  const column = pickColumn(random, state.columns, (c) => c.kind === "str" || isMeasure(c));
+  const form = random.below(3);
   if (column === undefined) return;
   if (form === 0) {
-    step(state, "drop_null", [nameOf(column.name)], `drop rows where ${words(column.name)} is null`);
+    step(state, "drop_null", [nameOf(column.name)], `drop rows where ${spoken(column)} is null`);
   } else if (form === 1 && state.columns.length > 2) {
-    step(state, "drop", [nameOf(column.name)], `drop the column ${words(column.name)}`);
+    step(state, "drop", [nameOf(column.name)], `drop the column ${spoken(column)}`);
     state.columns = state.columns.filter((c) => c !== column);
+    state.unique = stillUnique(state, state.columns);
   } else {
-    const name = `${column.name}_new`;
-    step(state, "rename", [], `rename ${column.name} to ${name}`, [[name, literal(column.name)]]);
-    state.columns = state.columns.map((c) => (c === column ? { ...withoutTable(c), name } : withoutTable(c)));
+    const label = `${random.pick(["new", "base", "main", "raw"])} ${spoken(column)}`;
+    const name = label.replaceAll(" ", "_");
+    step(state, "rename", [], `rename ${spoken(column)} to ${label}`, [[name, literal(column.name)]]);
+    const renamed = (c: ScopeColumn): ScopeColumn =>
+      c === column ? { ...withoutTable(c), name, label } : withoutTable(c);
+    state.columns = state.columns.map(renamed);
+    state.unique = stillUnique(state, state.columns);
   }
 }
 
 /** Steps that end a program: counts of rows and of values. */
 function terminal(state: State): void {
   const { random } = state;
-  const column = pickColumn(random, state.columns, (c) => c.kind === "str" || c.kind === "int");
+  const column = pickColumn(random, state.columns, (c) => isCategory(c) || c.role === "foreign");
   if (column === undefined || random.chance(0.3)) {
     step(state, "count", [], "count the rows");
     return;
   }
-  const name = words(column.name);
-  state.node = call(state.node, "select", [nameOf(column.name)]);
-  const form = random.below(3);
+  const name = spoken(column);
+  state.node = call(state.node, "select", [keyOf(column)]);
+  const form = random.weighted([
+    [5, 0],
+    [1, 1],
+    [4, 2],
+  ] as const);
   if (form === 0) step(state, "value_counts", [], `count the rows of each ${name}`);
   else if (form === 1) {
     const most = random.pick([3, 5, 10]);
@@ -254,10 +294,10 @@ function setOperation(state: State): void {
   }[name];
   const column = pickColumn(random, comparable(state.columns), () => true);
   if (column === undefined) return;
-  const other: State = { ...state, english: [] };
+  const other: State = { ...state, english: [], narrowed: new Set() };
   filter(other, [column]);
   const named: [string, Node][] = name === "union" && random.chance(0.5) ? [["distinct", literal(true)]] : [];
-  filter(state, comparable(state.columns));
+  filter(state);
   step(
     state,
     name,
@@ -265,18 +305,29 @@ function setOperation(state: State): void {
     `${english} the rows where ${(other.english[0] ?? "").replace("keep rows where ", "")}`,
     named,
   );
+  state.columns = state.columns.map(withoutTable);
+  const keepsCopies = name === "union" && named.length === 0;
+  state.unique = keepsCopies ? undefined : state.columns.map((c) => c.name);
+}
+
+/** Names of columns that an expression mentions. */
+function namesIn(node: Node): string[] {
+  if (isTable(node)) return [];
+  const own = node.kind === "column" || node.kind === "name" ? [node.name] : [];
+  return [...own, ...childrenOf(node).flatMap(namesIn)];
 }
 
 /** Whether a column is computed and then neither used nor kept: its SQL would not say that it ever was. */
 function hasDeadColumn(program: Node, kept: readonly ScopeColumn[]): boolean {
-  const steps = chainOf(program);
-  return steps.some((one, i) => {
-    if (one.name !== "mutate" && one.name !== "rename") return false;
-    const later = steps.slice(i + 1).map((next) => write({ ...next, target: { kind: "self" } }));
-    return one.named.some(
-      ([name]) => !kept.some((c) => c.name === name) && !later.some((text) => text.includes(name)),
-    );
-  });
+  const used = new Set(kept.map(({ name }) => name));
+  for (const step of chainOf(program).reverse()) {
+    const makes =
+      step.kind === "call" && (step.name === "mutate" || step.name === "rename") ? step.named : [];
+    if (makes.some(([name]) => !used.has(name))) return true;
+    for (const child of childrenOf(step)) for (const name of namesIn(child)) used.add(name);
+    for (const [, value] of makes) if (value.kind === "literal") used.add(String(value.value));
+  }
+  return false;
 }
 
 /** A random, well-typed program; deterministic in the state of `random`. */
@@ -298,20 +349,24 @@ function draw(
   const schema = randomSchema(random, {
     minColumns,
     maxColumns,
-    tables: joined ? 2 : 1,
+    tables: joined ? (random.chance(0.3) ? 3 : 2) : 1,
     heldOut: heldOutSchema,
+    simple: easy,
   });
-  const [root, right] = schema.tables as [Table, Table | undefined];
+  const [root] = schema.tables as [Table];
+  const key = root.columns.find(({ role }) => role === "key");
   const state: State = {
     random,
     easy,
     node: { kind: "table", name: root.name },
     columns: root.columns.map((column) => ({ ...column, ofTable: root.name })),
     english: [],
+    unique: key && [key.name],
+    narrowed: new Set(),
   };
   const most = easy ? 3 : 5;
   const room = (): boolean => state.english.length < most;
-  if (right !== undefined) join(state, right);
+  schema.relations.forEach((relation, i) => join(state, schema, relation, i + 1));
   if (random.chance(0.45)) filter(state);
   if (!easy && random.chance(0.15)) cleaning(state);
   if (random.chance(0.25)) mutate(state, rowValue(random, state.columns, easy));
@@ -330,7 +385,7 @@ function draw(
     if (group(state) && random.chance(0.2) && room())
       filter(
         state,
-        state.columns.filter((c) => isNumber(c.kind)),
+        state.columns.filter((c) => isMeasure(c)),
       );
   } else if (core === "aggregate") scalar = aggregate(state);
   else if (core === "select") select(state);
@@ -342,8 +397,7 @@ function draw(
     scalar = true;
   } else if (core === "set") setOperation(state);
   if (!scalar && state.columns.length > 0 && room() && random.chance(0.4)) {
-    order(state);
-    if (room() && random.chance(0.45)) limit(state);
+    order(state, state.unique !== undefined && random.chance(0.45));
   }
   if (state.english.length === 0) filter(state);
   if (state.english.length === 0) select(state);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { binary, call, chainOf, literal, nameOf, write, type Node } from "./syntax.js";
+import { binary, call, chainOf, keyOf, literal, nameOf, write, type Node } from "./syntax.js";
 
 const column = (name: string): Node => ({ kind: "column", name, ofTable: "t" });
 const above = (name: string, value: number): Node => binary(">", column(name), literal(value));
@@ -11,6 +11,8 @@ describe("write", () => {
     ["attribute", "'", "t.filter(t.a > 3).select('a')"],
     ["item", '"', 't.filter(t["a"] > 3).select("a")'],
     ["deferred_item", "'", "t.filter(_['a'] > 3).select('a')"],
+    ["lambda", '"', 't.filter(lambda r: r.a > 3).select("a")'],
+    ["lambda_item", "'", "t.filter(lambda r: r['a'] > 3).select('a')"],
   ] as const)("writes %s columns", (style, quote, text) => {
     expect(write(call(filter(above("a", 3)), "select", [nameOf("a")]), { column: style, quote })).toBe(text);
   });
@@ -23,8 +25,43 @@ describe("write", () => {
     expect(write({ kind: "not", operand: above("a", 3) })).toBe("~(_.a > 3)");
   });
 
-  it("never writes an attribute that the table has itself", () => {
-    expect(write(column("count"), { column: "attribute", quote: "'" })).toBe("t['count']");
+  it("writes a column that is no attribute as an item, and a new one in a mapping", () => {
+    for (const name of ["count", "class", "net total", "2nd", "resolve", "größe", "_id"]) {
+      expect(write(column(name))).toBe(`_["${name}"]`);
+      expect(write(column(name), { column: "attribute", quote: "'" })).toBe(`t['${name}']`);
+      const lambda = write(filter(above(name, 3)), { column: "lambda", quote: '"' });
+      expect(lambda).toBe(`t.filter(lambda r: r["${name}"] > 3)`);
+    }
+    const named = call({ kind: "table", name: "t" }, "mutate", [], [["net total", column("a")]]);
+    expect(write(named)).toBe('t.mutate(**{"net total": _.a})');
+    expect(write(call({ kind: "table", name: "t" }, "agg", [], [["by", column("a")]]))).toBe(
+      't.agg(**{"by": _.a})',
+    );
+  });
+
+  it("writes keys as strings or as columns", () => {
+    const grouped = call({ kind: "table", name: "t" }, "group_by", [keyOf({ name: "a", ofTable: "t" })]);
+    const forms = (["deferred", "attribute", "item", "lambda"] as const).map((form) =>
+      write(grouped, { column: form, quote: '"', keys: "column" }),
+    );
+    expect(forms).toEqual(["t.group_by(_.a)", "t.group_by(t.a)", 't.group_by(t["a"])', 't.group_by("a")']);
+  });
+
+  it("puts holes of a template in brackets where Python needs them", () => {
+    const template = (parts: string[], ...holes: Node[]): Node => ({
+      kind: "template",
+      parts,
+      holes,
+      step: false,
+      covers: [],
+    });
+    expect(write(template(["", ".cast(", ")"], above("a", 3), literal("int64")))).toBe(
+      '(_.a > 3).cast("int64")',
+    );
+    expect(write(template(["", " + ", ""], literal(-5), above("a", 3)))).toBe("(-5) + (_.a > 3)");
+    expect(write(template(["", ".re_search(", ")"], column("a"), literal("\\d+")))).toBe(
+      '_.a.re_search(r"\\d+")',
+    );
   });
 
   it("escapes quotes and backslashes of literals", () => {
@@ -34,9 +71,7 @@ describe("write", () => {
 
 describe("chainOf", () => {
   it("lists the steps from the table outwards", () => {
-    expect(chainOf(call(filter(above("a", 3)), "limit")).map(({ name }) => name)).toEqual([
-      "filter",
-      "limit",
-    ]);
+    const steps = chainOf(call(filter(above("a", 3)), "limit"));
+    expect(steps.map((step) => step.kind === "call" && step.name)).toEqual(["filter", "limit"]);
   });
 });

@@ -1,3 +1,5 @@
+import { isAttribute, isKeyword } from "./python-names.js";
+
 /**
  * The little of Python's expression syntax that generated programs need, as a tree, so that one program can be
  * written in several styles and described in English.
@@ -8,23 +10,51 @@ export type Node =
   | { kind: "self" }
   /** `ofTable` is set while the column may still be written `table.name`; `always` when it must be. */
   | { kind: "column"; name: string; ofTable?: string; always?: boolean }
-  /** A column named by a string, as in `group_by("region")`. */
-  | { kind: "name"; name: string }
+  /** A column named by a string, as in `drop("region")`; with `key` it may be written as the column too. */
+  | { kind: "name"; name: string; key?: { ofTable?: string } }
   | { kind: "literal"; value: string | number | boolean | null }
   | { kind: "list"; items: Node[] }
   | { kind: "tuple"; items: Node[] }
   /** `target` null means a function of the module: `ibis.desc(...)`. */
   | { kind: "call"; target: Node | null; name: string; args: Node[]; named: [name: string, value: Node][] }
   | { kind: "binary"; op: BinaryOp; left: Node; right: Node }
-  | { kind: "not"; operand: Node };
+  | { kind: "not"; operand: Node }
+  | TemplateNode;
+
+/** Text with nodes between its parts: `parts[0]`, `holes[0]`, `parts[1]` … A hole that is a receiver or operand is put in
+ * brackets where it needs them. */
+export interface TemplateNode {
+  kind: "template";
+  parts: readonly string[];
+  holes: readonly Node[];
+  /** The first hole is the table that this is a step of. */
+  step: boolean;
+  /** Members of the API that the text calls, as `owner.name`. */
+  covers: readonly string[];
+}
 
 export type BinaryOp = "|" | "&" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "+" | "-" | "*" | "/" | "%";
 
+/**
+ * How columns are written: `_.x` or `_["x"]`; where the table still has the column `t.x` or `t["x"]`; `lambda t: t.x` or
+ * `lambda t: t["x"]`. A name that Python or the table has itself is always the item.
+ */
+export const COLUMN_FORMS = [
+  "deferred",
+  "deferred_item",
+  "attribute",
+  "item",
+  "lambda",
+  "lambda_item",
+] as const;
+export type ColumnForm = (typeof COLUMN_FORMS)[number];
+
 /** How columns and strings are written. */
 export interface Style {
-  /** `_.x` or `_["x"]`, and where the table still has the column `t.x` or `t["x"]`. */
-  column: "deferred" | "deferred_item" | "attribute" | "item";
+  column: ColumnForm;
   quote: '"' | "'";
+  /** Keys of groups and orders are written as columns, not as strings. */
+  keys?: "column";
 }
 
 /** The one style of every answer that the model learns to write. */
@@ -44,6 +74,12 @@ export const call = (
 });
 export const literal = (value: string | number | boolean | null): Node => ({ kind: "literal", value });
 export const nameOf = (name: string): Node => ({ kind: "name", name });
+/** A column of a group, an order or a selection: a string, or the column itself. */
+export const keyOf = ({ name, ofTable }: { name: string; ofTable?: string }): Node => ({
+  kind: "name",
+  name,
+  key: ofTable === undefined ? {} : { ofTable },
+});
 export const binary = (op: BinaryOp, left: Node, right: Node): Node => ({ kind: "binary", op, left, right });
 
 /** Python's binding strength; calls and attributes bind tightest. */
@@ -64,69 +100,141 @@ const STRENGTH: Record<BinaryOp, number> = {
 };
 const UNARY = 6;
 const POSTFIX = 7;
-
-/** Attributes that Table itself has, so that `t.count` is not the column. */
-const TABLE_ATTRIBUTES = new Set([
-  "count",
-  "schema",
-  "columns",
-  "view",
-  "sample",
-  "schema",
-  "topk",
-  "info",
-  "limit",
-]);
+/** `5.abs()` is no Python. */
+const NUMBER = 6.5;
 
 export function writeString(value: string, quote: '"' | "'"): string {
-  return quote + value.replaceAll("\\", "\\\\").replaceAll(quote, `\\${quote}`) + quote;
+  const raw = /\\/.test(value) && !value.includes(quote) && !/\\$|[\n\r\t]/.test(value);
+  if (raw) return `r${quote}${value}${quote}`;
+  const escaped = value
+    .replaceAll("\\", "\\\\")
+    .replaceAll(quote, `\\${quote}`)
+    .replaceAll("\n", "\\n")
+    .replaceAll("\r", "\\r")
+    .replaceAll("\t", "\\t");
+  return quote + escaped + quote;
 }
 
 function strength(node: Node): number {
   if (node.kind === "binary") return STRENGTH[node.op];
+  if (node.kind === "literal" && typeof node.value === "number") return node.value < 0 ? UNARY : NUMBER;
   return node.kind === "not" ? UNARY : POSTFIX;
 }
 
-function writeColumn(name: string, ofTable: string | undefined, style: Style): string {
-  const written = writeString(name, style.quote);
-  if (style.column === "deferred" || style.column === "deferred_item" || ofTable === undefined) {
-    return style.column === "deferred_item" ? `_[${written}]` : `_.${name}`;
+/** The table's variable inside a lambda, which must not hide a table that the program names. */
+const LAMBDA_NAMES = ["t", "r", "tbl"] as const;
+
+interface Writing {
+  style: Style;
+  /** The parameter of the lambda around the expression. */
+  parameter?: string;
+}
+
+const isLambda = ({ column }: Style): boolean => column === "lambda" || column === "lambda_item";
+
+/** `ofTable` is set where the table still has the column. */
+function writeColumn(name: string, ofTable: string | undefined, { style, parameter }: Writing): string {
+  const named = style.column === "attribute" || style.column === "item";
+  const receiver = parameter ?? (named ? ofTable : undefined) ?? "_";
+  const isItem =
+    style.column === "deferred_item" ||
+    style.column === "lambda_item" ||
+    (style.column === "item" && receiver !== "_");
+  return isItem || !isAttribute(name)
+    ? `${receiver}[${writeString(name, style.quote)}]`
+    : `${receiver}.${name}`;
+}
+
+function some(node: Node, test: (node: Node) => boolean): boolean {
+  return test(node) || childrenOf(node).some((child) => some(child, test));
+}
+
+/** The nodes directly inside one. */
+export function childrenOf(node: Node): readonly Node[] {
+  switch (node.kind) {
+    case "list":
+    case "tuple":
+      return node.items;
+    case "call":
+      return [
+        ...(node.target === null ? [] : [node.target]),
+        ...node.args,
+        ...node.named.map(([, value]) => value),
+      ];
+    case "binary":
+      return [node.left, node.right];
+    case "not":
+      return [node.operand];
+    case "template":
+      return node.holes;
+    default:
+      return [];
   }
-  return style.column === "item" || TABLE_ATTRIBUTES.has(name)
-    ? `${ofTable}[${written}]`
-    : `${ofTable}.${name}`;
+}
+
+/** Whether the node is a table: the root, or a step on one. */
+export function isTable(node: Node): boolean {
+  if (node.kind === "table") return true;
+  if (node.kind === "template") return node.step;
+  return node.kind === "call" && node.target !== null && isTable(node.target);
+}
+
+/** An expression whose columns have no table of their own: in the lambda styles it becomes a function of the table. */
+function isDeferred(node: Node): boolean {
+  if (isTable(node)) return false;
+  if (node.kind === "self" || (node.kind === "column" && node.always !== true)) return true;
+  return childrenOf(node).some(isDeferred);
 }
 
 /** The program's text. */
 export function write(node: Node, style: Style = CANONICAL): string {
+  return writeNode(node, { style });
+}
+
+/** An argument of a step. */
+function writeArgument(node: Node, writing: Writing, program: Node): string {
+  if (!isLambda(writing.style) || writing.parameter !== undefined || !isDeferred(node)) {
+    return writeNode(node, writing);
+  }
+  if (node.kind === "list")
+    return `[${node.items.map((item) => writeArgument(item, writing, program)).join(", ")}]`;
+  const hidden = (name: string): boolean => some(program, (n) => n.kind === "table" && n.name === name);
+  const parameter = LAMBDA_NAMES.find((name) => !hidden(name)) ?? "row";
+  return `lambda ${parameter}: ${writeNode(node, { ...writing, parameter })}`;
+}
+
+function writeNode(node: Node, writing: Writing): string {
+  const { style } = writing;
   const nested = (child: Node, least: number): string =>
-    strength(child) < least ? `(${write(child, style)})` : write(child, style);
+    strength(child) < least ? `(${writeNode(child, writing)})` : writeNode(child, writing);
+  const all = (nodes: readonly Node[]): string[] => nodes.map((item) => writeNode(item, writing));
   switch (node.kind) {
     case "table":
       return node.name;
     case "self":
-      return "_";
+      return writing.parameter ?? "_";
     case "column": {
-      const qualified = node.always === true && style.column.startsWith("deferred");
-      return writeColumn(node.name, node.ofTable, qualified ? { ...style, column: "attribute" } : style);
+      if (node.always !== true) return writeColumn(node.name, node.ofTable, writing);
+      const item = style.column === "item" || style.column.endsWith("_item");
+      return writeColumn(node.name, node.ofTable, {
+        style: { ...style, column: item ? "item" : "attribute" },
+      });
     }
     case "name":
-      return writeString(node.name, style.quote);
+      return style.keys === "column" && node.key !== undefined && !isLambda(style)
+        ? writeColumn(node.name, node.key.ofTable, writing)
+        : writeString(node.name, style.quote);
     case "literal":
       if (typeof node.value === "string") return writeString(node.value, style.quote);
       if (typeof node.value === "boolean") return node.value ? "True" : "False";
       return node.value === null ? "None" : String(node.value);
     case "list":
-      return `[${node.items.map((item) => write(item, style)).join(", ")}]`;
+      return `[${all(node.items).join(", ")}]`;
     case "tuple":
-      return `(${node.items.map((item) => write(item, style)).join(", ")})`;
+      return `(${all(node.items).join(", ")}${node.items.length === 1 ? "," : ""})`;
     case "call": {
-      const args = [
-        ...node.args.map((arg) => write(arg, style)),
-        ...node.named.map(([name, value]) => `${name}=${write(value, style)}`),
-      ];
       const target = node.target === null ? "ibis" : nested(node.target, POSTFIX);
-      return `${target}.${node.name}(${args.join(", ")})`;
+      return `${target}.${node.name}(${writeArguments(node, writing).join(", ")})`;
     }
     case "binary": {
       const own = STRENGTH[node.op];
@@ -136,12 +244,52 @@ export function write(node: Node, style: Style = CANONICAL): string {
     }
     case "not":
       return `~${nested(node.operand, UNARY)}`;
+    case "template":
+      return writeTemplate(node, writing);
   }
 }
 
-/** The calls from the root table outwards: `t.a().b()` gives `[a, b]`. */
-export function chainOf(program: Node): Extract<Node, { kind: "call" }>[] {
-  const steps: Extract<Node, { kind: "call" }>[] = [];
-  for (let node: Node | null = program; node?.kind === "call"; node = node.target) steps.unshift(node);
+/** New columns whose names are no keywords go through a mapping, together with all behind them. */
+function writeArguments(node: Extract<Node, { kind: "call" }>, writing: Writing): string[] {
+  const isStep = node.target !== null && isTable(node.target);
+  const argument = (value: Node): string =>
+    isStep ? writeArgument(value, writing, node) : writeNode(value, writing);
+  const plain = node.named.every(([name]) => isKeyword(node.name, name));
+  const named = node.named.map(([name, value]) => [name, argument(value)] as const);
+  const mapping = (): string =>
+    `**{${named.map(([name, value]) => `${writeString(name, writing.style.quote)}: ${value}`).join(", ")}}`;
+  return [
+    ...node.args.map(argument),
+    ...(plain ? named.map(([name, value]) => `${name}=${value}`) : [mapping()]),
+  ];
+}
+
+function writeTemplate({ parts, holes, step }: TemplateNode, writing: Writing): string {
+  let text = parts[0] ?? "";
+  holes.forEach((hole, i) => {
+    const after = parts[i + 1] ?? "";
+    const alone = /(^|[([{,=:] ?)$/.test(text) && /^($|[)\]},])/.test(after);
+    const isArgument = step && i > 0;
+    const inner = isArgument && alone ? writeArgument(hole, writing, hole) : writeNode(hole, writing);
+    const loose = alone && !(i === 0 && holes.length === 1 && parts.join("") === "");
+    text += (loose || strength(hole) >= POSTFIX ? inner : `(${inner})`) + after;
+  });
+  return text;
+}
+
+export type Step = Extract<Node, { kind: "call" }> | TemplateNode;
+
+/** The steps from the root table outwards: `t.a().b()` gives `[a, b]`. */
+export function chainOf(program: Node): Step[] {
+  const steps: Step[] = [];
+  for (let node: Node | null = program; node !== null;) {
+    if (node.kind === "call") {
+      steps.unshift(node);
+      node = node.target;
+    } else if (node.kind === "template" && node.step) {
+      steps.unshift(node);
+      node = node.holes[0] ?? null;
+    } else break;
+  }
   return steps;
 }

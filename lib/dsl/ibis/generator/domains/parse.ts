@@ -1,0 +1,128 @@
+/**
+ * The notation of the domains. A line at the margin names a domain, an indented one a table and its columns:
+ *
+ *     name:key              an integer that tells rows apart
+ *     name>table            an integer key of another table of the domain
+ *     name=a|b|c            a category with all its values
+ *     name:money(5..900)    a decimal or a float within a range; also `real` (float) and `count` (integer)
+ *     name:ts  name:date  name:flag  name:text
+ *     name:person  name:city  name:word   texts whose values come from a list
+ */
+
+export const ROLES = [
+  "key",
+  "foreign",
+  "category",
+  "money",
+  "real",
+  "count",
+  "ts",
+  "date",
+  "flag",
+  "text",
+] as const;
+/** What a column is for: whether it is counted, added up, grouped by or compared. */
+export type Role = (typeof ROLES)[number];
+
+export type Range = readonly [low: number, high: number];
+
+export interface ColumnWords {
+  name: string;
+  role: Role;
+  /** All values of a category; some of a text; none of a text that is only searched. */
+  values: readonly string[];
+  range?: Range;
+  /** The table whose key a foreign column holds. */
+  references?: string;
+}
+
+export interface TableWords {
+  name: string;
+  columns: ColumnWords[];
+}
+
+export interface DomainWords {
+  name: string;
+  tables: TableWords[];
+}
+
+const LISTS: Readonly<Record<string, readonly string[]>> = {
+  person: [
+    "Smith",
+    "Garcia",
+    "Chen",
+    "Okafor",
+    "Novak",
+    "Dubois",
+    "Haddad",
+    "Kowalski",
+    "Tanaka",
+    "Silva",
+    "Larsen",
+    "Rossi",
+  ],
+  city: [
+    "Paris",
+    "Berlin",
+    "Austin",
+    "Lagos",
+    "Osaka",
+    "Lima",
+    "Oslo",
+    "Turin",
+    "Leeds",
+    "Quito",
+    "Perth",
+    "Porto",
+  ],
+  word: [
+    "alpha",
+    "nova",
+    "acme",
+    "delta",
+    "orion",
+    "vertex",
+    "summit",
+    "apex",
+    "zenith",
+    "atlas",
+    "ember",
+    "prime",
+  ],
+  text: [],
+};
+
+function parseColumn(text: string): ColumnWords {
+  const found =
+    /^(\w+)(?:>(?<references>\w+)|=(?<values>\S+)|:(?<type>[a-z]+)(?:\((?<low>[-\d.]+)\.\.(?<high>[-\d.]+)\))?)$/.exec(
+      text,
+    );
+  const [, name = ""] = found ?? [];
+  const { references, values, type = "", low, high } = found?.groups ?? {};
+  if (references !== undefined) return { name, role: "foreign", values: [], references };
+  if (values !== undefined) return { name, role: "category", values: values.split("|") };
+  const list = LISTS[type];
+  if (list !== undefined) return { name, role: "text", values: list };
+  const role = ROLES.find((one) => one === type);
+  const isMeasure = role === "money" || role === "real" || role === "count";
+  if (role === undefined || isMeasure !== (low !== undefined)) {
+    throw new Error(`${text}: not a column in the notation of the domains`);
+  }
+  return { name, role, values: [], ...(isMeasure ? { range: [Number(low), Number(high)] } : {}) };
+}
+
+/** @throws Error naming the column, table or domain that is not as the notation has it */
+export function parseDomains(...texts: readonly string[]): DomainWords[] {
+  const domains: DomainWords[] = [];
+  for (const line of texts.flatMap((text) => text.split("\n"))) {
+    const [name = "", ...columns] = line.trim().split(/ +/);
+    if (name === "") continue;
+    if (!line.startsWith(" ")) domains.push({ name, tables: [] });
+    else domains.at(-1)?.tables.push({ name, columns: columns.map(parseColumn) });
+  }
+  return domains;
+}
+
+/** The column that tells a table's rows apart, which foreign columns refer to. */
+export const keyOfTable = (table: TableWords): ColumnWords | undefined =>
+  table.columns.find(({ role }) => role === "key");
