@@ -2,6 +2,7 @@
 import { Option, type Command } from "commander";
 
 import { IBertError } from "../errors.js";
+import { withModulePrefix } from "../formats/peft-prefix.js";
 import {
   readPeftAdapter,
   writePeftAdapter,
@@ -161,9 +162,17 @@ function describe({ ofUpdate, ofWeights, worst }: Divergence): string {
 interface ExportOptions {
   output: string;
   format: "peft" | "gguf";
+  modules?: "text" | "whole" | "whole-4.51";
   base?: string;
   json?: boolean;
 }
+
+/** Beginnings of modules' names by what `--modules` calls them. */
+const PREFIXES = {
+  text: "model.",
+  whole: "model.language_model.",
+  "whole-4.51": "language_model.model.",
+} as const;
 
 function addExport(adapter: Command, run: Run): void {
   const command = adapter
@@ -181,6 +190,12 @@ function addExport(adapter: Command, run: Run): void {
         .choices(["peft", "gguf"])
         .default("peft"),
     )
+    .addOption(
+      new Option(
+        "--modules <names>",
+        "names of modules for PEFT: of a model of text alone, or of a whole Mistral 3 (4.51: up to that transformers)",
+      ).choices(Object.keys(PREFIXES)),
+    )
     .option(
       "--base <name>",
       "with `--format gguf`: the base whose shapes it has (default: the adapter's own)",
@@ -193,7 +208,9 @@ function addExport(adapter: Command, run: Run): void {
         const source = await resolveBase(folder, options.base, run);
         await writeAdapterGguf(openWeights(source).config, folder, output);
       } else {
-        await writePeftAdapter(output, stored);
+        const { modules } = options;
+        const named = modules === undefined ? stored : withModulePrefix(stored, PREFIXES[modules]);
+        await writePeftAdapter(output, named);
       }
       const { tensors, parameters } = measure(stored);
       if (options.json === true) return run.printJson({ output, tensors, parameters });

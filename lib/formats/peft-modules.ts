@@ -13,6 +13,20 @@ export const LINEAR_MODULES = [
 ] as const;
 export type LinearModule = (typeof LINEAR_MODULES)[number];
 
+/** What PEFT's names of modules begin with: of a model of text alone, and of Mistral 3's text part in two releases of transformers. */
+export const MODULE_PREFIXES = ["model.", "model.language_model.", "language_model.model."] as const;
+export type ModulePrefix = (typeof MODULE_PREFIXES)[number];
+
+/** The beginning of a module's name; the longest that fits. */
+export const modulePrefix = (module: string): ModulePrefix | undefined =>
+  MODULE_PREFIXES.findLast((prefix) => module.startsWith(prefix));
+
+/** A module's name with another beginning. */
+export function renameModule(module: string, to: ModulePrefix): string {
+  const from = modulePrefix(module);
+  return from === undefined ? module : `${to}${module.slice(from.length)}`;
+}
+
 /** Hyper-parameters of a LoRA adapter (Hu et al. 2021). */
 export interface LoraConfig {
   rank: number;
@@ -22,6 +36,8 @@ export interface LoraConfig {
   rsLora?: boolean;
   /** Names of modules or their endings, a regular expression of whole names, or `all-linear`. */
   targets: string | readonly string[];
+  /** What names of modules begin with where these settings and the adapter's file name them; default `model.`. */
+  modulePrefix?: ModulePrefix;
   /** As `targets`: what they name is left out. */
   excluded?: string | readonly string[];
   /** Numbers of the layers in which `targets` holds; a whole name in `targets` holds whatever they are. */
@@ -84,7 +100,8 @@ function byPattern(values: Readonly<Record<string, number>> = {}): (module: stri
 }
 
 /**
- * How a configuration adapts each module, by its name in the base model: `undefined` where it does not.
+ * How a configuration adapts each module, by its name in a model of text alone or in the configuration's own: `undefined`
+ * where it does not.
  * @throws PatternError
  */
 export function moduleLora(config: LoraConfig): (module: string) => ModuleLora | undefined {
@@ -92,7 +109,8 @@ export function moduleLora(config: LoraConfig): (module: string) => ModuleLora |
   const isExcluded = config.excluded === undefined ? () => false : named(config.excluded);
   const rankOf = byPattern(config.rankPattern);
   const alphaOf = byPattern(config.alphaPattern);
-  return (module) => {
+  return (given) => {
+    const module = renameModule(given, config.modulePrefix ?? "model.");
     if (isExcluded(module) || !isTargeted(module)) return undefined;
     const rank = rankOf(module) ?? config.rank;
     const alpha = alphaOf(module) ?? config.alpha;

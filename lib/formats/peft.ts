@@ -7,7 +7,16 @@ import { dequantize } from "./dequantize.js";
 import { formatShape, type DType } from "./dtypes.js";
 import { readJson } from "./json.js";
 import { formatPeftConfig, parsePeftConfig, type PeftConfig } from "./peft-config.js";
-import { isEnding, isLinearModule, lastName, LINEAR_MODULES, moduleLora } from "./peft-modules.js";
+import {
+  isEnding,
+  isLinearModule,
+  lastName,
+  LINEAR_MODULES,
+  modulePrefix,
+  moduleLora,
+  renameModule,
+  type ModulePrefix,
+} from "./peft-modules.js";
 import { writeSafetensors } from "./safetensors-writer.js";
 import { openSafetensors, type Safetensors } from "./safetensors.js";
 
@@ -24,7 +33,10 @@ export interface PeftTensor {
 /** A LoRA adapter as PEFT lays it out: `adapter_config.json`, `adapter_model.safetensors`, and what ibert adds. */
 export interface PeftAdapter {
   readonly config: PeftConfig;
-  /** By PEFT's names, e.g. `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`. */
+  /**
+   * By PEFT's names, e.g. `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`: those of a model of text alone,
+   * whatever `config.modulePrefix` says of the file.
+   */
   readonly tensors: ReadonlyMap<string, PeftTensor>;
 }
 
@@ -101,6 +113,26 @@ function checkExpected(
   }
 }
 
+/** What the modules' names begin with in an adapter's file, the same for all of them. */
+function prefixOf(path: string, names: Iterable<string>): ModulePrefix {
+  let found: { name: string; prefix: ModulePrefix } | undefined;
+  for (const name of names) {
+    const prefix = modulePrefix(NAME.exec(name)?.[1] ?? "");
+    if (prefix === undefined) continue;
+    if (found !== undefined && found.prefix !== prefix)
+      throw mismatch(path, `tensors ${found.name} and ${name} name the modules of two models`);
+    found = { name, prefix };
+  }
+  return found?.prefix ?? "model.";
+}
+
+/** A tensor's name with another beginning of its module's. */
+const renameTensor = (name: string, to: ModulePrefix): string =>
+  name.replace(
+    /^(base_model\.model\.)(.+)$/,
+    (_, head: string, module: string) => head + renameModule(module, to),
+  );
+
 /**
  * Reads a PEFT adapter, strictly: a missing tensor, an unexpected one and a wrong shape are errors.
  * @param expected names and shapes for the base model at hand, given the adapter's configuration; without it, only what
@@ -113,13 +145,19 @@ export async function readPeftAdapter(
 ): Promise<PeftAdapterOnDisk> {
   const home = await currentDirectory(folder);
   const configPath = join(home, CONFIG);
-  const config = parsePeftConfig(readJson(configPath), configPath);
+  const parsed = parsePeftConfig(readJson(configPath), configPath);
   const weights = openSafetensors(join(home, WEIGHTS));
+  const prefix = prefixOf(weights.path, weights.tensors.keys());
+  const config: PeftConfig = {
+    ...parsed,
+    ...(prefix === "model." ? {} : { modulePrefix: prefix }),
+  };
   checkPairs(weights.path, config, weights.tensors);
-  if (expected !== undefined) checkExpected(weights.path, expected(config), weights.tensors);
+  const named = new Map([...weights.tensors].map(([name, tensor]) => [renameTensor(name, "model."), tensor]));
+  if (expected !== undefined) checkExpected(weights.path, expected(config), named);
   const tensors = new Map<string, PeftTensor>();
-  for (const { name, dtype, shape } of weights.tensors.values()) {
-    tensors.set(name, {
+  for (const [own, { name, dtype, shape }] of named) {
+    tensors.set(own, {
       dtype,
       shape,
       data: dequantize(dtype, await weights.read(name), `${weights.path}: tensor ${name}`),
@@ -136,6 +174,7 @@ export async function readPeftAdapter(
 
 /**
  * Writes an adapter that PEFT loads, float32, as one folder: the old content stays until the new is whole on the disk.
+ * Modules are named with `config.modulePrefix`.
  * @param extras more files by name, e.g. `ibert.json` and the model card `README.md`
  * @throws IBertError `disk-full`, `write-failed`.
  */
@@ -145,7 +184,10 @@ export async function writePeftAdapter(
   extras: Readonly<Record<string, string>> = {},
   options: AtomicOptions = {},
 ): Promise<void> {
-  const entries = [...tensors].map(([name, tensor]) => [name, { ...tensor, dtype: "F32" as const }] as const);
+  const prefix = config.modulePrefix ?? "model.";
+  const entries = [...tensors].map(
+    ([name, tensor]) => [renameTensor(name, prefix), { ...tensor, dtype: "F32" as const }] as const,
+  );
   await replaceDirectoryAtomic(
     folder,
     async (fresh) => {
