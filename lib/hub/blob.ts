@@ -66,7 +66,10 @@ export async function fetchBlob(
         },
       );
     }
-    await rename(part, blob);
+    await rename(part, blob).catch((error: unknown) => {
+      // Another process took the lock for dead, while this one slept, and has brought the blob.
+      if (!existsSync(blob)) throw error;
+    });
   } catch (error) {
     throw describeSystemError(error, "write", blob);
   }

@@ -115,7 +115,10 @@ export function lackOf(snapshot: string): string | undefined {
   const names = existsSync(snapshot) ? readdirSync(snapshot) : [];
   const has = (name: string): boolean => existsSync(join(snapshot, name));
   const matching = (pattern: RegExp): string[] => names.filter((name) => pattern.test(name));
-  const stem = has("config.json") ? "model" : has("params.json") ? "consolidated" : undefined;
+  // Where both layouts are described, the weights that are there tell which was fetched.
+  const isHuggingFace =
+    has("config.json") && (!has("params.json") || names.some((name) => /^model\b.*\.safetensors/.test(name)));
+  const stem = isHuggingFace ? "model" : has("params.json") ? "consolidated" : undefined;
   if (stem === undefined) return "config.json";
   if (!has("tokenizer.json") && !has("tekken.json")) return "tokenizer.json";
   if (has(`${stem}.safetensors`)) return undefined;

@@ -81,19 +81,29 @@ export interface ModelFiles {
 /**
  * Chooses configuration, tokenizer and weights. Where the weights lie in both layouts, Hugging Face's shards are taken, not
  * Mistral's `consolidated` files, which hold the same once more; other formats of them are left where they are.
- * @throws IBertError `weights-missing` saying what is there instead.
+ * @throws IBertError `weights-missing` saying what is there instead, `tokenizer-missing`.
  */
 export function chooseFiles(files: readonly HubFile[], repository: string): ModelFiles {
   const named = (pattern: RegExp): HubFile[] => files.filter(({ path }) => pattern.test(path));
   const has = (name: string): boolean => files.some(({ path }) => path === name);
   const small = named(SMALL);
+  const requireTokenizer = (): void => {
+    if (has("tokenizer.json") || has("tekken.json")) return;
+    throw new IBertError(
+      "tokenizer-missing",
+      `${repository}: the repository has neither tokenizer.json nor tekken.json`,
+      { hint: "Name a repository that has one; other kinds of tokenizers are not read." },
+    );
+  };
   if (has("config.json") && named(HUGGING_FACE).length > 0) {
+    requireTokenizer();
     // One file counts before shards and their index, as it does when the folder is read.
     const whole = named(/^model\.safetensors$/);
     if (whole.length > 0) return { small, weights: whole };
     return { small: [...small, ...named(/^model\.safetensors\.index\.json$/)], weights: named(HUGGING_FACE) };
   }
   if (has("params.json") && named(MISTRAL).length > 0) {
+    requireTokenizer();
     const whole = named(/^consolidated\.safetensors$/);
     if (whole.length > 0) return { small, weights: whole };
     return {

@@ -11,97 +11,16 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { open, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
-import { temporaryFolder } from "../formats/testing/temporary.js";
-import { pullModel, type PullOptions, type PullProgress } from "./pull.js";
+import type { PullOptions, PullProgress } from "./pull.js";
 import { hubSettings } from "./settings.js";
-import {
-  COMMIT,
-  cutAfter,
-  gitHash,
-  hashOf,
-  hubServer,
-  status,
-  type HubServer,
-} from "./testing/hub-server.js";
-
-const INDEX = {
-  weight_map: { a: "model-00001-of-00002.safetensors", b: "model-00002-of-00002.safetensors" },
-};
-const random = (length: number, seed: number): Buffer =>
-  Buffer.from(Array.from({ length }, (_, i) => (i * 7919 + seed * 31 + (i >> 8)) & 255));
-const FILES: Record<string, Buffer> = {
-  "config.json": Buffer.from("{}"),
-  "README.md": Buffer.from("of no use here"),
-  "model-00001-of-00002.safetensors": random(300_000, 1),
-  "model-00002-of-00002.safetensors": random(200_001, 2),
-  "model.safetensors.index.json": Buffer.from(JSON.stringify(INDEX)),
-  "pytorch_model.bin": random(100, 4),
-  "tekken.json": Buffer.from('{"é": 1}'),
-};
-const WANTED = [
-  "config.json",
-  "model-00001-of-00002.safetensors",
-  "model-00002-of-00002.safetensors",
-  "model.safetensors.index.json",
-  "tekken.json",
-];
-const SHARD = "model-00001-of-00002.safetensors";
-const hash = (name: string): string => hashOf(name, FILES[name] as Buffer);
-
-interface Setting {
-  hub: HubServer;
-  cache: string;
-  repository: string;
-  waits: number[];
-  reports: string[];
-  pull: (revision?: string, options?: PullOptions, name?: string) => ReturnType<typeof pullModel>;
-}
-
-async function setting(files = FILES, environment: Record<string, string> = {}): Promise<Setting> {
-  const hub = await hubServer(files);
-  const cache = temporaryFolder();
-  const settings = hubSettings({
-    HF_HUB_CACHE: cache,
-    HF_HOME: cache,
-    HF_ENDPOINT: `${hub.endpoint}/`,
-    ...environment,
-  });
-  const [waits, reports]: [number[], string[]] = [[], []];
-  // Nobody cuts the power here, and a busy disk takes its time to flush.
-  const openPart: PullOptions["openPart"] = async (path) =>
-    Object.assign(await open(path, existsSync(path) ? "r+" : "w+"), { sync: () => Promise.resolve() });
-  const wait = (milliseconds: number): Promise<void> => {
-    waits.push(milliseconds);
-    return Promise.resolve();
-  };
-  return {
-    hub,
-    cache,
-    waits,
-    reports,
-    repository: join(cache, "models--owner--name"),
-    pull: (revision = "main", options = {}, name = "owner/name") =>
-      pullModel(name, revision, {
-        settings,
-        wait,
-        openPart,
-        report: (line) => reports.push(line),
-        ...options,
-      }),
-  };
-}
-
-function expectWhole(folder: string): void {
-  expect(readdirSync(folder).sort()).toEqual(WANTED);
-  for (const name of WANTED)
-    expect(readFileSync(join(folder, name)).equals(FILES[name] as Buffer), name).toBe(true);
-}
+import { COMMIT, cutAfter, gitHash, status } from "./testing/hub-server.js";
+import { expectWhole, FILES, hash, setting, SHARD, WANTED } from "./testing/setting.js";
 
 describe("pullModel", () => {
   it("lays a model out as Hugging Face's programs do, and asks for nothing twice", async () => {
@@ -428,6 +347,21 @@ describe("pullModel", () => {
     expect(isFree).toBe(true);
   });
 
+  it("is content where another process brought the blob in the meantime", async () => {
+    const { pull } = await setting();
+    const raced: PullOptions["openPart"] = async (path) => {
+      const file = await open(path, "w+");
+      const close = file.close.bind(file);
+      return Object.assign(file, {
+        close: async () => {
+          await close();
+          await rename(path, path.replace(".ibert-part", ""));
+        },
+      });
+    };
+    expectWhole((await pull("main", { openPart: raced })).folder);
+  });
+
   it("ends before the weights where the configuration is refused", async () => {
     const { hub, pull } = await setting();
     const check = (snapshot: string): void => {
@@ -436,53 +370,5 @@ describe("pullModel", () => {
     };
     await expect(pull("main", { check })).rejects.toThrow(/architecture that does not run/);
     expect(hub.downloads(SHARD)).toEqual([]);
-  });
-});
-
-describe("which files", () => {
-  const names = async (files: string[]): Promise<string[]> => {
-    const contents = Object.fromEntries(files.map((name) => [name, Buffer.from(name)]));
-    return readdirSync((await (await setting(contents)).pull()).folder).sort();
-  };
-
-  it("one layout of the weights, of Hugging Face's where both are there", async () => {
-    const beside = ["config.json", "params.json", "tekken.json"];
-    const consolidated = "consolidated.safetensors";
-    const whole = "model.safetensors";
-    expect(
-      await names([
-        ...beside,
-        consolidated,
-        whole,
-        "model-00001-of-00001.safetensors",
-        "model.safetensors.index.json",
-      ]),
-    ).toEqual([...beside.slice(0, 1), whole, ...beside.slice(1)]);
-    expect(
-      await names([...beside, consolidated, "consolidated.safetensors.index.json", "model.gguf"]),
-    ).toEqual(["config.json", consolidated, "params.json", "tekken.json"]);
-    const parts = ["consolidated-00001-of-00002.safetensors", "consolidated-00002-of-00002.safetensors"];
-    expect(await names([...parts, "params.json", "tekken.json"])).toEqual([
-      ...parts,
-      "params.json",
-      "tekken.json",
-    ]);
-  });
-
-  it("two of one content, which is fetched once", async () => {
-    const same = { "config.json": Buffer.from("{}"), "params.json": Buffer.from("{}") };
-    const { hub, pull } = await setting({ ...FILES, ...same });
-    const { folder } = await pull();
-    expect(readFileSync(join(folder, "params.json"), "utf8")).toBe("{}");
-    expect([...hub.downloads("config.json"), ...hub.downloads("params.json")].length).toBe(1);
-  });
-
-  it("says what is there instead", async () => {
-    await expect(names(["config.json", "a-Q4_0.gguf", "b.gguf"])).rejects.toThrow(
-      /no safetensors of a model\n.*GGUF files \(a-Q4_0\.gguf, b\.gguf\): fetch one/,
-    );
-    await expect(names(["config.json", "pytorch_model.bin"])).rejects.toMatchObject({
-      code: "weights-missing",
-    });
   });
 });

@@ -50,7 +50,7 @@ export interface PulledModel {
  * again, and what was interrupted goes on where it was. Two pulls at a time share the work.
  * @param repository `owner/name`
  * @param revision a branch, tag or commit; of a branch, the newest commit
- * @throws IBertError `download-failed`, `hub-refused`, `hash-mismatch`, `weights-missing`, `disk-full`, `write-failed`.
+ * @throws IBertError `download-failed`, `hub-refused`, `hash-mismatch`, `weights-missing`, `tokenizer-missing`, `disk-full`, `write-failed`.
  */
 export async function pullModel(
   repository: string,
@@ -87,6 +87,12 @@ export async function pullModel(
     await work.fetch(chosen.small);
     options.check?.(cached.snapshot(commit));
     await work.fetch(chosen.weights);
+    const lack = lackOf(cached.snapshot(commit));
+    if (lack !== undefined) {
+      throw new IBertError("weights-missing", `${repository}: the repository itself has no ${lack}`, {
+        hint: "Its weights are not whole at this revision; name another one, or another repository.",
+      });
+    }
     await cached.setReference(revision, commit);
     return {
       folder: cached.snapshot(commit),
