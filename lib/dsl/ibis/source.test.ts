@@ -12,8 +12,11 @@ import type { DslEngine } from "../dsl.js";
 import { drawMutant, isRaised, MISTAKES } from "./generator/mistakes/index.js";
 import { PROFILES, randomProgram } from "./generator/programs.js";
 import { toSchema } from "./generator/schemas.js";
+import { apiCoverage } from "./generator/coverage.js";
 import { isAttribute } from "./generator/python-names.js";
 import { binary, call, keyOf, literal, write, type Node, type Style } from "./generator/syntax.js";
+import { applyTemplate } from "./generator/templates.js";
+import { REDUCTION_TEMPLATES, SCALAR_TEMPLATES } from "./generator/value-templates.js";
 import { ibisRowAudit } from "./audit.js";
 import { createIbisEngine } from "./index.js";
 import { ibisTaskFormat } from "./prompts.js";
@@ -91,6 +94,45 @@ describe("names of columns", () => {
       expect(verdict, items[i]?.text).toMatchObject({ ok: true });
       expect(verdict.sql, items[i]?.text).toBe(verdicts[i - (i % STYLES.length)]?.sql);
     });
+  });
+});
+
+describe("templates of expressions", () => {
+  it("compile on every kind of column that they are for", async () => {
+    const kinds = ["int", "float", "decimal", "str", "bool", "date", "timestamp"] as const;
+    const types = ["int64", "float64", "decimal(12, 2)", "string", "boolean", "date", "timestamp"];
+    const columns = kinds.flatMap((kind, i) =>
+      [`${kind}_a`, `${kind}_b`].map((name) => ({ name, kind, type: types[i] ?? "", values: ["x", "y"] })),
+    );
+    const schema = { t: Object.fromEntries(columns.map(({ name, type }) => [name, type])) };
+    const items = [SCALAR_TEMPLATES, REDUCTION_TEMPLATES].flatMap((templates, i) =>
+      templates.flatMap((template) =>
+        columns
+          .filter(({ name, kind }) => name.endsWith("_a") && template.on.includes(kind))
+          .map((column) => {
+            const made = applyTemplate(Random.of(3), template, column, columns);
+            if (made === undefined) throw new Error(`${template.code} does not apply to ${column.name}`);
+            const step = call(
+              { kind: "table", name: "t" },
+              i === 0 ? "mutate" : "agg",
+              [],
+              [["r", made.node]],
+            );
+            return { text: write(step), schema };
+          }),
+      ),
+    );
+    expect(items.length).toBeGreaterThan(200);
+    const verdicts = await engine.checkMany(items);
+    verdicts.forEach((verdict, i) => expect(verdict, items[i]?.text).toMatchObject({ ok: true }));
+  });
+
+  it("make the programs reach much of the live API, and every missing member has a reason", async () => {
+    const { members, reached, missing } = apiCoverage(await engine.describeApi(), 3000);
+    expect(members.length).toBeGreaterThan(400);
+    expect(reached.length / members.length).toBeGreaterThan(0.47);
+    expect(reached.length + missing.length).toBe(members.length);
+    for (const { member, reason } of missing) expect(reason, member).not.toBe("");
   });
 });
 

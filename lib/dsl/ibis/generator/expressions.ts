@@ -13,55 +13,24 @@ import {
 } from "./methods.js";
 import type { Range } from "./domains/parse.js";
 import type { Column, Kind } from "./schemas.js";
+import {
+  columnNode,
+  isCategory,
+  isDate,
+  isKey,
+  isMeasure,
+  isNumber,
+  pickColumn,
+  spoken,
+  stem,
+  type Condition,
+  type Expression,
+  type ScopeColumn,
+} from "./scope.js";
+import { fromTemplates } from "./templates.js";
+import { REDUCTION_TEMPLATES, SCALAR_TEMPLATES } from "./value-templates.js";
 import { binary, call, childrenOf, keyOf, literal, type BinaryOp, type Node } from "./syntax.js";
 import { PIECES, literalFor, numberIn, rangeOf } from "./literals.js";
-
-/** A column in reach of the next step; `ofTable` while the root table still has it unchanged. */
-export interface ScopeColumn extends Column {
-  ofTable?: string;
-}
-
-/** A well-typed expression, with the words for it and a name that suits its result. */
-export interface Expression {
-  node: Node;
-  kind: Kind;
-  english: string;
-  name: string;
-  /** What a number lies between, where that is known. */
-  range?: Range;
-}
-
-export type Condition = Pick<Expression, "node" | "english">;
-
-export const isNumber = (kind: Kind): boolean => kind === "int" || kind === "float" || kind === "decimal";
-const isDate = (kind: Kind): boolean => kind === "date" || kind === "timestamp";
-/** A key is compared and counted, not added up. */
-export const isKey = ({ role }: Pick<Column, "role">): boolean => role === "key" || role === "foreign";
-export const isMeasure = (column: Column): boolean => isNumber(column.kind) && !isKey(column);
-/** Rows fall into few groups by it. */
-export const isCategory = (column: Column): boolean =>
-  column.kind === "bool" || (column.kind === "str" && column.values.length > 0);
-
-/** A column as people speak of it. */
-export const spoken = ({ name, label }: Pick<Column, "name" | "label">): string =>
-  label ?? name.replaceAll("_", " ");
-/** The start of the name of what is computed from the column. */
-const stem = (column: Pick<Column, "name" | "label">): string => spoken(column).replaceAll(" ", "_");
-
-export function columnNode(column: ScopeColumn): Node {
-  return column.ofTable === undefined
-    ? { kind: "column", name: column.name }
-    : { kind: "column", name: column.name, ofTable: column.ofTable };
-}
-
-export function pickColumn<C extends Column>(
-  random: Random,
-  columns: readonly C[],
-  test: (column: C) => boolean,
-): C | undefined {
-  const found = columns.filter(test);
-  return found.length > 0 ? random.pick(found) : undefined;
-}
 
 const say = (value: string | number | boolean): string =>
   typeof value === "string" ? `"${value}"` : String(value);
@@ -302,6 +271,10 @@ function branches(random: Random, columns: readonly ScopeColumn[]): Expression |
 
 /** A new value for each row. */
 export function rowValue(random: Random, columns: readonly ScopeColumn[], easy: boolean): Expression {
+  if (!easy && random.chance(0.4)) {
+    const expression = fromTemplates(random, SCALAR_TEMPLATES, columns);
+    if (expression !== undefined) return expression;
+  }
   const form = random.float();
   if (!easy && form < 0.15) {
     const expression = branches(random, columns);
@@ -366,6 +339,10 @@ export function reduction(random: Random, columns: readonly ScopeColumn[], easy:
       name: "n",
       range: GROUP_SIZES,
     };
+  if (!easy && random.chance(0.2)) {
+    const expression = fromTemplates(random, REDUCTION_TEMPLATES, columns);
+    if (expression !== undefined) return expression;
+  }
   const column = pickColumn(random, columns, isMeasure) ?? random.pick(columns);
   const chosen = random.chance(0.7) ? column : random.pick(columns);
   const spec = pickMethod(random, DETERMINED, chosen.kind, easy || isKey(chosen));

@@ -181,6 +181,7 @@ export const RANKINGS: readonly (readonly [name: string, suffix: string, english
   ["rank", "rank", "the rank"],
   ["dense_rank", "dense", "the dense rank"],
   ["percent_rank", "percent", "the percent rank"],
+  ["cume_dist", "cume", "the cumulative distribution"],
 ];
 
 export const DATE_UNITS: Readonly<Record<string, string>> = {

@@ -1,19 +1,15 @@
 import type { Random } from "../../../data/random.js";
+import { condition, mentions, reduction, rowValue, windowValue } from "./expressions.js";
+import { randomSchema, type RandomSchema, type Relation, type Table } from "./schemas.js";
 import {
-  condition,
   isCategory,
   isKey,
   isMeasure,
-  mentions,
   pickColumn,
-  reduction,
-  rowValue,
-  windowValue,
   spoken,
   type Expression,
   type ScopeColumn,
-} from "./expressions.js";
-import { randomSchema, type RandomSchema, type Relation, type Table } from "./schemas.js";
+} from "./scope.js";
 import { binary, call, chainOf, childrenOf, isTable, keyOf, literal, nameOf, type Node } from "./syntax.js";
 
 /** `quickstart` is narrow enough to be learnt in minutes; `full` has all shapes. */
@@ -49,7 +45,7 @@ const newColumn = (expression: Expression): ScopeColumn => ({
 
 /** Strings born of an expression have no plausible literals: they are left out of conditions. */
 const comparable = (columns: readonly ScopeColumn[]): ScopeColumn[] =>
-  columns.filter((column) => column.kind !== "str" || column.role !== undefined);
+  columns.filter(({ kind, role }) => kind !== "other" && (kind !== "str" || role !== undefined));
 
 function step(state: State, name: string, args: Node[], english: string, named: [string, Node][] = []): void {
   state.node = call(state.node, name, args, named);
@@ -170,7 +166,7 @@ function aggregate(state: State): boolean {
 /** Sorts by a column, and where a limit follows by as many more as leave nothing open. */
 function order(state: State, limited: boolean): void {
   const { random, columns } = state;
-  const column = pickColumn(random, columns, (c) => !isKey(c)) ?? random.pick(columns);
+  const column = pickColumn(random, columns, (c) => !isKey(c) && c.kind !== "other") ?? random.pick(columns);
   const down = random.chance(0.5);
   const key: Node = down ? call(null, "desc", [keyOf(column)]) : keyOf(column);
   const breaks = columns.filter((c) => limited && c !== column && state.unique?.includes(c.name) === true);
@@ -202,8 +198,9 @@ function join(state: State, schema: RandomSchema, relation: Relation, at: number
     [1, "semi"],
     [1, "anti"],
   ] as const);
-  const named: [string, Node][] = how === "left" ? [["how", literal("left")]] : [];
-  const method = how === "semi" || how === "anti" ? `${how}_join` : "join";
+  const keepsLeft = how === "semi" || how === "anti";
+  const method = keepsLeft || random.chance(0.2) ? `${how}_join` : "join";
+  const named: [string, Node][] = how === "left" && method === "join" ? [["how", literal("left")]] : [];
   const equal = (table: string): Node =>
     binary(
       "==",
@@ -230,9 +227,9 @@ function join(state: State, schema: RandomSchema, relation: Relation, at: number
     `${verb} ${right.name} on ${keys}`,
     named,
   );
-  const gained = method === "join" ? right.columns.filter((c) => c.name !== own || own !== other) : [];
+  const gained = !keepsLeft ? right.columns.filter((c) => c.name !== own || own !== other) : [];
   state.columns = [...state.columns.map(withoutTable), ...gained];
-  if (method !== "join" || !rightHolds) return;
+  if (keepsLeft || !rightHolds) return;
   const key = right.columns.find(({ role }) => role === "key");
   state.unique = how === "inner" && key !== undefined ? [key.name] : undefined;
 }
@@ -369,7 +366,7 @@ function draw(
   schema.relations.forEach((relation, i) => join(state, schema, relation, i + 1));
   if (random.chance(0.45)) filter(state);
   if (!easy && random.chance(0.15)) cleaning(state);
-  if (random.chance(0.25)) mutate(state, rowValue(random, state.columns, easy));
+  if (random.chance(easy ? 0.25 : 0.35)) mutate(state, rowValue(random, state.columns, easy));
   if (!easy && random.chance(0.2)) mutate(state, windowValue(random, state.columns));
   const core = random.weighted([
     [35, "group"],

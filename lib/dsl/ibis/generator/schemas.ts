@@ -12,8 +12,9 @@ import {
 import { randomNaming, type Naming } from "./naming.js";
 import { isVariable } from "./python-names.js";
 
-/** The kinds that the generator's typing rules tell apart. */
-export type Kind = "int" | "float" | "decimal" | "str" | "bool" | "date" | "timestamp";
+/** The kinds that the generator's typing rules tell apart; `other` is only kept and counted. */
+export type Kind = "int" | "float" | "decimal" | "str" | "bool" | "date" | "timestamp" | "other";
+type ColumnKind = Exclude<Kind, "other">;
 
 export interface Column {
   name: string;
@@ -62,7 +63,7 @@ export interface SchemaOptions {
   simple: boolean;
 }
 
-const KIND_OF: Readonly<Record<Role, Kind>> = {
+const KIND_OF: Readonly<Record<Role, ColumnKind>> = {
   key: "int",
   foreign: "int",
   category: "str",
@@ -75,7 +76,7 @@ const KIND_OF: Readonly<Record<Role, Kind>> = {
   text: "str",
 };
 
-const TYPE_OF: Readonly<Record<Kind, string>> = {
+const TYPE_OF: Readonly<Record<ColumnKind, string>> = {
   int: "int64",
   float: "float64",
   decimal: "decimal(12, 2)",

@@ -1,0 +1,52 @@
+/** Columns and expressions as the steps of a program see them. */
+import type { Random } from "../../../data/random.js";
+import type { Range } from "./domains/parse.js";
+import type { Column, Kind } from "./schemas.js";
+import type { Node } from "./syntax.js";
+
+/** A column in reach of the next step; `ofTable` while the root table still has it unchanged. */
+export interface ScopeColumn extends Column {
+  ofTable?: string;
+}
+
+/** A well-typed expression, with the words for it and a name that suits its result. */
+export interface Expression {
+  node: Node;
+  kind: Kind;
+  english: string;
+  name: string;
+  /** What a number lies between, where that is known. */
+  range?: Range;
+}
+
+export type Condition = Pick<Expression, "node" | "english">;
+
+export const isNumber = (kind: Kind): boolean => kind === "int" || kind === "float" || kind === "decimal";
+export const isDate = (kind: Kind): boolean => kind === "date" || kind === "timestamp";
+/** A key is compared and counted, not added up. */
+export const isKey = ({ role }: Pick<Column, "role">): boolean => role === "key" || role === "foreign";
+export const isMeasure = (column: Column): boolean => isNumber(column.kind) && !isKey(column);
+/** Rows fall into few groups by it. */
+export const isCategory = (column: Column): boolean =>
+  column.kind === "bool" || (column.kind === "str" && column.values.length > 0);
+
+/** A column as people speak of it. */
+export const spoken = ({ name, label }: Pick<Column, "name" | "label">): string =>
+  label ?? name.replaceAll("_", " ");
+/** The start of the name of what is computed from the column. */
+export const stem = (column: Pick<Column, "name" | "label">): string => spoken(column).replaceAll(" ", "_");
+
+export function columnNode(column: ScopeColumn): Node {
+  return column.ofTable === undefined
+    ? { kind: "column", name: column.name }
+    : { kind: "column", name: column.name, ofTable: column.ofTable };
+}
+
+export function pickColumn<C extends Column>(
+  random: Random,
+  columns: readonly C[],
+  test: (column: C) => boolean,
+): C | undefined {
+  const found = columns.filter(test);
+  return found.length > 0 ? random.pick(found) : undefined;
+}
