@@ -90,7 +90,7 @@ const answered = (right: number, of: number): EvaluationResult => {
     rougeL: 0,
     execution: {
       ...{ runs: true, equal: i < right, neighbours: 1, killed: 1, constantEqual: false },
-      facets: { feature: [i % 2 === 0 ? "join" : "plain"], dialect: [], length: [], split: [] },
+      facets: { feature: [i % 2 === 0 ? "join" : "plain"], dialect: [], length: [], split: [], kind: [] },
     },
   }));
   return { ...result(metrics(right / of)), scores };

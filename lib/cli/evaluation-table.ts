@@ -30,8 +30,15 @@ export function describeExecution({ execution }: TaskMetrics): string {
   );
 }
 
-/** What stands under a table: why execution was not measured, or how sharp it was. */
-function remark({ all: { execution } }: EvaluationResult): string {
+/** What stands under a table: how far prose was right, and why execution was not measured or how sharp it was. */
+function remark({ all }: EvaluationResult): string {
+  const { facts } = all;
+  if (facts === undefined) return aboutExecution(all);
+  const named = `${formatPercent(facts.right)} of ${facts.rows} answers in prose name all that they must and nothing else.`;
+  return `${named}\n${aboutExecution(all)}`;
+}
+
+function aboutExecution({ execution }: TaskMetrics): string {
   if (execution === undefined) return `Whether answers execute equal was not measured. ${EXECUTION_HINT}`;
   const { killed, untold } = execution;
   return (

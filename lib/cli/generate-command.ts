@@ -56,7 +56,10 @@ function addGenerateOptions(command: Command, run: Run, task: TaskType | undefin
   addSchemaOptions(command);
   addModelOptions(command)
     .option("--error <text>", "the exception that a broken program raised")
-    .option("--dialect <name>", "SQL dialect that the check compiles to; for from-sql also that of the query")
+    .option(
+      "--dialect <name>",
+      "SQL dialect of the check; for from-sql also that of the query, for to-sql of the answer",
+    )
     .option("--no-validate", "do not ask the compiler")
     .option("--repairs <n>", "answers refused by the compiler are tried again so often", wholeNumber(0), 2)
     .option("--max-tokens <n>", "length of the answer", wholeNumber(1), 160)

@@ -24,9 +24,13 @@ export function batchingLabeller(engine: DslEngine, most: number): Labeller {
       );
     }
   };
-  return (text, schema) =>
+  return (text, schema, dialect) =>
     new Promise((resolve, reject) => {
       if (waiting.length === 0) setImmediate(flush);
-      waiting.push({ item: { text, schema }, resolve, reject });
+      waiting.push({
+        item: { text, schema, ...(dialect === undefined ? {} : { dialect }) },
+        resolve,
+        reject,
+      });
     });
 }

@@ -30,7 +30,7 @@ export interface Refusal {
 export type Draw = { candidate: Candidate } | { refusal: Refusal };
 
 /** Asks the compiler; many calls that are waiting at once travel together. */
-export type Labeller = (text: string, schema: Schema) => Promise<Labelled>;
+export type Labeller = (text: string, schema: Schema, dialect?: string) => Promise<Labelled>;
 
 /**
  * Where rows come from. The same arguments give the same draw, whatever was drawn before, so a corpus can be built by

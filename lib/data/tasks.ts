@@ -31,7 +31,7 @@ export interface PromptFields {
   input: string;
   /** Where a program is to be mended: `ExceptionType: message`. */
   error?: string;
-  /** Where the input is SQL: its dialect, if it is not DuckDB's. */
+  /** Where the input or the answer is SQL: its dialect, if it is not DuckDB's. */
   dialect?: string;
 }
 
@@ -53,6 +53,16 @@ export interface TaskFormat {
   assemble(task: TaskType, fields: PromptFields, completion: string): CheckableText | undefined;
   /** Whether the row's prompt says all that decides what its program gives, so that execution can judge any answer. */
   determined(row: Row): boolean;
+  /**
+   * Where DuckDB does not run the row's own completion as it stands: a program that means the same, which it is held
+   * against before anything is judged by it.
+   */
+  reference(row: Row): CheckableText | undefined;
+  /**
+   * Where prose is judged by what it names, such as parameters: what it must name and what an answer does. Undefined where
+   * the row's own completion names nothing.
+   */
+  facts(row: Row, answer: string): { due: readonly string[]; named: readonly string[] } | undefined;
   /** An answer that takes nothing of the prompt but a table's name: what a measure gives for it, it gives for nothing. */
   constant(row: Row): string;
 }

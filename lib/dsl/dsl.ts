@@ -110,6 +110,8 @@ export interface SqlVerdict {
    * and with a schema stars and the aliases of tables. Absent where the judge takes what sqlglot cannot read.
    */
   canonical?: string;
+  /** The query in DuckDB's SQL, when it is of another dialect and sqlglot can say it so. */
+  duckdb?: string;
 }
 
 /** One public function or method of the DSL, as its own package documents it. */

@@ -48,7 +48,9 @@ describe("facets", () => {
     ]);
   });
 
-  it("name dialect, length and split", () => {
+  it("name dialect, length, split and kind", () => {
+    expect(facetsOf({ ...row("x"), kind: "pandas" }, "").kind).toEqual(["pandas"]);
+    expect(facetsOf(row("x"), "").kind).toEqual([]);
     expect(facetsOf(row("x".repeat(140), "mysql"), "")).toMatchObject({
       dialect: ["mysql"],
       length: ["140 and more"],

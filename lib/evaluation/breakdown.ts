@@ -3,7 +3,7 @@ import type { Row } from "../data/tasks.js";
 import { interval, passAtK, type Interval } from "./bootstrap.js";
 import type { RowScore } from "./metrics.js";
 
-export const FACETS = ["feature", "dialect", "length", "split"] as const;
+export const FACETS = ["feature", "dialect", "length", "split", "kind"] as const;
 export type Facet = (typeof FACETS)[number];
 
 /** What a row is like; it may have several features. */
@@ -24,7 +24,7 @@ const FEATURES: readonly (readonly [name: string, sign: RegExp])[] = [
 const [SHORT, LONG] = [60, 140];
 
 /** `sql` is the query of the row's own completion. */
-export function facetsOf({ fields, completion, split }: Row, sql: string): Facets {
+export function facetsOf({ fields, completion, split, kind }: Row, sql: string): Facets {
   // What is in quotes is data or a name.
   const bare = sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"/g, "x");
   const features = FEATURES.flatMap(([name, sign]) => (sign.test(bare) ? [name] : []));
@@ -36,6 +36,7 @@ export function facetsOf({ fields, completion, split }: Row, sql: string): Facet
       length < SHORT ? `below ${SHORT}` : length < LONG ? `${SHORT} to ${LONG - 1}` : `${LONG} and more`,
     ],
     split: [split],
+    kind: kind === undefined ? [] : [kind],
   };
 }
 

@@ -48,6 +48,20 @@ describe("scoreRow", () => {
   });
 });
 
+describe("facts", () => {
+  it("are all to be named, and none that is not there", async () => {
+    const right = async (prediction: string) => (await score("qa", "fact a, fact b", prediction)).factsRight;
+    expect(await right("fact b and fact a")).toBe(true);
+    expect(await right("fact a")).toBe(false);
+    expect(await right("fact a, fact b, fact c")).toBe(false);
+    const prose = await score("qa", "prose", "fact a");
+    expect(prose).not.toHaveProperty("factsRight");
+    const facts = await Promise.all(["fact a", "fact b"].map((one) => score("qa", "fact a", one)));
+    expect(summarise([...facts, prose]).facts).toEqual({ rows: 2, right: 0.5 });
+    expect(summarise([prose])).not.toHaveProperty("facts");
+  });
+});
+
 describe("execution", () => {
   const asked: [gold: string, answer: string | undefined][] = [];
   /** Executes by the text: `NONE` can tell nothing, and an answer is right that ends as the known query does. */
@@ -89,6 +103,25 @@ describe("execution", () => {
     asked.length = 0;
     await executed("ibis_to_sql", "select a", "select A;");
     expect(asked[0]).toEqual(["select a", "select A;"]);
+  });
+
+  it("executes the SQL of another dialect in DuckDB's, against the program that it was compiled from", async () => {
+    asked.length = 0;
+    const inMysql = (input: string, gold: string, prediction: string) => {
+      const row = { ...makeRow("ibis_to_sql", gold), fields: { input, dialect: "mysql" } };
+      return scoreRow(row, prediction, toyEngine(), toyFormat, judge);
+    };
+    const right = await inMysql("program 1", "select 1", "SELECT 1");
+    expect(asked.slice(0, 2)).toEqual([
+      ["PROGRAM 1", "(select 1) 1"],
+      ["PROGRAM 1", "(SELECT 1) 1"],
+    ]);
+    expect(right.execution).toMatchObject({ equal: true, facets: { dialect: ["mysql"] } });
+    expect((await inMysql("program 1", "select 1", "select 2")).execution).toMatchObject({ equal: false });
+    expect((await inMysql("program 1", "select 1", "only 1")).execution).toMatchObject({ runs: false });
+    const said = async (gold: string) => (await inMysql("program 1", gold, gold)).notExecuted;
+    expect(await said("only 1")).toBe("the row's own completion: DuckDB has no such query of mysql");
+    expect(await said("select 2")).toMatch(/in DuckDB its mysql SQL means something else/);
   });
 
   it("leaves out rows whose prompt does not determine the answer, and says of which it can tell nothing", async () => {

@@ -35,6 +35,8 @@ export interface RowScore {
    * whether the task's constant answer does. Absent where it was not measured.
    */
   execution?: ExecutionJudgement & { constantEqual: boolean; facets: Facets };
+  /** Whether the answer names all that it must, such as parameters, and nothing else; absent where nothing is to be named. */
+  factsRight?: boolean;
   /** Why there is no `execution`, for a row whose prompt determines the answer. */
   notExecuted?: string;
 }
@@ -58,6 +60,8 @@ export interface ExecutionMetrics {
 }
 
 export interface TaskMetrics {
+  /** Rows whose answers must name facts, and the share of them that do; absent where there are none. */
+  facts?: { rows: number; right: number };
   /** Absent where nothing was executed. */
   execution?: ExecutionMetrics;
   rows: number;
@@ -92,8 +96,9 @@ const NO_CODE: Checked = { passed: allStages(false), error: "the answer holds no
 
 async function check(engine: DslEngine, row: Row, code: CheckableText | undefined): Promise<Checked> {
   if (code === undefined) return NO_CODE;
-  const options = { schema: row.schema };
   const isSql = code.language === "sql";
+  const { dialect } = row.fields;
+  const options = { schema: row.schema, ...(isSql && dialect !== undefined ? { dialect } : {}) };
   const verdict = isSql ? await engine.checkSql(code.text, options) : await engine.check(code.text, options);
   const reached = rungsPassed(verdict);
   const passed = Object.fromEntries(STAGES.map((stage, i) => [stage, i < reached])) as Record<Stage, boolean>;
@@ -104,7 +109,14 @@ async function check(engine: DslEngine, row: Row, code: CheckableText | undefine
     const sql = "canonical" in verdict ? verdict.canonical : "sql" in verdict ? verdict.sql : undefined;
     const text = sql ?? (isSql ? code.text.trim() : undefined);
     if (text !== undefined) checked.sql = text;
-    const executable = isSql ? code.text : text;
+    const isDuckDb = dialect === undefined || dialect === "duckdb";
+    const executable = !isSql
+      ? text
+      : isDuckDb
+        ? code.text
+        : "duckdb" in verdict
+          ? verdict.duckdb
+          : undefined;
     if (executable !== undefined) checked.executable = executable;
   }
   return checked;
@@ -137,6 +149,11 @@ export async function scoreRow(
     rougeL: rougeL(row.completion, prediction),
   };
   if (checked?.error !== undefined) score.error = checked.error;
+  const facts = format.facts(row, prediction);
+  if (facts !== undefined) {
+    const [due, named] = [new Set(facts.due), new Set(facts.named)];
+    score.factsRight = due.size === named.size && [...due].every((name) => named.has(name));
+  }
   if (judge !== undefined && goldChecked !== undefined && format.determined(row)) {
     const judged = await execute(row, goldChecked, checked, { engine, format, judge });
     if (typeof judged === "string") score.notExecuted = judged;
@@ -151,16 +168,44 @@ async function execute(
   answer: Checked | undefined,
   { engine, format, judge }: { engine: DslEngine; format: TaskFormat; judge: ExecutionJudge },
 ): Promise<NonNullable<RowScore["execution"]> | string> {
-  if (gold.executable === undefined) return `the row's own completion: ${gold.error ?? "it gives no SQL"}`;
-  const judged = await judge.judge(gold.executable, answer?.executable, row.schema);
+  const known = await knownQuery(row, gold, { engine, format, judge });
+  if ("fault" in known) return `the row's own completion: ${known.fault}`;
+  const judged = await judge.judge(known.sql, answer?.executable, row.schema);
   if (typeof judged === "string") return judged;
   const constant = await check(engine, row, format.assemble(row.task, row.fields, format.constant(row)));
-  const baseline = await judge.judge(gold.executable, constant.executable, row.schema);
+  const baseline = await judge.judge(known.sql, constant.executable, row.schema);
   return {
     ...judged,
     constantEqual: typeof baseline !== "string" && baseline.equal,
-    facets: facetsOf(row, gold.executable),
+    facets: facetsOf(row, known.sql),
   };
+}
+
+/**
+ * The query that answers are held against, in DuckDB's SQL. Where the row's completion is of another dialect, it is that
+ * of the row's reference, provided that the completion gives the same once it is transpiled: else no answer could be right.
+ */
+async function knownQuery(
+  row: Row,
+  gold: Checked,
+  { engine, format, judge }: { engine: DslEngine; format: TaskFormat; judge: ExecutionJudge },
+): Promise<{ sql: string } | { fault: string }> {
+  const dialect = row.fields.dialect ?? "duckdb";
+  if (gold.executable === undefined) {
+    return {
+      fault:
+        gold.error ?? (dialect === "duckdb" ? "it gives no SQL" : `DuckDB has no such query of ${dialect}`),
+    };
+  }
+  const reference = format.reference(row);
+  if (reference === undefined) return { sql: gold.executable };
+  const { executable, error } = await check(engine, row, reference);
+  if (executable === undefined) return { fault: `its program: ${error ?? "it gives no SQL"}` };
+  const judged = await judge.judge(executable, gold.executable, row.schema);
+  if (typeof judged === "string") return { fault: judged };
+  return judged.equal
+    ? { sql: executable }
+    : { fault: `in DuckDB its ${dialect} SQL means something else: ${judged.reason ?? ""}` };
 }
 
 const mean = (values: readonly number[]): number =>
@@ -190,7 +235,11 @@ function summariseExecution(scores: readonly RowScore[]): { execution?: Executio
 
 export function summarise(scores: readonly RowScore[]): TaskMetrics {
   const code = scores.filter((score) => score.holdsCode);
+  const factual = scores.filter((score) => score.factsRight !== undefined);
   return {
+    ...(factual.length === 0
+      ? {}
+      : { facts: { rows: factual.length, right: share(factual, (score) => score.factsRight === true) } }),
     ...summariseExecution(scores),
     rows: scores.length,
     codeRows: code.length,

@@ -22,11 +22,17 @@ export function toyEngine(): DslEngine & { asked: string[] } {
     label: (text) => Promise.resolve(check(text)),
     checkMany: (items) => Promise.resolve(items.map((item) => check(item.text))),
     labelMany: (items) => Promise.resolve(items.map((item) => check(item.text))),
-    checkSql: (sql) =>
+    checkSql: (sql, { dialect } = {}) =>
       Promise.resolve(
         sql.includes("bad")
           ? { ok: false, stage: "parse", judge: "sqlglot", error: { type: "ParseError", message: "bad SQL" } }
-          : { ok: true, stage: "compile", judge: "sqlglot", canonical: sql.toUpperCase() },
+          : {
+              ok: true,
+              stage: "compile",
+              judge: "sqlglot",
+              canonical: sql.toUpperCase(),
+              ...toDuckDb(sql, dialect),
+            },
       ),
     neighbours: () => Promise.resolve(undefined),
     describeApi: () => Promise.resolve([]),
@@ -35,6 +41,10 @@ export function toyEngine(): DslEngine & { asked: string[] } {
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
+
+/** Another dialect's SQL in DuckDB's: its own words in brackets, unless there is none for it. */
+const toDuckDb = (sql: string, dialect: string | undefined): { duckdb?: string } =>
+  dialect === undefined || sql.includes("only") ? {} : { duckdb: `(${sql}) ${sql.at(-1)}` };
 
 /** Draws of 400 shapes, one in ten refused and one in five a duplicate of the one before. */
 export const toySource: RowSource = {
@@ -83,5 +93,11 @@ export const toyFormat: TaskFormat = {
         : undefined
       : { language: task === "ibis_to_sql" ? "sql" : "dsl", text: completion },
   determined: ({ task }) => task !== "code_completion",
+  reference: ({ fields }) =>
+    fields.dialect === undefined ? undefined : { language: "dsl", text: fields.input },
+  facts: ({ completion }, answer) => {
+    const [due, named] = [completion, answer].map((text) => text.match(/fact \w+/g) ?? []);
+    return due === undefined || named === undefined || due.length === 0 ? undefined : { due, named };
+  },
   constant: () => "constant",
 };

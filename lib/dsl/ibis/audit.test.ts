@@ -48,7 +48,8 @@ function writeSplits(): void {
 }
 
 const used = new Set<Row>();
-const isProgram = ({ shape }: Row): boolean => shape.startsWith("plan:");
+/** Not what Ibis says of a function of its own. */
+const isProgram = ({ kind = "" }: Row): boolean => !["entry", "difference"].includes(kind);
 
 /** A row that no other plant has touched. */
 function take(split: Split, task: TaskType, more: (row: Row) => boolean = () => true): Row {
@@ -155,6 +156,16 @@ const PLANTS: Readonly<Record<string, () => Plant>> = {
   "a program that does not compile": () =>
     wrongAnswer("error_resolution", ".no_such_step()", /^its program does not compile: \w+: .*no_such_step/),
   "an answer that Ibis does not document": () => wrongDocumentation("function_documentation"),
+  "a docstring that names another parameter": () => {
+    const row = take("train", "function_documentation", isProgram);
+    row.completion = row.completion.replace(/^ {4}\w+:/m, "    other:");
+    return {
+      row,
+      finding: () => /^its documentation names the parameters other\b.*, and its function has \w/,
+    };
+  },
+  "a docstring whose example is another program": () =>
+    wrongAnswer("function_documentation", ".count()", anotherShape),
   "an invented exception": () => {
     const row = take("train", "error_resolution");
     const raised = row.fields.error;

@@ -1,11 +1,13 @@
 /** What Ibis says anew of corpus rows: whether their programs, SQL, exceptions and documentation are what it gives. */
+import { splitOfShape } from "../../data/corpus.js";
 import type { AuditRows, RowAudit } from "../../data/source.js";
 import type { Row } from "../../data/tasks.js";
 import type { DslEngine, Labelled, SqlVerdict, VerdictError } from "../dsl.js";
 import { normaliseSql } from "../text/sql.js";
 import { compactSql } from "./generator/compact_sql.js";
-import { documentedFunctions, questionsAbout } from "./generator/documentation.js";
+import { differences, documentedFunctions, questionsAbout } from "./generator/documentation.js";
 import { assembleProgram, CODE_MARK, codeIn } from "./prompts.js";
+import { definesFunction, documentedParameters, parametersOf } from "./tasks/docstring.js";
 import { shortError } from "./request.js";
 
 /** Rows compiled when they were made, so a batch that is slow says something of the machine and not of them. */
@@ -21,6 +23,8 @@ interface Claims {
   broken?: string;
   /** What Ibis documents of a function. */
   prose?: string;
+  /** The documentation of a function of the row's own. */
+  docstring?: string;
 }
 
 function claimsOf({ task, fields, completion }: Row): Claims {
@@ -35,6 +39,10 @@ function claimsOf({ task, fields, completion }: Row): Claims {
       return { program: assembleProgram(task, fields, completion)?.text ?? "" };
     case "qa":
     case "function_documentation": {
+      if (task === "function_documentation" && definesFunction(fields.input)) {
+        const program = assembleProgram(task, fields, completion)?.text;
+        return { ...(program === undefined ? {} : { program }), docstring: completion };
+      }
       const program = codeIn(completion);
       const code = program === undefined ? {} : { program };
       if (completion.startsWith(CODE_MARK)) return code;
@@ -50,7 +58,11 @@ type Documentation = ReadonlyMap<string, readonly { key: string; answer: string 
 
 async function documentation(engine: DslEngine): Promise<Documentation> {
   const found = new Map<string, { key: string; answer: string }[]>();
-  for (const documented of documentedFunctions(await engine.describeApi(), "full")) {
+  const functions = documentedFunctions(await engine.describeApi(), "full");
+  for (const { keys, input, answer } of differences(functions)) {
+    found.set(`qa\n${input}`, [{ key: keys[0], answer }]);
+  }
+  for (const documented of functions) {
     for (const [task, pairs] of Object.entries(questionsAbout(documented))) {
       for (const [input, answer] of pairs) {
         const question = `${task}\n${input}`;
@@ -74,8 +86,8 @@ function auditRow(row: Row, claims: Claims, verdicts: Verdicts, documented: Docu
   if (program?.ok === false) audit.faults.push(`its program does not compile: ${told(program.error)}`);
   if (sql?.ok === false) audit.faults.push(`its SQL is refused: ${told(sql.error)}`);
   if (claims.sql !== undefined && program?.sql !== undefined) {
-    const gold = compactSql(program.sql, row.schema);
     const { dialect } = row.fields;
+    const gold = compactSql(program.sql, row.schema, dialect);
     if (normaliseSql(claims.sql, dialect) !== normaliseSql(gold, dialect)) {
       audit.faults.push(`its SQL is not that of its program, which is ${gold}`);
     }
@@ -89,17 +101,33 @@ function auditRow(row: Row, claims: Claims, verdicts: Verdicts, documented: Docu
       audit.faults.push(`its broken program raises ${raised}, not ${row.fields.error ?? "nothing"}`);
     }
   }
+  if (claims.docstring !== undefined) {
+    const [has, names] = [parametersOf(row.fields.input), documentedParameters(claims.docstring)];
+    if (has.join() !== names.join()) {
+      audit.faults.push(
+        `its documentation names the parameters ${names.join(", ")}, and its function has ${has.join(", ")}`,
+      );
+    }
+  }
   if (claims.prose === undefined) {
     if (program?.planHash !== undefined) audit.shape = `plan:${program.planHash}`;
-    if (program?.sql !== undefined) audit.duplicateKey = program.sql;
+    if (claims.docstring !== undefined) audit.duplicateKey = `${row.fields.input}\n${row.completion}`;
+    else if (program?.sql !== undefined) audit.duplicateKey = program.sql;
     if (claims.program === undefined) audit.faults.push("its answer holds no program");
     return audit;
   }
   audit.duplicateKey = `${row.fields.input}\n${row.completion}`;
   const known = documented.get(`${row.task}\n${row.fields.input}`) ?? [];
   const right = known.find(({ answer }) => answer === claims.prose);
-  if (right !== undefined) audit.shape = `api:${right.key}`;
-  else if (known[0] === undefined) audit.faults.push("its question is about no function that Ibis documents");
+  const planned = program?.planHash === undefined ? undefined : `plan:${program.planHash}`;
+  if (right !== undefined) {
+    const entry = `api:${right.key}`;
+    audit.shape = planned ?? entry;
+    const [ofProgram, ofEntry] = [audit.shape, entry].map(splitOfShape);
+    if (ofProgram !== ofEntry)
+      audit.faults.push(`its example is of ${ofProgram}, and ${right.key} is of ${ofEntry}`);
+  } else if (known[0] === undefined)
+    audit.faults.push("its question is about no function that Ibis documents");
   else audit.faults.push(`its answer is not what Ibis documents: ${known[0].answer}`);
   return audit;
 }

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cutAtStop, TASK_TYPES } from "../../data/tasks.js";
+import { cutAtStop, TASK_TYPES, type Row, type TaskFormat } from "../../data/tasks.js";
 import {
   assembleProgram,
   formatPrompt,
+  ibisTaskFormat,
   IBIS_PROMPTS,
   normaliseCompletion,
   promptTemplatesShape,
@@ -25,6 +26,19 @@ describe("formatPrompt", () => {
     expect(formatPrompt("error_resolution", { input: "df.x()" })).toBe("# Broken: df.x()\n# Fixed:\n");
   });
 
+  it("names the dialect of SQL where it is not DuckDB's", () => {
+    const of = (dialect?: string): string =>
+      formatPrompt("ibis_to_sql", { input: "t", ...(dialect === undefined ? {} : { dialect }) });
+    expect(of("snowflake")).toBe("# Dialect: snowflake\n# Ibis: t\n# SQL:\n");
+    expect(of("duckdb")).toBe(of());
+  });
+
+  it("keeps the comments of a beginning, which may say what is wanted", () => {
+    expect(formatPrompt("code_completion", { input: "# the big ones\nt  # all\nt.f" })).toBe(
+      "# Complete:\n# the big ones\nt\nt.f",
+    );
+  });
+
   it("does not take braces in an input for fields", () => {
     expect(formatPrompt("qa", { input: "what is {schema}?" })).toContain("# Question: what is {schema}?");
   });
@@ -44,7 +58,9 @@ describe("formatPrompt", () => {
       "# SQL: select a from t\n# Ibis:\n",
     );
     const dialect = { input: "select 'it\\'s # x' # y\nfrom t", dialect: "mysql" };
-    expect(formatPrompt("sql_to_ibis", dialect)).toBe("# SQL: select 'it\\'s # x' from t\n# Ibis:\n");
+    expect(formatPrompt("sql_to_ibis", dialect)).toBe(
+      "# Dialect: mysql\n# SQL: select 'it\\'s # x' from t\n# Ibis:\n",
+    );
     expect(formatPrompt("qa", { input: "Why does this fail?\r\nx = 1  # one\r\ny = 2\n" })).toBe(
       "# Question: Why does this fail?\nx = 1  # one\ny = 2\n# Answer:\n",
     );
@@ -111,6 +127,17 @@ describe("assembleProgram", () => {
     });
   });
 
+  it("calls the function that it documents", () => {
+    const own = { input: "def f(t):\n    return t" };
+    const docstring = "All.\n\nExample:\n    >>> f(orders)";
+    expect(assembleProgram("function_documentation", own, docstring)?.text).toBe(
+      "def f(t):\n    return t\nf(orders)",
+    );
+    expect(assembleProgram("function_documentation", { input: "Table.head(n)" }, ">>> t.head(3)")?.text).toBe(
+      "t.head(3)",
+    );
+  });
+
   it("finds marked and fenced code in prose, and none where there is none", () => {
     const of = (text: string) => assembleProgram("qa", { input: "?" }, text)?.text;
     expect(of('Sort it.\n>>> t.order_by("a")')).toBe('t.order_by("a")');
@@ -123,6 +150,34 @@ describe("assembleProgram", () => {
       language: "sql",
       text: "SELECT 1",
     });
+  });
+});
+
+describe("facts", () => {
+  const format = ibisTaskFormat();
+  const facts = (of: Row, answer: string): ReturnType<TaskFormat["facts"]> => format.facts(of, answer);
+  const row = (task: "qa" | "function_documentation", input: string, completion: string): Row => ({
+    ...{ id: "r", task, split: "test", fields: { input }, completion, schema: {}, schemaId: "none" },
+    ...{ shape: "s", source: "test", licence: "Apache-2.0" },
+  });
+
+  it("are the parameters of the function that a docstring documents", () => {
+    const own = row("function_documentation", "def f(t, n):\n    return t", "");
+    expect(facts(own, "All.\n\nArgs:\n    t: It.\n    m: Many.")).toEqual({
+      due: ["t", "n"],
+      named: ["t", "m"],
+    });
+  });
+
+  it("are the names of functions and parameters in prose", () => {
+    expect(
+      facts(row("qa", "?", "Table.head: few. ibis.desc: down.\n>>> ibis.asc(t)"), "Use Table.head."),
+    ).toEqual({
+      due: ["Table.head", "ibis.desc"],
+      named: ["Table.head"],
+    });
+    expect(facts(row("qa", "?", "It takes `n` and `offset`."), "`n`")?.due).toEqual(["n", "offset"]);
+    expect(facts(row("qa", "?", "Sort a table."), "`n`")).toBeUndefined();
   });
 });
 

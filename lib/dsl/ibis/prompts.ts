@@ -10,9 +10,10 @@ import { unixLines } from "../text/lines.js";
 import { normalisePython, normalisePythonPrefix } from "../text/python.js";
 import { normaliseSql } from "../text/sql.js";
 import { saysIntent } from "./tasks/completion.js";
+import { definesFunction, documentedParameters, parametersOf } from "./tasks/docstring.js";
 
 const taskTemplate = z.strictObject({
-  /** Lines with `{schema}`, `{input}`, `{error}`; a line whose field is absent is left out. */
+  /** Lines with `{schema}`, `{dialect}`, `{input}`, `{error}`; a line whose field is absent is left out. */
   prompt: z.string().includes("{input}"),
   /** Texts that end an answer besides the model's own end of sequence. */
   stop: z.array(z.string().min(1)),
@@ -41,7 +42,7 @@ export const IBIS_PROMPTS: PromptTemplates = {
   typeNames: { int64: "int", float64: "float", string: "str", boolean: "bool" },
   tasks: {
     code_completion: { prompt: "# {schema}\n# Complete:\n{input}", stop: CODE_STOPS },
-    ibis_to_sql: { prompt: "# {schema}\n# Ibis: {input}\n# SQL:\n", stop: CODE_STOPS },
+    ibis_to_sql: { prompt: "# {schema}\n# Dialect: {dialect}\n# Ibis: {input}\n# SQL:\n", stop: CODE_STOPS },
     error_resolution: { prompt: "# {schema}\n# Broken: {input}\n# {error}\n# Fixed:\n", stop: CODE_STOPS },
     qa: {
       prompt: "# {schema}\n# Question: {input}\n# Answer:\n",
@@ -51,7 +52,7 @@ export const IBIS_PROMPTS: PromptTemplates = {
       prompt: "# {schema}\n# Function: {input}\n# Documentation:\n",
       stop: ["\n# Function:", "\n# Documentation:"],
     },
-    sql_to_ibis: { prompt: "# {schema}\n# SQL: {input}\n# Ibis:\n", stop: CODE_STOPS },
+    sql_to_ibis: { prompt: "# {schema}\n# Dialect: {dialect}\n# SQL: {input}\n# Ibis:\n", stop: CODE_STOPS },
   },
 };
 
@@ -82,6 +83,7 @@ export function formatPrompt(
   const values: Record<string, string | undefined> = {
     input: normaliseInput(task, fields.input, fields.dialect),
     error: fields.error,
+    dialect: fields.dialect === "duckdb" ? undefined : fields.dialect,
     schema: fields.schema === undefined ? undefined : formatSchema(fields.schema, templates),
   };
   return templates.tasks[task].prompt
@@ -150,15 +152,18 @@ export function assembleProgram(
     case "qa":
     case "function_documentation": {
       const code = codeIn(completion);
-      return code === undefined ? undefined : { language: "dsl", text: code };
+      if (code === undefined) return undefined;
+      // An example calls the function that it documents.
+      const isOwn = task === "function_documentation" && definesFunction(fields.input);
+      return { language: "dsl", text: isOwn ? `${fields.input}\n${code}` : code };
     }
   }
 }
 
 /** The first `>>> ` line, else the first fenced block, of a text. */
 export function codeIn(text: string): string | undefined {
-  const marked = text.split("\n").find((line) => line.startsWith(CODE_MARK));
-  if (marked !== undefined) return marked.slice(CODE_MARK.length).trim();
+  const marked = text.split("\n").find((line) => line.trimStart().startsWith(CODE_MARK));
+  if (marked !== undefined) return marked.trimStart().slice(CODE_MARK.length).trim();
   return /```(?:\w*)\n([\s\S]*?)```/.exec(text)?.[1]?.trim();
 }
 
@@ -182,6 +187,31 @@ export function isDetermined({ task, fields, completion }: Row): boolean {
   }
 }
 
+/** The program whose SQL a row gives in a dialect that DuckDB does not run. */
+function referenceOf({ task, fields }: Row): CheckableText | undefined {
+  return task === "ibis_to_sql" && fields.dialect !== undefined
+    ? { language: "dsl", text: fields.input }
+    : undefined;
+}
+
+/** Names of functions with their class or module, and what stands in backquotes, before any code. */
+const FUNCTION_NAMES = /\b((?:[A-Z]\w*|ibis)\.[a-z_]\w*)/g;
+const QUOTED_NAMES = /`([^`\n]+)`/g;
+
+const namesIn = (prose: string, pattern: RegExp): string[] =>
+  [...(prose.split(CODE_MARK)[0] ?? "").matchAll(pattern)].map(([, name = ""]) => name);
+
+/** The parameters that a docstring documents; of other answers in prose the functions in it, else the names in quotes. */
+function factsOf({ task, fields, completion }: Row, answer: string): ReturnType<TaskFormat["facts"]> {
+  if (task === "function_documentation" && definesFunction(fields.input)) {
+    return { due: parametersOf(fields.input), named: documentedParameters(answer) };
+  }
+  if (task !== "qa" && task !== "function_documentation") return undefined;
+  // Quotes beside functions are of their summaries, which may be put in other words.
+  const pattern = [FUNCTION_NAMES, QUOTED_NAMES].find((one) => namesIn(completion, one).length > 0);
+  return pattern && { due: namesIn(completion, pattern), named: namesIn(answer, pattern) };
+}
+
 function constantAnswer({ task, schema }: Row): string {
   const table = Object.keys(schema)[0] ?? "t";
   if (task === "ibis_to_sql") return `SELECT * FROM ${quoteName(table)}`;
@@ -197,6 +227,8 @@ export function ibisTaskFormat(templates: PromptTemplates = IBIS_PROMPTS): TaskF
     stop: (task) => templates.tasks[task].stop,
     assemble: assembleProgram,
     determined: isDetermined,
+    reference: referenceOf,
+    facts: factsOf,
     constant: constantAnswer,
   };
 }

@@ -33,6 +33,7 @@ export function promptFieldsFromRequest(task: TaskType, request: PromptRequest):
       return fields;
     }
     case "sql_to_ibis":
+    case "ibis_to_sql":
       if (request.dialect !== undefined) fields.dialect = request.dialect;
       fields.input = unfenced(text);
       break;

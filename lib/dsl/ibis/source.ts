@@ -1,3 +1,4 @@
+import { splitOfShape } from "../../data/corpus.js";
 import { Random } from "../../data/random.js";
 import type { Candidate, Draw, Labeller, RowSource } from "../../data/source.js";
 import type { PromptFields, TaskType } from "../../data/tasks.js";
@@ -5,17 +6,21 @@ import { IBertError } from "../../errors.js";
 import type { DslEngine, Labelled, Schema } from "../dsl.js";
 import { compactSql } from "./generator/compact_sql.js";
 import {
+  differences,
   documentedFunctions,
   exampleOf,
   questionsAbout,
+  type Difference,
   type DocumentedFunction,
+  type Example,
 } from "./generator/documentation.js";
 import { drawMutant, isRaised } from "./generator/mistakes/index.js";
 import { randomProgram, type Profile, type Program } from "./generator/programs.js";
 import { toSchema } from "./generator/schemas.js";
 import { CANONICAL, write, type Style } from "./generator/syntax.js";
-import { CODE_MARK } from "./prompts.js";
+import { CODE_MARK, codeIn } from "./prompts.js";
 import { completionOf, inTwoStatements } from "./tasks/completion.js";
+import { functionOf } from "./tasks/docstring.js";
 import { shortError } from "./request.js";
 
 /** Raise it when the same seed no longer gives the same rows. */
@@ -37,8 +42,25 @@ const SCHEMA_SHOWN: Readonly<Record<TaskType, number>> = {
   sql_to_ibis: 0.9,
 };
 
+/** Examples of a function that are looked at for one of its split. */
+const EXAMPLES = 2;
+
 /** How often a beginning stands under a comment that says what is wanted. */
 const INTENT_SAID = 0.6;
+
+/** Dialects of SQL in rows of the full profile; the quick start keeps to DuckDB's. */
+export const DIALECTS = [
+  [10, "duckdb"],
+  [3, "postgres"],
+  [2, "bigquery"],
+  [2, "snowflake"],
+  [2, "mysql"],
+  [1, "sqlite"],
+  [1, "trino"],
+  [1, "clickhouse"],
+  [1, "mssql"],
+  [1, "databricks"],
+] as const;
 
 const PREFIX_STYLES: readonly (readonly [weight: number, style: Style])[] = [
   [5, CANONICAL],
@@ -65,6 +87,8 @@ interface Checked {
 
 class IbisRowSource implements RowSource {
   readonly version: string;
+  /** Of functions of one split. */
+  private readonly differences: readonly Difference[];
 
   constructor(
     private readonly engine: DslEngine,
@@ -72,6 +96,9 @@ class IbisRowSource implements RowSource {
     private readonly profile: Profile,
     private readonly functions: readonly DocumentedFunction[],
   ) {
+    this.differences = differences(functions).filter(
+      ({ keys: [one, other] }) => splitOfShape(`api:${one}`) === splitOfShape(`api:${other}`),
+    );
     this.version = `${GENERATOR_VERSION}/${profile}`;
   }
 
@@ -82,6 +109,7 @@ class IbisRowSource implements RowSource {
   ): Promise<Draw> {
     const random = Random.of(this.seed, task, options.heldOutSchema ? "held out" : "", index);
     const drawn: Drawn = { task, random, ...options };
+    if (task === "function_documentation" && random.chance(0.5)) return this.writtenFunction(drawn);
     if (task === "function_documentation" || (task === "qa" && random.chance(0.35))) {
       return this.documentation(drawn);
     }
@@ -91,27 +119,31 @@ class IbisRowSource implements RowSource {
       task === "ibis_to_sql" || task === "code_completion" ? random.weighted(PREFIX_STYLES) : CANONICAL;
     const text = write(program.node, style);
     const schema = toSchema(program.schema.tables);
-    const labelled = await options.label(text, schema);
+    const translates = task === "ibis_to_sql" || task === "sql_to_ibis";
+    const drawnDialect = translates && this.profile === "full" ? random.weighted(DIALECTS) : "duckdb";
+    const dialect = drawnDialect === "duckdb" ? undefined : drawnDialect;
+    const labelled = await options.label(text, schema, dialect);
     const fault = faultOf(labelled);
     if (fault !== undefined) return refuse(task, fault, text);
-    return this.fromProgram(drawn, { program, text, schema, labelled });
+    return this.fromProgram(drawn, { program, text, schema, labelled }, dialect);
   }
 
-  private async fromProgram(drawn: Drawn, checked: Checked): Promise<Draw> {
+  private async fromProgram(drawn: Drawn, checked: Checked, dialect?: string): Promise<Draw> {
     const { random, task } = drawn;
     const { text, schema } = checked;
-    const sql = compactSql(checked.labelled.sql ?? "", schema);
+    const sql = compactSql(checked.labelled.sql ?? "", schema, dialect);
+    const inDialect = dialect === undefined ? {} : { dialect };
     if (Math.max(text.length, sql.length) > LONGEST)
       return refuse(task, `longer than ${LONGEST} characters`, text);
     if (task === "sql_to_ibis" || task === "ibis_to_sql") {
-      const verdict = await this.engine.checkSql(sql, { schema });
+      const verdict = await this.engine.checkSql(sql, { schema, ...inDialect });
       if (!verdict.ok) return refuse(task, `${verdict.error?.type}: ${verdict.error?.message}`, sql);
     }
     switch (task) {
       case "sql_to_ibis":
-        return accept(drawn, checked, { input: sql }, text);
+        return accept(drawn, checked, { input: sql, ...inDialect }, text);
       case "ibis_to_sql":
-        return accept(drawn, checked, { input: text }, sql);
+        return accept(drawn, checked, { input: text, ...inDialect }, sql);
       case "code_completion": {
         const { tables } = checked.program.schema;
         const taken = new Set(tables.flatMap(({ name, columns }) => [name, ...columns.map((c) => c.name)]));
@@ -122,7 +154,13 @@ class IbisRowSource implements RowSource {
         return accept(drawn, checked, { input: cut.input }, cut.completion, cut.kind);
       }
       case "qa":
-        return accept(drawn, checked, { input: question(random, checked.program) }, CODE_MARK + text);
+        return accept(
+          drawn,
+          checked,
+          { input: question(random, checked.program) },
+          CODE_MARK + text,
+          "howto",
+        );
       default:
         throw new RangeError(`${task} has no rows of programs`);
     }
@@ -149,16 +187,64 @@ class IbisRowSource implements RowSource {
     return accept(drawn, checked, { input: mutant.text, error }, text, mutant.mistake);
   }
 
+  /** A function that someone may have written, and its docstring, whose example gives what the program gives. */
+  private async writtenFunction(drawn: Drawn): Promise<Draw> {
+    const { random, task, label } = drawn;
+    const program = randomProgram(random, this.profile, drawn.heldOutSchema);
+    const text = write(program.node);
+    const schema = toSchema(program.schema.tables);
+    const labelled = await label(text, schema);
+    const fault = faultOf(labelled);
+    if (fault !== undefined) return refuse(task, fault, text);
+    const written = functionOf(random, program, text, Object.keys(labelled.outputSchema ?? {}));
+    if (written === undefined) return refuse(task, "its result has no good names", text);
+    const { source, docstring } = written;
+    if (source.length > LONGEST || docstring.length > LONGEST)
+      return refuse(task, `longer than ${LONGEST} characters`, source);
+    const example = await label(`${source}\n${codeIn(docstring) ?? ""}`, schema);
+    if (example.planHash !== labelled.planHash)
+      return refuse(task, "its example gives something else", source);
+    const checked = { program, text, schema, labelled };
+    const draw = accept(drawn, checked, { input: source }, docstring, "function");
+    if ("candidate" in draw) draw.candidate.duplicateKey = `${source}\n${docstring}`;
+    return draw;
+  }
+
+  /**
+   * An example of a function, whose program is of the split that the function is of: else one of the two would be known
+   * from training. Undefined where none is found.
+   */
+  private async exampleFor(
+    { random, heldOutSchema, label }: Drawn,
+    documented: DocumentedFunction,
+  ): Promise<(Example & { shape: string }) | undefined> {
+    const split = splitOfShape(`api:${documented.key}`);
+    // Those of a method of columns have one shape.
+    const count = documented.method === undefined ? EXAMPLES : 1;
+    const drawn = Array.from({ length: count }, () =>
+      exampleOf(random, documented, this.profile, heldOutSchema),
+    ).filter((example) => example !== undefined);
+    const verdicts = await Promise.all(drawn.map(({ code, tables }) => label(code, toSchema(tables))));
+    for (const [i, { ok, planHash }] of verdicts.entries()) {
+      const shape = `plan:${planHash ?? ""}`;
+      if (ok && splitOfShape(shape) === split) return { ...(drawn[i] as Example), shape };
+    }
+    return undefined;
+  }
+
   private async documentation(drawn: Drawn): Promise<Draw> {
     const { random, task } = drawn;
+    if (task === "qa" && this.differences.length > 0 && random.chance(0.15)) {
+      const { keys, input, answer } = random.pick(this.differences);
+      const row = { task, fields: { input }, completion: answer, schema: {}, schemaId: "none" };
+      const shape = `api:${keys[0]}`;
+      const duplicateKey = `${input}\n${answer}`;
+      return { candidate: { ...row, shape, kind: "difference", duplicateKey, ...DOCSTRINGS } };
+    }
     const shown = this.functions.filter((one) => one.method !== undefined || one.isStep);
     const documented = random.pick(random.chance(0.7) && shown.length > 0 ? shown : this.functions);
-    const example = exampleOf(random, documented, this.profile, drawn.heldOutSchema);
+    const example = await this.exampleFor(drawn, documented);
     const schema = toSchema(example?.tables ?? []);
-    if (example !== undefined) {
-      const verdict = await drawn.label(example.code, schema);
-      if (!verdict.ok) return refuse(task, `${verdict.error?.type}: ${verdict.error?.message}`, example.code);
-    }
     const code = example === undefined ? "" : `\n${CODE_MARK}${example.code}`;
     const questions = questionsAbout(documented);
     const [input, answer] =
@@ -175,7 +261,8 @@ class IbisRowSource implements RowSource {
         completion,
         schema,
         schemaId: example?.schemaId ?? "none",
-        shape: `api:${documented.key}`,
+        shape: example?.shape ?? `api:${documented.key}`,
+        kind: "entry",
         duplicateKey: `${input}\n${completion}`,
         ...DOCSTRINGS,
       },

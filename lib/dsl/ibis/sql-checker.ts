@@ -125,8 +125,9 @@ export class SqlChecker {
 
 const mentions = (sql: string, column: string): boolean => sql.toLowerCase().includes(column.toLowerCase());
 
-function sqlglotVerdict({ canonical, ...answer }: SqlAnswer): SqlVerdict {
+function sqlglotVerdict({ canonical, duckdb, ...answer }: SqlAnswer): SqlVerdict {
   const verdict: SqlVerdict = { ...answer, judge: "sqlglot" };
   if (answer.ok && canonical !== undefined) verdict.canonical = canonical;
+  if (answer.ok && duckdb !== undefined) verdict.duckdb = duckdb;
   return verdict;
 }

@@ -135,6 +135,18 @@ describe("sqlglot's judgement", () => {
     expect((await engine.checkSql("SELECT tag FROM t", { schema: lacking, dialect })).ok).toBe(false);
   });
 
+  it("says queries of other dialects in DuckDB's SQL, which says them all but those that it knows it cannot", async () => {
+    const of = async (sql: string, dialect: string): Promise<string | undefined> =>
+      (await engine.checkSql(sql, { schema, dialect })).duckdb;
+    expect(await of("select top 3 id from orders", "mssql")).toMatch(/^SELECT "id" FROM "orders" LIMIT 3$/);
+    expect(await of('select `a` from orders where `G` = "it\'s"', "mysql")).toBe(
+      `SELECT "a" FROM "orders" WHERE "G" = 'it''s'`,
+    );
+    expect(await of("select A from ORDERS", "snowflake")).toBe('SELECT "a" FROM "orders"');
+    expect(await of("select id from orders", "duckdb")).toBeUndefined();
+    expect(await of("select id from nowhere", "postgres")).toBeUndefined();
+  });
+
   it("gives different queries different forms", async () => {
     const form = async (sql: string) =>
       (await engine.checkSql(sql, { schema, dialect: "postgres" })).canonical;

@@ -25,6 +25,7 @@ export const sqlAnswerSchema = z.strictObject({
   stage: z.enum(STAGES),
   error: verdictErrorSchema.exactOptional(),
   canonical: z.string().exactOptional(),
+  duckdb: z.string().exactOptional(),
 });
 export type SqlAnswer = z.infer<typeof sqlAnswerSchema>;
 

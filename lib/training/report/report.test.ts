@@ -13,7 +13,7 @@ import { contentsOf, type RunContents } from "../contents.js";
 import { drawLineChart, formatTick, runningMean, ticks } from "./chart.js";
 import { findSameRun, writeReport, type RunRecord } from "./report.js";
 
-const NO_FACETS = { feature: [], dialect: [], length: [], split: [] };
+const NO_FACETS = { feature: [], dialect: [], length: [], split: [], kind: [] };
 
 const score = (prediction: string, compiles: boolean): RowScore => ({
   id: "test-qa-1",

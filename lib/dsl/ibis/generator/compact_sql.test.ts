@@ -19,6 +19,25 @@ describe("compactSql", () => {
     );
   });
 
+  it("keeps the aliases by which a subquery tells its columns from those around it", () => {
+    const sql = "SELECT * FROM `t` AS `t2` WHERE EXISTS(SELECT 1 FROM `u` AS `t3` WHERE `t2`.`a` = `t3`.`a`)";
+    expect(compactSql(sql, schema, "mysql")).toBe(
+      "SELECT * FROM t AS t2 WHERE EXISTS(SELECT 1 FROM u AS t3 WHERE t2.a = t3.a)",
+    );
+  });
+
+  it("keeps the quotes that another dialect needs", () => {
+    expect(compactSql("SELECT `t0`.`rank`, `t0`.`a` FROM `t` AS `t0`", schema, "mysql")).toBe(
+      "SELECT `rank`, a FROM t",
+    );
+    expect(compactSql('SELECT "t0"."a" FROM "t" AS "t0"', schema, "snowflake")).toBe(
+      'SELECT "t0"."a" FROM "t" AS "t0"',
+    );
+    expect(compactSql("SELECT TOP 5 [t0].[a] FROM [t] AS [t0]", schema, "mssql")).toBe(
+      "SELECT TOP 5 a FROM t",
+    );
+  });
+
   it("folds a filter into the aggregate around it, and a filter around an aggregate into HAVING", () => {
     const grouped = `SELECT "t1"."b", SUM("t1"."a") AS "s" FROM (
       SELECT * FROM "t" AS "t0" WHERE "t0"."a" > 3) AS "t1" GROUP BY 1`;

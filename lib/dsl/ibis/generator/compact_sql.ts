@@ -20,13 +20,28 @@ const RESERVED = new Set(
 const isWord = (token: SqlToken | undefined, word: string): boolean =>
   token?.kind === "word" && token.text === word;
 
-function unquote(token: SqlToken): SqlToken {
-  if (token.kind !== "quoted") return token;
-  const name = token.text.slice(1, -1);
-  return /^[a-z_][a-z0-9_]*$/.test(name) && !RESERVED.has(name)
-    ? { ...token, kind: "word", text: name }
-    : token;
-}
+/** Words that one or the other of the dialects beside DuckDB's takes for its own. */
+const RESERVED_ELSEWHERE = new Set(
+  `current date day float groups hour index int interval key keys lag lead level minute month number percent pivot plan
+  position quarter rank row row_number rows second size string text time timestamp top type value year`.split(
+    /\s+/,
+  ),
+);
+
+/** Dialects in which a name without quotes is another one: in capitals. */
+const FOLDS_NAMES = new Set(["snowflake", "oracle", "exasol"]);
+
+/** Names without the quotes that they do not need in the dialect. */
+const unquoter =
+  (dialect: string) =>
+  (token: SqlToken): SqlToken => {
+    if (token.kind !== "quoted" || FOLDS_NAMES.has(dialect)) return token;
+    const name = token.text.slice(1, -1);
+    const isFree = dialect === "duckdb" || !RESERVED_ELSEWHERE.has(name);
+    return isFree && /^[a-z_][a-z0-9_]*$/.test(name) && !RESERVED.has(name)
+      ? { ...token, kind: "word", text: name }
+      : token;
+  };
 
 /** Drops `t0.` and `AS t0`; only sound where each scope has one source. */
 function dropAliases(tokens: readonly SqlToken[]): SqlToken[] {
@@ -77,7 +92,7 @@ function parseSelect(tokens: readonly SqlToken[]): Select | undefined {
     if (isClause(token)) heads.push(token.text);
     return isClause(token);
   });
-  if (tokens.some((token) => /^(UNION|EXCEPT|INTERSECT|QUALIFY|OFFSET|EXCLUDE)$/.test(token.text)))
+  if (tokens.some((token) => /^(UNION|EXCEPT|INTERSECT|QUALIFY|OFFSET|EXCLUDE|TOP|FETCH)$/.test(token.text)))
     return undefined;
   if (heads[0] !== "FROM" || new Set(heads).size !== heads.length) return undefined;
   const clause = (name: string): SqlToken[] | undefined => {
@@ -214,9 +229,12 @@ const isInWindow = (tokens: readonly SqlToken[], at: number): boolean =>
   tokens.slice(0, at).some((token) => isWord(token, "OVER"));
 
 /** `sql` as Ibis printed it for tables of `schema`, on one line and without what a reader does not need. */
-export function compactSql(sql: string, schema: Schema): string {
-  const tokens = dropComputedNames(lexSql(sql).map(unquote));
-  if (tokens.some((token) => isWord(token, "JOIN"))) return writeSql(tokens);
+export function compactSql(sql: string, schema: Schema, dialect = "duckdb"): string {
+  const quoted = lexSql(sql, dialect).map(unquoter(dialect));
+  // Some dialects want a name for what is computed in a subquery.
+  const tokens = dialect === "duckdb" ? dropComputedNames(quoted) : quoted;
+  // Where two tables are in reach of one condition, their aliases tell the columns apart.
+  if (tokens.some((token) => isWord(token, "JOIN") || isWord(token, "EXISTS"))) return writeSql(tokens);
   const plain = dropAliases(tokens);
   const select = parseSelect(plain);
   return writeSql(select === undefined ? plain : writeSelect(fold(select, schema)));

@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { documentedFunctions, shortSignature, summaryOf } from "./documentation.js";
+import {
+  differences,
+  documentedFunctions,
+  questionsAbout,
+  shortSignature,
+  summaryOf,
+  type DocumentedFunction,
+} from "./documentation.js";
 
 describe("shortSignature", () => {
   it.each([
@@ -25,6 +32,34 @@ describe("summaryOf", () => {
   it("is not taken from a docstring too short or too long to be one", () => {
     expect(summaryOf("Short.")).toBeUndefined();
     expect(summaryOf("x".repeat(200))).toBeUndefined();
+  });
+});
+
+describe("answers about functions", () => {
+  const of = (key: string, signature: string, summary: string): DocumentedFunction => ({
+    ...{ key, name: key.split(".")[1] ?? "", signature: key + signature, summary, isStep: true },
+  });
+
+  it("name the parameters that the signature has", () => {
+    const asked = (signature: string) => questionsAbout(of("Table.f", signature, "Do.")).qa[2];
+    expect(asked("(n, *, offset=0)")).toEqual([
+      "Which parameters does Table.f take?",
+      "It takes `n` and `offset`.",
+    ]);
+    expect(asked("(*by, how=(1, 2), **kwargs)")[1]).toBe("It takes `by`, `how` and `kwargs`.");
+    expect(asked("()")[1]).toBe("It takes no parameters.");
+  });
+
+  it("hold those against each other that are taken for each other", () => {
+    const functions = [of("Table.union", "()", "Add."), of("Table.difference", "()", "Take away.")];
+    expect(differences(functions)).toEqual([
+      {
+        keys: ["Table.union", "Table.difference"],
+        input: "What is the difference between Table.union and Table.difference?",
+        answer: "Table.union: Add. Table.difference: Take away.",
+      },
+    ]);
+    expect(differences(functions.slice(1))).toEqual([]);
   });
 });
 

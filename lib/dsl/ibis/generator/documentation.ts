@@ -1,6 +1,7 @@
 /** What Ibis says of its own functions, with an example of each that the generator knows how to write. */
 import type { Random } from "../../../data/random.js";
 import type { ApiEntry } from "../../dsl.js";
+import { parametersOf } from "../tasks/docstring.js";
 import { applyMethod } from "./expressions.js";
 import { PREDICATE_METHODS, REDUCTIONS, SCALAR_METHODS, TRIM_METHODS, type MethodSpec } from "./methods.js";
 import { randomProgram, type Profile } from "./programs.js";
@@ -139,7 +140,7 @@ type Pair = readonly [input: string, answer: string];
 /** What the tasks ask about a function, with the answers; an example may follow them. */
 export function questionsAbout({ key, signature, summary }: DocumentedFunction): {
   function_documentation: readonly [Pair, Pair];
-  qa: readonly [Pair, Pair];
+  qa: readonly [Pair, Pair, Pair];
 } {
   return {
     function_documentation: [
@@ -149,8 +150,84 @@ export function questionsAbout({ key, signature, summary }: DocumentedFunction):
     qa: [
       [`What does ${key} do?`, summary],
       [`Which function is this: ${summary.replace(/\.$/, "")}?`, key],
+      [`Which parameters does ${key} take?`, parametersSaid(signature)],
     ],
   };
+}
+
+/** `Table.limit(n, *, offset=0)` as "It takes `n` and `offset`." */
+function parametersSaid(signature: string): string {
+  const names = parametersOf(`def f${signature.slice(signature.indexOf("("))}:`).map((name) => `\`${name}\``);
+  const last = names.pop();
+  if (last === undefined) return "It takes no parameters.";
+  return `It takes ${names.length === 0 ? last : `${names.join(", ")} and ${last}`}.`;
+}
+
+/** Functions that are taken for each other. */
+const ALIKE: readonly (readonly [one: string, other: string])[] = [
+  ["Table.filter", "Table.select"],
+  ["Table.mutate", "Table.select"],
+  ["Table.group_by", "Table.order_by"],
+  ["Table.aggregate", "Table.mutate"],
+  ["Table.limit", "Table.head"],
+  ["Table.distinct", "Table.count"],
+  ["Table.union", "Table.intersect"],
+  ["Table.union", "Table.difference"],
+  ["Table.intersect", "Table.difference"],
+  ["Table.semi_join", "Table.anti_join"],
+  ["Table.join", "Table.semi_join"],
+  ["Table.join", "Table.cross_join"],
+  ["Table.join", "Table.asof_join"],
+  ["Table.drop", "Table.drop_null"],
+  ["Table.fill_null", "Table.drop_null"],
+  ["Table.pivot_longer", "Table.pivot_wider"],
+  ["Table.count", "Table.nunique"],
+  ["Table.rename", "Table.mutate"],
+  ["Column.nunique", "Column.approx_nunique"],
+  ["Column.median", "Column.approx_median"],
+  ["Column.first", "Column.last"],
+  ["Column.max", "Column.argmax"],
+  ["Column.lag", "Column.lead"],
+  ["Column.value_counts", "Column.topk"],
+  ["NumericColumn.sum", "NumericColumn.cumsum"],
+  ["NumericColumn.std", "NumericColumn.var"],
+  ["NumericValue.floor", "NumericValue.ceil"],
+  ["NumericValue.round", "NumericValue.floor"],
+  ["StringValue.like", "StringValue.contains"],
+  ["StringValue.like", "StringValue.ilike"],
+  ["StringValue.left", "StringValue.right"],
+  ["StringValue.lower", "StringValue.upper"],
+  ["StringValue.replace", "StringValue.re_replace"],
+  ["StringValue.startswith", "StringValue.endswith"],
+  ["StringValue.strip", "StringValue.lstrip"],
+  ["StringValue.find", "StringValue.contains"],
+  ["Value.cast", "Value.try_cast"],
+  ["Value.fill_null", "Value.nullif"],
+  ["Value.isin", "Value.between"],
+  ["Value.isnull", "Value.notnull"],
+  ["BooleanColumn.any", "BooleanColumn.all"],
+  ["ibis.rank", "ibis.dense_rank"],
+  ["ibis.row_number", "ibis.rank"],
+  ["ibis.asc", "ibis.desc"],
+  ["ibis.coalesce", "ibis.ifelse"],
+  ["ibis.cases", "ibis.ifelse"],
+];
+
+export interface Difference {
+  keys: readonly [string, string];
+  input: string;
+  answer: string;
+}
+
+/** What there is to say of functions that are taken for each other, of those that are documented. */
+export function differences(functions: readonly DocumentedFunction[]): Difference[] {
+  const byKey = new Map(functions.map((one) => [one.key, one]));
+  return ALIKE.flatMap((keys) => {
+    const [one, other] = keys.map((key) => byKey.get(key)?.summary);
+    if (one === undefined || other === undefined) return [];
+    const input = `What is the difference between ${keys[0]} and ${keys[1]}?`;
+    return [{ keys, input, answer: `${keys[0]}: ${one} ${keys[1]}: ${other}` }];
+  });
 }
 
 export interface Example {

@@ -14,7 +14,7 @@ import sqlrules
 from checker import RequestError, make_tables
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
-from sqlglot.errors import ParseError, TokenError
+from sqlglot.errors import ErrorLevel, ParseError, TokenError
 from sqlglot.optimizer.qualify_columns import qualify_columns
 from sqlglot.optimizer.qualify_tables import qualify_tables
 from sqlglot.schema import MappingSchema
@@ -31,7 +31,7 @@ QUERIES = (exp.Query, exp.Values, exp.Pivot)
 
 
 def check_sql(sql, schema=None, dialect="duckdb"):
-    """`{"stage", "ok"}` with `error`, and with `canonical` when the text is one query."""
+    """`{"stage", "ok"}` with `error`, and with `canonical` and, of other dialects, `duckdb` when the text is one query."""
     compiler = compiler_of(dialect)
     if schema is not None:
         make_tables(schema)  # raises RequestError where it is the schema that is wrong
@@ -52,8 +52,18 @@ def check_sql(sql, schema=None, dialect="duckdb"):
             answer = {"stage": mistake.stage, "ok": False, "error": describe_mistake(sql, mistake)}
         except RecursionError:
             pass
+    if dialect != "duckdb" and (executable := in_duckdb(query)) is not None:
+        answer["duckdb"] = executable
     text = canonical(query, qualified, compiler.dialect)
     return answer if text is None else answer | {"canonical": text}
+
+
+def in_duckdb(query):
+    """The query in DuckDB's SQL, for running it; None where sqlglot knows that DuckDB has no such thing."""
+    try:
+        return query.sql(dialect="duckdb", unsupported_level=ErrorLevel.RAISE, comments=False)
+    except Exception:
+        return None
 
 
 def duckdb_tables(schema):
