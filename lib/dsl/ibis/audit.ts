@@ -6,50 +6,13 @@ import type { DslEngine, Labelled, SqlVerdict, VerdictError } from "../dsl.js";
 import { normaliseSql } from "../text/sql.js";
 import { compactSql } from "./generator/compact_sql.js";
 import { differences, documentedFunctions, questionsAbout } from "./generator/documentation.js";
-import { assembleProgram, CODE_MARK, codeIn } from "./prompts.js";
-import { definesFunction, documentedParameters, parametersOf } from "./tasks/docstring.js";
-import { shortError } from "./request.js";
+import { documentedParameters, parametersOf } from "./tasks/docstring.js";
+import { shortError } from "./tasks/error-resolution.js";
+import { TASKS } from "./tasks/index.js";
+import type { Claims } from "./tasks/task.js";
 
 /** Rows compiled when they were made, so a batch that is slow says something of the machine and not of them. */
 const PATIENCE_MS = 300_000;
-
-/** What a row says that the compiler can compute anew. */
-interface Claims {
-  /** Compiles, and to a plan of the row's shape unless the row is about a function. */
-  program?: string;
-  /** What the program compiles to. */
-  sql?: string;
-  /** Raises the row's exception. */
-  broken?: string;
-  /** What Ibis documents of a function. */
-  prose?: string;
-  /** The documentation of a function of the row's own. */
-  docstring?: string;
-}
-
-function claimsOf({ task, fields, completion }: Row): Claims {
-  switch (task) {
-    case "ibis_to_sql":
-      return { program: fields.input, sql: completion };
-    case "sql_to_ibis":
-      return { program: completion, sql: fields.input };
-    case "error_resolution":
-      return { program: completion, broken: fields.input };
-    case "code_completion":
-      return { program: assembleProgram(task, fields, completion)?.text ?? "" };
-    case "qa":
-    case "function_documentation": {
-      if (task === "function_documentation" && definesFunction(fields.input)) {
-        const program = assembleProgram(task, fields, completion)?.text;
-        return { ...(program === undefined ? {} : { program }), docstring: completion };
-      }
-      const program = codeIn(completion);
-      const code = program === undefined ? {} : { program };
-      if (completion.startsWith(CODE_MARK)) return code;
-      return { ...code, prose: completion.split(`\n${CODE_MARK}`)[0] ?? "" };
-    }
-  }
-}
 
 const told = (error: VerdictError | undefined): string => `${error?.type}: ${error?.message}`;
 
@@ -138,7 +101,7 @@ export function ibisRowAudit(engine: DslEngine): AuditRows {
   const judged = async ({ schema, fields }: Row, sql: string | undefined): Promise<SqlVerdict | undefined> =>
     sql === undefined ? undefined : engine.checkSql(sql, { schema, ...dialectOf(fields) });
   return async (rows) => {
-    const claims = rows.map(claimsOf);
+    const claims = rows.map((row) => TASKS[row.task].claims(row));
     const texts = rows.flatMap(({ schema, fields }, i) =>
       [claims[i]?.program, claims[i]?.broken].flatMap((text) =>
         text === undefined ? [] : [{ text, schema, ...dialectOf(fields) }],

@@ -6,7 +6,7 @@ import { buildCorpus, splitCounts } from "../../data/corpus.js";
 import { checkCorpus } from "../../data/check.js";
 import { Random } from "../../data/random.js";
 import { openSplit } from "../../data/reader.js";
-import { SPLITS, TASK_TYPES, type Row } from "../../data/tasks.js";
+import { SPLITS, TASK_TYPES, type Row, type TaskType } from "../../data/tasks.js";
 import { evaluateRows } from "../../evaluation/metrics.js";
 import type { DslEngine } from "../dsl.js";
 import { drawMutant, isRaised, MISTAKES } from "./generator/mistakes/index.js";
@@ -200,6 +200,20 @@ describe.each(PROFILES)("a corpus of the %s profile", (profile) => {
         fields.error?.replace(/\.\.\.$/, ""),
       );
     }
+  });
+
+  it("has rows of every kind, and in the full profile of many dialects", () => {
+    const kinds = (task: TaskType): Set<string | undefined> =>
+      new Set(all.filter((row) => row.task === task).map(({ kind }) => kind));
+    expect(kinds("function_documentation")).toEqual(new Set(["entry", "function"]));
+    expect(kinds("qa")).toContain("howto");
+    expect(kinds("error_resolution").size).toBeGreaterThan(6);
+    const completions = all.filter((row) => row.task === "code_completion");
+    const determined = completions.filter((row) => format.determined(row));
+    expect(determined.length / completions.length).toBeGreaterThan(0.35);
+    const dialects = new Set(all.map(({ fields }) => fields.dialect ?? "duckdb"));
+    expect(dialects.size).toBeGreaterThan(profile === "full" ? 5 : 0);
+    if (profile === "quickstart") expect(dialects).toEqual(new Set(["duckdb"]));
   });
 
   it("keeps prompts and answers on as few lines as the stop texts allow", () => {
