@@ -33,6 +33,9 @@ function compile(folder) {
 function writePackageJson(folder) {
   const content = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   for (const key of LEFT_OUT) delete content[key];
+  // A published package's provenance is held against the repository that it names.
+  const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository } = process.env;
+  if (server && repository) content.repository = { type: "git", url: `git+${server}/${repository}.git` };
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(content, null, 2)}\n`);
 }
 

@@ -25,9 +25,10 @@ function tarballOf(folder) {
 
 /**
  * Serves the package of `tarball` and those of `modules`; what is neither is not there.
+ * @param withOptional whether packages say what they depend on optionally, of which modules may lack some
  * @returns its address, and how to end it
  */
-export async function serveRegistry(tarball, manifest, modules) {
+export async function serveRegistry(tarball, manifest, modules, { withOptional = true } = {}) {
   const packages = new Map([[manifest.name, { manifest, bytes: readFileSync(tarball) }]]);
   const find = (name) => {
     const folder = join(modules, name);
@@ -42,7 +43,10 @@ export async function serveRegistry(tarball, manifest, modules) {
     const found = name === undefined ? undefined : find(name);
     if (found === undefined) return response.writeHead(404).end("{}");
     if (asTarball !== undefined) return response.end(found.bytes);
-    const { version } = found.manifest;
+    const { optionalDependencies, ...rest } = found.manifest;
+    const { version } = rest;
+    const told =
+      withOptional && optionalDependencies !== undefined ? { ...rest, optionalDependencies } : rest;
     const dist = {
       tarball: `http://${request.headers.host}/${name}/-/package.tgz`,
       integrity: sha512(found.bytes),
@@ -51,7 +55,7 @@ export async function serveRegistry(tarball, manifest, modules) {
       JSON.stringify({
         name,
         "dist-tags": { latest: version },
-        versions: { [version]: { ...found.manifest, dist } },
+        versions: { [version]: { ...told, dist } },
       }),
     );
   });
