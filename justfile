@@ -1,9 +1,26 @@
-# The common commands; `just` lists them.
+# The common commands, in the order in which one needs them; `just` lists them.
 
 _default:
-    @just --list
+    @just --list --unsorted
 
-# From a clone to a trained, measured adapter
+# A corpus of all tasks, every row of it compiled: just data full
+data profile="quickstart" *options: build
+    npx ibert data build --profile {{ profile }} {{ options }}
+
+# What a corpus holds, and whether that is true
+check-data profile="quickstart": build
+    npx ibert data inspect data/corpus/{{ profile }}
+    npx ibert data check data/corpus/{{ profile }}
+
+# A LoRA adapter, measured before and after: just train quickstart --set steps=50
+train config="quickstart" *options: build
+    npx ibert-train --config {{ config }} {{ options }}
+
+# An adapter on held-out rows, beside the base model
+evaluate adapter="adapters/quickstart" *options: build
+    npx ibert evaluate --adapter {{ adapter }} {{ options }}
+
+# All of that, from a clone
 quickstart *options:
     npm run quickstart -- {{ options }}
 
@@ -18,6 +35,10 @@ test-ts *files:
 # C++ tests alone
 test-native: build-native
     ctest --test-dir build --output-on-failure
+
+# The same work through ibert and its peers: just bench decode --rounds 7
+bench *options:
+    npm run bench -- {{ options }}
 
 build: build-native build-ts
 
@@ -52,3 +73,15 @@ gpu *options:
 
 doctor: build-ts
     npx ibert doctor
+
+# Binaries of every platform, or of some: just release-build --platforms linux-x64
+release-build *options:
+    npm run release:build -- {{ options }}
+
+# The tarball, its files and its hash
+release-pack *options:
+    npm run release:pack -- {{ options }}
+
+# The tarball under every package manager and Node (minutes)
+release-test *options:
+    npm run release:test -- {{ options }}

@@ -11,7 +11,9 @@ import { capture, shellCommand } from "./driver.mjs";
 import { Peak, QUIET, Quiet } from "./machine.mjs";
 import { median, printTable, save } from "./report.mjs";
 
-const USAGE = `usage: npm run bench -- train|decode|prefill|gemm|kernels|startup|validator|change [options]
+const USAGE = `usage: npm run bench [-- train|decode|prefill|gemm|kernels|startup|validator|change] [options]
+
+Without a work it measures training. What is not built yet is built.
 
   --rounds N    rounds that each side does, in turns (default 5; with --quick 2)
   --threads N   threads of both sides (default 2)
@@ -62,10 +64,10 @@ function readArguments() {
     throw new UsageError(error.message);
   }
   const { values, positionals } = parsed;
-  const [work] = positionals;
-  if (!values.help && (positionals.length !== 1 || !Object.hasOwn(WORKS, work))) {
+  const [work = "train"] = positionals;
+  if (!values.help && (positionals.length > 1 || !Object.hasOwn(WORKS, work))) {
     throw new UsageError(
-      `one of ${Object.keys(WORKS).join(", ")} is to be measured, not ${positionals.join(" ") || "nothing"}`,
+      `one of ${Object.keys(WORKS).join(", ")} is to be measured, not ${positionals.join(" ")}`,
     );
   }
   if ((work === "change") !== (values.before !== undefined) && !values.help)

@@ -85,7 +85,8 @@ describe("the example", () => {
 });
 
 describe("the documents", () => {
-  const documents = ["README.md", ...readdirSync(join(root, "docs")).map((name) => join("docs", name))];
+  const own = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
+  const documents = [...own, ...readdirSync(join(root, "docs")).map((name) => join("docs", name))];
 
   it.each(documents.filter((name) => name.endsWith(".md")))("%s links to files that are there", (name) => {
     const text = readFileSync(join(root, name), "utf8").replace(/```[\s\S]*?```/g, "");
