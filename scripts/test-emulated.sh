@@ -20,12 +20,12 @@ run() {
   local name=$1 begun=$SECONDS
   shift
   echo "== $name"
-  ctest --test-dir "$folder" --output-on-failure -j "$(nproc)" "$@" || status=1
+  ctest --test-dir "$folder" -C whole --output-on-failure -j "$(nproc)" "$@" || status=1
   echo "== $name: $((SECONDS - begun)) s"
 }
 
-# The suite goes through the schedules itself: its bits may differ between none of them.
-suite='^(cuda|metal)-emulated-[a-zA-Z]+$'
+# The suite goes through the schedules itself: its bits may differ between none of them. Rows of these two ops take long.
+suite='^(cuda|metal)-emulated-([a-zA-Z]+|rows-(loraLinearForward|pagedAttention))$'
 run "the suite, every case on each schedule" -R "$suite" "${@}"
 for schedule in priorities last-first random; do
   export IBERT_EMULATOR_SCHEDULE=$schedule

@@ -13,12 +13,16 @@ KernelTable filled() {
   table.backend = kBackendName;
   table.architecture = "apple7";
   table.packedBytes = packedBytes;
+  registerAttention(table);
   registerCast(table);
+  registerLinearCrossEntropy(table);
   registerLoraLinear(table);
   registerOptimizer(table);
+  registerPagedAttention(table);
   registerRmsNorm(table);
   registerRope(table);
   registerRows(table);
+  registerSample(table);
   registerSwiglu(table);
   frame::DTypeRules<Context>::enter(table, "the Metal kernels");
   return table;

@@ -131,16 +131,15 @@ if(TARGET ibert_cuda_emulated)
   target_link_libraries(ibert_cuda_driver_test PRIVATE ${CMAKE_DL_LIBS})
   add_test(NAME cuda-driver COMMAND ibert_cuda_driver_test $<TARGET_FILE:ibert_fake_driver_12080>
     $<TARGET_FILE:ibert_fake_driver_13000> $<TARGET_FILE:ibert_faulty>)
-  set(row_ops embedding rmsNormForward ropeTable rope swigluForward gatherRows)
-  if(IBERT_SANITIZE)
-    list(APPEND row_ops pagedAttention)  # minutes long, so in `npm run test:emulated` alone
-  endif()
-  foreach(op ${row_ops})
+  foreach(op embedding rmsNormForward ropeTable rope swigluForward gatherRows)
     add_test(NAME cuda-emulated-rows-${op} COMMAND ibert-kernels rows --backend cuda-emulated --op ${op})
   endforeach()
   # Every dtype of a weight; all 333 cases would take ten minutes.
   add_test(NAME cuda-emulated-rows-loraLinearForward
     COMMAND ibert-kernels rows --backend cuda-emulated --op loraLinearForward --case "LoRA on q and v")
+  # Minutes long: by `ctest -C whole`, as in `npm run test:emulated`.
+  add_test(NAME cuda-emulated-rows-pagedAttention CONFIGURATIONS whole
+    COMMAND ibert-kernels rows --backend cuda-emulated --op pagedAttention)
   ibert_usage_test(cuda-launches "roofline of an H100 SXM, computed and not measured" perf --backend cuda-emulated
     --op swigluForward --case smollm2)
   ibert_usage_test(cuda-no-device "driver shows no device, and CUDA_VISIBLE_DEVICES is \"\"" list --backend cuda-emulated)
@@ -154,10 +153,39 @@ endif()
 
 # The Metal backend over the emulator.
 if(TARGET ibert_metal_emulated)
-  foreach(op embedding rmsNormForward rmsNormBackward loraLinearForward loraLinearBackward ropeTable rope swigluForward
-      swigluBackward gradNorm adamW gatherRows cast packWeight)
+  add_executable(ibert_metal_hardware_test native/tests/metal_hardware_test.cpp kernels-metal/host/emulated.cpp)
+  ibert_emulated_kernels(ibert_metal_hardware_test ${IBERT_METAL_WRITTEN}/entries_of_swiglu.metal)
+  foreach(target ibert_metal_hardware_test ibert_metal_hardware_test_kernels)
+    target_include_directories(${target} PRIVATE native kernels-metal)
+  endforeach()
+  add_test(NAME metal-hardware COMMAND ibert_metal_hardware_test)
+  add_test(NAME step-metal-emulated COMMAND ibert-kernels ${IBERT_SMALL_STEP} --backend metal-emulated --against reference)
+  # A share: all cases of ops that are quick, and some of the others. With `ctest -C whole`, as in `npm run test:emulated`,
+  # all of all.
+  foreach(op embedding rmsNormForward ropeTable rope swigluForward gatherRows)
+    add_test(NAME metal-emulated-rows-${op} COMMAND ibert-kernels rows --backend metal-emulated --op ${op})
+  endforeach()
+  foreach(op embedding rmsNormForward rmsNormBackward ropeTable rope kvCacheWrite swigluForward swigluBackward gradNorm
+      adamW gatherRows cast packWeight)
     add_test(NAME metal-emulated-${op} COMMAND ibert-kernels test --backend metal-emulated --op ${op} ${schedules})
   endforeach()
+  foreach(share "attentionForward@of 16" "attentionForward@offsets" "attentionBackward@of 16" "attentionBackward@offsets"
+      "attentionBackward@lengths 0 5" loraLinearForward@q4_k loraLinearBackward@q6_k linearCrossEntropy@q4_0 "sample@(9, 33)")
+    string(REPLACE "@" ";" words "${share}")
+    list(GET words 0 op)
+    list(GET words 1 case)
+    string(MAKE_C_IDENTIFIER "${case}" name)
+    add_test(NAME metal-emulated-${op}-${name}
+      COMMAND ibert-kernels test --backend metal-emulated --op ${op} --case ${case})
+  endforeach()
+  foreach(op loraLinearForward loraLinearBackward attentionForward attentionBackward pagedAttention linearCrossEntropy sample)
+    add_test(NAME metal-emulated-${op} CONFIGURATIONS whole
+      COMMAND ibert-kernels test --backend metal-emulated --op ${op} ${schedules})
+  endforeach()
+  add_test(NAME metal-emulated-rows-pagedAttention CONFIGURATIONS whole
+    COMMAND ibert-kernels rows --backend metal-emulated --op pagedAttention)
+  add_test(NAME metal-emulated-rows-loraLinearForward CONFIGURATIONS whole
+    COMMAND ibert-kernels rows --backend metal-emulated --op loraLinearForward --case "LoRA on q and v")
 endif()
 
 # What is run on a machine with a GPU (scripts/gpu/run.sh): what it says, and the file that it writes, over the emulator.
