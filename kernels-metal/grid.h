@@ -14,7 +14,7 @@
 #define THREADGROUP(n) [[threadgroup(n)]]
 #endif
 
-// Threads of a threadgroup where each has an element, or all share a row; as host/launch.h has them.
+// Threads of a threadgroup where each has an element, or all share a row; as kernel.h has them.
 constant constexpr uint kThreads = 256;
 // Where they share a row of keys.
 constant constexpr uint kFewThreads = 64;

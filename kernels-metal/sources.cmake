@@ -1,5 +1,8 @@
-# The Metal backend. Over the emulator it is libibert-metal-emulated, for tests: the .metal files as C++.
+# The Metal backend. Over the emulator it is libibert-metal-emulated, for tests: the .metal files as C++. For a Mac, whose
+# library is still to come, the kernels' text is written into a source file, and native/tests/metal_mac_test.cpp holds the
+# host's side to what can be seen here.
 file(GLOB IBERT_METAL_KERNELS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels-metal/*.metal)
+file(GLOB IBERT_METAL_HEADERS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels-metal/*.h)
 file(GLOB IBERT_METAL_HOST CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels-metal/*.cpp ${CMAKE_SOURCE_DIR}/kernels-metal/host/*.cpp)
 set(IBERT_METAL_WRITTEN ${CMAKE_BINARY_DIR}/kernels-metal)
 
@@ -10,8 +13,57 @@ function(ibert_kernels_of source names)
   set(${names} ${found} PARENT_SCOPE)
 endfunction()
 
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${IBERT_METAL_KERNELS} ${IBERT_METAL_HEADERS})
+set(texts)
+set(names)
+set(kernels)
+set(number 0)
+foreach(source ${IBERT_METAL_KERNELS})
+  get_filename_component(name ${source} NAME)
+  file(READ ${source} text)
+  # Each header where it is first asked for.
+  set(seen)
+  while(text MATCHES "#include \"([a-z_]+\\.h)\"\n")
+    set(line "${CMAKE_MATCH_0}")
+    set(header "${CMAKE_MATCH_1}")
+    set(body)
+    if(NOT header IN_LIST seen)
+      list(APPEND seen ${header})
+      file(READ ${CMAKE_SOURCE_DIR}/kernels-metal/${header} body)
+      string(REPLACE "#pragma once\n" "" body "${body}")
+    endif()
+    string(FIND "${text}" "${line}" begin)
+    string(LENGTH "${line}" length)
+    math(EXPR end "${begin} + ${length}")
+    string(SUBSTRING "${text}" 0 ${begin} before)
+    string(SUBSTRING "${text}" ${end} -1 after)
+    set(text "${before}${body}${after}")
+  endwhile()
+  string(APPEND texts "    R\"metal(${text})metal\",\n")
+  string(APPEND names "    \"${name}\",\n")
+  ibert_kernels_of(${source} found)
+  foreach(kernel ${found})
+    string(APPEND kernels "    {\"${kernel}\", ${number}},\n")
+  endforeach()
+  math(EXPR number "${number} + 1")
+endforeach()
+file(CONFIGURE OUTPUT ${IBERT_METAL_WRITTEN}/source.cpp @ONLY CONTENT "#include \"host/source.h\"
+
+namespace ibert::metal {
+
+const KernelSource kKernelSources[] = {
+${kernels}};
+const int kKernelCount = sizeof kKernelSources / sizeof *kKernelSources;
+const char* const kSourceNames[] = {
+${names}};
+const char* const kSourceTexts[] = {
+${texts}};
+const int kSourceCount = ${number};
+
+}  // namespace ibert::metal
+")
+
 if(TARGET ibert_emulated_runtime)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${IBERT_METAL_KERNELS})
   # Beside each .metal file one that lists its kernels for the host.
   set(entries)
   foreach(source ${IBERT_METAL_KERNELS})
@@ -25,7 +77,9 @@ if(TARGET ibert_emulated_runtime)
     list(APPEND entries ${IBERT_METAL_WRITTEN}/entries_of_${name})
   endforeach()
   # The emulator's objects come first (kernels-cuda/sources.cmake).
-  add_library(ibert_metal_emulated SHARED $<TARGET_OBJECTS:ibert_emulator> ${IBERT_METAL_HOST})
+  set(host ${IBERT_METAL_HOST})
+  list(FILTER host EXCLUDE REGEX "/(apple|objc)\\.cpp$")
+  add_library(ibert_metal_emulated SHARED $<TARGET_OBJECTS:ibert_emulator> ${host})
   ibert_emulated_kernels(ibert_metal_emulated ${entries})
   foreach(target ibert_metal_emulated ibert_metal_emulated_kernels)
     target_include_directories(${target} PRIVATE native kernels-metal)

@@ -151,6 +151,13 @@ if(TARGET ibert_cuda_emulated)
   endforeach()
 endif()
 
+# What a Mac would be handed, and what is said where there is none.
+add_executable(ibert_metal_mac_test native/tests/metal_mac_test.cpp kernels-metal/host/apple.cpp kernels-metal/host/objc.cpp
+  ${IBERT_METAL_WRITTEN}/source.cpp)
+target_include_directories(ibert_metal_mac_test PRIVATE native kernels-metal)
+target_link_libraries(ibert_metal_mac_test PRIVATE ${CMAKE_DL_LIBS})
+add_test(NAME metal-mac COMMAND ibert_metal_mac_test)
+
 # The Metal backend over the emulator.
 if(TARGET ibert_metal_emulated)
   add_executable(ibert_metal_hardware_test native/tests/metal_hardware_test.cpp kernels-metal/host/emulated.cpp)
