@@ -25,11 +25,10 @@ describe("ibert doctor", () => {
     expect(found.instructionSets).toContain("generic");
     expect(found.instructionSets).toContain(cpu?.device?.architecture);
     for (const { name, available, reason, help } of others) {
-      if (!available)
-        expect({ reason, help }).toEqual({
-          reason: expect.stringContaining(name),
-          help: expect.stringMatching(/needs|driver/),
-        });
+      if (available) continue;
+      expect(reason).toContain(name);
+      // A library that is here but finds no driver says itself what to install.
+      expect(`${reason} ${help}`).toMatch(/needs|driver/);
     }
   });
 
