@@ -8,7 +8,7 @@ import { configFromHuggingFace } from "./config.js";
 import { configFromMistral } from "./mistral-layout.js";
 import { isPreset, presetNames } from "./presets.js";
 import { hubModel, hubSource, resolveSource, type SourceOptions } from "./sources.js";
-import { requirePresetConfig } from "./weights.js";
+import { comparePreset } from "./weights.js";
 
 export interface PulledBase {
   base: string;
@@ -34,7 +34,7 @@ export async function pullBase(base: string, options: PullOptions & SourceOption
       const config = existsSync(path)
         ? configFromHuggingFace(path)
         : configFromMistral(join(snapshot, "params.json"));
-      requirePresetConfig(hubSource(base, hub, snapshot), config);
+      comparePreset(hubSource(base, hub, snapshot), config);
     };
     const { folder, ...pulled } = await pullModel(hub.repository, hub.revision, { check, ...options });
     return { base, path: folder, ...pulled };

@@ -177,8 +177,14 @@ describe("openWeights", () => {
     );
   });
 
-  it("refuses files that are not those of the preset", () => {
-    const source = { ...folderSource(TINY), expectedConfig: { ...CONFIG, ropeTheta: 5e5 } };
-    expect(() => openWeights(source)).toThrow(/ropeTheta is 10000, but preset .* says 500000/);
+  it("refuses files that are not those of the preset, and tells where theirs say something else", () => {
+    const another = { ...folderSource(TINY), expectedConfig: { ...CONFIG, layers: 7 } };
+    expect(() => openWeights(another)).toThrow(/layers is \d+, but preset .* says 7/);
+    const otherAngles = { ...folderSource(TINY), expectedConfig: { ...CONFIG, ropeTheta: 5e5 } };
+    const { config, remarks } = openWeights(otherAngles);
+    expect(config.ropeTheta).toBe(10000);
+    expect(remarks).toEqual([
+      expect.stringMatching(/ropeTheta is 10000, but preset .* says 500000; the file's is used$/),
+    ]);
   });
 });

@@ -208,21 +208,36 @@ function isSameScaling(one: ModelConfig["ropeScaling"], other: ModelConfig["rope
   return isDeepStrictEqual(whole(one), whole(other));
 }
 
-/** @throws IBertError `weights-invalid` where a preset's files are those of another model. */
-export function requirePresetConfig({ path, base, expectedConfig }: ModelSource, config: ModelConfig): void {
-  if (expectedConfig === undefined) return;
-  // A GGUF says `llama` for both architectures, which differ in name only.
+/** What a model's tensors are made by. In all else its own files are the authority. */
+const SIZES: ReadonlySet<keyof ModelConfig> = new Set<keyof ModelConfig>([
+  "vocabSize",
+  "hiddenSize",
+  "intermediateSize",
+  "layers",
+  "heads",
+  "kvHeads",
+  "headDim",
+]);
+
+/**
+ * Holds a preset's files against it, and tells where theirs, which is used, is another value.
+ * @throws IBertError `weights-invalid` where the files are those of another model.
+ */
+export function comparePreset({ path, base, expectedConfig }: ModelSource, config: ModelConfig): string[] {
+  const remarks: string[] = [];
+  if (expectedConfig === undefined) return remarks;
   for (const key of Object.keys(expectedConfig) as (keyof ModelConfig)[]) {
+    // A GGUF says `llama` for both architectures, which differ in name only.
+    if (key === "architecture" || isDeepStrictEqual(config[key], expectedConfig[key])) continue;
     // Files may declare more ends of text than a preset names.
     if (key === "eosIds" && expectedConfig.eosIds.every((id) => config.eosIds.includes(id))) continue;
     if (key === "ropeScaling" && isSameScaling(config.ropeScaling, expectedConfig.ropeScaling)) continue;
-    if (key !== "architecture" && !isDeepStrictEqual(config[key], expectedConfig[key])) {
-      throw invalidWeights(
-        path,
-        `${key} is ${JSON.stringify(config[key])}, but preset ${base} says ${JSON.stringify(expectedConfig[key])}`,
-      );
-    }
+    const said = JSON.stringify(config[key]) ?? "absent";
+    const difference = `${key} is ${said}, but preset ${base} says ${JSON.stringify(expectedConfig[key])}`;
+    if (SIZES.has(key)) throw invalidWeights(path, difference);
+    remarks.push(`${path}: ${difference}; the file's is used`);
   }
+  return remarks;
 }
 
 /** Bytes of two tensors that are compared at a time. */
@@ -257,7 +272,7 @@ export function openWeights(source: ModelSource): ModelWeights {
 
 function checkedWeights(source: ModelSource): ModelWeights {
   const read = source.format === "gguf" ? readGguf(source.path) : readFolder(source.path, source.format);
-  requirePresetConfig(source, read.config);
+  const remarks = [...read.remarks, ...comparePreset(source, read.config)];
   const { stored } = read;
   const ownHead = hasOwnHead(read.config, stored);
   // A stored head is what was trained, whatever the configuration says of it.
@@ -288,10 +303,10 @@ function checkedWeights(source: ModelSource): ModelWeights {
     names: [...tensors.keys()],
     remarks: ownHead
       ? [
-          ...read.remarks,
+          ...remarks,
           `${source.path}: the configuration ties the head to the embedding, but lm_head.weight is stored and differs; it is used`,
         ]
-      : read.remarks,
+      : remarks,
     tensor(name) {
       const stored =
         config.tieWordEmbeddings && name === "lm_head.weight" ? "model.embed_tokens.weight" : name;
