@@ -137,10 +137,8 @@ async function main() {
   const { device, isa } = participants[0].hello;
   const commit = await git("rev-parse", "--short", "HEAD");
   const result = { work, device, isa, commit, rows };
-  const all = [
-    ...participants.map(({ name, command }) => ({ name, command })),
-    ...commands.map((command) => ({ name: "ibert-kernels", command })),
-  ];
+  const starts = new Map(participants.map(({ name, command }) => [command, { name, command }]));
+  const all = [...starts.values(), ...commands.map((command) => ({ name: "ibert-kernels", command }))];
   const environment = Object.fromEntries(
     ["IBERT_CPU_ISA", "ONEDNN_MAX_CPU_ISA"].flatMap((name) =>
       process.env[name] === undefined ? [] : [[name, process.env[name]]],
