@@ -54,7 +54,7 @@ function describe(found: Diagnosis): string {
     ...cache.models.map(({ preset, path, bytes }) => [
       `model ${preset}`,
       path === undefined
-        ? "not here; fetched when first used"
+        ? "not here; `npx ibert model pull` fetches it"
         : `${path}${bytes ? ` (${formatBytes(bytes)})` : ""}`,
     ]),
     ["sandbox", describeSandbox(sandbox)],

@@ -147,7 +147,7 @@ function models({ cache: { folder, models: presets } }: Facts): Part {
   const part = "models";
   return here.length > 0
     ? { part, verdict: "ok", reason: `${here.join(", ")} in ${folder}` }
-    : { part, verdict: "absent", reason: `no preset is in ${folder}; what is used first is fetched first` };
+    : { part, verdict: "absent", reason: `no preset is in ${folder}`, fix: "npx ibert model pull <preset>" };
 }
 
 function disk({ disk: { folder, freeBytes, problem } }: Facts): Part {
