@@ -51,6 +51,10 @@ build-ts:
 lint:
     npm run lint
 
+# The API reference, from the docstrings, into docs/api
+docs:
+    npm run docs
+
 format:
     npm run format
 

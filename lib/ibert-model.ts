@@ -1,8 +1,6 @@
-import { z } from "zod";
-
 import { continuesPrompt, parseTaskType, type TaskFormat, type TaskType } from "./data/tasks.js";
 import type { Dsl, PromptRequest } from "./dsl/definition.js";
-import type { DslEngine, Schema, SqlJudge, SqlVerdict, Verdict } from "./dsl/dsl.js";
+import type { DslEngine, Schema, SqlVerdict } from "./dsl/dsl.js";
 import { DEFAULT_DSL } from "./dsl/declared.js";
 import { dslByName } from "./dsl/registry.js";
 import { IBertError } from "./errors.js";
@@ -12,112 +10,18 @@ import { AnswerText } from "./generation/answer-text.js";
 import { Batcher } from "./generation/batcher.js";
 import { InferenceEngine } from "./generation/engine.js";
 import { LoraBank } from "./generation/lora-bank.js";
+import {
+  GenerateSettings,
+  IBertSettings,
+  parseOptions,
+  type AnswerVerdict,
+  type GenerateRequest,
+  type GenerateResult,
+  type IBertConfig,
+} from "./ibert-options.js";
 import { readAdapter, type StoredAdapter } from "./models/adapter-file.js";
 import { ModelSession } from "./models/session.js";
 import { compareVerdicts } from "./validation/verdict.js";
-
-/** What `IBertModel.load` takes. */
-export const IBertConfig = z.strictObject({
-  base: z
-    .string()
-    .min(1)
-    .default("smollm2-135m")
-    .describe("A preset, hf:owner/name, a folder, or a .gguf file."),
-  adapter: z.string().min(1).optional().describe("A PEFT folder; without it the base model answers."),
-  adapters: z
-    .record(z.string().min(1), z.string().min(1))
-    .default({})
-    .describe("More PEFT folders by name; a request names the one that answers. They share the base."),
-  loraRank: z.int().positive().optional().describe("Rank that `adapter` must have."),
-  useCompilerFeedback: z
-    .boolean()
-    .default(true)
-    .describe("Repair answers that the compiler refuses, with its error, for maxRepairs rounds."),
-  maxRepairs: z.int().nonnegative().default(2),
-  backend: z.string().default("auto").describe("auto, cpu, cuda, metal, reference, or a library's path."),
-  threads: z.int().nonnegative().default(0).describe("CPU threads; 0 for one a core."),
-  maxContext: z.int().positive().default(2048).describe("Tokens of prompt and answer together that fit."),
-  maxSequences: z
-    .int()
-    .positive()
-    .max(256)
-    .default(8)
-    .describe(
-      "Requests that are answered at the same time. Up to 16 do not feel each other; with more, the last bits of a score may.",
-    ),
-  cacheTokens: z
-    .int()
-    .positive()
-    .optional()
-    .describe("Room of the key/value cache for all of them, and for prompts kept; default 2 * maxContext."),
-  kvCache: z
-    .enum(["bf16", "q8_0"])
-    .default("bf16")
-    .describe("Storage of keys and values; q8_0 takes about half the memory, and rounds."),
-  promptCache: z
-    .boolean()
-    .default(true)
-    .describe("Prompts that begin alike share what was computed of them."),
-  draftTokens: z
-    .int()
-    .min(0)
-    .max(15)
-    .default(7)
-    .describe("Tokens guessed ahead from the text so far; the answer is the same, often sooner. 0: none."),
-});
-export type IBertConfig = z.input<typeof IBertConfig>;
-
-const GenerateRequest = z.strictObject({
-  prompt: z.string(),
-  taskType: z.string(),
-  adapter: z.string().optional(),
-  schema: z.record(z.string(), z.record(z.string(), z.string())).optional(),
-  error: z.string().optional(),
-  validateWithCompiler: z.boolean().default(true),
-  dialect: z.string().optional(),
-  maxTokens: z.int().positive().default(160),
-  temperature: z.number().nonnegative().default(0),
-  topP: z.number().positive().max(1).default(1),
-  topK: z.int().nonnegative().default(0),
-  seed: z.int().default(0),
-  stream: z.int().nonnegative().default(0),
-});
-
-/** One question to the model. */
-export interface GenerateRequest extends Omit<z.input<typeof GenerateRequest>, "taskType" | "stream"> {
-  taskType: TaskType;
-  /**
-   * Number of the stream of random numbers under `seed` (default 0). The same request in streams 0 … n - 1 gives n
-   * independent samples, each the same every time it is asked for.
-   */
-  stream?: number;
-  /** One of `IBertConfig.adapters`, or "base" for none; default `IBertConfig.adapter`. */
-  adapter?: string;
-  signal?: AbortSignal;
-  /** Called with the answer so far as it grows; not during repairs. */
-  onText?: (text: string) => void;
-}
-
-/** What the compiler said of an answer. */
-export type AnswerVerdict = Omit<Verdict, "milliseconds"> & { judge?: SqlJudge };
-
-export interface GenerateResult {
-  /** The answer; where the task completes a program, what follows the prompt. */
-  text: string;
-  /** Absent when no check was asked for, or the answer holds no code. */
-  verdict?: AnswerVerdict;
-  /** Answers generated: 1, and one for each repair. The best of them is `text`, the earlier of equals. */
-  attempts: number;
-  /** Tokens read and written over all attempts. */
-  tokens: { prompt: number; completion: number };
-}
-
-function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "(top)"}: ${issue.message}`);
-  throw new IBertError("argument-invalid", `${what}: ${problems.join("; ")}`);
-}
 
 /** One adapter (or none), and how it wants to be asked. */
 interface Voice {
@@ -139,6 +43,18 @@ const MAIN = "";
 /**
  * A base model, its adapters and the DSL's compiler, ready to answer. It holds memory, threads and, once an answer was
  * checked, a compiler's process, until it is disposed of: `await using model = await IBertModel.load(…)`, or `dispose`.
+ * @example
+ * ```ts
+ * import { IBertModel } from "ibert";
+ *
+ * await using model = await IBertModel.load({ base: "smollm2-135m", adapter: "adapters/quickstart" });
+ * const { text, verdict } = await model.generate({
+ *   prompt: "SELECT region, SUM(amount) AS total FROM orders GROUP BY region",
+ *   taskType: "sql_to_ibis",
+ *   schema: { orders: { region: "string", amount: "float64" } },
+ * });
+ * console.log(text, verdict?.ok === true ? verdict.sql : verdict?.error?.message);
+ * ```
  */
 export class IBertModel implements AsyncDisposable {
   private readonly engines = new Map<string, DslEngine>();
@@ -152,7 +68,7 @@ export class IBertModel implements AsyncDisposable {
   private voices: ReadonlyMap<string, Voice>;
 
   private constructor(
-    readonly config: z.output<typeof IBertConfig>,
+    readonly config: IBertSettings,
     private readonly session: ModelSession,
     private stored: ReadonlyMap<string, StoredAdapter>,
     private bank: LoraBank | undefined,
@@ -167,7 +83,7 @@ export class IBertModel implements AsyncDisposable {
    * @throws IBertError when configuration, files or backend are at fault
    */
   static async load(config: IBertConfig = {}): Promise<IBertModel> {
-    const settings = parse(IBertConfig, config, "IBertModel.load");
+    const settings = parseOptions(IBertSettings, config, "IBertModel.load");
     const { base, backend, threads, adapters } = settings;
     for (const name of Object.keys(adapters)) requireName(name, "IBertModel.load: adapters");
     const folders = new Map(Object.entries(adapters));
@@ -183,7 +99,7 @@ export class IBertModel implements AsyncDisposable {
 
   private static async answering(
     session: ModelSession,
-    settings: z.output<typeof IBertConfig>,
+    settings: IBertSettings,
     folders: ReadonlyMap<string, string>,
   ): Promise<IBertModel> {
     const stored = new Map<string, StoredAdapter>();
@@ -222,11 +138,25 @@ export class IBertModel implements AsyncDisposable {
    * Answers one request. Requests made at the same time are computed together, each with its adapter. With
    * `useCompilerFeedback`, an answer that the compiler refuses is given back to the model with the real error, and the
    * best answer is returned.
+   * @throws IBertError where the request cannot be answered (`prompt-too-long`, `adapter-unknown`, `task-unknown`, …); what
+   *   the compiler says of an answer is in its verdict
+   * @example
+   * ```ts
+   * import { IBertModel } from "ibert";
+   *
+   * await using model = await IBertModel.load();
+   * const answer = await model.generate({
+   *   prompt: "How do I keep the five largest orders?",
+   *   taskType: "qa",
+   *   signal: AbortSignal.timeout(30_000),
+   *   onText: (soFar) => process.stdout.write(`\r${soFar}`),
+   * });
+   * ```
    */
   async generate(request: GenerateRequest): Promise<GenerateResult> {
     this.requireOpen();
     const { signal, onText, ...plain } = request;
-    const settings = parse(GenerateRequest, plain, "generate");
+    const settings = parseOptions(GenerateSettings, plain, "generate");
     const task = parseTaskType(settings.taskType, "generate");
     while (this.swapping !== undefined) await untilAborted(this.swapping, signal);
     this.requireOpen();
@@ -254,6 +184,14 @@ export class IBertModel implements AsyncDisposable {
    * made before are answered first, those made once it has loaded with the new adapter. Where it fails, nothing changes.
    * @param folder PEFT folder
    * @throws IBertError where the adapter does not fit the base, or no request could name it
+   * @example
+   * ```ts
+   * import { IBertModel } from "ibert";
+   *
+   * await using model = await IBertModel.load({ adapters: { sales: "adapters/sales-1" } });
+   * await model.loadAdapter("sales", "adapters/sales-2");
+   * await model.generate({ prompt: "orders.", taskType: "code_completion", adapter: "sales" });
+   * ```
    */
   loadAdapter(name: string, folder: string): Promise<void> {
     return this.change(async () => {
@@ -337,7 +275,7 @@ export class IBertModel implements AsyncDisposable {
   private async answer(
     voice: Voice,
     task: TaskType,
-    settings: z.output<typeof GenerateRequest>,
+    settings: GenerateSettings,
     live: { signal: AbortSignal | undefined; onText: ((text: string) => void) | undefined },
   ): Promise<GenerateResult> {
     const request: PromptRequest = { prompt: settings.prompt };
@@ -411,7 +349,7 @@ export class IBertModel implements AsyncDisposable {
       adapter,
       signal,
     }: { stops: readonly string[]; adapter: number; signal: AbortSignal | undefined },
-    settings: z.output<typeof GenerateRequest>,
+    settings: GenerateSettings,
     onText: ((text: string) => void) | undefined,
   ): Promise<{ text: string; count: number }> {
     const { tokenizer } = this.session;
@@ -444,7 +382,7 @@ export class IBertModel implements AsyncDisposable {
     task: TaskType,
     fields: { input: string; schema?: Schema },
     text: string,
-    settings: z.output<typeof GenerateRequest>,
+    settings: GenerateSettings,
   ): Promise<AnswerVerdict | undefined> {
     const code = format.assemble(task, fields, text);
     if (code === undefined) return undefined;

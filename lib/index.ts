@@ -4,24 +4,50 @@
  */
 import "./runtime/require-node.js";
 
-export {
-  IBertModel,
-  IBertConfig,
-  type AnswerVerdict,
-  type GenerateRequest,
-  type GenerateResult,
-} from "./ibert-model.js";
+export { IBertModel } from "./ibert-model.js";
+export type { AnswerVerdict, GenerateRequest, GenerateResult, IBertConfig } from "./ibert-options.js";
 export { ERROR_CODES, type IBertErrorCode } from "./error-codes.js";
 export { IBertError } from "./errors.js";
 export { pullBase, type PulledBase } from "./models/pull.js";
-export { train, planTraining, type TrainOptions, type TrainResult } from "./training/train.js";
+export type { SourceOptions } from "./models/sources.js";
+export type { PullOptions, PullProgress } from "./hub/pull.js";
+export {
+  train,
+  planTraining,
+  type PlannedTraining,
+  type TrainOptions,
+  type TrainResult,
+} from "./training/train.js";
 export { TrainingConfig, parseTrainingConfig } from "./training/config.js";
 export { readTrainingConfig } from "./training/config-file.js";
-export type { TrainingEvents, TrainingProgress } from "./training/events.js";
+export type { Preparing, TrainingEvents, TrainingProgress } from "./training/events.js";
+export type { Budget, Part, TrainingPlan } from "./training/plan.js";
 export { evaluate, type EvaluateOptions } from "./evaluation/evaluate-model.js";
-export { ExecutionJudge } from "./evaluation/execution/judge.js";
-export { evaluateByGeneration } from "./evaluation/evaluate.js";
-export type { EvaluationResult, TaskMetrics } from "./evaluation/metrics.js";
-export { validate, closeValidators } from "./validation/validate.js";
-export { TASK_TYPES, type TaskType } from "./data/tasks.js";
-export { STAGES, type Schema, type Stage, type Verdict } from "./dsl/dsl.js";
+export { ExecutionJudge, type ExecutionJudgement } from "./evaluation/execution/judge.js";
+export type { Interval } from "./evaluation/bootstrap.js";
+export type { Facet, Facets, PassRate } from "./evaluation/breakdown.js";
+export type { EvaluationResult, ExecutionMetrics, RowScore, TaskMetrics } from "./evaluation/metrics.js";
+export { validate, closeValidators, type ValidateOptions } from "./validation/validate.js";
+export type { TaskShare } from "./data/loader.js";
+export { TASK_TYPES, type PromptFields, type Row, type TaskType } from "./data/tasks.js";
+export {
+  SQL_JUDGES,
+  STAGES,
+  type ApiEntry,
+  type CheckItem,
+  type Labelled,
+  type Neighbourhood,
+  type QueryConstant,
+  type SourcePosition,
+  type SqlVerdict,
+  type CheckOptions,
+  type DslEngine,
+  type Schema,
+  type SqlJudge,
+  type Stage,
+  type Verdict,
+  type VerdictError,
+} from "./dsl/dsl.js";
+export { createEngine } from "./dsl/registry.js";
+export type { Obstacle } from "./runtime/probe.js";
+export type { DeviceInfo, PassedOver } from "./runtime/native.js";

@@ -135,6 +135,7 @@ set_up
 check "op types" node scripts/generate-op-types.mjs --check
 check "types" npm run --silent typecheck
 check "lint" npx eslint .
+check "API reference" npx typedoc --emit none
 check "format" npx prettier --check --log-level warn .
 check "C++ format" bash scripts/format-native.sh --check
 suite "C++" "$results/ctest.xml" "$count_junit" \

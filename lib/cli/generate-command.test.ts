@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import type { GenerateResult } from "../ibert-model.js";
+import type { GenerateResult } from "../ibert-options.js";
 import { errorOf, ibert } from "./testing/run-program.js";
 
 const TABLE = ["--table", "orders(region string, amount float64)"];

@@ -3,7 +3,8 @@ import { Option, type Command } from "commander";
 
 import { continuesPrompt, parseTaskType, TASK_TYPES, type TaskType } from "../data/tasks.js";
 import { DECLARED_TASKS } from "../dsl/declared.js";
-import { IBertModel, type GenerateRequest, type GenerateResult } from "../ibert-model.js";
+import { IBertModel } from "../ibert-model.js";
+import type { GenerateRequest, GenerateResult } from "../ibert-options.js";
 import { describeVerdict } from "../validation/verdict.js";
 import { numberBetween, wholeNumber, withExample } from "./help.js";
 import { textOrInput } from "./input.js";

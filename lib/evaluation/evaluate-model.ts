@@ -10,6 +10,7 @@ import { evaluateByGeneration } from "./evaluate.js";
 import { ExecutionJudge } from "./execution/judge.js";
 import { rowsPerTask, type EvaluationResult } from "./metrics.js";
 
+/** What is measured, and how. */
 export interface EvaluateOptions {
   /** A preset, `hf:owner/name`, a folder or a .gguf file. */
   base: string;
@@ -46,6 +47,18 @@ const EXAMPLE = 256;
 
 /**
  * Lets a model answer held-out rows, and compiler and execution judge the answers.
+ * @example
+ * ```ts
+ * import { evaluate } from "ibert";
+ *
+ * const { all, tasks } = await evaluate({
+ *   base: "smollm2-135m",
+ *   adapter: "adapters/quickstart",
+ *   corpus: "data/corpus/quickstart",
+ *   rowsPerTask: 20,
+ * });
+ * console.log(all.execution?.accuracy, all.execution?.interval, tasks.sql_to_ibis?.rates.compile);
+ * ```
  * @throws IBertError when base, adapter, corpus or backend are not to be had
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {

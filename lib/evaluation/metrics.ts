@@ -59,6 +59,7 @@ export interface ExecutionMetrics {
   untold: number;
 }
 
+/** What the answers to the rows of one task, or of all, are worth. */
 export interface TaskMetrics {
   /** Rows whose answers must name facts, and the share of them that do; absent where there are none. */
   facts?: { rows: number; right: number };
@@ -253,6 +254,7 @@ export function summarise(scores: readonly RowScore[]): TaskMetrics {
   };
 }
 
+/** The answers of one model to a set of rows, and what they are worth. */
 export interface EvaluationResult {
   /** Only tasks that have rows. */
   tasks: Partial<Record<TaskType, TaskMetrics>>;

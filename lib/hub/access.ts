@@ -7,7 +7,10 @@ import { parseAddress, type HubSettings } from "./settings.js";
 export interface AccessOptions {
   /** Replaces the global `fetch`, e.g. for a proxy. */
   fetch?: typeof fetch;
-  /** Waits so many milliseconds before a request is made anew. */
+  /**
+   * Waits so many milliseconds before a request is made anew.
+   * @internal
+   */
   wait?: (milliseconds: number) => Promise<unknown>;
   /** Told why a request is made anew. */
   onRetry?: (message: string) => void;

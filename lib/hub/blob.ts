@@ -25,7 +25,10 @@ interface PartFile {
 export interface BlobOptions {
   /** Bytes that are here now that were not before; negative where some turned out to be of no use. */
   onBytes?: (bytes: number) => void;
-  /** Opens the file that grows; a test gives one of a full disk. */
+  /**
+   * Opens the file that grows; a test gives one of a full disk.
+   * @internal
+   */
   openPart?: (path: string) => Promise<PartFile>;
 }
 

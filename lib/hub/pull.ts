@@ -13,6 +13,7 @@ import { withLock } from "./lock.js";
 import { hubSettings, type HubSettings } from "./settings.js";
 
 /** How far a pull is. Bytes that were here already count as done. */
+/** How far a pull has come. */
 export interface PullProgress {
   readonly doneBytes: number;
   readonly totalBytes: number;
@@ -20,8 +21,12 @@ export interface PullProgress {
   readonly files: number;
 }
 
+/** How a model is fetched from the hub. */
 export interface PullOptions extends AccessOptions, Pick<BlobOptions, "openPart"> {
-  /** The environment's by default. */
+  /**
+   * The environment's by default.
+   * @internal
+   */
   settings?: HubSettings;
   /** Files that are fetched at a time; 4 by default. */
   connections?: number;
@@ -30,8 +35,12 @@ export interface PullOptions extends AccessOptions, Pick<BlobOptions, "openPart"
   report?: (message: string) => void;
   /** Looks at the snapshot while it has configuration and tokenizer, before any weight is fetched; may throw. */
   check?: (snapshot: string) => void;
-  /** Free bytes of the disk that holds a folder. */
+  /**
+   * Free bytes of the disk that holds a folder.
+   * @internal
+   */
   freeBytes?: (folder: string) => Promise<number>;
+  /** @internal */
   links?: Links;
 }
 

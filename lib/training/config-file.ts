@@ -134,6 +134,12 @@ function define(mapping: Record<string, unknown>, key: string, value: unknown): 
 /**
  * Reads a YAML file, or the configuration of that name that comes with ibert, and applies `key=value` settings to it,
  * dotted keys, values in YAML.
+ * @example
+ * ```ts
+ * import { readTrainingConfig } from "ibert";
+ *
+ * const config = readTrainingConfig("quickstart", ["lora.rank=16", "optimizer.learningRate=3e-4"]);
+ * ```
  * @throws IBertError `config-missing`, `config-invalid` naming the key and its line, `setting-invalid`, `text-encoding`
  */
 export function readTrainingConfig(nameOrFile: string, settings: readonly string[] = []): TrainingConfig {

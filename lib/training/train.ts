@@ -37,6 +37,7 @@ import type { Budget, TrainingPlan } from "./plan.js";
 import { learningRate } from "./schedule.js";
 import type { TrainStep } from "./train-step.js";
 
+/** What a run is given beside its configuration. */
 export interface TrainOptions {
   events?: TrainingEvents;
   /** Ends the run after the step in hand, with a checkpoint. */
@@ -47,6 +48,7 @@ export interface TrainOptions {
   engine?: DslEngine;
 }
 
+/** What a run leaves. */
 export interface TrainResult {
   /** The run's id, which it keeps when it is resumed. */
   run: string;
@@ -86,6 +88,14 @@ export interface PlannedTraining {
 
 /**
  * Plans memory of the run at its highest point, without loading weights.
+ * @example
+ * ```ts
+ * import { planTraining, readTrainingConfig } from "ibert";
+ *
+ * const planned = await planTraining(readTrainingConfig("quickstart"));
+ * for (const { memory, needed, available } of planned.budgets) console.log(memory, needed, available);
+ * await planned.requireMemory();
+ * ```
  * @param options.device the architecture to plan for ("sm_90"), which need not be in this machine
  */
 export async function planTraining(
@@ -170,6 +180,18 @@ async function prepareRun(
 /**
  * Trains. The adapter is written at the end; an interrupted run leaves a checkpoint, and resuming it gives the bits that
  * an unbroken run gives.
+ * @example
+ * ```ts
+ * import { readTrainingConfig, train } from "ibert";
+ *
+ * const config = readTrainingConfig("quickstart", ["steps=200", "output=adapters/short"]);
+ * const run = await train(config, {
+ *   events: { onStep: ({ step, loss }) => console.log(step, loss) },
+ *   signal: AbortSignal.timeout(3_600_000),
+ * });
+ * if (run.status === "interrupted") console.log("go on with resume:", run.checkpoint);
+ * else console.log(run.adapter, run.after?.all.execution?.accuracy);
+ * ```
  * @throws IBertError `resume-mismatch` when the run to resume was made of other settings or contents
  */
 export async function train(config: TrainingConfig, options: TrainOptions = {}): Promise<TrainResult> {

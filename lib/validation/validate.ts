@@ -2,6 +2,7 @@ import type { CheckOptions, DslEngine, Verdict } from "../dsl/dsl.js";
 import { DEFAULT_DSL } from "../dsl/declared.js";
 import { createEngine } from "../dsl/registry.js";
 
+/** How a text is checked. */
 export interface ValidateOptions extends CheckOptions {
   /** The DSL of the text (default: the first one). */
   dsl?: string;
@@ -22,6 +23,15 @@ export function sharedEngine(dsl: string = DEFAULT_DSL): DslEngine {
 /**
  * Checks one text with the real compiler, in a sandbox: does it parse, do its names exist, does it build, does it
  * compile to SQL? Whatever the text does, the answer is a verdict.
+ * @example
+ * ```ts
+ * import { closeValidators, validate } from "ibert";
+ *
+ * const schema = { orders: { region: "string", amount: "float64" } };
+ * const verdict = await validate("orders.filter(_.amout > 100)", { schema });
+ * console.log(verdict.stage, verdict.ok, verdict.error?.message); // at "names" or "build", false, and Ibis' own words
+ * await closeValidators();
+ * ```
  * @throws IBertError for what is wrong outside the text: `schema-invalid`, `dialect-unknown`, `dsl-unknown`,
  *   `wheel-missing`, `wheel-corrupt`, `sandbox-start`.
  */

@@ -31,6 +31,21 @@ const NO_QUERY: Fault = { runs: false, reason: "the answer holds no query" };
 
 type Kept = Promise<TestSuite | string>;
 
+/**
+ * Test-suite execution accuracy (Zhong et al., 2020) of single answers. Databases are distilled for each known query, which
+ * takes some tenths of a second; those of the last 512 are kept.
+ * @example
+ * ```ts
+ * import { createEngine, ExecutionJudge } from "ibert";
+ *
+ * await using engine = createEngine("ibis");
+ * await using judge = ExecutionJudge.open(engine); // undefined where DuckDB is not installed
+ * const schema = { orders: { region: "string", amount: "float64" } };
+ * const gold = "SELECT region FROM orders WHERE amount > 100";
+ * const judgement = await judge?.judge(gold, "SELECT region FROM orders WHERE amount >= 100", schema);
+ * if (typeof judgement === "object") console.log(judgement.equal, judgement.reason); // false, "it gives other rows"
+ * ```
+ */
 export class ExecutionJudge implements AsyncDisposable {
   private readonly suites = new Map<string, Kept>();
 
@@ -45,8 +60,11 @@ export class ExecutionJudge implements AsyncDisposable {
     return binding && new ExecutionJudge(engine, new DuckDbExecutor(binding.path, workers));
   }
 
-  /** The databases of a query, or why nothing can be told by it. */
-  suite(sql: string, schema: Schema): Kept {
+  /**
+   * The databases of a query, or why nothing can be told by it.
+   * @internal
+   */
+  suite(sql: string, schema: Schema): Promise<TestSuite | string> {
     const key = JSON.stringify([sql, schema]);
     let kept = this.suites.get(key);
     // The one used last is the newest.
