@@ -95,10 +95,11 @@ describe("the documents", () => {
     }
   });
 
-  it.each(["docs/architecture.md", "docs/adding-an-op.md"])("%s names files that are there", (name) => {
+  const guides = documents.filter((name) => /\b(architecture|adding-[\w-]+)\.md$/.test(name));
+  it.each(guides)("%s names files that are there", (name) => {
     const text = readFileSync(join(root, name), "utf8");
     const paths = [...text.matchAll(/`((?:lib|native|bindings|scripts|configs)\/[\w./-]*\w\.\w+)`/g)];
-    expect(paths.length).toBeGreaterThan(5);
+    expect(paths.length).toBeGreaterThan(2);
     for (const [, path = ""] of paths) expect(existsSync(join(root, path)), path).toBe(true);
   });
 });
