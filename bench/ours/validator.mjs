@@ -9,7 +9,7 @@ import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 
 import { Random } from "../../dist/data/random.js";
-import { createIbisEngine } from "../../dist/dsl/ibis/engine.js";
+import { createIbisEngine } from "../../dist/dsl/ibis/checker/engine.js";
 import { randomProgram } from "../../dist/dsl/ibis/generator/programs.js";
 import { toSchema } from "../../dist/dsl/ibis/generator/schemas.js";
 import { CANONICAL, write } from "../../dist/dsl/ibis/generator/syntax.js";

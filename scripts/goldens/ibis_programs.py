@@ -1,4 +1,4 @@
-"""What CPython's Ibis says of programs as people write them, for lib/dsl/ibis/programs-battery.test.ts.
+"""What CPython's Ibis says of programs as people write them, for lib/dsl/ibis/checker/programs-battery.test.ts.
 
 The programs stand in ibis_programs/*.txt, each below a line `=== name | schema: NAME`, the schemas in
 ibis_programs/schemas.json. A program that is meant to fail says `always: true` if it does so whatever the tables hold,
@@ -37,7 +37,7 @@ from ibis.expr.types import Expr, Table, Value
 from ibis.expr.types.joins import Join
 
 HERE = Path(__file__).parent / "ibis_programs"
-OUT = Path(__file__).parents[2] / "lib/dsl/ibis/goldens/programs.json"
+OUT = Path(__file__).parents[2] / "lib/dsl/ibis/checker/goldens/programs.json"
 
 RANDOM = re.compile(r"(ibis_\w+?)_[a-z2-7]{26}")
 ADDRESS = re.compile(r" at 0x[0-9a-f]+| \(/[^)]*\)")  # of an object, of a module's file

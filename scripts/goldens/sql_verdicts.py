@@ -1,4 +1,4 @@
-"""What DuckDB's own binder says of SQL statements over a fixed schema, for lib/dsl/ibis/sql-battery.test.ts.
+"""What DuckDB's own binder says of SQL statements over a fixed schema, for lib/dsl/ibis/checker/sql-battery.test.ts.
 
 DuckDB must be of the engine version of the npm package @duckdb/node-api:
     python -m venv .venv-sql && .venv-sql/bin/pip install duckdb==1.5.6 ibis-framework==12.0.0 sqlglot==30.30.0 packaging
@@ -14,7 +14,7 @@ import ibis
 from ibis import _
 from ibis.backends.sql.compilers.duckdb import DuckDBCompiler
 
-OUT = Path(__file__).parents[2] / "lib/dsl/ibis/goldens/sql_verdicts.json"
+OUT = Path(__file__).parents[2] / "lib/dsl/ibis/checker/goldens/sql_verdicts.json"
 
 SCHEMA = {
     "orders": {"id": "int64", "a": "int64", "g": "string", "x": "float64", "d": "timestamp", "day": "date",

@@ -1,14 +1,14 @@
 import { IBertError } from "../../errors.js";
 import type { Dsl } from "../definition.js";
-import { ibisRowAudit } from "./audit.js";
-import { createIbisEngine } from "./engine.js";
+import { ibisRowAudit } from "./checker/audit.js";
+import { createIbisEngine } from "./checker/engine.js";
 import { PROFILES, type Profile } from "./generator/programs.js";
-import { IBIS_PROMPTS, ibisTaskFormat, promptTemplatesShape } from "./prompts.js";
-import { completionStart, continuation, fieldsOfRepair, promptFieldsFromRequest } from "./request.js";
-import { createIbisRowSource } from "./source.js";
+import { IBIS_PROMPTS, ibisTaskFormat, promptTemplatesShape } from "./tasks/prompts.js";
+import { completionStart, continuation, fieldsOfRepair, promptFieldsFromRequest } from "./tasks/request.js";
+import { createIbisRowSource } from "./generator/source.js";
 import { locateWheels } from "./wheels.js";
 
-export { createIbisEngine, type IbisEngineOptions } from "./engine.js";
+export { createIbisEngine, type IbisEngineOptions } from "./checker/engine.js";
 export { lockedWheels, type LockedWheel } from "./wheels.js";
 
 /** Ibis, the first DSL. */

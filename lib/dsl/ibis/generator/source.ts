@@ -1,10 +1,10 @@
-import { splitOfShape } from "../../data/corpus.js";
-import { Random } from "../../data/random.js";
-import type { Candidate, Draw, Labeller, RowSource } from "../../data/source.js";
-import type { PromptFields, TaskType } from "../../data/tasks.js";
-import { IBertError } from "../../errors.js";
-import type { DslEngine, Labelled, Schema } from "../dsl.js";
-import { compactSql } from "./generator/compact_sql.js";
+import { splitOfShape } from "../../../data/corpus.js";
+import { Random } from "../../../data/random.js";
+import type { Candidate, Draw, Labeller, RowSource } from "../../../data/source.js";
+import type { PromptFields, TaskType } from "../../../data/tasks.js";
+import { IBertError } from "../../../errors.js";
+import type { DslEngine, Labelled, Schema } from "../../dsl.js";
+import { compactSql } from "./compact_sql.js";
 import {
   differences,
   documentedFunctions,
@@ -13,15 +13,15 @@ import {
   type Difference,
   type DocumentedFunction,
   type Example,
-} from "./generator/documentation.js";
-import { drawMutant, isRaised } from "./generator/mistakes/index.js";
-import { randomProgram, type Profile, type Program } from "./generator/programs.js";
-import { toSchema } from "./generator/schemas.js";
-import { CANONICAL, write, type Style } from "./generator/syntax.js";
-import { completionOf, inTwoStatements } from "./tasks/completion.js";
-import { functionOf } from "./tasks/docstring.js";
-import { shortError } from "./tasks/error-resolution.js";
-import { CODE_MARK, codeIn } from "./tasks/prose.js";
+} from "./documentation.js";
+import { drawMutant, isRaised } from "./mistakes/index.js";
+import { randomProgram, type Profile, type Program } from "./programs.js";
+import { toSchema } from "./schemas.js";
+import { CANONICAL, write, type Style } from "./syntax.js";
+import { completionOf, inTwoStatements } from "../tasks/completion.js";
+import { functionOf } from "../tasks/docstring.js";
+import { shortError } from "../tasks/error-resolution.js";
+import { CODE_MARK, codeIn } from "../tasks/prose.js";
 
 /** Raise it when the same seed no longer gives the same rows. */
 const GENERATOR_VERSION = "ibis-generator-4";

@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Schema, Verdict } from "../dsl.js";
-import { createIbisEngine } from "./index.js";
+import type { Schema, Verdict } from "../../dsl.js";
+import { createIbisEngine } from "../index.js";
 import { EXHAUST, REACH, STATE } from "./testing/attack-texts.js";
 
 // Hostile texts against the layers that Python itself makes: the grammar, the interpreter and the allow-list. What

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Schema, Verdict } from "../dsl.js";
-import { createIbisEngine } from "./index.js";
+import type { Schema, Verdict } from "../../dsl.js";
+import { createIbisEngine } from "../index.js";
 
 interface Program {
   name: string;

@@ -1,13 +1,13 @@
 /** What a user pasted, in the form that the model was trained on. */
-import { continuesPrompt, type PromptFields, type TaskType } from "../../data/tasks.js";
-import { IBertError } from "../../errors.js";
-import type { PromptRequest } from "../definition.js";
-import type { Schema } from "../dsl.js";
-import { unixLines } from "../text/lines.js";
-import { endsInComment, normalisePython, normalisePythonPrefix } from "../text/python.js";
+import { continuesPrompt, type PromptFields, type TaskType } from "../../../data/tasks.js";
+import { IBertError } from "../../../errors.js";
+import type { PromptRequest } from "../../definition.js";
+import type { Schema } from "../../dsl.js";
+import { unixLines } from "../../text/lines.js";
+import { endsInComment, normalisePython, normalisePythonPrefix } from "../../text/python.js";
 import { normaliseInput } from "./prompts.js";
-import { shortError } from "./tasks/error-resolution.js";
-import { TASKS } from "./tasks/index.js";
+import { shortError } from "./error-resolution.js";
+import { TASKS } from "./index.js";
 
 /**
  * The fields of a request's prompt. Fences around code go; of a report to be mended, program and exception stay.

@@ -3,14 +3,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkCorpus, type CorpusCheck } from "../../data/check.js";
-import { buildCorpus, emptyCounts, readManifest, splitCounts, splitFile } from "../../data/corpus.js";
-import { SPLITS, TASK_TYPES, type Row, type Split, type TaskType } from "../../data/tasks.js";
-import type { DslEngine } from "../dsl.js";
+import { checkCorpus, type CorpusCheck } from "../../../data/check.js";
+import { buildCorpus, emptyCounts, readManifest, splitCounts, splitFile } from "../../../data/corpus.js";
+import { SPLITS, TASK_TYPES, type Row, type Split, type TaskType } from "../../../data/tasks.js";
+import type { DslEngine } from "../../dsl.js";
 import { ibisRowAudit } from "./audit.js";
-import { createIbisEngine } from "./index.js";
-import { ibisTaskFormat } from "./prompts.js";
-import { createIbisRowSource } from "./source.js";
+import { createIbisEngine } from "../index.js";
+import { ibisTaskFormat } from "../tasks/prompts.js";
+import { createIbisRowSource } from "../generator/source.js";
 
 type Splits = Record<Split, Row[]>;
 

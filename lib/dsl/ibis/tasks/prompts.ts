@@ -10,9 +10,9 @@ import {
   type PromptFields,
   type TaskFormat,
   type TaskType,
-} from "../../data/tasks.js";
-import type { Schema } from "../dsl.js";
-import { TASKS } from "./tasks/index.js";
+} from "../../../data/tasks.js";
+import type { Schema } from "../../dsl.js";
+import { TASKS } from "./index.js";
 
 /** As `TaskTemplate` has it. */
 const taskTemplate = z.strictObject({

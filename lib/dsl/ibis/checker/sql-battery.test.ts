@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
-import type { STAGES } from "../dsl.js";
-import { type Schema, type SqlJudge } from "../dsl.js";
-import { duckDbBinding } from "../duckdb/judge.js";
-import { createIbisEngine } from "./index.js";
+import type { STAGES } from "../../dsl.js";
+import { type Schema, type SqlJudge } from "../../dsl.js";
+import { duckDbBinding } from "../../duckdb/judge.js";
+import { createIbisEngine } from "../index.js";
 
 interface Statement {
   sql: string;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cutAtStop, TASK_TYPES, type Row, type TaskFormat } from "../../data/tasks.js";
+import { cutAtStop, TASK_TYPES, type Row, type TaskFormat } from "../../../data/tasks.js";
 import {
   assembleProgram,
   formatPrompt,

@@ -1,9 +1,9 @@
-import { IBertError } from "../../errors.js";
-import type { Schema, SqlJudge, SqlVerdict, VerdictError } from "../dsl.js";
-import { duckDbBinding, DuckDbJudge, type Judgement } from "../duckdb/judge.js";
-import type { SandboxPool } from "../sandbox/sandbox-pool.js";
-import { SandboxFailure } from "../sandbox/sandbox-process.js";
-import { tableParts } from "../table-name.js";
+import { IBertError } from "../../../errors.js";
+import type { Schema, SqlJudge, SqlVerdict, VerdictError } from "../../dsl.js";
+import { duckDbBinding, DuckDbJudge, type Judgement } from "../../duckdb/judge.js";
+import type { SandboxPool } from "../../sandbox/sandbox-pool.js";
+import { SandboxFailure } from "../../sandbox/sandbox-process.js";
+import { tableParts } from "../../table-name.js";
 import { duckDbTablesSchema, sqlAnswerSchema, type DuckDbTables, type SqlAnswer } from "./verdict-schema.js";
 
 export const DEFAULT_TIMEOUT_MS = 10_000;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { TaskType } from "../../data/tasks.js";
+import type { TaskType } from "../../../data/tasks.js";
 import { completionStart, continuation, fieldsOfRepair, promptFieldsFromRequest } from "./request.js";
-import { shortError } from "./tasks/error-resolution.js";
+import { shortError } from "./error-resolution.js";
 
 const schema = { df: { category: "string" } };
 const input = (task: TaskType, prompt: string): string => promptFieldsFromRequest(task, { prompt }).input;

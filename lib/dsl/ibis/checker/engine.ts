@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { z } from "zod";
-import { IBertError } from "../../errors.js";
+import { IBertError } from "../../../errors.js";
 import type {
   ApiEntry,
   CheckItem,
@@ -12,14 +12,14 @@ import type {
   SqlJudge,
   SqlVerdict,
   Verdict,
-} from "../dsl.js";
-import { cacheDirectory } from "../../runtime/cache.js";
-import { pyodideProgram } from "../sandbox/pyodide.js";
-import { SandboxPool } from "../sandbox/sandbox-pool.js";
-import { SandboxFailure } from "../sandbox/sandbox-process.js";
+} from "../../dsl.js";
+import { cacheDirectory } from "../../../runtime/cache.js";
+import { pyodideProgram } from "../../sandbox/pyodide.js";
+import { SandboxPool } from "../../sandbox/sandbox-pool.js";
+import { SandboxFailure } from "../../sandbox/sandbox-process.js";
 import { DEFAULT_TIMEOUT_MS, endedBy, SqlChecker } from "./sql-checker.js";
 import { apiEntriesSchema, labelledSchema, neighboursSchema, versionSchema } from "./verdict-schema.js";
-import { locateWheels } from "./wheels.js";
+import { locateWheels } from "../wheels.js";
 
 export interface IbisEngineOptions {
   /** Sandboxed processes, about 200 MB each; they start when first needed (default 1). */
@@ -38,7 +38,7 @@ const START_ALLOWANCE_MS = 60_000;
 
 /** The Python modules of the sandbox, as text. */
 function pythonModules(): Record<string, string> {
-  const folder = new URL("python/", import.meta.url);
+  const folder = new URL("../python/", import.meta.url);
   const files = readdirSync(folder).filter((file) => file.endsWith(".py"));
   return Object.fromEntries(
     files.map((file) => [file.slice(0, -3), readFileSync(new URL(file, folder), "utf8")]),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createIbisEngine } from "./index.js";
+import { createIbisEngine } from "../index.js";
 
 const columns = [..."abcdefghijklmnopqrstuvwxyz"];
 const schema = { t: Object.fromEntries(columns.map((name) => [name, "int64"])) };

@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Schema } from "../dsl.js";
-import { createIbisEngine } from "./index.js";
+import type { Schema } from "../../dsl.js";
+import { createIbisEngine } from "../index.js";
 import { ENDLESS, IDIOMS, NESTED } from "./testing/idiom-attacks.js";
 
 const schema: Schema = { t: { a: "int64", g: "string", x: "float64" }, u: { a: "int64" } };

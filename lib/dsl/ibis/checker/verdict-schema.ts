@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { STAGES, type ApiEntry, type Labelled } from "../dsl.js";
-import { verdictErrorSchema } from "../error-schema.js";
+import { STAGES, type ApiEntry, type Labelled } from "../../dsl.js";
+import { verdictErrorSchema } from "../../error-schema.js";
 
 // What the sandbox answers is checked: the process has run untrusted text.
 

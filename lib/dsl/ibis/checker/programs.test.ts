@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
-import { createIbisEngine } from "./index.js";
+import { createIbisEngine } from "../index.js";
 
 const engine = createIbisEngine();
 afterAll(() => engine.close());

@@ -1,15 +1,15 @@
 /** What Ibis says anew of corpus rows: whether their programs, SQL, exceptions and documentation are what it gives. */
-import { splitOfShape } from "../../data/corpus.js";
-import type { AuditRows, RowAudit } from "../../data/source.js";
-import type { Row } from "../../data/tasks.js";
-import type { DslEngine, Labelled, SqlVerdict, VerdictError } from "../dsl.js";
-import { normaliseSql } from "../text/sql.js";
-import { compactSql } from "./generator/compact_sql.js";
-import { differences, documentedFunctions, questionsAbout } from "./generator/documentation.js";
-import { documentedParameters, parametersOf } from "./tasks/docstring.js";
-import { shortError } from "./tasks/error-resolution.js";
-import { TASKS } from "./tasks/index.js";
-import type { Claims } from "./tasks/task.js";
+import { splitOfShape } from "../../../data/corpus.js";
+import type { AuditRows, RowAudit } from "../../../data/source.js";
+import type { Row } from "../../../data/tasks.js";
+import type { DslEngine, Labelled, SqlVerdict, VerdictError } from "../../dsl.js";
+import { normaliseSql } from "../../text/sql.js";
+import { compactSql } from "../generator/compact_sql.js";
+import { differences, documentedFunctions, questionsAbout } from "../generator/documentation.js";
+import { documentedParameters, parametersOf } from "../tasks/docstring.js";
+import { shortError } from "../tasks/error-resolution.js";
+import { TASKS } from "../tasks/index.js";
+import type { Claims } from "../tasks/task.js";
 
 /** Rows compiled when they were made, so a batch that is slow says something of the machine and not of them. */
 const PATIENCE_MS = 300_000;

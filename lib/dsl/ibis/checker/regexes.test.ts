@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
-import type { Schema } from "../dsl.js";
-import { createIbisEngine } from "./index.js";
+import type { Schema } from "../../dsl.js";
+import { createIbisEngine } from "../index.js";
 
 const schema: Schema = { t: { a: "int64", q1: "int64", q22: "int64", g: "string" } };
 const engine = createIbisEngine({ workers: 1 });

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
-import type { Schema } from "../dsl.js";
-import { createIbisEngine } from "./index.js";
+import type { Schema } from "../../dsl.js";
+import { createIbisEngine } from "../index.js";
 
 const engine = createIbisEngine();
 afterAll(() => engine.close());
