@@ -282,6 +282,7 @@ export class IBertModel implements AsyncDisposable {
     if (settings.schema !== undefined) request.schema = settings.schema;
     if (settings.error !== undefined) request.error = settings.error;
     if (settings.dialect !== undefined) request.dialect = settings.dialect;
+    if (settings.style !== undefined) request.style = settings.style;
     const { dsl, format } = voice;
     const fields = dsl.promptFields(task, request);
     const tokens = { prompt: 0, completion: 0 };

@@ -74,6 +74,8 @@ export interface GenerateRequest {
   validateWithCompiler?: boolean | undefined;
   /** SQL dialect of the prompt or the answer (default `duckdb`). */
   dialect?: string | undefined;
+  /** Of a docstring, as the task `function_documentation` has them: `google` or `numpy`. */
+  style?: string | undefined;
   /** Length of an answer in tokens (default 160). */
   maxTokens?: number | undefined;
   /** 0, the default, takes the likeliest token each time. */
@@ -104,6 +106,7 @@ export const GenerateSettings = z.strictObject({
   error: z.string().optional(),
   validateWithCompiler: z.boolean().default(true),
   dialect: z.string().optional(),
+  style: z.string().optional(),
   maxTokens: z.int().positive().default(160),
   temperature: z.number().nonnegative().default(0),
   topP: z.number().positive().max(1).default(1),

@@ -36,6 +36,16 @@ const result = (own: TaskMetrics): EvaluationResult => ({
 });
 
 describe("the table of an evaluation", () => {
+  it("says below how often a completion begins with the right name", () => {
+    const own = {
+      ...metrics(0.3),
+      nextIdentifier: { rows: 8, right: 0.5, interval: [0.2, 0.8] as [number, number] },
+    };
+    expect(evaluationTable(result(own))).toContain(
+      "50 % of 8 completions that could go on otherwise begin with the same name (95 %: 20 … 80).",
+    );
+  });
+
   it("has execution first, then the rungs of the ladder", () => {
     const lines = evaluationTable(result(metrics(0.3)), result(metrics(0.05))).split("\n");
     expect(lines[0]?.split(/ {2,}/)).toEqual(

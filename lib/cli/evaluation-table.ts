@@ -30,15 +30,25 @@ export function describeExecution({ execution }: TaskMetrics): string {
   );
 }
 
-/** What stands under a table: how far prose was right, and why execution was not measured or how sharp it was. */
-function remark({ all }: EvaluationResult): string {
-  const { facts } = all;
-  if (facts === undefined) return aboutExecution(all);
-  const named = `${formatPercent(facts.right)} of ${facts.rows} answers in prose name all that they must and nothing else.`;
-  return `${named}\n${aboutExecution(all)}`;
+/** What stands under a table: how far names and prose were right, and why execution was not measured or how sharp it was. */
+export function remarks({ facts, nextIdentifier, ...all }: TaskMetrics): string[] {
+  const named =
+    facts === undefined
+      ? []
+      : [
+          `${formatPercent(facts.right)} of ${facts.rows} answers in prose name all that they must and nothing else.`,
+        ];
+  const next =
+    nextIdentifier === undefined
+      ? []
+      : [
+          `${formatPercent(nextIdentifier.right)} of ${nextIdentifier.rows} completions that could go on otherwise ` +
+            `begin with the same name (95 %: ${range(nextIdentifier)}).`,
+        ];
+  return [...named, ...next, aboutExecution(all)];
 }
 
-function aboutExecution({ execution }: TaskMetrics): string {
+function aboutExecution({ execution }: Pick<TaskMetrics, "execution">): string {
   if (execution === undefined) return `Whether answers execute equal was not measured. ${EXECUTION_HINT}`;
   const { killed, untold } = execution;
   return (
@@ -81,7 +91,7 @@ export function evaluationTable(after: EvaluationResult, before?: EvaluationResu
     ...["task", "rows", ...pair("equal"), "95 %", "constant", "parses", "names", "builds"],
     ...[...pair("compiles"), "runs", "same SQL", "same text"],
   ];
-  return `${formatTable([head, ...rows, cells("all", before?.all, after.all, both)])}\n${remark(after)}`;
+  return `${formatTable([head, ...rows, cells("all", before?.all, after.all, both)])}\n${remarks(after.all).join("\n")}`;
 }
 
 /** `+12 % of 149 answers (95 %: 5 … 18; p = 0.002)`: how much better the second is on the rows that both answered. */

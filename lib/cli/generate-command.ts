@@ -16,6 +16,7 @@ interface GenerateOptions extends ModelOptions, SchemaOptions {
   task: string;
   error?: string;
   dialect?: string;
+  style?: string;
   validate: boolean;
   repairs: number;
   maxTokens: number;
@@ -61,6 +62,7 @@ function addGenerateOptions(command: Command, run: Run, task: TaskType | undefin
       "--dialect <name>",
       "SQL dialect of the check; for from-sql also that of the query, for to-sql of the answer",
     )
+    .option("--style <name>", "docstring of a function: google (the default) or numpy")
     .option("--no-validate", "do not ask the compiler")
     .option("--repairs <n>", "answers refused by the compiler are tried again so often", wholeNumber(0), 2)
     .option("--max-tokens <n>", "length of the answer", wholeNumber(1), 160)
@@ -97,6 +99,7 @@ async function answer(words: string[], options: GenerateOptions, run: Run): Prom
   if (schema !== undefined) request.schema = schema;
   if (options.error !== undefined) request.error = options.error;
   if (options.dialect !== undefined) request.dialect = options.dialect;
+  if (options.style !== undefined) request.style = options.style;
   const model = await IBertModel.load({
     ...chosenModel(options),
     backend: options.backend,

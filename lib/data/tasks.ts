@@ -33,6 +33,8 @@ export interface PromptFields {
   error?: string;
   /** Where the input or the answer is SQL: its dialect, if it is not DuckDB's. */
   dialect?: string;
+  /** Where a function is to be documented: the style of its docstring, if it is not the DSL's usual one. */
+  style?: string;
 }
 
 /** The code of an answer and the language to check it in. */
@@ -63,6 +65,11 @@ export interface TaskFormat {
    * the row's own completion names nothing.
    */
   facts(row: Row, answer: string): { due: readonly string[]; named: readonly string[] } | undefined;
+  /**
+   * The first name that an answer adds to its prompt, where that is the measure because the prompt does not determine the
+   * rest: undefined where the text adds none.
+   */
+  nextIdentifier(row: Row, answer: string): string | undefined;
   /** An answer that takes nothing of the prompt but a table's name: what a measure gives for it, it gives for nothing. */
   constant(row: Row): string;
 }
@@ -85,6 +92,7 @@ export const rowShape = z.strictObject({
     input: z.string().min(1),
     error: z.string().min(1).optional(),
     dialect: z.string().min(1).optional(),
+    style: z.string().min(1).optional(),
   }),
   completion: z.string(),
   /** The tables that a check of this row needs, whether or not the prompt shows them. */

@@ -10,6 +10,8 @@ export interface PromptRequest {
   error?: string;
   /** Where the prompt is SQL: the dialect that it is written in. */
   dialect?: string;
+  /** Where a function is to be documented: the style of the docstring (Ibis: `google`, the default, or `numpy`). */
+  style?: string;
 }
 
 /** One DSL, whole: its compiler, its prompts and its corpus. A second DSL is a second implementation. */

@@ -62,6 +62,19 @@ describe("facts", () => {
   });
 });
 
+describe("the next identifier", () => {
+  it("is judged where the prompt does not determine the answer, and nowhere else", async () => {
+    const right = async (task: TaskType, prediction: string) => score(task, "head(5)", prediction);
+    const scores = [await right("code_completion", "head(3)"), await right("code_completion", "tail(5)")];
+    expect(scores.map((one) => one.nextIdentifierRight)).toEqual([true, false]);
+    const other = await right("sql_to_ibis", "head(5)");
+    expect(other).not.toHaveProperty("nextIdentifierRight");
+    expect(await score("code_completion", "()", "x")).not.toHaveProperty("nextIdentifierRight");
+    expect(summarise([...scores, other]).nextIdentifier).toMatchObject({ rows: 2, right: 0.5 });
+    expect(summarise([other])).not.toHaveProperty("nextIdentifier");
+  });
+});
+
 describe("execution", () => {
   const asked: [gold: string, answer: string | undefined][] = [];
   /** Executes by the text: `NONE` can tell nothing, and an answer is right that ends as the known query does. */

@@ -37,6 +37,11 @@ export interface RowScore {
   execution?: ExecutionJudgement & { constantEqual: boolean; facets: Facets };
   /** Whether the answer names all that it must, such as parameters, and nothing else; absent where nothing is to be named. */
   factsRight?: boolean;
+  /**
+   * Where the prompt does not determine the answer: whether the first name that it adds is the one that the row's own
+   * completion adds.
+   */
+  nextIdentifierRight?: boolean;
   /** Why there is no `execution`, for a row whose prompt determines the answer. */
   notExecuted?: string;
 }
@@ -63,6 +68,8 @@ export interface ExecutionMetrics {
 export interface TaskMetrics {
   /** Rows whose answers must name facts, and the share of them that do; absent where there are none. */
   facts?: { rows: number; right: number };
+  /** Rows whose prompt does not determine the answer, and the share whose first name is right; absent without any. */
+  nextIdentifier?: { rows: number; right: number; interval: Interval };
   /** Absent where nothing was executed. */
   execution?: ExecutionMetrics;
   rows: number;
@@ -155,6 +162,8 @@ export async function scoreRow(
     const [due, named] = [new Set(facts.due), new Set(facts.named)];
     score.factsRight = due.size === named.size && [...due].every((name) => named.has(name));
   }
+  const nextName = format.determined(row) ? undefined : format.nextIdentifier(row, row.completion);
+  if (nextName !== undefined) score.nextIdentifierRight = format.nextIdentifier(row, prediction) === nextName;
   if (judge !== undefined && goldChecked !== undefined && format.determined(row)) {
     const judged = await execute(row, goldChecked, checked, { engine, format, judge });
     if (typeof judged === "string") score.notExecuted = judged;
@@ -234,6 +243,12 @@ function summariseExecution(scores: readonly RowScore[]): { execution?: Executio
   };
 }
 
+function summariseNames(scores: readonly RowScore[]): Pick<TaskMetrics, "nextIdentifier"> {
+  const right = scores.flatMap((score) => score.nextIdentifierRight ?? []).map(Number);
+  if (right.length === 0) return {};
+  return { nextIdentifier: { rows: right.length, right: mean(right), interval: interval(right) } };
+}
+
 export function summarise(scores: readonly RowScore[]): TaskMetrics {
   const code = scores.filter((score) => score.holdsCode);
   const factual = scores.filter((score) => score.factsRight !== undefined);
@@ -241,6 +256,7 @@ export function summarise(scores: readonly RowScore[]): TaskMetrics {
     ...(factual.length === 0
       ? {}
       : { facts: { rows: factual.length, right: share(factual, (score) => score.factsRight === true) } }),
+    ...summariseNames(scores),
     ...summariseExecution(scores),
     rows: scores.length,
     codeRows: code.length,

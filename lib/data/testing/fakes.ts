@@ -99,5 +99,6 @@ export const toyFormat: TaskFormat = {
     const [due, named] = [completion, answer].map((text) => text.match(/fact \w+/g) ?? []);
     return due === undefined || named === undefined || due.length === 0 ? undefined : { due, named };
   },
+  nextIdentifier: ({ task }, answer) => (task === "code_completion" ? /\w+/.exec(answer)?.[0] : undefined),
   constant: () => "constant",
 };

@@ -205,7 +205,9 @@ describe.each(PROFILES)("a corpus of the %s profile", (profile) => {
   it("has rows of every kind, and in the full profile of many dialects", () => {
     const kinds = (task: TaskType): Set<string | undefined> =>
       new Set(all.filter((row) => row.task === task).map(({ kind }) => kind));
-    expect(kinds("function_documentation")).toEqual(new Set(["entry", "function"]));
+    expect(kinds("function_documentation")).toEqual(
+      new Set(["entry", "function, google", "function, numpy"]),
+    );
     expect(kinds("qa")).toContain("howto");
     expect(kinds("error_resolution").size).toBeGreaterThan(6);
     const completions = all.filter((row) => row.task === "code_completion");

@@ -19,12 +19,12 @@ import { randomProgram, type Profile, type Program } from "./programs.js";
 import { toSchema } from "./schemas.js";
 import { CANONICAL, write, type Style } from "./syntax.js";
 import { completionOf, inTwoStatements } from "../tasks/completion.js";
-import { functionOf } from "../tasks/docstring.js";
+import { DOCSTRING_STYLES, functionOf } from "../tasks/docstring.js";
 import { shortError } from "../tasks/error-resolution.js";
 import { CODE_MARK, codeIn } from "../tasks/prose.js";
 
 /** Raise it when the same seed no longer gives the same rows. */
-const GENERATOR_VERSION = "ibis-generator-4";
+const GENERATOR_VERSION = "ibis-generator-5";
 
 const GENERATED = { source: "generator", licence: "Apache-2.0" };
 const DOCSTRINGS = { source: "ibis-framework docstrings", licence: "Apache-2.0" };
@@ -198,7 +198,8 @@ class IbisRowSource implements RowSource {
     const labelled = await label(text, schema);
     const fault = faultOf(labelled);
     if (fault !== undefined) return refuse(task, fault, text);
-    const written = functionOf(random, program, text, Object.keys(labelled.outputSchema ?? {}));
+    const style = random.pick(DOCSTRING_STYLES);
+    const written = functionOf(random, program, text, Object.keys(labelled.outputSchema ?? {}), style);
     if (written === undefined) return refuse(task, "its result has no good names", text);
     const { source, docstring } = written;
     if (source.length > LONGEST || docstring.length > LONGEST)
@@ -207,7 +208,9 @@ class IbisRowSource implements RowSource {
     if (example.planHash !== labelled.planHash)
       return refuse(task, "its example gives something else", source);
     const checked = { program, text, schema, labelled };
-    const draw = accept(drawn, checked, { input: source }, docstring, "function");
+    // Google's style is what is meant where none is named, as DuckDB's dialect is.
+    const fields = { input: source, ...(style === "google" ? {} : { style }) };
+    const draw = accept(drawn, checked, fields, docstring, `function, ${style}`);
     if ("candidate" in draw) draw.candidate.duplicateKey = `${source}\n${docstring}`;
     return draw;
   }

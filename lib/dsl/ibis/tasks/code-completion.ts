@@ -2,7 +2,7 @@
 import { firstFence } from "../../text/fences.js";
 import { unixLines } from "../../text/lines.js";
 import { normalisePython, normalisePythonPrefix } from "../../text/python.js";
-import { saysIntent } from "./completion.js";
+import { identifierAfter, saysIntent } from "./completion.js";
 import { CODE_STOPS, type IbisTask } from "./task.js";
 
 // A comment above may say what is wanted.
@@ -25,6 +25,7 @@ export const CODE_COMPLETION: IbisTask = {
   assemble: (fields, completion) => ({ language: "dsl", text: (fields.input + completion).trim() }),
   // A program goes on as its writer likes, unless a comment says how or nothing but brackets is missing.
   determined: ({ fields, completion }) => saysIntent(fields.input) || /^[\s)\]}]+$/.test(completion),
+  nextIdentifier: ({ fields }, answer) => identifierAfter(fields.input, answer),
   constant: () => "",
   claims: ({ fields, completion }) => ({ program: (fields.input + completion).trim() }),
 };

@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { Random } from "../../../data/random.js";
-import { completionOf, cutsOf, inTwoStatements, saysIntent, type CutKind } from "./completion.js";
+import {
+  completionOf,
+  cutsOf,
+  identifierAfter,
+  inTwoStatements,
+  saysIntent,
+  type CutKind,
+} from "./completion.js";
 
 const PROGRAM = 't.filter(_.area == "x.y(", _.b.isin([1, 2])).limit(3)';
 
@@ -64,5 +71,17 @@ describe("a completion", () => {
     expect(inTwoStatements(Random.of(1), "t.limit(3)", new Set())).toBe("t.limit(3)");
     const cut = completionOf(Random.of(3), written);
     expect(cut?.input).toContain("\nkept");
+  });
+});
+
+describe("the next identifier", () => {
+  it("is the first name that the rest adds, whole where the cut is within it", () => {
+    expect(identifierAfter("t.", "filter(_.a > 1)")).toBe("filter");
+    expect(identifierAfter("t.fil", "ter(_.a > 1)")).toBe("filter");
+    expect(identifierAfter("t.limit(", "5).count()")).toBe("count");
+    expect(identifierAfter("t.order_by(", "'area').head()")).toBe("area");
+    expect(identifierAfter('t.order_by("ar', 'ea").head()')).toBe("area");
+    expect(identifierAfter("# t\nt.filter(_.a", " > 1)")).toBeUndefined();
+    expect(identifierAfter("t.limit(", "5)")).toBeUndefined();
   });
 });

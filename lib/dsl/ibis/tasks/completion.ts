@@ -96,3 +96,19 @@ function pickByKind(random: Random, cuts: readonly Cut[]): Cut | undefined {
 
 /** Whether a beginning says above, in a comment, what is wanted. */
 export const saysIntent = (input: string): boolean => /^\s*#[ ]*\S/m.test(input);
+
+/**
+ * The first identifier that ends beyond a beginning, once the rest is added: a name, whole where the cut is within it, or
+ * a string that holds nothing but one, as column names do. Undefined where the rest adds none.
+ */
+export function identifierAfter(input: string, rest: string): string | undefined {
+  let end = 0;
+  for (const { kind, text } of lexPython(input + rest)) {
+    end += text.length;
+    if (end <= input.length) continue;
+    const name =
+      kind === "name" ? text : kind === "string" ? /^(["'])([^"']+)\1$/.exec(text)?.[2] : undefined;
+    if (name !== undefined) return name;
+  }
+  return undefined;
+}

@@ -2,13 +2,19 @@ import { describe, expect, it } from "vitest";
 import { Random } from "../../../data/random.js";
 import { randomProgram } from "../generator/programs.js";
 import { write } from "../generator/syntax.js";
-import { definesFunction, documentedParameters, functionOf, parametersOf } from "./docstring.js";
+import {
+  definesFunction,
+  DOCSTRING_STYLES,
+  documentedParameters,
+  functionOf,
+  parametersOf,
+} from "./docstring.js";
 
 describe("a function around a program", () => {
   const written = Array.from({ length: 200 }, (_, i) => {
     const random = Random.of(2, i);
     const program = randomProgram(random, "full");
-    return functionOf(random, program, write(program.node), ["a", "b"]);
+    return functionOf(random, program, write(program.node), ["a", "b"], DOCSTRING_STYLES[i % 2]);
   }).filter((one) => one !== undefined);
 
   it("has a docstring that names its parameters, and an example that gives each a value", () => {
@@ -16,11 +22,38 @@ describe("a function around a program", () => {
       const parameters = parametersOf(source);
       expect(definesFunction(source)).toBe(true);
       expect(documentedParameters(docstring)).toEqual(parameters);
-      const [, called, list = ""] = /^ {4}>>> (\w+)\((.*)\)$/m.exec(docstring) ?? [];
+      const [, called, list = ""] = /^(?: {4})?>>> (\w+)\((.*)\)$/m.exec(docstring) ?? [];
       expect(source).toContain(`def ${called}(`);
       expect(list.split(/, (?=(?:[^"]*"[^"]*")*[^"]*$)/)).toHaveLength(parameters.length);
     }
     expect(written.length).toBeGreaterThan(150);
+  });
+
+  it("says the same in Google's style and in NumPy's, which gives types too", () => {
+    const random = (): Random => Random.of(2, 7);
+    const program = randomProgram(random(), "quickstart");
+    const text = "orders.filter(_.amount > 5).limit(3)";
+    const tables = [{ ...program.schema.tables[0], name: "orders" }];
+    const known = {
+      ...program,
+      english: ["keep amount above 5", "take 3 rows"],
+      schema: { ...program.schema, tables },
+    };
+    const docstring = (style: (typeof DOCSTRING_STYLES)[number]): string[] | undefined =>
+      functionOf(random(), known as typeof program, text, ["amount"], style)?.docstring.split("\n");
+    expect(docstring("numpy")?.slice(2)).toEqual(
+      ["Parameters", "----------", "orders : Table", "    Table of any columns."].concat(
+        ...["min_amount : int", "    Lower bound of amount.", "n : int", "    Number of rows."],
+        ...["", "Returns", "-------", "Table", "    Table with amount.", "", "Examples", "--------"],
+        ">>> top_orders(orders, 5, 3)",
+      ),
+    );
+    expect(docstring("google")?.slice(2)).toEqual(
+      ["Args:", "    orders: Table of any columns.", "    min_amount: Lower bound of amount."].concat(
+        ...["    n: Number of rows.", "", "Returns:", "    Table with amount.", "", "Example:"],
+        "    >>> top_orders(orders, 5, 3)",
+      ),
+    );
   });
 
   it("takes literals for parameters, which its summary names in their place", () => {

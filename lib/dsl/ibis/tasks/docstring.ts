@@ -1,4 +1,4 @@
-/** Functions that people write around a program, with docstrings in Google's style: parameters, result, an example that runs. */
+/** Functions that people write around a program, with docstrings in two styles: parameters, result, an example that runs. */
 import type { Random } from "../../../data/random.js";
 import type { Program } from "../generator/programs.js";
 
@@ -6,6 +6,10 @@ export interface WrittenFunction {
   source: string;
   docstring: string;
 }
+
+/** Of docstrings: Google's, the one that is meant where none is named, and NumPy's. */
+export const DOCSTRING_STYLES = ["google", "numpy"] as const;
+export type DocstringStyle = (typeof DOCSTRING_STYLES)[number];
 
 /** A literal of the program that becomes a parameter. */
 interface Parameter {
@@ -70,6 +74,7 @@ export function functionOf(
   program: Program,
   text: string,
   columns: readonly string[],
+  style: DocstringStyle = "google",
 ): WrittenFunction | undefined {
   const isCount = text.endsWith(".count()");
   if (text.includes("\n") || (!isCount && columns.some((name) => !/^\w+$/.test(name)))) return undefined;
@@ -98,21 +103,64 @@ export function functionOf(
     return used.length === 0 ? "Table of any columns." : `Table with ${used.join(", ")}.`;
   };
   const listed = columns.slice(0, LISTED).join(", ") + (columns.length > LISTED ? " and others" : "");
-  const docstring = [
-    `${(english[0] ?? "").toUpperCase()}${english.slice(1)}.`,
-    "",
-    "Args:",
-    ...tables.map((table) => `    ${table.name}: ${uses(table.columns)}`),
-    ...parameters.map((parameter) => `    ${parameter.name}: ${parameter.meaning}`),
-    "",
-    "Returns:",
-    isCount ? "    Number of rows." : `    Table with ${listed}.`,
-    "",
-    "Example:",
-    `    >>> ${name}(${args.join(", ")})`,
-  ].join("\n");
+  const docstring = STYLES[style]({
+    summary: `${(english[0] ?? "").toUpperCase()}${english.slice(1)}.`,
+    parameters: [
+      ...tables.map((table) => ({ name: table.name, type: "Table", meaning: uses(table.columns) })),
+      ...parameters.map(({ name, value, meaning }) => ({ name, type: pythonType(value), meaning })),
+    ],
+    result: isCount
+      ? { type: "IntegerScalar", meaning: "Number of rows." }
+      : { type: "Table", meaning: `Table with ${listed}.` },
+    example: `${name}(${args.join(", ")})`,
+  });
   return { source: `def ${name}(${names.join(", ")}):\n    return ${body}`, docstring };
 }
+
+const pythonType = (literal: string): string =>
+  literal.startsWith('"') ? "str" : literal.includes(".") ? "float" : "int";
+
+/** What a docstring says, in whatever style. */
+interface Documentation {
+  summary: string;
+  parameters: readonly { name: string; type: string; meaning: string }[];
+  result: { type: string; meaning: string };
+  example: string;
+}
+
+const STYLES: Readonly<Record<DocstringStyle, (said: Documentation) => string>> = {
+  google: ({ summary, parameters, result, example }) =>
+    [
+      summary,
+      "",
+      "Args:",
+      ...parameters.map(({ name, meaning }) => `    ${name}: ${meaning}`),
+      "",
+      "Returns:",
+      `    ${result.meaning}`,
+      "",
+      "Example:",
+      `    >>> ${example}`,
+    ].join("\n"),
+  // numpydoc's guide: a parameter and its type, a result by its type alone, each explained on the next line.
+  numpy: ({ summary, parameters, result, example }) =>
+    [
+      summary,
+      "",
+      "Parameters",
+      "----------",
+      ...parameters.flatMap(({ name, type, meaning }) => [`${name} : ${type}`, `    ${meaning}`]),
+      "",
+      "Returns",
+      "-------",
+      result.type,
+      `    ${result.meaning}`,
+      "",
+      "Examples",
+      "--------",
+      `>>> ${example}`,
+    ].join("\n"),
+};
 
 /** Whether a text defines a function. */
 export const definesFunction = (text: string): boolean => /^(?:async )?def /m.test(text);

@@ -61,6 +61,7 @@ export function formatPrompt(
     input: normaliseInput(task, fields.input, fields.dialect),
     error: fields.error,
     dialect: fields.dialect === "duckdb" ? undefined : fields.dialect,
+    style: fields.style === "google" ? undefined : fields.style,
     schema: fields.schema === undefined ? undefined : formatSchema(fields.schema, templates),
   };
   return templates.tasks[task].prompt
@@ -100,6 +101,7 @@ export function ibisTaskFormat(templates: PromptTemplates = IBIS_PROMPTS): TaskF
     determined: (row) => TASKS[row.task].determined(row),
     reference: (row) => TASKS[row.task].reference?.(row),
     facts: (row, answer) => TASKS[row.task].facts?.(row, answer),
+    nextIdentifier: (row, answer) => TASKS[row.task].nextIdentifier?.(row, answer),
     constant({ task, schema }) {
       const table = Object.keys(schema)[0] ?? "t";
       return TASKS[task].constant(table, quoteName(table));

@@ -1,8 +1,9 @@
 /** Questions and documentation: prose, with code behind a mark. */
 import type { PromptFields, Row } from "../../../data/tasks.js";
+import { IBertError } from "../../../errors.js";
 import { unfenced } from "../../text/fences.js";
 import { unixLines } from "../../text/lines.js";
-import { definesFunction, documentedParameters, parametersOf } from "./docstring.js";
+import { definesFunction, DOCSTRING_STYLES, documentedParameters, parametersOf } from "./docstring.js";
 import { program, type Claims, type IbisTask } from "./task.js";
 
 /** The first line that marks code inside prose, as in Python's own documentation. */
@@ -64,10 +65,21 @@ const isOwn = ({ input }: PromptFields): boolean => definesFunction(input);
 export const FUNCTION_DOCUMENTATION: IbisTask = {
   ...PROSE_ANSWER,
   template: {
-    prompt: "# {schema}\n# Function: {input}\n# Documentation:\n",
+    prompt: "# {schema}\n# Style: {style}\n# Function: {input}\n# Documentation:\n",
     stop: ["\n# Function:", "\n# Documentation:"],
   },
-  fields: (text) => ({ input: unfenced(text) }),
+  fields(text, { style }) {
+    if (style !== undefined && !(DOCSTRING_STYLES as readonly string[]).includes(style)) {
+      throw new IBertError(
+        "option-invalid",
+        `function_documentation: there is no docstring style ${JSON.stringify(style)}`,
+        {
+          hint: `The styles are: ${DOCSTRING_STYLES.join(", ")}.`,
+        },
+      );
+    }
+    return { input: unfenced(text), ...(style === undefined ? {} : { style }) };
+  },
   input: program,
   assemble(fields, completion) {
     const code = codeIn(completion);

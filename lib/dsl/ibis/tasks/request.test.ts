@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { TaskType } from "../../../data/tasks.js";
+import { ibisTaskFormat } from "./prompts.js";
 import { completionStart, continuation, fieldsOfRepair, promptFieldsFromRequest } from "./request.js";
 import { shortError } from "./error-resolution.js";
 
@@ -28,6 +29,19 @@ describe("the text of a request", () => {
       dialect: "mysql",
     });
     expect(fields).toEqual({ input: "SELECT 1 FROM t", dialect: "mysql" });
+  });
+
+  it("is documented in the style that is named", () => {
+    const prompt = "def f(t):\n    return t";
+    const fields = promptFieldsFromRequest("function_documentation", { prompt, style: "numpy" });
+    expect(fields).toEqual({ input: prompt, style: "numpy" });
+    expect(ibisTaskFormat().prompt("function_documentation", fields)).toContain("# Style: numpy\n");
+    expect(ibisTaskFormat().prompt("function_documentation", { ...fields, style: "google" })).not.toContain(
+      "Style",
+    );
+    expect(() => promptFieldsFromRequest("function_documentation", { prompt, style: "rest" })).toThrow(
+      'there is no docstring style "rest"',
+    );
   });
 
   it("is a program whose statements stay apart", () => {

@@ -6,7 +6,7 @@ import { normalisePython } from "../../text/python.js";
 import { normaliseSql } from "../../text/sql.js";
 
 export interface TaskTemplate {
-  /** Lines with `{schema}`, `{dialect}`, `{input}`, `{error}`; a line whose field is absent is left out. */
+  /** Lines with `{schema}`, `{dialect}`, `{style}`, `{input}`, `{error}`; a line whose field is absent is left out. */
   prompt: string;
   /** Texts that end an answer besides the model's own end of sequence. */
   stop: string[];
@@ -43,6 +43,7 @@ export interface IbisTask {
   /** As in `TaskFormat`; without it there is none. */
   reference?: TaskFormat["reference"];
   facts?: TaskFormat["facts"];
+  nextIdentifier?: TaskFormat["nextIdentifier"];
   claims(row: Row): Claims;
 }
 
