@@ -55,6 +55,8 @@ export interface TaskFormat {
   assemble(task: TaskType, fields: PromptFields, completion: string): CheckableText | undefined;
   /** Whether the row's prompt says all that decides what its program gives, so that execution can judge any answer. */
   determined(row: Row): boolean;
+  /** Whether the row's prompt leaves open what the result's columns are called and in which order they come. */
+  columnsAreOpen(row: Row): boolean;
   /**
    * Where DuckDB does not run the row's own completion as it stands: a program that means the same, which it is held
    * against before anything is judged by it.

@@ -180,7 +180,9 @@ async function execute(
 ): Promise<NonNullable<RowScore["execution"]> | string> {
   const known = await knownQuery(row, gold, { engine, format, judge });
   if ("fault" in known) return `the row's own completion: ${known.fault}`;
-  const judged = await judge.judge(known.sql, answer?.executable, row.schema);
+  const judged = await judge.judge(known.sql, answer?.executable, row.schema, {
+    anyOrder: format.columnsAreOpen(row),
+  });
   if (typeof judged === "string") return judged;
   const constant = await check(engine, row, format.assemble(row.task, row.fields, format.constant(row)));
   const baseline = await judge.judge(known.sql, constant.executable, row.schema);

@@ -99,6 +99,7 @@ export const toyFormat: TaskFormat = {
     const [due, named] = [completion, answer].map((text) => text.match(/fact \w+/g) ?? []);
     return due === undefined || named === undefined || due.length === 0 ? undefined : { due, named };
   },
+  columnsAreOpen: ({ task }) => task === "qa",
   nextIdentifier: ({ task }, answer) => (task === "code_completion" ? /\w+/.exec(answer)?.[0] : undefined),
   constant: () => "constant",
 };

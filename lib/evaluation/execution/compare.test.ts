@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ResultRows, Value } from "../../dsl/duckdb/executor.js";
-import { sameRows, type ExpectedRows } from "./compare.js";
+import { alignments, sameRows, type ExpectedRows } from "./compare.js";
 
 type Kind = ResultRows["columns"][number]["kind"];
 
@@ -114,5 +114,33 @@ describe("columns", () => {
     expect(sameRows(pair, answer([[2, 1]], ["integer", "integer"], ["x", "y"]))).toBe(false);
     expect(sameRows(pair, answer([[1, 2]], ["integer", "integer"], ["b", "a"]))).toBe(false);
     expect(sameRows(pair, answer([[1]], ["integer"], ["a"]))).toBe(false);
+  });
+
+  it("come in any order where the question leaves that open, but for those whose names both have", () => {
+    const open = (rows: Value[][], names: string[], kinds: Kind[] = ["integer", "integer"]): boolean => {
+      const given = answer(rows, kinds, names);
+      return sameRows(pair, given, alignments(pair, given, true));
+    };
+    expect(open([[2, 1]], ["x", "y"])).toBe(true);
+    expect(open([[1, 2]], ["x", "y"])).toBe(true);
+    expect(open([[2, 2]], ["x", "y"])).toBe(false);
+    expect(open([[2, 1]], ["x", "a"])).toBe(true);
+    expect(open([[2, 1]], ["a", "x"])).toBe(false);
+    expect(open([[2, 1]], ["a", "b"])).toBe(false);
+    expect(open([["2", 1]], ["x", "y"], ["text", "integer"])).toBe(false);
+    const many = "abcdefgh".split("").map((name) => name);
+    const wide = {
+      ...pair,
+      columns: columnsOf(
+        many.map(() => "integer"),
+        many,
+      ),
+      rows: [many.map((_, i) => i)],
+    };
+    const turned = answer(
+      [many.map((_, i) => 7 - i)],
+      many.map(() => "integer"),
+    );
+    expect(sameRows(wide, turned, alignments(wide, turned, true))).toBe(false);
   });
 });

@@ -39,25 +39,63 @@ function bounds(keys: readonly Value[][]): number[] {
   return [...starts, keys.length];
 }
 
+/** For each expected column the number of the answer's. */
+export type Alignment = readonly number[];
+
+/** Columns that are tried in every order; of more, in their own alone. */
+const MOST_FREE_COLUMNS = 6;
+
 /**
- * For each expected column the answer's: by name where both have the same names, else by place. Undefined where they
- * differ in number or kind.
+ * What the answer's columns may be: those of the expected names where both have the same names, else those at their
+ * places. Where the question does not say what columns are called or how they are ordered (`anyOrder`), those whose names
+ * both have, and the others in any order. None where they differ in number or kind.
  */
-function align(expected: ExpectedRows, answer: ResultRows): number[] | undefined {
+export function alignments(expected: ExpectedRows, answer: ResultRows, anyOrder = false): Alignment[] {
   const count = expected.columns.length;
-  if (answer.columns.length !== count) return undefined;
+  if (answer.columns.length !== count) return [];
+  const fits = (i: number, at: number): boolean => {
+    const kind = expected.columns[i]?.kind as Kind;
+    const other = answer.columns[at]?.kind as Kind;
+    if (kind === other || (isNumber(kind) && isNumber(other))) return true;
+    return expected.rows.every((row) => row[i] === null) && answer.rows.every((row) => row[at] === null);
+  };
   const places = answer.columns.map((_, i) => i);
   const names = new Map(answer.columns.map(({ name }, i) => [name.toLowerCase(), i]));
   const named = expected.columns.map(({ name }) => names.get(name.toLowerCase()));
   const own = new Set(named);
-  const chosen = own.size === count && !own.has(undefined) ? (named as number[]) : places;
-  const fits = expected.columns.every(({ kind }, i) => {
-    const at = chosen[i] as number;
-    const other = answer.columns[at]?.kind as Kind;
-    if (kind === other || (isNumber(kind) && isNumber(other))) return true;
-    return expected.rows.every((row) => row[i] === null) && answer.rows.every((row) => row[at] === null);
-  });
-  return fits ? chosen : undefined;
+  const taken = new Set(named.filter((at) => at !== undefined));
+  const free = places.filter((at) => !taken.has(at));
+  const candidates =
+    own.size === count && !own.has(undefined)
+      ? [named as number[]]
+      : anyOrder && taken.size + free.length === count && free.length <= MOST_FREE_COLUMNS && isUnique(named)
+        ? arrangements(named, free, fits)
+        : [places];
+  return candidates.filter((columns) => columns.every((at, i) => fits(i, at)));
+}
+
+const isUnique = (named: readonly (number | undefined)[]): boolean => {
+  const known = named.filter((at) => at !== undefined);
+  return new Set(known).size === known.length;
+};
+
+/** Every way to give the places without a column one of the free ones, their own order first. */
+function arrangements(
+  named: readonly (number | undefined)[],
+  free: readonly number[],
+  fits: (i: number, at: number) => boolean,
+): number[][] {
+  const i = named.indexOf(undefined);
+  if (i < 0) return [named as number[]];
+  return free
+    .filter((at) => fits(i, at))
+    .flatMap((at) =>
+      arrangements(
+        named.with(i, at),
+        free.filter((one) => one !== at),
+        fits,
+      ),
+    );
 }
 
 /** Whether every row of `some` has one of its own among `all`. */
@@ -92,12 +130,19 @@ function within(some: readonly Value[][], all: readonly Value[][], equal: readon
  * Whether the answer's rows are the expected: as multisets, in the expected order where there is one, with ties in any,
  * and where a limit cuts through rows that tie or have no order, any of them.
  */
-export function sameRows(expected: ExpectedRows, answer: ResultRows): boolean {
+export function sameRows(
+  expected: ExpectedRows,
+  answer: ResultRows,
+  among: readonly Alignment[] = alignments(expected, answer),
+): boolean {
+  return among.some((columns) => sameUnder(columns, expected, answer));
+}
+
+/** Whether the rows are the same where the answer's columns are these. */
+export function sameUnder(columns: Alignment, expected: ExpectedRows, answer: ResultRows): boolean {
   const { rows, offset } = expected;
   const end = Math.min(rows.length, offset + (expected.limit ?? rows.length));
   if (answer.rows.length !== Math.max(0, end - offset)) return false;
-  const columns = align(expected, answer);
-  if (columns === undefined) return false;
   const equal = expected.columns.map(({ kind }, i): Equal => {
     const other = answer.columns[columns[i] as number]?.kind;
     return kind === "real" || other === "real" ? equalValues : identical;

@@ -39,6 +39,19 @@ describe("execution", { timeout: 300_000 }, () => {
     expect(refused).toEqual([]);
   });
 
+  it("takes columns in any order where the question leaves that open, the same in every database", async () => {
+    const gold = "SELECT city AS place, COUNT(*) AS n, MAX(age) AS oldest FROM customers GROUP BY city";
+    const judged = async (columns: string, anyOrder: boolean) => {
+      const sql = `SELECT ${columns} FROM customers GROUP BY city`;
+      return judge.judge(gold, sql, SHOP, { anyOrder });
+    };
+    const turned = "MAX(age) AS a, COUNT(*) AS b, city AS c";
+    expect(await judged(turned, true)).toMatchObject({ equal: true });
+    expect(await judged(turned, false)).toMatchObject({ equal: false, reason: "it gives other rows" });
+    expect(await judged("MAX(age) AS n, COUNT(*) AS b, city AS c", true)).toMatchObject({ equal: false });
+    expect(await judged("MIN(age) AS a, COUNT(*) AS b, city AS c", true)).toMatchObject({ equal: false });
+  });
+
   it("tells programs of the corpus from nearly all neighbours that can be told from them", async () => {
     const source = await ibis.corpusSource(engine, { seed: 7, profile: "full" });
     const label = (text: string, schema: Record<string, Record<string, string>>) =>

@@ -1,9 +1,11 @@
 /** Judges answers by execution: an answer is right where it gives what the known query gives, on every test database. */
+import { isDeepStrictEqual } from "node:util";
+
 import { DuckDbExecutor } from "../../dsl/duckdb/executor.js";
 import { duckDbBinding } from "../../dsl/duckdb/judge.js";
 import type { DslEngine, Schema } from "../../dsl/dsl.js";
 import { SandboxFailure } from "../../dsl/sandbox/sandbox-process.js";
-import { sameRows } from "./compare.js";
+import { alignments, sameUnder, type Alignment } from "./compare.js";
 import { distil, type TestSuite } from "./suite.js";
 
 export interface ExecutionJudgement {
@@ -79,28 +81,36 @@ export class ExecutionJudge implements AsyncDisposable {
 
   /**
    * Judges DuckDB's SQL of an answer by that of the known query. An answer that compiles to nothing is given as undefined.
+   * With `anyOrder` columns whose names are not the known query's may come in any order, the same in all databases.
    * @returns why it cannot be told, as a text, where no answer could be
    */
   async judge(
     gold: string,
     answer: string | undefined,
     schema: Schema,
+    { anyOrder = false }: { anyOrder?: boolean } = {},
   ): Promise<ExecutionJudgement | string> {
     const suite = await this.suite(gold, schema);
     if (typeof suite === "string") return suite;
     const { neighbours, killed } = suite;
-    const found = answer === undefined ? NO_QUERY : await this.fault(suite, answer);
+    const found = answer === undefined ? NO_QUERY : await this.fault(suite, answer, anyOrder);
     return { equal: found === undefined, ...(found ?? { runs: true }), neighbours, killed };
   }
 
-  private async fault(suite: TestSuite, answer: string): Promise<Fault | undefined> {
+  private async fault(suite: TestSuite, answer: string, anyOrder: boolean): Promise<Fault | undefined> {
+    let columns: readonly Alignment[] | undefined;
     for (const { tables, expected } of suite.databases) {
       try {
         const [result] = await this.executor.execute(tables, [answer]);
         if (result === undefined || "error" in result) {
           return { runs: false, reason: result?.error ?? "it gives nothing" };
         }
-        if (!sameRows(expected, result)) return { runs: true, reason: "it gives other rows" };
+        const possible = alignments(expected, result, anyOrder);
+        columns = (columns ?? possible).filter(
+          (one) =>
+            possible.some((other) => isDeepStrictEqual(one, other)) && sameUnder(one, expected, result),
+        );
+        if (columns.length === 0) return { runs: true, reason: "it gives other rows" };
       } catch (error) {
         if (!(error instanceof SandboxFailure)) throw error;
         return { runs: false, reason: `its execution was stopped: ${error.message}` };

@@ -21,7 +21,7 @@ import { CANONICAL, write, type Style } from "./syntax.js";
 import { completionOf, inTwoStatements } from "../tasks/completion.js";
 import { DOCSTRING_STYLES, functionOf } from "../tasks/docstring.js";
 import { shortError } from "../tasks/error-resolution.js";
-import { CODE_MARK, codeIn } from "../tasks/prose.js";
+import { codeIn, markCode } from "../tasks/prose.js";
 
 /** Raise it when the same seed no longer gives the same rows. */
 const GENERATOR_VERSION = "ibis-generator-5";
@@ -156,13 +156,7 @@ class IbisRowSource implements RowSource {
         return accept(drawn, checked, { input: cut.input }, cut.completion, cut.kind);
       }
       case "qa":
-        return accept(
-          drawn,
-          checked,
-          { input: question(random, checked.program) },
-          CODE_MARK + text,
-          "howto",
-        );
+        return accept(drawn, checked, { input: question(random, checked.program) }, markCode(text), "howto");
       default:
         throw new RangeError(`${task} has no rows of programs`);
     }
@@ -250,7 +244,7 @@ class IbisRowSource implements RowSource {
     const documented = random.pick(random.chance(0.7) && shown.length > 0 ? shown : this.functions);
     const example = await this.exampleFor(drawn, documented);
     const schema = toSchema(example?.tables ?? []);
-    const code = example === undefined ? "" : `\n${CODE_MARK}${example.code}`;
+    const code = example === undefined ? "" : `\n${markCode(example.code)}`;
     const questions = questionsAbout(documented);
     const [input, answer] =
       task === "function_documentation"

@@ -25,6 +25,8 @@ export const CODE_COMPLETION: IbisTask = {
   assemble: (fields, completion) => ({ language: "dsl", text: (fields.input + completion).trim() }),
   // A program goes on as its writer likes, unless a comment says how or nothing but brackets is missing.
   determined: ({ fields, completion }) => saysIntent(fields.input) || /^[\s)\]}]+$/.test(completion),
+  // A comment is in the words of people.
+  columnsAreOpen: ({ fields }) => saysIntent(fields.input),
   nextIdentifier: ({ fields }, answer) => identifierAfter(fields.input, answer),
   constant: () => "",
   claims: ({ fields, completion }) => ({ program: (fields.input + completion).trim() }),

@@ -101,6 +101,7 @@ export function ibisTaskFormat(templates: PromptTemplates = IBIS_PROMPTS): TaskF
     determined: (row) => TASKS[row.task].determined(row),
     reference: (row) => TASKS[row.task].reference?.(row),
     facts: (row, answer) => TASKS[row.task].facts?.(row, answer),
+    columnsAreOpen: (row) => TASKS[row.task].columnsAreOpen?.(row) ?? false,
     nextIdentifier: (row, answer) => TASKS[row.task].nextIdentifier?.(row, answer),
     constant({ task, schema }) {
       const table = Object.keys(schema)[0] ?? "t";

@@ -9,11 +9,33 @@ import { program, type Claims, type IbisTask } from "./task.js";
 /** The first line that marks code inside prose, as in Python's own documentation. */
 export const CODE_MARK = ">>> ";
 
-/** The first `>>> ` line, else the first fenced block, of a text. */
+/** What marks the lines that go on with a statement. */
+const GOES_ON = "... ";
+
+/** A program as an interactive session shows it: each statement behind a mark, and what goes on with it behind another. */
+export const markCode = (program: string): string =>
+  program
+    .split("\n")
+    .map((line) => (/^\s/.test(line) ? GOES_ON : CODE_MARK) + line)
+    .join("\n");
+
+/**
+ * The code of a text: its first `>>> ` line and those below that go on with it, else the first fenced block. A text that
+ * is nothing but code may leave the marks of later lines out.
+ */
 export function codeIn(text: string): string | undefined {
-  const marked = text.split("\n").find((line) => line.trimStart().startsWith(CODE_MARK));
-  if (marked !== undefined) return marked.trimStart().slice(CODE_MARK.length).trim();
-  return /```(?:\w*)\n([\s\S]*?)```/.exec(text)?.[1]?.trim();
+  const lines = text.split("\n").map((line) => ({ line, bare: line.trimStart() }));
+  const first = lines.findIndex(({ bare }) => bare.startsWith(CODE_MARK));
+  if (first < 0) return /```(?:\w*)\n([\s\S]*?)```/.exec(text)?.[1]?.trim();
+  const onlyCode = lines.slice(0, first).every(({ bare }) => bare === "");
+  const code: string[] = [];
+  for (const { line, bare } of lines.slice(first)) {
+    if (bare.startsWith(CODE_MARK) || bare.startsWith(GOES_ON)) code.push(bare.slice(CODE_MARK.length));
+    else if (bare === GOES_ON.trim()) code.push("");
+    else if (onlyCode && bare !== "") code.push(line);
+    else break;
+  }
+  return code.join("\n").trim();
 }
 
 /** Names of functions with their class or module, and what stands in backquotes, before any code. */
@@ -56,6 +78,7 @@ export const QA: IbisTask = {
   },
   // The words of a question that was made from a program; other examples may be any.
   determined: ({ completion }) => completion.startsWith(CODE_MARK),
+  columnsAreOpen: () => true,
   facts: namedFacts,
   claims: ({ completion }) => proseClaims(completion),
 };

@@ -38,6 +38,8 @@ export interface IbisTask {
   assemble(fields: PromptFields, completion: string): CheckableText | undefined;
   /** Whether the prompt decides what the answer gives, so that execution can judge any answer. */
   determined(row: Row): boolean;
+  /** As in `TaskFormat`; without it columns have their places. */
+  columnsAreOpen?: TaskFormat["columnsAreOpen"];
   /** An answer that takes nothing of the prompt but a table's name, and that in quotes where SQL wants them. */
   constant(table: string, quoted: string): string;
   /** As in `TaskFormat`; without it there is none. */
