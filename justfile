@@ -5,7 +5,7 @@ _default:
 
 # A corpus of all tasks, every row of it compiled: just data full
 data profile="quickstart" *options: build
-    npx ibert data build --profile {{ profile }} {{ options }}
+    npx ibert data build --config {{ profile }} {{ options }}
 
 # What a corpus holds, and whether that is true
 check-data profile="quickstart": build

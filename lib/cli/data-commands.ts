@@ -1,29 +1,29 @@
 /** `ibert data build|inspect|check`. */
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
+import { basename, join } from "node:path";
 
 import { Option, type Command } from "commander";
 
-import { buildCorpus, type CorpusProgress } from "../data/corpus.js";
+import { buildCorpus, type CorpusProgress } from "../data/build.js";
 import { checkCorpus } from "../data/check.js";
+import { DATA_CONFIGS, readDataConfig } from "../data/config.js";
+import { splitCounts } from "../data/corpus.js";
 import { inspectCorpus, type CorpusReport } from "../data/inspect.js";
-import { CORPUS_PRESETS } from "../data/presets.js";
 import { SPLITS, TASK_TYPES } from "../data/tasks.js";
 import { DEFAULT_DSL, DSL_NAMES } from "../dsl/declared.js";
 import { dslByName } from "../dsl/registry.js";
 import { segmentTokenizer } from "../evaluation/evaluate.js";
 import { resolveSource } from "../models/sources.js";
 import { loadTokenizer } from "../models/load-tokenizer.js";
-import { formatCount, formatTable } from "./format.js";
+import { formatCount, formatDuration, formatTable } from "./format.js";
 import { wholeNumber, withExample } from "./help.js";
 import { EXIT, type Run } from "./main.js";
 
-type Profile = keyof typeof CORPUS_PRESETS;
-
 interface BuildOptions {
-  dsl: string;
-  profile: Profile;
+  config: string;
+  rows?: number;
+  seed?: number;
   output?: string;
-  seed: number;
   workers: number;
   json?: boolean;
 }
@@ -38,37 +38,57 @@ export function addDataCommands(program: Command, run: Run): void {
 const dslOption = (): Option =>
   new Option("--dsl <name>", "the DSL of the corpus").choices(DSL_NAMES).default(DEFAULT_DSL);
 
-const defaultFolder = (profile: string): string => join("data", "corpus", profile);
+const defaultFolder = (name: string): string => join("data", "corpus", name);
+
+/** `quickstart` of `configs/data/quickstart.yaml`. */
+const nameOf = (config: string): string => basename(config).replace(/\.ya?ml$/, "");
+
+const workersOption = (): Option =>
+  new Option("--workers <n>", "compiler processes (default: one a core)")
+    .argParser(wholeNumber(1))
+    .default(Math.min(64, availableParallelism()), "one a core");
 
 function addBuild(data: Command, run: Run): void {
   const command = data
     .command("build")
     .description("Make a corpus of all six tasks; every row that holds code passes the compiler.")
-    .addOption(
-      new Option("--profile <name>", "how large and how varied")
-        .choices(Object.keys(CORPUS_PRESETS))
-        .default("quickstart"),
+    .option(
+      "--config <file>",
+      `what it is to hold, in YAML, or ${DATA_CONFIGS.names().join(" or ")}`,
+      "quickstart",
     )
-    .option("--output <folder>", "where (default: data/corpus/<profile>)")
-    .option("--seed <n>", "the same seed gives the same bytes", wholeNumber(0), 1)
-    .addOption(dslOption())
-    .option("--workers <n>", "compiler processes", wholeNumber(1), 2)
+    .option("--rows <n>", "training rows, in place of the configuration's", wholeNumber(1))
+    .option(
+      "--seed <n>",
+      "the same seed gives the same bytes; in place of the configuration's",
+      wholeNumber(0),
+    )
+    .option("--output <folder>", "where (default: data/corpus/<name of the configuration>)")
+    .addOption(workersOption())
     .option("--json", "print the manifest")
     .action((options: BuildOptions) => build(options, run));
-  withExample(command, "npx ibert data build --profile quickstart");
+  withExample(
+    command,
+    "npx ibert data build --config quickstart",
+    "npx ibert data build --config full --rows 100000 --output data/corpus/large",
+  );
 }
 
 async function build(options: BuildOptions, run: Run): Promise<void> {
-  const directory = options.output ?? defaultFolder(options.profile);
-  const { seed, profile } = options;
-  const dsl = dslByName(options.dsl);
-  const engine = dsl.createEngine({ workers: options.workers });
+  const config = readDataConfig(options.config);
+  const { dsl: name, profile, evaluation, taskWeights } = config;
+  const directory = options.output ?? defaultFolder(nameOf(options.config));
+  const seed = options.seed ?? config.seed;
+  const rows = splitCounts({ train: options.rows ?? config.rows, evaluation }, taskWeights);
+  const { workers } = options;
+  const dsl = dslByName(name);
+  const engine = dsl.createEngine({ workers });
   const onProgress = options.json === true ? undefined : progressPrinter(run);
   try {
     const source = await dsl.corpusSource(engine, { seed, profile });
     const { manifest, reused } = await buildCorpus(
-      { directory, seed, rows: CORPUS_PRESETS[profile] },
-      { engine, source, ...(onProgress === undefined ? {} : { onProgress }) },
+      { directory, seed, rows },
+      { engine, source, workers, ...(onProgress === undefined ? {} : { onProgress }) },
     );
     if (options.json === true) return run.printJson({ directory, reused, manifest });
     run.print(`${directory}: ${reused ? "is there already, unchanged" : "built"}`);
@@ -81,11 +101,25 @@ async function build(options: BuildOptions, run: Run): Promise<void> {
 
 /** A line a task when it is complete; on a terminal the count in between too. */
 function progressPrinter({ terminal: { stderr } }: Run): (progress: CorpusProgress) => void {
-  return ({ task, accepted, wanted, refused }) => {
-    const text = `${task}: ${accepted} of ${wanted} rows, ${refused} refused`;
-    if (stderr.isTTY === true) stderr.write(`\r\u001b[K${text}${accepted >= wanted ? "\n" : ""}`);
-    else if (accepted >= wanted) stderr.write(`${text}\n`);
+  let said = false;
+  return (progress) => {
+    if (progress.resumed > 0 && !said)
+      stderr.write(`going on after ${formatCount(progress.resumed)} rows of an earlier build\n`);
+    said = true;
+    const whole = progress.accepted >= progress.wanted;
+    if (stderr.isTTY === true) stderr.write(`\r\u001b[K${progressText(progress)}${whole ? "\n" : ""}`);
+    else if (whole) stderr.write(`${progressText(progress)}\n`);
   };
+}
+
+function progressText(progress: CorpusProgress): string {
+  const { task, accepted, wanted, rows, rowsWanted, refused, resumed, seconds } = progress;
+  const rate = (rows - resumed) / Math.max(seconds, 1e-3);
+  const left = rate > 0 ? `${formatDuration((rowsWanted - rows) / rate)} left` : "";
+  return (
+    `${task}: ${formatCount(accepted)} of ${formatCount(wanted)} rows, ${formatCount(refused)} refused in all; ` +
+    `${formatCount(rows)} of ${formatCount(rowsWanted)}, ${rate.toFixed(0)} rows/s, ${left}`
+  );
 }
 
 function countsTable(counts: CorpusReport["counts"]): string {
@@ -161,7 +195,7 @@ function addCheck(data: Command, run: Run): void {
     .option("--sample <n>", "compile only so many rows (default: all)", wholeNumber(1))
     .option("--seed <n>", "which rows", wholeNumber(0), 0)
     .addOption(dslOption())
-    .option("--workers <n>", "compiler processes", wholeNumber(1), 2)
+    .addOption(workersOption())
     .option("--json", "print { checked, problems }")
     .action((folder: string, options: CheckCommandOptions) => check(folder, options, run));
   withExample(command, "npx ibert data check data/corpus/quickstart");

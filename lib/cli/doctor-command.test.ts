@@ -57,7 +57,7 @@ describe("ibert doctor", () => {
       config: "warning",
     });
     expect(stdout).toMatch(
-      /^config .*the corpus ~\/quickstart is not there\. npx ibert data build --profile quickstart/m,
+      /^config .*the corpus ~\/quickstart is not there\. npx ibert data build --config quickstart/m,
     );
     expect(stdout).not.toContain(folder);
   });

@@ -91,7 +91,7 @@ describe("bad usage", () => {
     });
     expect((await ibert(["generate", "text"])).stderr).toContain("--task");
     expect((await ibert(["ask", "--top-p", "7", "text"])).stderr).toContain("a number from");
-    expect((await ibert(["data", "build", "--profile", "huge"])).stderr).toContain("quickstart");
+    expect((await ibert(["data", "build", "--config", "huge"])).stderr).toContain("quickstart");
   });
 
   it("is JSON for machines", async () => {

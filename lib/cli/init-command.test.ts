@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { readTrainingConfig } from "../training/config-file.js";
-import { configPath, configNames, namedConfigPath } from "../training/config-names.js";
+import { TRAINING_CONFIGS } from "../training/config-names.js";
 import { errorOf, ibert, ibertTrain } from "./testing/run-program.js";
 
 describe("ibert init", () => {
@@ -14,13 +14,13 @@ describe("ibert init", () => {
     const file = join(folder, "sub", "ibert.yaml");
     const { code, stdout } = await ibert(["init", file]);
     expect(code).toBe(0);
-    expect(stdout).toContain("npx ibert data build --profile quickstart");
+    expect(stdout).toContain("npx ibert data build --config quickstart");
     expect(stdout).toContain(`npx ibert-train --config ${file}`);
     const text = readFileSync(file, "utf8");
     expect(text).toContain("# Held-out rows whose program shapes are not in the training rows");
     const [, schema = ""] = /\$schema=(\S+)/.exec(text) ?? [];
     expect(existsSync(resolve(dirname(file), schema))).toBe(true);
-    expect(readTrainingConfig(file)).toEqual(readTrainingConfig(namedConfigPath("quickstart")));
+    expect(readTrainingConfig(file)).toEqual(readTrainingConfig(TRAINING_CONFIGS.named("quickstart")));
     expect(readFileSync(join(folder, "sub", ".gitignore"), "utf8")).toBe("adapters/\ndata/corpus/\n");
   });
 
@@ -33,7 +33,7 @@ describe("ibert init", () => {
     expect(readFileSync(ignore, "utf8")).toBe("node_modules/\n/adapters\ndata/corpus/\n");
     expect(readTrainingConfig(join(folder, "a.yaml")).base).toBe("devstral-small-2505");
     const again = await ibert(["init", join(folder, "b.yaml"), "--from", "devstral"]);
-    expect(again.stdout).toContain("npx ibert data build --profile full");
+    expect(again.stdout).toContain("npx ibert data build --config full");
     expect(readFileSync(ignore, "utf8")).toBe("node_modules/\n/adapters\ndata/corpus/\n");
   });
 
@@ -52,10 +52,10 @@ describe("ibert init", () => {
 
 describe("configurations by name", () => {
   it("are those that come with ibert, and files come first", () => {
-    expect(configNames()).toEqual(["devstral", "quickstart"]);
-    expect(configPath("quickstart")).toBe(namedConfigPath("quickstart"));
-    expect(configPath("README.md")).toBe("README.md");
-    expect(configPath("folder/quickstart")).toBe("folder/quickstart");
+    expect(TRAINING_CONFIGS.names()).toEqual(["devstral", "quickstart"]);
+    expect(TRAINING_CONFIGS.pathOf("quickstart")).toBe(TRAINING_CONFIGS.named("quickstart"));
+    expect(TRAINING_CONFIGS.pathOf("README.md")).toBe("README.md");
+    expect(TRAINING_CONFIGS.pathOf("folder/quickstart")).toBe("folder/quickstart");
   });
 
   it("are what ibert-train takes, and it names them for an unknown one", async () => {

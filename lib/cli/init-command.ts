@@ -10,7 +10,7 @@ import { writeFileAtomic } from "../formats/atomic.js";
 import { describeSystemError } from "../formats/system-error.js";
 import { readText } from "../formats/text.js";
 import { readTrainingConfig } from "../training/config-file.js";
-import { configNames, configSchemaPath, namedConfigPath } from "../training/config-names.js";
+import { configSchemaPath, TRAINING_CONFIGS } from "../training/config-names.js";
 import { withExample } from "./help.js";
 import type { Run } from "./main.js";
 
@@ -24,20 +24,20 @@ export function addInitCommand(program: Command, run: Run): void {
     .argument("[file]", "the configuration to write", "ibert.yaml")
     .addOption(
       new Option("--from <name>", "the configuration to begin with")
-        .choices(configNames())
+        .choices(TRAINING_CONFIGS.names())
         .default("quickstart"),
     )
     .option("--json", "print what was written")
     .action(async (file: string, options: { from: string; json?: boolean }) => {
       await writeConfig(file, options.from);
-      // A corpus lies in the folder of its profile (`ibert data build`).
-      const profile = basename(readTrainingConfig(file).corpus);
+      // A corpus lies in the folder of its configuration (`ibert data build`).
+      const corpus = basename(readTrainingConfig(file).corpus);
       const ignored = await ignore(join(dirname(file), ".gitignore"));
       if (options.json === true) return run.printJson({ config: file, ignored });
       run.print(`${file}: written`);
       if (ignored.length > 0) run.print(`${join(dirname(file), ".gitignore")}: added ${ignored.join(", ")}`);
       run.print(`Next: the corpus that ${file} names, and the training:`);
-      run.print(`  npx ibert data build --profile ${profile}\n  npx ibert-train --config ${file}`);
+      run.print(`  npx ibert data build --config ${corpus}\n  npx ibert-train --config ${file}`);
     });
   withExample(command, "npx ibert init", "npx ibert init training.yaml --from devstral");
 }
@@ -53,7 +53,7 @@ async function writeConfig(file: string, from: string): Promise<void> {
     .split(sep)
     .join("/");
   const named = schema.startsWith(".") ? schema : `./${schema}`;
-  const text = readFileSync(namedConfigPath(from), "utf8").replaceAll(
+  const text = readFileSync(TRAINING_CONFIGS.named(from), "utf8").replaceAll(
     "$schema=./schema.json",
     () => `$schema=${named}`,
   );

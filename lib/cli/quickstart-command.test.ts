@@ -54,7 +54,7 @@ describe("ibert quickstart", () => {
     exitCodes = { complete: EXIT.refused }; // a verdict on one answer
     const { code, stdout } = await ibert(["quickstart", "--set", "output=a/b", "--set", "corpus=c"]);
     expect(called).toEqual([
-      "data build --profile quickstart --output c",
+      "data build --config quickstart --output c",
       "--config quickstart --set output=a/b --set corpus=c --reuse",
       "complete --whole --adapter a/b --table orders(region string, amount float64) orders.group_by('region').",
     ]);

@@ -51,7 +51,7 @@ async function quickstart(options: Options, run: Run): Promise<void> {
     [
       "corpus",
       () =>
-        perform(addDataCommands, ["data", "build", "--profile", CONFIG, "--output", corpus, ...json], run),
+        perform(addDataCommands, ["data", "build", "--config", CONFIG, "--output", corpus, ...json], run),
     ],
     ["training", () => perform(setUpTraining, ["--config", CONFIG, ...settings, ...reuse, ...json], run)],
     [

@@ -5,7 +5,7 @@ import { IBertError } from "../errors.js";
 import type { EvaluationResult } from "../evaluation/metrics.js";
 import { savedConfig } from "../training/checkpoint.js";
 import { readTrainingConfig } from "../training/config-file.js";
-import { configNames } from "../training/config-names.js";
+import { TRAINING_CONFIGS } from "../training/config-names.js";
 import { parseTrainingConfig, type TrainingConfig } from "../training/config.js";
 import {
   findSameRun,
@@ -39,7 +39,7 @@ export function setUpTraining(program: Command, run: Run): void {
     .description("Fine-tune a LoRA adapter, measured by the real compiler before and after.")
     .option(
       "--config <file>",
-      `the run, in YAML (\`ibert init\` writes one), or ${configNames().join(" or ")}`,
+      `the run, in YAML (\`ibert init\` writes one), or ${TRAINING_CONFIGS.names().join(" or ")}`,
     )
     .option(
       "--set <key=value>",

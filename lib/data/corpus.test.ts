@@ -1,9 +1,14 @@
 import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { compiledPrograms } from "../cli/testing/compiled.js";
+import { packageRoot } from "../runtime/cache.js";
 import { checkCorpus } from "./check.js";
-import { buildCorpus, readManifest, splitCounts, splitOfShape, type Manifest } from "./corpus.js";
+import { buildCorpus, type CorpusDependencies, type CorpusProgress } from "./build.js";
+import { readManifest, splitCounts, splitOfShape, type Manifest } from "./corpus.js";
 import { inspectCorpus } from "./inspect.js";
 import { openSplit } from "./reader.js";
 import { toyAudit, toyEngine, toyFormat, toySource } from "./testing/fakes.js";
@@ -82,13 +87,98 @@ describe("buildCorpus", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it("stops when it is told to", async () => {
-    const signal = AbortSignal.abort();
-    const directory = join(folder, "a");
-    await expect(
-      buildCorpus({ directory, seed: 1, rows }, { engine: toyEngine(), source: toySource, signal }),
-    ).rejects.toThrow(/abort/i);
-    expect(await readdir(folder)).toEqual([]);
+  it("goes on where it was ended, to the same bytes, whatever the number of workers", async () => {
+    const { manifest } = await build("a");
+    for (const [after, workers] of [
+      [1, 1],
+      [3, 2],
+      [5, 4],
+    ] as const) {
+      const directory = join(folder, `b${after}`);
+      const abort = new AbortController();
+      let batches = 0;
+      const onProgress = (): void => void (++batches === after && abort.abort());
+      const cut = buildCorpus(
+        { directory, seed: 1, rows },
+        { engine: toyEngine(), source: toySource, workers, onProgress, signal: abort.signal },
+      );
+      await expect(cut).rejects.toThrow(/abort/i);
+      // What a process that is killed in the middle of a batch leaves: more than its state speaks of.
+      await appendFile(join(folder, `.b${after}.partial`, "train.jsonl"), '{"id":"half');
+      const seen: number[] = [];
+      const again = await buildCorpus(
+        { directory, seed: 1, rows },
+        {
+          engine: toyEngine(),
+          source: toySource,
+          workers,
+          onProgress: ({ resumed }) => void seen.push(resumed),
+        },
+      );
+      expect(again.manifest.files).toEqual(manifest.files);
+      expect(again.manifest).toEqual({ ...manifest, name: `b${after}` });
+      expect(seen[0]).toBeGreaterThan(0);
+    }
+    expect((await readdir(folder)).sort()).toEqual(["a", "b1", "b3", "b5"]);
+  });
+
+  it("does not go on with what another build left, nor with files that lost their ends", async () => {
+    const { manifest } = await build("a");
+    const cut = async (seed: number): Promise<void> => {
+      const onProgress = (): never => {
+        throw new Error("ended");
+      };
+      const dependencies = { engine: toyEngine(), source: toySource, onProgress };
+      await expect(buildCorpus({ directory: join(folder, "b"), seed, rows }, dependencies)).rejects.toThrow(
+        "ended",
+      );
+    };
+    await cut(2);
+    expect((await build("b")).manifest.files).toEqual(manifest.files);
+    await rm(join(folder, "b"), { recursive: true });
+    await cut(1);
+    await writeFile(join(folder, ".b.partial", "train.jsonl"), "");
+    expect((await build("b")).manifest.files).toEqual(manifest.files);
+  });
+
+  it("goes on after kill -9", async () => {
+    await compiledPrograms();
+    const compiled = pathToFileURL(join(packageRoot(), "dist", "data", "build.js")).href;
+    // Plain JavaScript, which the process that is killed and this one can both load.
+    await writeFile(
+      join(folder, "plain.mjs"),
+      `export const engine = { version: () => Promise.resolve({ name: "plain", version: "1" }) };
+export const source = { version: "plain-1", draw: (task, i) => Promise.resolve({ candidate: {
+  task, fields: { input: "question " + i }, completion: "answer", schema: {}, schemaId: "s", shape: "shape " + i % 400,
+  source: "plain", licence: "Apache-2.0", duplicateKey: String(i - i % 3) } }) };`,
+    );
+    await writeFile(
+      join(folder, "kill.mjs"),
+      `import { buildCorpus } from "${compiled}";
+import { engine, source } from "./plain.mjs";
+let batches = 0;
+const onProgress = () => { if (++batches === 2) process.kill(process.pid, "SIGKILL"); };
+const [directory, rows] = process.argv.slice(2);
+await buildCorpus({ directory, seed: 1, rows: JSON.parse(rows) }, { engine, source, onProgress });`,
+    );
+    const { engine, source } = (await import(join(folder, "plain.mjs"))) as Pick<
+      CorpusDependencies,
+      "engine" | "source"
+    >;
+    const plain = (name: string, onProgress?: (progress: CorpusProgress) => void) =>
+      buildCorpus(
+        { directory: join(folder, name), seed: 1, rows },
+        { engine, source, ...(onProgress === undefined ? {} : { onProgress }) },
+      );
+    const { manifest } = await plain("a");
+    const words = [join(folder, "kill.mjs"), join(folder, "b"), JSON.stringify(rows)];
+    expect(spawnSync(process.execPath, words).signal).toBe("SIGKILL");
+    expect(await readdir(folder)).toContain(".b.partial");
+    const resumed: number[] = [];
+    expect((await plain("b", (progress) => void resumed.push(progress.resumed))).manifest.files).toEqual(
+      manifest.files,
+    );
+    expect(resumed[0]).toBeGreaterThan(0);
   });
 });
 

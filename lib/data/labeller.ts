@@ -1,6 +1,9 @@
 import type { CheckItem, DslEngine, Labelled } from "../dsl/dsl.js";
 import type { Labeller } from "./source.js";
 
+/** A batch that is slow says something of the machine: what a corpus holds must not hang on it. */
+const PATIENCE_MS = 300_000;
+
 interface Waiting {
   item: CheckItem;
   resolve: (labelled: Labelled) => void;
@@ -18,10 +21,15 @@ export function batchingLabeller(engine: DslEngine, most: number): Labeller {
     waiting = [];
     for (let start = 0; start < all.length; start += most) {
       const part = all.slice(start, start + most);
-      engine.labelMany(part.map(({ item }) => item)).then(
-        (verdicts) => part.forEach(({ resolve }, i) => resolve(verdicts[i] as Labelled)),
-        (reason: unknown) => part.forEach(({ reject }) => reject(reason)),
-      );
+      engine
+        .labelMany(
+          part.map(({ item }) => item),
+          { timeoutMs: PATIENCE_MS },
+        )
+        .then(
+          (verdicts) => part.forEach(({ resolve }, i) => resolve(verdicts[i] as Labelled)),
+          (reason: unknown) => part.forEach(({ reject }) => reject(reason)),
+        );
     }
   };
   return (text, schema, dialect) =>

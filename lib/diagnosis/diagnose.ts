@@ -240,7 +240,7 @@ function diagnoseConfig(named: string | undefined): Diagnosis["config"] {
   try {
     const { backend, corpus } = readTrainingConfig(file);
     if (existsSync(corpus)) return { file, backend };
-    const fix = `npx ibert data build --profile ${basename(corpus)}, or name another corpus.`;
+    const fix = `npx ibert data build --config ${basename(corpus)}, or name another corpus.`;
     return { file, backend, missing: `the corpus ${corpus} is not there`, fix };
   } catch (error) {
     return { file, ...reasonAndFix(error) };

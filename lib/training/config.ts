@@ -3,6 +3,7 @@ import { z } from "zod";
 import { TASK_TYPES, type TaskType } from "../data/tasks.js";
 import { DEFAULT_DSL, DSL_NAMES } from "../dsl/declared.js";
 import { IBertError } from "../errors.js";
+import { describeIssues } from "../formats/config-issues.js";
 import { pythonPattern } from "../formats/python-pattern.js";
 import { RECOMPUTE } from "../models/decoder.js";
 import { LINEAR_MODULES } from "../models/linears.js";
@@ -144,18 +145,7 @@ export function parseTrainingConfig(
 ): TrainingConfig {
   const parsed = TrainingConfig.safeParse(value);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => {
-    const { path } = issue;
-    const at = place(issue.code === "unrecognized_keys" ? [...path, ...issue.keys.slice(0, 1)] : path);
-    // What YAML reads where nothing follows a key.
-    const empty = issue.code === "invalid_type" && path.length > 0 && valueAt(value, path) === null;
-    const message = empty ? "it is empty; give it a value or take the line out" : issue.message;
-    return `${path.join(".") || "(top)"}: ${message}${at === undefined ? "" : ` (${at})`}`;
-  });
-  throw new IBertError("config-invalid", `${where}: ${problems.join("; ")}`, {
+  throw new IBertError("config-invalid", `${where}: ${describeIssues(parsed.error.issues, value, place)}`, {
     hint: "configs/training/schema.json of the package lists every key; `ibert-train --help` shows an example.",
   });
 }
-
-const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
-  path.reduce<unknown>((part, key) => (part as Record<PropertyKey, unknown> | undefined)?.[key], value);
