@@ -131,8 +131,9 @@ class RowCheck {
   /** Hash of task and prompt, or of task and what the row teaches → the first row that has it. */
   private readonly prompts = new Map<number, number>();
   private readonly taught = new Map<number, number>();
-  /** Schemas that splits other than `test_schema` have. */
+  /** Schemas that splits other than `test_schema` have, and hashes of their tables. */
   private readonly seenSchemas = new Set<string>();
+  private readonly seenTables = new Set<number>();
 
   constructor(
     private readonly options: CheckOptions,
@@ -152,16 +153,26 @@ class RowCheck {
     return faults;
   }
 
-  private misplaced({ schemaId }: Row, split: Split, shape: string): string[] {
+  private misplaced({ schemaId, schema }: Row, split: Split, shape: string): string[] {
     const faults: string[] = [];
     const belongs = splitOfShape(shape);
     // Unseen schemas are tried with shapes that training has.
     const wanted = split === "test_schema" ? "train" : split;
     if (belongs !== wanted)
       faults.push(`${shape} is a shape of ${belongs}, and no row of ${split} may have it`);
-    if (split !== "test_schema") this.seenSchemas.add(schemaId);
-    else if (schemaId !== "none" && this.seenSchemas.has(schemaId)) {
+    const tables = Object.entries(schema).map(
+      ([table, columns]) => [table, hash53(JSON.stringify([table, Object.keys(columns).sort()]))] as const,
+    );
+    if (split !== "test_schema") {
+      this.seenSchemas.add(schemaId);
+      for (const [, hash] of tables) this.seenTables.add(hash);
+      return faults;
+    }
+    if (schemaId !== "none" && this.seenSchemas.has(schemaId)) {
       faults.push(`its schema ${schemaId} is not held out: other splits have it`);
+    }
+    for (const [table, hash] of tables) {
+      if (this.seenTables.has(hash)) faults.push(`its table ${table} is not held out: other splits have it`);
     }
     return faults;
   }
@@ -179,7 +190,8 @@ class RowCheck {
       const other = this.places.at(taught).row;
       const [again] = await audit([other]);
       if (other.task === row.task && again?.duplicateKey === key) {
-        return `it is a copy of ${this.places.where(taught)}`;
+        const same = promptOf(other) === prompt && other.completion === row.completion;
+        return `it is a ${same ? "copy" : "near-duplicate"} of ${this.places.where(taught)}`;
       }
     }
     if (asked === undefined) return undefined;

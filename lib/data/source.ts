@@ -3,7 +3,7 @@ import type { Row, TaskType } from "./tasks.js";
 
 /** A row before it has a split and a number. */
 export interface Candidate extends Omit<Row, "id" | "split"> {
-  /** Two candidates of a task with one key are duplicates: the same query plan and names, or the same answer. */
+  /** Two candidates of a task with one key are near-duplicates: one query but for its literals, or the same answer. */
   duplicateKey: string;
 }
 

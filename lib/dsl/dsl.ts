@@ -90,6 +90,8 @@ export interface Labelled extends Verdict {
    * pass through.
    */
   planHash?: string;
+  /** 16 hexadecimal digits: equal for queries of the same tables and columns that differ only in literals and in names they give. */
+  queryHash?: string;
   /** Columns of the result, in order, with their types. A column or scalar result counts as a table of one column. */
   outputSchema?: Record<string, string>;
 }

@@ -131,7 +131,8 @@ const PLANTS: Readonly<Record<string, () => Plant>> = {
     const row = add("train", { ...original, id: "edited copy", shape: edited, fields });
     return {
       row,
-      finding: () => `its shape is ${original.shape}, not ${edited}; it is a copy of ${at(original)}`,
+      finding: () =>
+        `its shape is ${original.shape}, not ${edited}; it is a near-duplicate of ${at(original)}`,
     };
   },
   "a row moved under a test shape": () => moved("sql_to_ibis", false),
@@ -148,6 +149,27 @@ const PLANTS: Readonly<Record<string, () => Plant>> = {
     const row = take("test_schema", "sql_to_ibis");
     row.schemaId = splits.train.find(isProgram)?.schemaId ?? "";
     return { row, finding: () => `its schema ${row.schemaId} is not held out: other splits have it` };
+  },
+  "a schema that is not held out, under another name": () => {
+    const original = take("train", "sql_to_ibis");
+    const held = splits.test_schema[0]?.schemaId ?? "";
+    const row = add("test_schema", { ...original, id: "renamed", split: "test_schema", schemaId: held });
+    return { row, finding: () => /^its table \w+ is not held out: other splits have it; it is a copy of / };
+  },
+  "a copied row with another literal": () => {
+    const number = /(?<![\w.])([1-9]\d*)(?![\w.])/g;
+    const original = take("train", "sql_to_ibis", ({ fields, completion }) =>
+      [fields.input, completion].every((text) => text.match(number)?.length === 1),
+    );
+    const edited = (text: string): string => text.replace(number, (digits) => String(Number(digits) + 1));
+    const fields = { ...original.fields, input: edited(original.fields.input) };
+    const row = add("train", {
+      ...original,
+      id: "other literal",
+      fields,
+      completion: edited(original.completion),
+    });
+    return { row, finding: () => `it is a near-duplicate of ${at(original)}` };
   },
   "a wrong SQL answer": () => wrongSql("ibis_to_sql"),
   "a wrong SQL question": () => wrongSql("sql_to_ibis"),

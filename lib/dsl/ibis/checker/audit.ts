@@ -75,7 +75,7 @@ function auditRow(row: Row, claims: Claims, verdicts: Verdicts, documented: Docu
   if (claims.prose === undefined) {
     if (program?.planHash !== undefined) audit.shape = `plan:${program.planHash}`;
     if (claims.docstring !== undefined) audit.duplicateKey = `${row.fields.input}\n${row.completion}`;
-    else if (program?.sql !== undefined) audit.duplicateKey = program.sql;
+    else if (program?.queryHash !== undefined) audit.duplicateKey = program.queryHash;
     if (claims.program === undefined) audit.faults.push("its answer holds no program");
     return audit;
   }

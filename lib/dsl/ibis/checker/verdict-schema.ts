@@ -15,6 +15,7 @@ export const labelledSchema: z.ZodType<Labelled> = z.strictObject({
   inferredSchema: z.record(z.string(), columnsSchema).exactOptional(),
   dependsOnSchema: z.literal(true).exactOptional(),
   planHash: z.string().exactOptional(),
+  queryHash: z.string().exactOptional(),
   outputSchema: columnsSchema.exactOptional(),
   milliseconds: z.number(),
 });

@@ -137,6 +137,41 @@ describe("templates of expressions", () => {
   });
 });
 
+describe("near-duplicates", () => {
+  const schema = {
+    t: { a: "int64", b: "int64", s: "string", d: "date" },
+    u: { a: "int64", c: "int64" },
+  };
+  const same: [string, string][] = [
+    ["t.filter(_.a > 1).select('a')", "t.filter(t.a > 27)[['a']]"],
+    ["t.mutate(x=_.a + 1).filter(_.x > 3)", "t.mutate(y=_.a + 2).filter(_.y > 4)"],
+    ["t.group_by('s').agg(n=_.a.sum()).limit(3)", "t.group_by('s').agg(total=_.a.sum()).limit(5)"],
+    ["t.join(u, 'a').filter(_.c == 1).select('b', 'c')", "t.join(u, 'a').filter(_.c == 2).select('c', 'b')"],
+    ["t.filter(_.s == 'x').s.nunique()", "t.filter(_.s == 'y').s.nunique()"],
+  ];
+  const different: [string, string][] = [
+    ["t.filter(_.a > 1)", "t.filter(_.b > 1)"],
+    ["t.filter(_.a > 1)", "t.filter(_.a >= 1)"],
+    ["t.select('a')", "t.select('b')"],
+    ["t.order_by('a')", "t.order_by(ibis.desc('a'))"],
+    ["t.mutate(x=_.d.truncate('M'))", "t.mutate(x=_.d.truncate('Y'))"],
+    ["t.mutate(x=_.a + 1).agg(m=_.x.max())", "t.mutate(x=_.b + 1).agg(m=_.x.max())"],
+    ["t.inner_join(u, 'a')", "t.left_join(u, 'a')"],
+    ["t.count()", "u.count()"],
+  ];
+
+  it("differ in literals and in names that they give, in nothing else", async () => {
+    const items = [...same, ...different].flat().map((text) => ({ text, schema }));
+    const found = await engine.labelMany(items);
+    found.forEach((verdict, i) => expect(verdict, items[i]?.text).toMatchObject({ ok: true }));
+    const equal = [...same, ...different].map(
+      (_, i) => found[2 * i]?.queryHash === found[2 * i + 1]?.queryHash,
+    );
+    expect(equal).toEqual([...same.map(() => true), ...different.map(() => false)]);
+    expect(new Set(found.map(({ queryHash }) => typeof queryHash))).toEqual(new Set(["string"]));
+  });
+});
+
 describe("mistakes", () => {
   it("of every class occur, and most of each fail with an exception of Python or Ibis", async () => {
     const drawn = Array.from({ length: 400 }, (_, i) => {

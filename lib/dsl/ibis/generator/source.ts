@@ -306,7 +306,7 @@ function accept(
     schemaId: program.schema.id,
     shape: `plan:${labelled.planHash}`,
     ...(kind === undefined ? {} : { kind }),
-    duplicateKey: labelled.sql ?? completion,
+    duplicateKey: labelled.queryHash ?? completion,
     ...GENERATED,
   };
   return { candidate };
