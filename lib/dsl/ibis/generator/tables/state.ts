@@ -1,0 +1,57 @@
+/** A program while its steps are drawn: what it is so far, the columns in reach of the next step, the words for it. */
+import type { Random } from "../../../../data/random.js";
+import { spoken, type Expression, type ScopeColumn } from "../scope.js";
+import { call, type Node } from "../syntax.js";
+
+export interface State {
+  random: Random;
+  easy: boolean;
+  node: Node;
+  columns: ScopeColumn[];
+  english: string[];
+  /** Columns that no two rows share together, where that is known: an order by them leaves nothing open. */
+  unique: readonly string[] | undefined;
+  /** Columns that a filter has narrowed: another condition on them may leave no row. */
+  narrowed: Set<string>;
+}
+
+export const newColumn = (expression: Expression): ScopeColumn => ({
+  name: expression.name,
+  kind: expression.kind,
+  type: expression.kind,
+  values: [],
+  ...(expression.range === undefined ? {} : { range: expression.range }),
+});
+
+/** Strings born of an expression have no plausible literals: they are left out of conditions. */
+export const comparable = (columns: readonly ScopeColumn[]): ScopeColumn[] =>
+  columns.filter(({ kind, role }) => kind !== "other" && (kind !== "str" || role !== undefined));
+
+export function step(
+  state: State,
+  name: string,
+  args: Node[],
+  english: string,
+  named: [string, Node][] = [],
+): void {
+  state.node = call(state.node, name, args, named);
+  state.english.push(english);
+}
+
+export const listed = (columns: readonly ScopeColumn[]): string => columns.map(spoken).join(" and ");
+
+/** The new columns' names are fresh, so that no answer hangs on which of two columns is meant. */
+export function fresh(state: State, expression: Expression | undefined): expression is Expression {
+  return expression !== undefined && !state.columns.some((column) => column.name === expression.name);
+}
+
+export function withoutTable(column: ScopeColumn): ScopeColumn {
+  const { ofTable: _, ...rest } = column;
+  return rest;
+}
+
+/** What of the unique columns is left when only `kept` are. */
+export const stillUnique = (state: State, kept: readonly ScopeColumn[]): readonly string[] | undefined =>
+  state.unique?.every((name) => kept.some((column) => column.name === name)) === true
+    ? state.unique
+    : undefined;
