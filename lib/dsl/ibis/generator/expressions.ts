@@ -1,9 +1,7 @@
 import type { Random } from "../../../data/random.js";
 import {
-  ANALYTICS,
   DATE_UNITS,
   PREDICATE_METHODS,
-  RANKINGS,
   REDUCTIONS,
   SCALAR_METHODS,
   methodName,
@@ -15,7 +13,6 @@ import type { Range } from "./domains/parse.js";
 import type { Column, Kind } from "./schemas.js";
 import {
   columnNode,
-  isCategory,
   isDate,
   isKey,
   isMeasure,
@@ -29,7 +26,7 @@ import {
 } from "./scope.js";
 import { fromTemplates } from "./templates.js";
 import { REDUCTION_TEMPLATES, SCALAR_TEMPLATES } from "./value-templates.js";
-import { binary, call, childrenOf, keyOf, literal, type BinaryOp, type Node } from "./syntax.js";
+import { binary, call, childrenOf, literal, type BinaryOp, type Node } from "./syntax.js";
 import { PIECES, literalFor, numberIn, rangeOf } from "./literals.js";
 
 const say = (value: string | number | boolean): string =>
@@ -364,35 +361,3 @@ export function reduction(random: Random, columns: readonly ScopeColumn[], easy:
 const DETERMINED = REDUCTIONS.filter(({ suffix }) => !["first", "mode", "list", "approx"].includes(suffix));
 
 const NUNIQUE = REDUCTIONS.find((spec) => spec.suffix === "unique") as MethodSpec;
-
-/** A value over a window: a ranking, a neighbour or a running total. */
-export function windowValue(random: Random, columns: readonly ScopeColumn[]): Expression | undefined {
-  const order = pickColumn(random, columns, (c) => isNumber(c.kind) || isDate(c.kind));
-  const group = pickColumn(random, columns, isCategory);
-  if (order === undefined) return undefined;
-  const down = random.chance(0.5);
-  const key: Node = down ? call(null, "desc", [keyOf(order)]) : keyOf(order);
-  const partition: [string, Node][] =
-    group !== undefined && random.chance(0.7) ? [["group_by", keyOf(group)]] : [];
-  const named: [string, Node][] = [...partition, ["order_by", key]];
-  const inside = partition.length > 0 && group !== undefined ? ` within each ${spoken(group)}` : "";
-  const by = `${inside} by ${spoken(order)}${down ? ", descending" : ""}`;
-  const over = (node: Node): Node => call(node, "over", [call(null, "window", [], named)]);
-  const value = pickColumn(random, columns, (c) => isMeasure(c) && c.name !== order.name);
-  if (value === undefined || random.chance(0.5)) {
-    const [name, suffix, english] = random.pick(RANKINGS);
-    return {
-      node: over(call(null, name)),
-      kind: "int",
-      english: `${english}${by}`,
-      name: `${stem(order)}_${suffix}`,
-    };
-  }
-  const spec = pickMethod(random, ANALYTICS, value.kind, false);
-  if (spec === undefined) return undefined;
-  const expression = applyMethod(random, spec, value);
-  if (spec.suffix.startsWith("cum") && expression.node.kind === "call") {
-    return { ...expression, node: { ...expression.node, named }, english: `${expression.english}${by}` };
-  }
-  return { ...expression, node: over(expression.node), english: `${expression.english}${by}` };
-}

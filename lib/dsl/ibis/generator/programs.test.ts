@@ -57,6 +57,30 @@ describe("the domains", () => {
 });
 
 describe("random programs", () => {
+  it("of the full profile have every step that people write, those of the quick start the common ones", () => {
+    const called = (some: readonly Program[]): Set<string> =>
+      new Set(
+        some.flatMap(({ node }) =>
+          nodesOf(node).flatMap((one) =>
+            one.kind === "call" ? [one.name] : one.kind === "template" ? one.covers : [],
+          ),
+        ),
+      );
+    const full = called(programs);
+    for (const name of `join inner_join left_join right_join outer_join semi_join anti_join cross_join asof_join view
+      union intersect difference having over window rank row_number ntile lag lead first trailing_window
+      trailing_range_window cumulative_window pivot_longer pivot_wider isin any drop_null fill_null drop rename relocate
+      cast distinct head topk value_counts nunique ibis.selectors.numeric ibis.selectors.of_type ibis.selectors.across
+      ibis.selectors.where ibis.selectors.startswith ibis.selectors.if_any ibis.selectors.cols`.split(
+      /\s+/,
+    )) {
+      expect(full, name).toContain(name);
+    }
+    const easy = called(Array.from({ length: 600 }, (_, i) => randomProgram(Random.of(22, i), "quickstart")));
+    for (const name of ["join", "over", "union", "having", "pivot_wider", "ibis.selectors.cols"])
+      expect(easy, name).not.toContain(name);
+  });
+
   it("add up, scale and average no keys", () => {
     for (const program of programs) {
       for (const node of nodesOf(program.node)) {
@@ -104,7 +128,7 @@ describe("random programs", () => {
           order === undefined
             ? []
             : nodesOf({ ...order, target: null } as Node).flatMap((node) =>
-                node.kind === "name" ? [node.name] : [],
+                node.kind === "name" || node.kind === "column" ? [node.name] : [],
               ),
         );
         const grouped = steps.slice(0, i).findLast((one) => one.kind === "call" && one.name === "group_by");
@@ -116,7 +140,11 @@ describe("random programs", () => {
         const isWhole = steps.some(
           (one) => one.kind === "call" && ["distinct", "union", "intersect", "difference"].includes(one.name),
         );
-        expect(isKeyed || isWhole || (keys.length > 0 && keys.every((name) => sorted.has(name)))).toBe(true);
+        const isWide = steps.some((one) => one.kind === "call" && one.name === "pivot_wider");
+        expect(
+          isKeyed || isWhole || isWide || (keys.length > 0 && keys.every((name) => sorted.has(name))),
+          program.english.join(", "),
+        ).toBe(true);
       }
     }
     expect(limits).toBeGreaterThan(30);

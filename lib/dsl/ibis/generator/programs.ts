@@ -1,14 +1,20 @@
 import type { Random } from "../../../data/random.js";
-import { rowValue, windowValue } from "./expressions.js";
+import { rowValue } from "./expressions.js";
+import { inWords, type Clause } from "./questions/clauses.js";
 import { randomSchema, type RandomSchema, type Table } from "./schemas.js";
 import { isMeasure, type ScopeColumn } from "./scope.js";
 import { chainOf, childrenOf, isTable, type Node } from "./syntax.js";
 import { cleaning, mutate, select } from "./tables/columns.js";
+import { terminal } from "./tables/ends.js";
 import { aggregate, group } from "./tables/groups.js";
-import { join } from "./tables/joins.js";
-import { distinct, filter, order, terminal } from "./tables/rows.js";
-import { setOperation } from "./tables/sets.js";
+import { asofJoin, join, selfJoin, shareOfAll } from "./tables/joins.js";
+import { longer, wider } from "./tables/pivots.js";
+import { distinct, filter, onlyOnce, order } from "./tables/rows.js";
+import { selecting } from "./tables/selectors.js";
+import { setOperation, sharedKeys } from "./tables/sets.js";
 import type { State } from "./tables/state.js";
+import { among, besideAll } from "./tables/subqueries.js";
+import { besideGroup, firstOfEach, groupedMutate, windowValue } from "./tables/windows.js";
 
 /** `quickstart` is narrow enough to be learnt in minutes; `full` has all shapes. */
 export type Profile = "quickstart" | "full";
@@ -16,7 +22,9 @@ export const PROFILES: readonly Profile[] = ["quickstart", "full"];
 
 export interface Program {
   node: Node;
-  /** One clause a step, in the imperative. */
+  /** What its steps do, in their order. */
+  clauses: readonly Clause[];
+  /** The clauses in the imperative. */
   english: string[];
   schema: RandomSchema;
 }
@@ -24,6 +32,7 @@ export interface Program {
 /** Names of columns that an expression mentions. */
 function namesIn(node: Node): string[] {
   if (isTable(node)) return [];
+  if (node.kind === "field") return [node.name];
   const own = node.kind === "column" || node.kind === "name" ? [node.name] : [];
   return [...own, ...childrenOf(node).flatMap(namesIn)];
 }
@@ -49,13 +58,105 @@ export function randomProgram(random: Random, profile: Profile, heldOutSchema = 
   }
 }
 
+/** Steps that make one whole of the tables of a schema. */
+function relate(state: State): void {
+  const { random, schema } = state;
+  const [first] = schema.relations;
+  if (schema.tables.length === 2 && first !== undefined) {
+    const form = random.weighted([
+      [14, undefined],
+      [3, among],
+      [2, sharedKeys],
+      [3, asofJoin],
+    ] as const);
+    if (form?.(state, first, 1) === true) return;
+  }
+  schema.relations.forEach((relation, i) => join(state, relation, i + 1));
+}
+
+/** Steps that only the full profile has, between the rows that are chosen and what is computed of them. */
+function between(state: State): void {
+  const { random } = state;
+  if (random.chance(0.15)) cleaning(state);
+  if (random.chance(0.35)) mutate(state, rowValue(random, state.columns, false));
+  const form = random.weighted([
+    [68, undefined],
+    [17, (one: State) => (mutate(one, windowValue(one)), true)],
+    [3, groupedMutate],
+    [3, firstOfEach],
+    [2, besideGroup],
+    [4, besideAll],
+    [1, shareOfAll],
+    [1, selfJoin],
+  ] as const);
+  form?.(state);
+}
+
+/** What a program is about; the last steps only sort. True where the result is one value. */
+function core(state: State): boolean {
+  const { random, easy } = state;
+  const form = random.weighted([
+    [35, "group"],
+    [12, "aggregate"],
+    [20, "select"],
+    [6, "distinct"],
+    [easy ? 4 : 10, "terminal"],
+    [easy ? 0 : 6, "set"],
+    [easy ? 0 : 6, "selecting"],
+    [easy ? 0 : 3, "longer"],
+    [easy ? 0 : 3, "wider"],
+    [easy ? 0 : 0.5, "once"],
+    [17, "none"],
+  ] as const);
+  switch (form) {
+    case "group":
+      if (group(state) && random.chance(0.2) && hasRoom(state))
+        filter(state, state.columns.filter(isMeasure));
+      return false;
+    case "aggregate":
+      return aggregate(state);
+    case "select":
+      select(state);
+      return false;
+    case "distinct":
+      select(state);
+      distinct(state);
+      return false;
+    case "terminal":
+      terminal(state);
+      state.columns = [];
+      return true;
+    case "set":
+      setOperation(state);
+      return false;
+    case "selecting":
+      selecting(state);
+      return false;
+    case "longer":
+      longer(state);
+      return false;
+    case "wider":
+      wider(state);
+      return false;
+    case "once":
+      select(state);
+      onlyOnce(state);
+      return false;
+    case "none":
+      return false;
+  }
+}
+
+/** Steps of a program at most, before those that sort it. */
+const hasRoom = ({ clauses, easy }: State): boolean => clauses.length < (easy ? 3 : 5);
+
 function draw(
   random: Random,
   profile: Profile,
   heldOutSchema: boolean,
 ): Program & { columns: ScopeColumn[] } {
   const easy = profile === "quickstart";
-  const joined = !easy && random.chance(0.25);
+  const joined = !easy && random.chance(0.3);
   const [minColumns, maxColumns] = easy ? [3, 5] : [3, 7];
   const schema = randomSchema(random, {
     minColumns,
@@ -69,48 +170,23 @@ function draw(
   const state: State = {
     random,
     easy,
+    schema,
     node: { kind: "table", name: root.name },
     columns: root.columns.map((column) => ({ ...column, ofTable: root.name })),
-    english: [],
+    clauses: [],
     unique: key && [key.name],
     narrowed: new Set(),
   };
-  const most = easy ? 3 : 5;
-  const room = (): boolean => state.english.length < most;
-  schema.relations.forEach((relation, i) => join(state, schema, relation, i + 1));
+  relate(state);
   if (random.chance(0.45)) filter(state);
-  if (!easy && random.chance(0.15)) cleaning(state);
-  if (random.chance(easy ? 0.25 : 0.35)) mutate(state, rowValue(random, state.columns, easy));
-  if (!easy && random.chance(0.2)) mutate(state, windowValue(random, state.columns));
-  const core = random.weighted([
-    [35, "group"],
-    [12, "aggregate"],
-    [20, "select"],
-    [6, "distinct"],
-    [easy ? 4 : 10, "terminal"],
-    [easy ? 0 : 6, "set"],
-    [17, "none"],
-  ] as const);
-  let scalar = false;
-  if (core === "group") {
-    if (group(state) && random.chance(0.2) && room())
-      filter(
-        state,
-        state.columns.filter((c) => isMeasure(c)),
-      );
-  } else if (core === "aggregate") scalar = aggregate(state);
-  else if (core === "select") select(state);
-  else if (core === "distinct") {
-    select(state);
-    distinct(state);
-  } else if (core === "terminal") {
-    terminal(state);
-    scalar = true;
-  } else if (core === "set") setOperation(state);
-  if (!scalar && state.columns.length > 0 && room() && random.chance(0.4)) {
+  if (easy && random.chance(0.25)) mutate(state, rowValue(random, state.columns, true));
+  else if (!easy) between(state);
+  const isValue = core(state);
+  if (!isValue && state.columns.length > 0 && hasRoom(state) && random.chance(0.4)) {
     order(state, state.unique !== undefined && random.chance(0.45));
   }
-  if (state.english.length === 0) filter(state);
-  if (state.english.length === 0) select(state);
-  return { node: state.node, english: state.english, schema, columns: state.columns };
+  if (state.clauses.length === 0) filter(state);
+  if (state.clauses.length === 0) select(state);
+  const { node, clauses, columns } = state;
+  return { node, clauses, english: clauses.map(inWords), schema, columns };
 }

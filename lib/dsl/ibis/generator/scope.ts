@@ -36,7 +36,7 @@ export const spoken = ({ name, label }: Pick<Column, "name" | "label">): string 
 /** The start of the name of what is computed from the column. */
 export const stem = (column: Pick<Column, "name" | "label">): string => spoken(column).replaceAll(" ", "_");
 
-export function columnNode(column: ScopeColumn): Node {
+export function columnNode(column: Pick<ScopeColumn, "name" | "ofTable">): Node {
   return column.ofTable === undefined
     ? { kind: "column", name: column.name }
     : { kind: "column", name: column.name, ofTable: column.ofTable };

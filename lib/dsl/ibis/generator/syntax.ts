@@ -12,6 +12,8 @@ export type Node =
   | { kind: "column"; name: string; ofTable?: string; always?: boolean }
   /** A column named by a string, as in `drop("region")`; with `key` it may be written as the column too. */
   | { kind: "name"; name: string; key?: { ofTable?: string } }
+  /** A column of a table that is not the step's own: `customers.filter(…).customer_id`. */
+  | { kind: "field"; table: Node; name: string }
   | { kind: "literal"; value: string | number | boolean | null }
   | { kind: "list"; items: Node[] }
   | { kind: "tuple"; items: Node[] }
@@ -80,6 +82,25 @@ export const keyOf = ({ name, ofTable }: { name: string; ofTable?: string }): No
   name,
   key: ofTable === undefined ? {} : { ofTable },
 });
+export const listOf = (items: Node[]): Node => ({ kind: "list", items });
+export const tupleOf = (items: Node[]): Node => ({ kind: "tuple", items });
+
+/** Text that is the same in every style, with nodes between its parts. */
+export const verbatim = (parts: readonly string[], holes: Node[] = [], covers: string[] = []): Node => ({
+  kind: "template",
+  parts,
+  holes,
+  step: false,
+  covers,
+});
+
+/** `{"a": 1, "b": 2}` */
+export const mapping = (entries: readonly (readonly [name: string, value: Node])[]): Node =>
+  verbatim(
+    ["{", ...entries.flatMap((_, i) => [": ", i < entries.length - 1 ? ", " : "}"])],
+    entries.flatMap(([name, value]) => [literal(name), value]),
+  );
+
 export const binary = (op: BinaryOp, left: Node, right: Node): Node => ({ kind: "binary", op, left, right });
 
 /** Python's binding strength; calls and attributes bind tightest. */
@@ -167,21 +188,27 @@ export function childrenOf(node: Node): readonly Node[] {
       return [node.operand];
     case "template":
       return node.holes;
+    case "field":
+      return [node.table];
     default:
       return [];
   }
 }
 
+/** Functions of the module that give a table. */
+const TABLE_FUNCTIONS = new Set(["union", "intersect", "difference"]);
+
 /** Whether the node is a table: the root, or a step on one. */
 export function isTable(node: Node): boolean {
   if (node.kind === "table") return true;
   if (node.kind === "template") return node.step;
-  return node.kind === "call" && node.target !== null && isTable(node.target);
+  if (node.kind !== "call") return false;
+  return node.target === null ? TABLE_FUNCTIONS.has(node.name) : isTable(node.target);
 }
 
 /** An expression whose columns have no table of their own: in the lambda styles it becomes a function of the table. */
 function isDeferred(node: Node): boolean {
-  if (isTable(node)) return false;
+  if (isTable(node) || node.kind === "field") return false;
   if (node.kind === "self" || (node.kind === "column" && node.always !== true)) return true;
   return childrenOf(node).some(isDeferred);
 }
@@ -219,6 +246,13 @@ function writeNode(node: Node, writing: Writing): string {
       return writeColumn(node.name, node.ofTable, {
         style: { ...style, column: item ? "item" : "attribute" },
       });
+    }
+    case "field": {
+      // What is asked of another table is no function of the table around.
+      const table = writeNode(node.table, { style });
+      return isAttribute(node.name) && style.column !== "item"
+        ? `${table}.${node.name}`
+        : `${table}[${writeString(node.name, style.quote)}]`;
     }
     case "name":
       return style.keys === "column" && node.key !== undefined && !isLambda(style)
@@ -271,13 +305,18 @@ function writeTemplate({ parts, holes, step }: TemplateNode, writing: Writing): 
     const alone = /(^|[([{,=:] ?)$/.test(text) && /^($|[)\]},])/.test(after);
     const isArgument = step && i > 0;
     const inner = isArgument && alone ? writeArgument(hole, writing, hole) : writeNode(hole, writing);
+    const isPlain = hole.kind === "literal" && typeof hole.value === "number" && hole.value >= 0;
+    if (isPlain && !/^[.[]/.test(after)) {
+      text += inner + after;
+      return;
+    }
     const loose = alone && !(i === 0 && holes.length === 1 && parts.join("") === "");
     text += (loose || strength(hole) >= POSTFIX ? inner : `(${inner})`) + after;
   });
   return text;
 }
 
-export type Step = Extract<Node, { kind: "call" }> | TemplateNode;
+export type Step = Extract<Node, { kind: "call" | "field" }> | TemplateNode;
 
 /** The steps from the root table outwards: `t.a().b()` gives `[a, b]`. */
 export function chainOf(program: Node): Step[] {
@@ -286,6 +325,9 @@ export function chainOf(program: Node): Step[] {
     if (node.kind === "call") {
       steps.unshift(node);
       node = node.target;
+    } else if (node.kind === "field") {
+      steps.unshift(node);
+      node = node.table;
     } else if (node.kind === "template" && node.step) {
       steps.unshift(node);
       node = node.holes[0] ?? null;

@@ -1,11 +1,12 @@
-/** Steps that choose, add, name and clean columns. */
-import { isMeasure, pickColumn, spoken, type Expression, type ScopeColumn } from "../scope.js";
-import { keyOf, literal, nameOf } from "../syntax.js";
-import { fresh, listed, newColumn, step, stillUnique, withoutTable, type State } from "./state.js";
+/** Steps that choose, add, name, order and clean columns. */
+import { literalFor } from "../literals.js";
+import { isMeasure, isNumber, pickColumn, spoken, type Expression, type ScopeColumn } from "../scope.js";
+import { keyOf, listOf, literal, mapping, nameOf } from "../syntax.js";
+import { computed, fresh, newColumn, step, stillUnique, withoutTable, type State } from "./state.js";
 
 export function mutate(state: State, expression: Expression | undefined): void {
   if (!fresh(state, expression)) return;
-  step(state, "mutate", [], `add ${expression.name} as ${expression.english}`, [
+  step(state, "mutate", [], { kind: "add", value: computed(expression) }, [
     [expression.name, expression.node],
   ]);
   state.columns = [...state.columns.map(withoutTable), newColumn(expression)];
@@ -13,29 +14,110 @@ export function mutate(state: State, expression: Expression | undefined): void {
 
 export function select(state: State): void {
   const kept = state.random.sample(state.columns, state.random.between(1, Math.min(3, state.columns.length)));
-  step(state, "select", kept.map(keyOf), `select ${listed(kept)}`);
+  step(state, "select", kept.map(keyOf), { kind: "select", columns: kept.map(spoken) });
   state.unique = stillUnique(state, kept);
   state.columns = kept;
 }
 
+/** Steps that make a raw table ready. */
 export function cleaning(state: State): void {
-  const { random } = state;
-  const column = pickColumn(random, state.columns, (c) => c.kind === "str" || isMeasure(c));
-  const form = random.below(3);
+  const column = pickColumn(state.random, state.columns, (c) => c.kind === "str" || isMeasure(c));
   if (column === undefined) return;
-  if (form === 0) {
-    step(state, "drop_null", [nameOf(column.name)], `drop rows where ${spoken(column)} is null`);
-  } else if (form === 1 && state.columns.length > 2) {
-    step(state, "drop", [nameOf(column.name)], `drop the column ${spoken(column)}`);
-    state.columns = state.columns.filter((c) => c !== column);
-    state.unique = stillUnique(state, state.columns);
-  } else {
-    const label = `${random.pick(["new", "base", "main", "raw"])} ${spoken(column)}`;
-    const name = label.replaceAll(" ", "_");
-    step(state, "rename", [], `rename ${spoken(column)} to ${label}`, [[name, literal(column.name)]]);
-    const renamed = (c: ScopeColumn): ScopeColumn =>
-      c === column ? { ...withoutTable(c), name, label } : withoutTable(c);
-    state.columns = state.columns.map(renamed);
-    state.unique = stillUnique(state, state.columns);
-  }
+  const form = state.random.weighted([
+    [4, dropNull],
+    [4, drop],
+    [4, rename],
+    [3, fillNull],
+    [2, cast],
+    [2, relocate],
+    [1, unnest],
+  ] as const);
+  if (!form(state, column)) rename(state, column);
 }
+
+type Cleaning = (state: State, column: ScopeColumn) => boolean;
+
+const dropNull: Cleaning = (state, column) => {
+  const other = pickColumn(state.random, state.columns, (c) => c !== column && c.kind !== "other");
+  if (other === undefined || state.random.chance(0.6)) {
+    step(state, "drop_null", [nameOf(column.name)], `drop rows where ${spoken(column)} is null`);
+    return true;
+  }
+  const any = state.random.chance(0.5);
+  const both = listOf([column, other].map(({ name }) => nameOf(name)));
+  const text = any
+    ? `drop rows where ${spoken(column)} or ${spoken(other)} is null`
+    : `drop rows where both ${spoken(column)} and ${spoken(other)} are null`;
+  step(state, "drop_null", [both], text, any ? [] : [["how", literal("all")]]);
+  return true;
+};
+
+const drop: Cleaning = (state, column) => {
+  if (state.columns.length <= 2) return false;
+  step(state, "drop", [nameOf(column.name)], `drop the column ${spoken(column)}`);
+  state.columns = state.columns.filter((c) => c !== column);
+  state.unique = stillUnique(state, state.columns);
+  return true;
+};
+
+const rename: Cleaning = (state, column) => {
+  const label = `${state.random.pick(["new", "base", "main", "raw"])} ${spoken(column)}`;
+  const name = label.replaceAll(" ", "_");
+  if (state.columns.some((c) => c.name === name)) return false;
+  step(state, "rename", [], `rename ${spoken(column)} to ${label}`, [[name, literal(column.name)]]);
+  const renamed = (c: ScopeColumn): ScopeColumn =>
+    c === column ? { ...withoutTable(c), name, label } : withoutTable(c);
+  state.columns = state.columns.map(renamed);
+  state.unique = stillUnique(state, state.columns);
+  return true;
+};
+
+const fillNull: Cleaning = (state, column) => {
+  if (column.kind === "str" && column.values.length === 0) return false;
+  const value = column.kind === "str" ? literalFor(state.random, column) : 0;
+  const text = `fill missing ${spoken(column)} with ${typeof value === "string" ? `"${value}"` : value}`;
+  step(state, "fill_null", [mapping([[column.name, literal(value)]])], text);
+  state.columns = state.columns.map(withoutTable);
+  return true;
+};
+
+const CASTS = { int: ["float64", "float"], float: ["int64", "int"], decimal: ["float64", "float"] } as const;
+
+const cast: Cleaning = (state) => {
+  const column = pickColumn(state.random, state.columns, (c) => isMeasure(c) && isNumber(c.kind));
+  if (column === undefined) return false;
+  const [type, kind] = CASTS[column.kind as keyof typeof CASTS];
+  step(state, "cast", [mapping([[column.name, literal(type)]])], `convert ${spoken(column)} to ${type}`);
+  state.columns = state.columns.map((c) =>
+    c === column ? { ...withoutTable(c), kind, type } : withoutTable(c),
+  );
+  return true;
+};
+
+const relocate: Cleaning = (state, column) => {
+  const [first] = state.columns;
+  const other = pickColumn(state.random, state.columns, (c) => c !== column);
+  if (other === undefined || first === column) return false;
+  const where = state.random.pick(["before", "after"] as const);
+  const front = state.random.chance(0.4);
+  const text = front
+    ? `move ${spoken(column)} to the front`
+    : `move ${spoken(column)} ${where} ${spoken(other)}`;
+  step(state, "relocate", [nameOf(column.name)], text, front ? [] : [[where, literal(other.name)]]);
+  const rest = state.columns.filter((c) => c !== column);
+  const at = front ? 0 : rest.indexOf(other) + (where === "after" ? 1 : 0);
+  state.columns = [...rest.slice(0, at), column, ...rest.slice(at)].map(withoutTable);
+  return true;
+};
+
+/** A row for each item of an array. */
+const unnest: Cleaning = (state) => {
+  const column = pickColumn(state.random, state.columns, ({ type }) =>
+    /^array<(string|int64|float64)>$/.test(type),
+  );
+  if (column === undefined) return false;
+  step(state, "unnest", [literal(column.name)], `make a row of each of the ${spoken(column)}`);
+  state.columns = state.columns.filter((c) => c !== column).map(withoutTable);
+  state.unique = undefined;
+  return true;
+};

@@ -1,8 +1,8 @@
-/** Steps that keep, sort and count rows. */
+/** Steps that keep, sort and limit rows. */
 import { condition, mentions } from "../expressions.js";
-import { isCategory, isKey, pickColumn, spoken, type ScopeColumn } from "../scope.js";
-import { call, keyOf, literal, type Node } from "../syntax.js";
-import { comparable, listed, step, type State } from "./state.js";
+import { columnNode, isKey, pickColumn, spoken, type Condition, type ScopeColumn } from "../scope.js";
+import { call, keyOf, literal, nameOf, type Node } from "../syntax.js";
+import { comparable, step, type State } from "./state.js";
 
 export function filter(state: State, columns: readonly ScopeColumn[] = state.columns): void {
   const usable = comparable(columns).filter(({ name }) => !state.narrowed.has(name));
@@ -13,9 +13,13 @@ export function filter(state: State, columns: readonly ScopeColumn[] = state.col
   for (const { name } of usable) {
     if (conditions.some(({ node }) => mentions(node, name))) state.narrowed.add(name);
   }
-  const english = conditions.map((c) => c.english).join(" and ");
+  keep(state, conditions);
+}
+
+/** Keeps the rows for which all conditions hold. */
+export function keep(state: State, conditions: readonly Condition[]): void {
   const args = conditions.flatMap((c) => conjuncts(c.node));
-  step(state, "filter", args, `keep rows where ${english}`);
+  step(state, "filter", args, { kind: "filter", conditions: conditions.map((c) => c.english) });
 }
 
 /** Conditions that must all hold are written as arguments of their own: one way to say one thing. */
@@ -25,19 +29,42 @@ function conjuncts(node: Node): Node[] {
     : [node];
 }
 
+/** Columns that settle the order of rows that tie; undefined where none are known to. */
+export const tieBreaks = (state: State, sorted: ScopeColumn): ScopeColumn[] | undefined =>
+  state.unique === undefined
+    ? undefined
+    : state.columns.filter((c) => c.name !== sorted.name && state.unique?.includes(c.name) === true);
+
 /** Sorts by a column, and where a limit follows by as many more as leave nothing open. */
 export function order(state: State, limited: boolean): void {
   const { random, columns } = state;
   const column = pickColumn(random, columns, (c) => !isKey(c) && c.kind !== "other") ?? random.pick(columns);
   const down = random.chance(0.5);
-  const key: Node = down ? call(null, "desc", [keyOf(column)]) : keyOf(column);
-  const breaks = columns.filter((c) => limited && c !== column && state.unique?.includes(c.name) === true);
-  const then = breaks.length > 0 ? ` and then by ${listed(breaks)}` : "";
-  const by = `sort by ${spoken(column)}${down ? " in descending order" : ""}${then}`;
-  step(state, "order_by", [key, ...breaks.map(keyOf)], by);
-  if (!limited) return;
+  const breaks = limited ? (tieBreaks(state, column) ?? []) : [];
+  step(state, "order_by", [sortKey(state, column, down), ...breaks.map(keyOf)], {
+    kind: "order",
+    column: spoken(column),
+    down,
+    then: breaks.map(spoken),
+  });
+  if (limited) limit(state);
+}
+
+function sortKey({ random, easy }: State, column: ScopeColumn, down: boolean): Node {
+  if (!down) return keyOf(column);
+  return !easy && random.chance(0.4) ? call(columnNode(column), "desc") : call(null, "desc", [keyOf(column)]);
+}
+
+function limit(state: State): void {
+  const { random, easy } = state;
   const count = random.pick([1, 3, 5, 10, 20, 50, 100]);
-  step(state, "limit", [literal(count)], `take the first ${count === 1 ? "row" : `${count} rows`}`);
+  if (!easy && random.chance(0.12)) {
+    const skip = random.pick([1, 2, 5, 10]);
+    step(state, "limit", [literal(count)], { kind: "limit", count, skip }, [["offset", literal(skip)]]);
+  } else {
+    const name = !easy && random.chance(0.15) ? "head" : "limit";
+    step(state, name, [literal(count)], { kind: "limit", count });
+  }
 }
 
 export function distinct(state: State): void {
@@ -45,27 +72,14 @@ export function distinct(state: State): void {
   state.unique = state.columns.map(({ name }) => name);
 }
 
-/** Steps that end a program: counts of rows and of values. */
-export function terminal(state: State): void {
-  const { random } = state;
-  const column = pickColumn(random, state.columns, (c) => isCategory(c) || c.role === "foreign");
-  if (column === undefined || random.chance(0.3)) {
-    step(state, "count", [], "count the rows");
-    return;
-  }
-  const name = spoken(column);
-  state.node = call(state.node, "select", [keyOf(column)]);
-  const form = random.weighted([
-    [5, 0],
-    [1, 1],
-    [4, 2],
-  ] as const);
-  if (form === 0) step(state, "value_counts", [], `count the rows of each ${name}`);
-  else if (form === 1) {
-    const most = random.pick([3, 5, 10]);
-    step(state, "topk", [literal(most)], `find the ${most} most common values of ${name}`);
-  } else {
-    state.node = call(state.node, "distinct");
-    step(state, "count", [], `count the different values of ${name}`);
-  }
+/** Keeps the rows whose value of a column no other row has. */
+export function onlyOnce(state: State): boolean {
+  const column = pickColumn(state.random, state.columns, (c) => !isKey(c) && c.kind !== "other");
+  if (column === undefined || state.columns.length > 4) return false;
+  step(state, "distinct", [], `keep only rows whose ${spoken(column)} no other row has`, [
+    ["on", nameOf(column.name)],
+    ["keep", literal(null)],
+  ]);
+  state.columns = state.columns.map(({ ofTable: _, ...rest }) => rest);
+  return true;
 }

@@ -1,5 +1,7 @@
 /** A program while its steps are drawn: what it is so far, the columns in reach of the next step, the words for it. */
 import type { Random } from "../../../../data/random.js";
+import type { Clause, Computed } from "../questions/clauses.js";
+import type { RandomSchema } from "../schemas.js";
 import { spoken, type Expression, type ScopeColumn } from "../scope.js";
 import { call, type Node } from "../syntax.js";
 
@@ -8,7 +10,9 @@ export interface State {
   easy: boolean;
   node: Node;
   columns: ScopeColumn[];
-  english: string[];
+  /** What the steps do, in their order. */
+  clauses: Clause[];
+  schema: RandomSchema;
   /** Columns that no two rows share together, where that is known: an order by them leaves nothing open. */
   unique: readonly string[] | undefined;
   /** Columns that a filter has narrowed: another condition on them may leave no row. */
@@ -27,18 +31,26 @@ export const newColumn = (expression: Expression): ScopeColumn => ({
 export const comparable = (columns: readonly ScopeColumn[]): ScopeColumn[] =>
   columns.filter(({ kind, role }) => kind !== "other" && (kind !== "str" || role !== undefined));
 
+/** Says what a step does; a text is in the imperative. */
+export function said(state: State, clause: Clause | string): void {
+  state.clauses.push(typeof clause === "string" ? { kind: "other", text: clause } : clause);
+}
+
+export const computed = ({ english, name }: Expression): Computed => ({ english, name });
+
 export function step(
   state: State,
   name: string,
   args: Node[],
-  english: string,
+  clause: Clause | string,
   named: [string, Node][] = [],
 ): void {
   state.node = call(state.node, name, args, named);
-  state.english.push(english);
+  said(state, clause);
 }
 
-export const listed = (columns: readonly ScopeColumn[]): string => columns.map(spoken).join(" and ");
+export const spokenAll = (columns: readonly ScopeColumn[]): string[] => columns.map(spoken);
+export const listed = (columns: readonly ScopeColumn[]): string => spokenAll(columns).join(" and ");
 
 /** The new columns' names are fresh, so that no answer hangs on which of two columns is meant. */
 export function fresh(state: State, expression: Expression | undefined): expression is Expression {
