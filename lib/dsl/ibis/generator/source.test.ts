@@ -11,7 +11,8 @@ import { SPLITS, TASK_TYPES, type Row, type TaskType } from "../../../data/tasks
 import { evaluateRows } from "../../../evaluation/metrics.js";
 import type { DslEngine } from "../../dsl.js";
 import { drawMutant, isRaised, MISTAKES } from "./mistakes/index.js";
-import { PROFILES, randomProgram } from "./programs.js";
+import { FORMS, written, type Written } from "./forms/index.js";
+import { PROFILES, randomProgram, type Program } from "./programs.js";
 import { toSchema } from "./schemas.js";
 import { apiCoverage } from "./coverage.js";
 import { isAttribute } from "./python-names.js";
@@ -57,6 +58,34 @@ describe.each(PROFILES)("random programs of the %s profile", (profile) => {
       expect(verdict, items[i]?.text).toMatchObject({ ok: true });
       expect(verdict.sql, items[i]?.text).toBe(verdicts[i - (i % STYLES.length)]?.sql);
     });
+  });
+});
+
+describe("the forms of a program", () => {
+  it("compile to what it compiles to as one expression", async () => {
+    const drawn = Array.from({ length: 150 }, (_, i) => {
+      const random = Random.of(31, i);
+      const program = randomProgram(random, "full");
+      return { program, form: written(random, program, "full") };
+    });
+    const items = drawn.flatMap(({ program: { node, schema }, form }) =>
+      [form.text, write(node)].map((text) => ({ text, schema: toSchema(schema.tables) })),
+    );
+    const verdicts = await engine.checkMany(items);
+    verdicts.forEach((verdict, i) => {
+      expect(verdict, items[i]?.text).toMatchObject({ ok: true });
+      if (i % 2 === 0) expect(verdict.sql, items[i]?.text).toBe(verdicts[i + 1]?.sql);
+    });
+    const count = (test: (form: Written) => boolean): number => drawn.filter(({ form }) => test(form)).length;
+    for (const form of FORMS)
+      expect(
+        count((one) => one.form === form),
+        form,
+      ).toBeGreaterThan(8);
+    expect(count(({ imports }) => imports)).toBeGreaterThan(20);
+    expect(count(({ text }) => text.includes("lambda "))).toBeGreaterThan(5);
+    const { text } = written(Random.of(32), drawn[0]?.program as Program, "quickstart");
+    expect(text).not.toContain("\n");
   });
 });
 

@@ -17,7 +17,8 @@ import {
 import { drawMutant, isRaised } from "./mistakes/index.js";
 import { randomProgram, type Profile, type Program } from "./programs.js";
 import { toSchema } from "./schemas.js";
-import { CANONICAL, write, type Style } from "./syntax.js";
+import { boilerplate, FORMS, written, type Form } from "./forms/index.js";
+import { write } from "./syntax.js";
 import { completionOf, inTwoStatements } from "../tasks/completion.js";
 import { DOCSTRING_STYLES, functionOf } from "../tasks/docstring.js";
 import { shortError } from "../tasks/error-resolution.js";
@@ -31,6 +32,8 @@ const DOCSTRINGS = { source: "ibis-framework docstrings", licence: "Apache-2.0" 
 
 /** Characters of a program or its SQL; longer ones cost a small model more than they teach it. */
 const LONGEST = 500;
+/** Characters of a program with its imports and names for steps: they are many, and say little. */
+const LONGEST_WRITTEN = 750;
 
 /** How often a prompt of the task shows its tables; users do not always give them. */
 const SCHEMA_SHOWN: Readonly<Record<TaskType, number>> = {
@@ -62,15 +65,6 @@ export const DIALECTS = [
   [1, "databricks"],
 ] as const;
 
-const PREFIX_STYLES: readonly (readonly [weight: number, style: Style])[] = [
-  [5, CANONICAL],
-  [3, { column: "deferred", quote: "'" }],
-  [1, { column: "attribute", quote: '"' }],
-  [1, { column: "attribute", quote: "'" }],
-  [1, { column: "item", quote: '"' }],
-  [1, { column: "item", quote: "'" }],
-];
-
 interface Drawn {
   task: TaskType;
   random: Random;
@@ -83,7 +77,18 @@ interface Checked {
   text: string;
   schema: Schema;
   labelled: Labelled;
+  /** How a program that a prompt shows is written. */
+  form?: Form;
 }
+
+/** The forms of programs that prompts show; answers are one expression each, in one style. */
+const PROGRAM_FORMS: Readonly<Partial<Record<TaskType, readonly Form[]>>> = {
+  ibis_to_sql: FORMS,
+  code_completion: ["expression", "statements"],
+};
+
+/** How often a program that is to be mended stands under its imports, in the full profile. */
+const IMPORTS_SHOWN = 0.2;
 
 class IbisRowSource implements RowSource {
   readonly version: string;
@@ -115,9 +120,9 @@ class IbisRowSource implements RowSource {
     }
     if (task === "error_resolution") return this.error(drawn);
     const program = randomProgram(random, this.profile, options.heldOutSchema);
-    const style =
-      task === "ibis_to_sql" || task === "code_completion" ? random.weighted(PREFIX_STYLES) : CANONICAL;
-    const text = write(program.node, style);
+    const forms = PROGRAM_FORMS[task];
+    const form = forms && written(random, program, this.profile, forms);
+    const text = form?.text ?? write(program.node);
     const schema = toSchema(program.schema.tables);
     const translates = task === "ibis_to_sql" || task === "sql_to_ibis";
     const drawnDialect = translates && this.profile === "full" ? random.weighted(DIALECTS) : "duckdb";
@@ -125,7 +130,8 @@ class IbisRowSource implements RowSource {
     const labelled = await options.label(text, schema, dialect);
     const fault = faultOf(labelled);
     if (fault !== undefined) return refuse(task, fault, text);
-    return this.fromProgram(drawn, { program, text, schema, labelled }, dialect);
+    const checked = { program, text, schema, labelled, ...(form === undefined ? {} : { form: form.form }) };
+    return this.fromProgram(drawn, checked, dialect);
   }
 
   private async fromProgram(drawn: Drawn, checked: Checked, dialect?: string): Promise<Draw> {
@@ -133,8 +139,9 @@ class IbisRowSource implements RowSource {
     const { text, schema } = checked;
     const sql = compactSql(checked.labelled.sql ?? "", schema, dialect);
     const inDialect = dialect === undefined ? {} : { dialect };
-    if (Math.max(text.length, sql.length) > LONGEST)
-      return refuse(task, `longer than ${LONGEST} characters`, text);
+    const longest = checked.form === undefined ? LONGEST : LONGEST_WRITTEN;
+    if (text.length > longest || sql.length > LONGEST)
+      return refuse(task, `longer than ${longest} characters`, text);
     if (task === "sql_to_ibis" || task === "ibis_to_sql") {
       // For SQLite Ibis registers functions of its own, which no one else has.
       if (/\b_ibis_/i.test(sql)) return refuse(task, "its SQL calls a function of Ibis's own", sql);
@@ -145,13 +152,14 @@ class IbisRowSource implements RowSource {
       case "sql_to_ibis":
         return accept(drawn, checked, { input: sql, ...inDialect }, text);
       case "ibis_to_sql":
-        return accept(drawn, checked, { input: text, ...inDialect }, sql);
+        return accept(drawn, checked, { input: text, ...inDialect }, sql, checked.form);
       case "code_completion": {
         const { tables } = checked.program.schema;
         const taken = new Set(tables.flatMap(({ name, columns }) => [name, ...columns.map((c) => c.name)]));
-        const written = random.chance(0.25) ? inTwoStatements(random, text, taken) : text;
+        const split = this.profile === "quickstart" && random.chance(0.25);
+        const whole = split ? inTwoStatements(random, text, taken) : text;
         const intent = random.chance(INTENT_SAID) ? sentence(checked.program) : undefined;
-        const cut = completionOf(random, written, intent);
+        const cut = completionOf(random, whole, intent);
         if (cut === undefined) return refuse(task, "nowhere to cut", text);
         return accept(drawn, checked, { input: cut.input }, cut.completion, cut.kind);
       }
@@ -167,20 +175,26 @@ class IbisRowSource implements RowSource {
     const found = drawMutant(random, () => randomProgram(random, this.profile, heldOutSchema));
     if (found === undefined) return refuse(task, "no mistake applies", "");
     const { program, mutant } = found;
-    const text = write(program.node);
+    const correct = write(program.node);
+    const tables = program.schema.tables.map(({ name }) => name);
+    const above =
+      this.profile === "full" && random.chance(IMPORTS_SHOWN)
+        ? `${boilerplate(random, correct, tables).join("\n")}\n`
+        : "";
+    const [text, broken] = [above + correct, above + mutant.text];
     const schema = toSchema(program.schema.tables);
-    const [labelled, verdict] = await Promise.all([label(text, schema), label(mutant.text, schema)]);
+    const [labelled, verdict] = await Promise.all([label(text, schema), label(broken, schema)]);
     const fault = faultOf(labelled);
     if (fault !== undefined) return refuse(task, fault, text);
-    if (Math.max(text.length, labelled.sql?.length ?? 0) > LONGEST)
+    if (Math.max(correct.length, labelled.sql?.length ?? 0) > LONGEST)
       return refuse(task, `longer than ${LONGEST} characters`, text);
-    const because = (reason: string): Draw => refuse(task, `${mutant.mistake}: ${reason}`, mutant.text);
+    const because = (reason: string): Draw => refuse(task, `${mutant.mistake}: ${reason}`, broken);
     if (verdict.ok || verdict.error === undefined) return because("the mutant compiles");
     if (verdict.refused === true || !isRaised(verdict.error))
       return because("it is the check that refuses it");
     const error = shortError(`${verdict.error.type}: ${verdict.error.message}`);
     const checked = { program, text, schema, labelled };
-    return accept(drawn, checked, { input: mutant.text, error }, text, mutant.mistake);
+    return accept(drawn, checked, { input: broken, error }, text, mutant.mistake);
   }
 
   /** A function that someone may have written, and its docstring, whose example gives what the program gives. */
