@@ -1,4 +1,4 @@
-/** `ibert data build|inspect|check`. */
+/** `ibert data build|inspect|check|coverage`. */
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 
@@ -10,11 +10,13 @@ import { DATA_CONFIGS, readDataConfig } from "../data/config.js";
 import { splitCounts } from "../data/corpus.js";
 import { inspectCorpus, type CorpusReport } from "../data/inspect.js";
 import { SPLITS, TASK_TYPES } from "../data/tasks.js";
-import { DEFAULT_DSL, DSL_NAMES } from "../dsl/declared.js";
+import { DEFAULT_DSL } from "../dsl/declared.js";
 import { dslByName } from "../dsl/registry.js";
 import { segmentTokenizer } from "../evaluation/evaluate.js";
 import { resolveSource } from "../models/sources.js";
 import { loadTokenizer } from "../models/load-tokenizer.js";
+import { addCoverage } from "./data-coverage-command.js";
+import { dslOption } from "./dsl-option.js";
 import { formatCount, formatDuration, formatTable } from "./format.js";
 import { wholeNumber, withExample } from "./help.js";
 import { EXIT, type Run } from "./main.js";
@@ -29,14 +31,14 @@ interface BuildOptions {
 }
 
 export function addDataCommands(program: Command, run: Run): void {
-  const data = program.command("data").description("Corpora: build, inspect, check.");
+  const data = program
+    .command("data")
+    .description("Corpora: build, inspect, check, and how much of the API they reach.");
   addBuild(data, run);
   addInspect(data, run);
   addCheck(data, run);
+  addCoverage(data, run);
 }
-
-const dslOption = (): Option =>
-  new Option("--dsl <name>", "the DSL of the corpus").choices(DSL_NAMES).default(DEFAULT_DSL);
 
 const defaultFolder = (name: string): string => join("data", "corpus", name);
 

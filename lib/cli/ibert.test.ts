@@ -34,6 +34,7 @@ describe("ibert --help", () => {
           "data build",
           "data inspect",
           "data check",
+          "data coverage",
           "model inspect",
           "model plan",
           "init",

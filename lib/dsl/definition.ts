@@ -14,6 +14,16 @@ export interface PromptRequest {
   style?: string;
 }
 
+/** The public members of a DSL's API, without those that move data, and which of them programs of a corpus call. */
+export interface ApiReach {
+  /** Programs that were drawn. */
+  programs: number;
+  /** By what they belong to: a class, or the functions of a module. */
+  owners: { owner: string; members: string[]; reached: string[] }[];
+  /** Why no program calls a member; `barred` where none could. */
+  missing: { member: string; reason: string; barred: boolean }[];
+}
+
 /** One DSL, whole: its compiler, its prompts and its corpus. A second DSL is a second implementation. */
 export interface Dsl {
   readonly name: string;
@@ -40,6 +50,8 @@ export interface Dsl {
   /** What `program` adds to `prefix`, whose tokens it must begin with; undefined where it does not. */
   continuation(prefix: string, program: string): string | undefined;
   readonly profiles: readonly string[];
+  /** How much of the DSL's API programs drawn for a corpus call. */
+  apiReach(engine: DslEngine, options: { programs: number; seed: number }): Promise<ApiReach>;
   /** Computes anew what the rows of a corpus say. */
   rowAudit(engine: DslEngine): AuditRows;
   corpusSource(engine: DslEngine, options: { seed: number; profile: string }): Promise<RowSource>;

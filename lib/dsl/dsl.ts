@@ -176,6 +176,8 @@ export interface DslEngine extends AsyncDisposable {
   neighbours(sql: string, options: { schema: Schema; dialect?: string }): Promise<Neighbourhood | undefined>;
   /** The DSL's public API with docstrings, from the installed package itself. */
   describeApi(): Promise<ApiEntry[]>;
+  /** For each program the members of that API that it calls while it is built, as `owner.name`; none where it does not build. */
+  membersOf(programs: readonly { text: string; schema: Schema }[]): Promise<string[][]>;
   /** Name and version of the DSL package in the sandbox. */
   version(): Promise<{ name: string; version: string }>;
   close(): Promise<void>;

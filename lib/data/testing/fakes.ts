@@ -36,6 +36,7 @@ export function toyEngine(): DslEngine & { asked: string[] } {
       ),
     neighbours: () => Promise.resolve(undefined),
     describeApi: () => Promise.resolve([]),
+    membersOf: (programs) => Promise.resolve(programs.map(() => [])),
     version: () => Promise.resolve({ name: "toy", version: "1" }),
     close: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => Promise.resolve(),

@@ -2,6 +2,7 @@ import { IBertError } from "../../errors.js";
 import type { Dsl } from "../definition.js";
 import { ibisRowAudit } from "./checker/audit.js";
 import { createIbisEngine } from "./checker/engine.js";
+import { apiReach } from "./generator/coverage.js";
 import { PROFILES, type Profile } from "./generator/programs.js";
 import { IBIS_PROMPTS, ibisTaskFormat, promptTemplatesShape } from "./tasks/prompts.js";
 import { completionStart, continuation, fieldsOfRepair, promptFieldsFromRequest } from "./tasks/request.js";
@@ -35,6 +36,7 @@ export const ibis: Dsl = {
   completionStart,
   continuation,
   profiles: PROFILES,
+  apiReach,
   rowAudit: ibisRowAudit,
   corpusSource(engine, { seed, profile }) {
     if (!(PROFILES as readonly string[]).includes(profile)) {

@@ -18,7 +18,13 @@ import { pyodideProgram } from "../../sandbox/pyodide.js";
 import { SandboxPool } from "../../sandbox/sandbox-pool.js";
 import { SandboxFailure } from "../../sandbox/sandbox-process.js";
 import { DEFAULT_TIMEOUT_MS, endedBy, SqlChecker } from "./sql-checker.js";
-import { apiEntriesSchema, labelledSchema, neighboursSchema, versionSchema } from "./verdict-schema.js";
+import {
+  apiEntriesSchema,
+  labelledSchema,
+  membersSchema,
+  neighboursSchema,
+  versionSchema,
+} from "./verdict-schema.js";
 import { locateWheels } from "../wheels.js";
 
 export interface IbisEngineOptions {
@@ -105,6 +111,15 @@ class IbisEngine implements DslEngine {
     return apiEntriesSchema.parse(await this.ask("describeApi"));
   }
 
+  async membersOf(programs: readonly { text: string; schema: Schema }[]): Promise<string[][]> {
+    const found: string[][] = [];
+    for (let start = 0; start < programs.length; start += BATCH) {
+      const items = programs.slice(start, start + BATCH);
+      found.push(...membersSchema.length(items.length).parse(await this.ask("trace", { items })));
+    }
+    return found;
+  }
+
   async version(): Promise<{ name: string; version: string }> {
     return versionSchema.parse(await this.ask("version"));
   }
@@ -114,9 +129,9 @@ class IbisEngine implements DslEngine {
   }
 
   /** What hangs on no text: a process that fails at it is at fault itself. */
-  private async ask(method: string): Promise<unknown> {
+  private async ask(method: string, params: object = {}): Promise<unknown> {
     try {
-      return await this.pool.request(method, {}, START_ALLOWANCE_MS);
+      return await this.pool.request(method, params, START_ALLOWANCE_MS);
     } catch (error) {
       if (!(error instanceof SandboxFailure)) throw error;
       throw new IBertError("sandbox-failed", `${method}: ${error.message}`, { cause: error });

@@ -71,4 +71,7 @@ export const apiEntriesSchema: z.ZodType<ApiEntry[]> = z.array(
   }),
 );
 
+/** Of each program the members of the API that it calls. */
+export const membersSchema = z.array(z.array(z.string()));
+
 export const versionSchema = z.strictObject({ name: z.string(), version: z.string() });

@@ -1,36 +1,17 @@
-/** How much of the live API the generator reaches: each member that it calls, and why it does not call the others. */
-import type { ApiEntry } from "../../dsl.js";
+/** How much of the live API the generator reaches: what programs that it draws call, as the sandbox sees them call it. */
 import { Random } from "../../../data/random.js";
+import type { ApiReach } from "../../definition.js";
+import type { ApiEntry, DslEngine, Schema } from "../../dsl.js";
 import { ANALYTICS, PREDICATE_METHODS, REDUCTIONS, SCALAR_METHODS } from "./methods.js";
 import { randomProgram } from "./programs.js";
-import { childrenOf, isTable, type Node } from "./syntax.js";
-
-export interface ApiCoverage {
-  /** Public members of the API that move no data and are about no geography, as `owner.name`. */
-  members: string[];
-  /** Those that the programs call. */
-  reached: string[];
-  missing: { member: string; reason: string }[];
-}
+import { toSchema } from "./schemas.js";
+import { childrenOf, isTable, write, type Node } from "./syntax.js";
+import { NO_TEMPLATE, UNREACHABLE } from "./unreachable.js";
 
 const READS_OR_WRITES =
   /^(to_(?!sql$|array$)\w+|execute|read_\w+|connect|get_backend|set_backend|preview|visualize|cache|release|memtable|compile)$/;
 const OWNERS_LEFT_OUT = new Set(["GeoSpatialValue", "GeoSpatialColumn", "CachedTable"]);
-
-/** Why a member is in no program; the first that fits. Of what Ibis calls deprecated its own documentation says so. */
-const REASONS: readonly (readonly [members: RegExp, reason: string])[] = [
-  [
-    /\.(hashbytes|authority|file|fragment|host|path|protocol|query|userinfo|convert_base)$/,
-    "Ibis does not compile it for DuckDB",
-  ],
-  [/\.(head|sample|arbitrary|mode|random|now|today|uuid|rowid)$/, "its answer is not determined"],
-  [
-    /\.(type|columns|schema|names|types|fields|get_name|equals|info|describe|dtype|infer_dtype|infer_schema|decompile|parse_sql|to_sql|param|watermark)$/,
-    "it is about an expression, not a part of one",
-  ],
-  [/^Join\./, "the programs go on from a join with other steps"],
-  [/^(JSONValue|IntervalValue|BinaryValue|StructValue)\./, "the schemas have no columns of the type"],
-];
+const GEOGRAPHIC = new Set(["NumericValue.point"]);
 const DEPRECATED = /^.{0,60}deprecated/is;
 
 const METHODS = new Map(
@@ -53,41 +34,79 @@ function memberOf(node: Extract<Node, { kind: "call" }>): string {
     : `Table.${name}`;
 }
 
-/** The members of the API that a program calls, as `owner.name`. */
-export function membersOf(node: Node): string[] {
+/** What a program seems to call, by its text: near the truth, which only Ibis tells. */
+function seemingMembers(node: Node): string[] {
   const own = node.kind === "call" ? [memberOf(node)] : node.kind === "template" ? node.covers : [];
-  return [...own, ...childrenOf(node).flatMap(membersOf)];
+  return [...own, ...childrenOf(node).flatMap(seemingMembers)];
 }
 
-const nameOf = ({ owner, path, name }: ApiEntry): string =>
-  `${owner ?? path.slice(0, path.lastIndexOf("."))}.${name}`;
+const ownerOf = ({ owner, path }: ApiEntry): string => owner ?? path.slice(0, path.lastIndexOf("."));
+const memberName = (entry: ApiEntry): string => `${ownerOf(entry)}.${entry.name}`;
 
-/** What `programs` random programs of the full profile call of the API. */
-export function apiCoverage(api: readonly ApiEntry[], programs: number): ApiCoverage {
-  const members = [
-    ...new Set(
-      api
-        .filter(({ owner, name }) => !READS_OR_WRITES.test(name) && !OWNERS_LEFT_OUT.has(owner ?? ""))
-        .map(nameOf),
-    ),
-  ].sort();
-  const called = new Set<string>();
-  for (let i = 0; i < programs; i++)
-    for (const member of membersOf(randomProgram(Random.of(1, "coverage", i), "full").node))
-      called.add(member);
-  const deprecated = new Set(
-    api.filter(({ docstring }) => DEPRECATED.test(docstring)).map((entry) => nameOf(entry)),
+/** The members that are public, move no data and are about no geography. */
+export const countedMembers = (api: readonly ApiEntry[]): ApiEntry[] =>
+  api.filter(
+    (entry) =>
+      !READS_OR_WRITES.test(entry.name) &&
+      !OWNERS_LEFT_OUT.has(entry.owner ?? "") &&
+      !GEOGRAPHIC.has(memberName(entry)),
   );
-  const reasonOf = (member: string): string =>
-    deprecated.has(member)
-      ? "Ibis has deprecated it"
-      : (REASONS.find(([pattern]) => pattern.test(member))?.[1] ??
-        "the generator has no template for it yet");
+
+/** So many programs that seem to call a member are looked at. */
+const WITNESSES = 2;
+/** In a function of the table every operand is there when an operator takes it. */
+const TRACED = { column: "lambda", quote: '"' } as const;
+
+/** Of the programs drawn those that between them seem to call all that the others do. */
+function witnesses(programs: number, seed: number): { text: string; schema: Schema }[] {
+  const seen = new Map<string, number>();
+  const chosen: { text: string; schema: Schema }[] = [];
+  for (let i = 0; i < programs; i++) {
+    const { node, schema } = randomProgram(Random.of(seed, "coverage", i), "full");
+    const calls = new Set(seemingMembers(node));
+    if (![...calls].some((member) => (seen.get(member) ?? 0) < WITNESSES)) continue;
+    for (const member of calls) seen.set(member, (seen.get(member) ?? 0) + 1);
+    chosen.push({ text: write(node, TRACED), schema: toSchema(schema.tables) });
+  }
+  return chosen;
+}
+
+/** What programs of the full profile call of the API while Ibis builds them. */
+export async function apiReach(
+  engine: DslEngine,
+  { programs, seed }: { programs: number; seed: number },
+): Promise<ApiReach> {
+  const api = countedMembers(await engine.describeApi());
+  const called = new Set((await engine.membersOf(witnesses(programs, seed))).flat());
+  const owners = new Map<string, { members: Set<string>; reached: Set<string> }>();
+  const missing = new Map<string, { reason: string; barred: boolean }>();
+  for (const entry of api) {
+    const member = memberName(entry);
+    const own = owners.get(ownerOf(entry)) ?? { members: new Set(), reached: new Set() };
+    owners.set(ownerOf(entry), own);
+    own.members.add(member);
+    if (called.has(member)) own.reached.add(member);
+    else missing.set(member, reasonOf(member, entry.docstring));
+  }
   return {
-    members,
-    reached: members.filter((member) => called.has(member)),
-    missing: members
-      .filter((member) => !called.has(member))
-      .map((member) => ({ member, reason: reasonOf(member) })),
+    programs,
+    owners: [...owners]
+      .map(([owner, { members, reached }]) => ({
+        owner,
+        members: [...members].sort(),
+        reached: [...reached].sort(),
+      }))
+      .sort((a, b) => (a.owner < b.owner ? -1 : 1)),
+    missing: [...missing]
+      .map(([member, why]) => ({ member, ...why }))
+      .sort((a, b) => (a.member < b.member ? -1 : 1)),
   };
+}
+
+function reasonOf(member: string, docstring: string): { reason: string; barred: boolean } {
+  if (DEPRECATED.test(docstring)) return { reason: "Ibis has deprecated it", barred: true };
+  const found = UNREACHABLE.find(({ members }) => members.test(member));
+  return found === undefined
+    ? { reason: NO_TEMPLATE, barred: false }
+    : { reason: found.reason, barred: found.barred };
 }

@@ -81,7 +81,7 @@ ibis.array ArrayValue.means | reals | ibis.array([{x}, {y}]).means() | float | m
 ibis.array ArrayValue.sort ArrayValue.index | num | ibis.array([{x}, {y}]).sort().index({x}) | int | place | the place of {x} among {x} and {y} in order
 ibis.array ArrayValue.alls | bool | ibis.array([{x}, ~{x}]).alls() | bool | all | whether both {x} and its opposite hold
 ibis.array ArrayValue.anys | bool | ibis.array([{x}, ~{x}]).anys() | bool | any | whether {x} or its opposite holds
-ibis.struct StructValue.fields | num | ibis.struct({"a": {x}})["a"] | same | again | field a of a struct of {x}
+ibis.struct | num | ibis.struct({"a": {x}})["a"] | same | again | field a of a struct of {x}
 StringValue.split | str | {x}.split(" ") | other | parts | the parts of {x} between spaces
 StringValue.split ArrayValue.join | str | {x}.split(" ").join("-") | str | dashed | {x} with dashes for spaces
 StringValue.split ArrayValue.unique | str | {x}.split("e").unique().length() | int | kinds | how many different parts {x} has between the letters e
@@ -164,6 +164,6 @@ Value.collect ArrayValue.length | str | {x}.collect().length() | int | size | ho
 Value.group_concat | str | {x}.group_concat(", ", order_by={x}) | str | list | all {x} in order, joined by commas
 Column.first | num | {x}.first(order_by={x}) | same | first | the first {x} in order
 Column.last | num | {x}.last(order_by={x}) | same | last | the last {x} in order
-Column.argmax Column.max | num | {x}.argmax({x}) | same | top | the {x} where {x} is largest
-Column.argmin Column.min | num | {x}.argmin({x}) | same | bottom | the {x} where {x} is smallest
+Column.argmax | num | {x}.argmax({x}) | same | top | the {x} where {x} is largest
+Column.argmin | num | {x}.argmin({x}) | same | bottom | the {x} where {x} is smallest
 `);

@@ -11,6 +11,7 @@ from api import describe_api
 from checker import ADDRESS, RequestError, check
 from neighbours import neighbours
 from sqlcheck import check_sql, duckdb_tables
+from trace import trace
 
 names.install()
 
@@ -77,6 +78,7 @@ METHODS = {
     "duckdbTables": duckdb_tables,
     "neighbours": neighbours,
     "describeApi": describe_api,
+    "trace": trace,
     "version": version,
 }
 
