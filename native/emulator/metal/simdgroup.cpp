@@ -21,6 +21,24 @@ float reduceSimdgroup(SimdReduction reduction, float value) {
   return result;
 }
 
+static_assert(kNeverSetWord == kNeverSet);
+
+void meetAtMatrix(const char* name, const MatrixPlace& place) {
+  requireWholeWarp(name);
+  if (uintptr_t(place.address) % place.elementBytes)
+    launchNow->failAt(__builtin_return_address(0), name, " of a matrix at a misaligned address");
+  MatrixPlace own = place;
+  if (!meet(name, kAllLanes, &own)) return;
+  const auto of = [&](unsigned lane) -> const MatrixPlace& {
+    return *static_cast<const MatrixPlace*>(current->warp->operands[lane]);
+  };
+  for (unsigned lane = 1; lane < kLanes; ++lane)
+    if (of(lane) != of(0))
+      launchNow->failAt(__builtin_return_address(0), name, " of one matrix by lane 0 and of another by lane ",
+                        lane);
+  depart(kAllLanes);
+}
+
 void multiplySimdgroup(SimdgroupProduct& operands) {
   constexpr const char* kName = "simdgroup_multiply_accumulate";
   Warp& warp = *current->warp;
@@ -28,6 +46,8 @@ void multiplySimdgroup(SimdgroupProduct& operands) {
   for (float c : operands.c)
     if (std::bit_cast<uint32_t>(c) == kNeverSet)
       launchNow->failAt(__builtin_return_address(0), kName, " adds to an accumulator that nobody set");
+  if (!operands.isSet)
+    launchNow->failAt(__builtin_return_address(0), kName, " multiplies a matrix that nobody set");
   if (!meet(kName, kAllLanes, &operands)) return;
   const auto of = [&](unsigned lane) -> SimdgroupProduct& {
     return *static_cast<SimdgroupProduct*>(warp.operands[lane]);

@@ -2,6 +2,9 @@
 // warp of CUDA: Metal leaves open what lanes get from those that are elsewhere.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
 #include "emulator/meeting.h"
 
 namespace ibert::emulator {
@@ -21,8 +24,23 @@ constexpr unsigned matrixColumn(unsigned lane) {
   return lane % 4 * 2;
 }
 
+// A matrix in memory as a lane names it, which all lanes must name alike.
+struct MatrixPlace {
+  const void* address;
+  size_t elementBytes, stride;
+  bool transposed;
+
+  bool operator==(const MatrixPlace&) const = default;
+};
+// Where all lanes come before a matrix is loaded or stored.
+void meetAtMatrix(const char* name, const MatrixPlace& place);
+
+// What compilers fill variables with that nobody set.
+inline constexpr uint32_t kNeverSetWord = 0xfefefefe;
+
 struct SimdgroupProduct {
   float a[2], b[2], c[2], d[2];
+  bool isSet;  // a and b
 };
 // d = a b + c, in float32, k ascending.
 void multiplySimdgroup(SimdgroupProduct& operands);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "metal_kernels.h"
+#include "metal_matrix_kernels.h"
 #include "trials.h"
 
 namespace ibert::tests {
@@ -95,6 +96,32 @@ std::string tryFunctions() {
   });
 }
 
+// Of each dtype the numbers are exact, and so are their products and sums.
+template <class T, MatrixBug kBug, unsigned kThreads = 32>
+std::string tryMatrices() {
+  std::vector<T> x, w;
+  for (int i = 0; i < 64; ++i) {
+    x.push_back(T(float(i * 5 % 13 - 6)));
+    w.push_back(T(float(i * 7 % 11 - 5) / 4));
+  }
+  const Buffer<T> dx(x), dw(w);
+  const Buffer<float> y(128);
+  return outcome(runMatrices<T, kBug>(dx, dw, y, kThreads), [&] {
+    const auto got = y.read();
+    for (size_t row = 0; row < 8; ++row)
+      for (size_t column = 0; column < 8; ++column) {
+        float product = 0, other = 0;
+        for (size_t k = 0; k < 8; ++k) {
+          product += float(x[row * 8 + k]) * float(w[k * 8 + column]);
+          other += float(x[k * 8 + row]) * float(w[k * 8 + column]);
+        }
+        if (got[row * 8 + (column ^ 1)] != product || got[64 + column * 8 + row] != product + other)
+          return false;
+      }
+    return true;
+  });
+}
+
 std::string tryAllMemory() {
   const Buffer<float> y(32);
   return outcome(runWithMemory(y, 32 << 10), [&] { return y.read()[31] == 31; });
@@ -108,6 +135,9 @@ const Trial kTrials[] = {
     {"exchange in part of a simdgroup", "", tryExchange<40>},
     {"functions of numbers", "", tryFunctions},
     {"32 KB of threadgroup memory", "", tryAllMemory},
+    {"matrices of float", "", tryMatrices<float, MatrixBug::none>},
+    {"matrices of half", "", tryMatrices<half, MatrixBug::none>},
+    {"matrices of bfloat", "", tryMatrices<bfloat, MatrixBug::none>},
     {"no barrier between writes and reads of a tile", "of shared memory", tryMultiply<Bug::droppedBarrier>},
     {"a barrier with mem_none", "of shared memory", tryMultiply<Bug::barrierOfNone>},
     {"a barrier with mem_device alone", "of shared memory", tryMultiply<Bug::barrierOfDevice>},
@@ -123,10 +153,37 @@ const Trial kTrials[] = {
     {"threads that return before a barrier", "", tryScaleRows<Bug::earlyReturn>},
     {"a second barrier in one simdgroup", "deadlock", tryScaleRows<Bug::doubledBarrier>},
     {"barriers of two kinds", "threadgroup_barrier without memory", tryScaleRows<Bug::mixedBarriers>},
+    {"simdgroup_load in half a simdgroup", "simdgroup_load of one matrix by lane 0 and of another by lane 16",
+     tryMatrices<half, MatrixBug::loadByHalf>},
+    {"simdgroup_store in half a simdgroup", "lanes of a warp diverge",
+     tryMatrices<half, MatrixBug::storeByHalf>},
+    {"simdgroup_multiply in half a simdgroup", "lanes of a warp diverge",
+     tryMatrices<half, MatrixBug::multiplyByHalf>},
+    {"matrices in a simdgroup of 8 lanes", "simdgroup_load in a warp of fewer than 32",
+     tryMatrices<half, MatrixBug::none, 8>},
+    {"lanes that name different matrices", "of one matrix by lane 0 and of another by lane 7",
+     tryMatrices<half, MatrixBug::placeByLane>},
+    {"a misaligned matrix of half", "simdgroup_load of a matrix at a misaligned address",
+     tryMatrices<half, MatrixBug::misaligned>},
+    {"a misaligned matrix of bfloat", "misaligned", tryMatrices<bfloat, MatrixBug::misaligned>},
+    {"a misaligned matrix of float", "misaligned", tryMatrices<float, MatrixBug::misaligned>},
+#ifndef __clang__
+    {"a factor of half that nobody set", "multiplies a matrix that nobody set",
+     tryMatrices<half, MatrixBug::unsetOperand>},
+    {"a factor of bfloat that nobody set", "multiplies a matrix that nobody set",
+     tryMatrices<bfloat, MatrixBug::unsetOperand>},
+    {"a factor of float that nobody set", "multiplies a matrix that nobody set",
+     tryMatrices<float, MatrixBug::unsetOperand>},
+#endif
+    {"a matrix beyond threadgroup memory", "out of bounds", tryMatrices<half, MatrixBug::beyondTile>},
+    {"a matrix that is read right after its store", "of shared memory",
+     tryMatrices<half, MatrixBug::unorderedStore>},
+    {"a matrix stored with rows that overlap", "of shared memory",
+     tryMatrices<half, MatrixBug::overlappingStore>},
     {"no simdgroup_barrier", "of shared memory", trySwapPairs<Bug::missingSimdgroupBarrier>},
     {"a simdgroup_barrier with mem_none", "of shared memory", trySwapPairs<Bug::simdgroupBarrierOfNone>},
 };
-constexpr size_t kRightOnes = 7;
+constexpr size_t kRightOnes = 10;
 
 void tryAll() {
   for (Schedule schedule : {Schedule::lastFirst, Schedule::random, Schedule::priorities})
