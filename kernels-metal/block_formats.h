@@ -1,4 +1,4 @@
-// Elements of weights in ggml's block formats, one at a time: what native/reference/blocks.cpp lays out, in
+// Elements of weights in ggml's block formats: what native/reference/blocks.cpp lays out, in
 // float32, whose products of scale and code are exact. The packed order of this backend is the row-major one.
 #pragma once
 
@@ -25,53 +25,98 @@ inline int sixBits(const device uint8_t* packed, int j, int first) {
   return low | packed[j - 4 + first] >> 6 << 4;
 }
 
-// Of Q4_K, or of Q5_K, whose fifth bits lie before the others.
-inline float kElement(const device uint8_t* block, int i, bool fifthBits) {
+// An element is scale * code + offset. Four neighbours, the first at a multiple of 4, share both.
+struct BlockPart {
+  float scale, offset;
+};
+
+// Of Q4_K and Q5_K.
+inline BlockPart kPart(const device uint8_t* block, int i) {
+  const int j = i / 32;
+  return {halfAt(block) * float(sixBits(block + 4, j, 0)),
+          -(halfAt(block + 2) * float(sixBits(block + 4, j, 4)))};
+}
+inline int kCode(const device uint8_t* block, int i, bool fifthBits) {
   const int j = i / 32, k = i % 32;
   const device uint8_t* bytes = block + (fifthBits ? 48 : 16) + j / 2 * 32;
-  int code = j % 2 ? bytes[k] >> 4 : bytes[k] & 15;
-  if (fifthBits) code |= (block[16 + k] >> j & 1) << 4;
-  return halfAt(block) * float(sixBits(block + 4, j, 0) * code) -
-         halfAt(block + 2) * float(sixBits(block + 4, j, 4));
+  const int code = j % 2 ? bytes[k] >> 4 : bytes[k] & 15;
+  return fifthBits ? code | (block[16 + k] >> j & 1) << 4 : code;
 }
-
-inline float q6Element(const device uint8_t* block, int i) {
+inline int q6Code(const device uint8_t* block, int i) {
   const int part = i / 128, set = i % 128 / 32, k = i % 32;
   const int low = block[64 * part + 32 * (set % 2) + k];
   const int high = block[128 + 32 * part + k] >> (2 * set) & 3;
-  const int code = (set < 2 ? low & 15 : low >> 4) | high << 4;
-  return halfAt(block + 208) * float(int(int8_t(block[192 + i / 16])) * (code - 32));
+  return ((set < 2 ? low & 15 : low >> 4) | high << 4) - 32;
 }
 
-// Element i of a tensor in a block format.
-inline float blockElement(const device uint8_t* data, int32_t dtype, int64_t i) {
+inline bool isBlocks(int32_t dtype) {
+  return dtype >= kQ8_0;
+}
+// The block of element i of a tensor in a block format.
+inline const device uint8_t* blockOf(const device uint8_t* data, int32_t dtype, int64_t i) {
+  switch (dtype) {
+    case kQ8_0:
+      return data + i / 32 * 34;
+    case kQ4_0:
+      return data + i / 32 * 18;
+    case kQ4_1:
+      return data + i / 32 * 20;
+    case kQ5_0:
+      return data + i / 32 * 22;
+    case kQ5_1:
+      return data + i / 32 * 24;
+    case kQ4_K:
+      return data + i / 256 * 144;
+    case kQ5_K:
+      return data + i / 256 * 176;
+    default:
+      return data + i / 256 * 210;
+  }
+}
+inline BlockPart blockPart(const device uint8_t* block, int32_t dtype, int64_t i) {
+  switch (dtype) {
+    case kQ4_1:
+    case kQ5_1:
+      return {halfAt(block), halfAt(block + 2)};
+    case kQ4_K:
+    case kQ5_K:
+      return kPart(block, int(i % 256));
+    case kQ6_K:
+      return {halfAt(block + 208) * float(int8_t(block[192 + i % 256 / 16])), 0};
+    default:
+      return {halfAt(block), 0};
+  }
+}
+inline int blockCode(const device uint8_t* block, int32_t dtype, int64_t i) {
   const int k = int(i % 32);
   switch (dtype) {
-    case kQ8_0: {
-      const device uint8_t* block = data + i / 32 * 34;
-      return halfAt(block) * float(int8_t(block[2 + k]));
-    }
-    case kQ4_0: {
-      const device uint8_t* block = data + i / 32 * 18;
-      return halfAt(block) * float(nibble(block + 2, k) - 8);
-    }
-    case kQ4_1: {
-      const device uint8_t* block = data + i / 32 * 20;
-      return halfAt(block) * float(nibble(block + 4, k)) + halfAt(block + 2);
-    }
-    case kQ5_0: {
-      const device uint8_t* block = data + i / 32 * 22;
-      return halfAt(block) * float(fiveBits(block + 2, k) - 16);
-    }
-    case kQ5_1: {
-      const device uint8_t* block = data + i / 32 * 24;
-      return halfAt(block) * float(fiveBits(block + 4, k)) + halfAt(block + 2);
-    }
+    case kQ8_0:
+      return int8_t(block[2 + k]);
+    case kQ4_0:
+      return nibble(block + 2, k) - 8;
+    case kQ4_1:
+      return nibble(block + 4, k);
+    case kQ5_0:
+      return fiveBits(block + 2, k) - 16;
+    case kQ5_1:
+      return fiveBits(block + 4, k);
     case kQ4_K:
-      return kElement(data + i / 256 * 144, int(i % 256), false);
+      return kCode(block, int(i % 256), false);
     case kQ5_K:
-      return kElement(data + i / 256 * 176, int(i % 256), true);
+      return kCode(block, int(i % 256), true);
     default:
-      return q6Element(data + i / 256 * 210, int(i % 256));
+      return q6Code(block, int(i % 256));
   }
+}
+
+inline float blockElement(const device uint8_t* data, int32_t dtype, int64_t i) {
+  const device uint8_t* block = blockOf(data, dtype, i);
+  const BlockPart part = blockPart(block, dtype, i);
+  return part.scale * float(blockCode(block, dtype, i)) + part.offset;
+}
+// Elements i to i + 3, i a multiple of 4.
+inline void blockFour(const device uint8_t* data, int32_t dtype, int64_t i, thread float* four) {
+  const device uint8_t* block = blockOf(data, dtype, i);
+  const BlockPart part = blockPart(block, dtype, i);
+  for (int j = 0; j < 4; ++j) four[j] = part.scale * float(blockCode(block, dtype, i + j)) + part.offset;
 }

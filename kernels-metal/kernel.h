@@ -25,10 +25,14 @@ static_assert(kNotFiniteKind == frame::kNotFinite && kNoneAllowedKind == frame::
 // What launchers choose by. A planned device has one too.
 struct Machine {
   int64_t threadgroupBytes = 32 << 10;
+  int family = 7;  // of Apple's GPUs: 7 is the M1's
+
+  // simdgroup_matrix came with the seventh.
+  bool hasMatrices() const { return family >= 7; }
 };
 
 // Threads of a threadgroup, as grid.h has them: one an element, or few that share a row.
-inline constexpr int kThreads = 256, kFewThreads = 64;
+inline constexpr int kThreads = 256, kFewThreads = 64, kTileThreads = 128;
 
 // Where a kernel finds an operand: a tensor's address, or null where the tensor is absent.
 struct Operand {
@@ -69,6 +73,12 @@ struct Context {
                 const Parameters& parameters) {
     launch(kernel, (count + kThreads - 1) / kThreads, kThreads, operands, parameters, 0);
   }
+  // A threadgroup of four simdgroups for each of `count` tiles.
+  template <class Parameters>
+  void tiles(const char* kernel, int64_t count, std::initializer_list<Operand> operands,
+             const Parameters& parameters, int64_t threadgroupBytes) {
+    launch(kernel, count, kTileThreads, operands, parameters, threadgroupBytes);
+  }
   // A threadgroup of kFewThreads for each of `count` rows.
   template <class Parameters>
   void rows(const char* kernel, int64_t count, std::initializer_list<Operand> operands,
@@ -91,6 +101,8 @@ using KernelTable = frame::KernelTable<Context>;
 
 // A simple kernel: plain loops in float32 over any shape. It is what fast ones are held against.
 inline constexpr const char* kTwin = "twin";
+// On a simdgroup's matrices of 8 x 8.
+inline constexpr const char* kMatrices = "simdgroup";
 
 inline int32_t numberOf(const Tensor& tensor) {
   return static_cast<int32_t>(tensor.dtype);

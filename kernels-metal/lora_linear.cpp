@@ -1,5 +1,6 @@
 #include "lora_linear.h"
 
+#include "lora_linear_tiles.h"
 #include "register.h"
 
 namespace ibert::metal {
@@ -43,8 +44,8 @@ template <class Struct>
 int64_t workspace(const Struct& args, int64_t T) {
   return args.loraA ? T * args.loraA.shape[1] * static_cast<int64_t>(sizeof(float)) : 0;
 }
-int64_t forwardWorkspace(const LoraLinearForward& args, Machine) {
-  return workspace(args, args.x.shape[0]);
+int64_t forwardWorkspace(const LoraLinearForward& args, Machine machine) {
+  return isForwardInTiles(args, machine) ? 0 : workspace(args, args.x.shape[0]);
 }
 int64_t backwardWorkspace(const LoraLinearBackward& args, Machine) {
   return workspace(args, args.dy.shape[0]);
@@ -58,6 +59,7 @@ void forward(const LoraLinearForward& args, Context& context) {
   p.keepsLow = static_cast<bool>(args.xa);
   p.residual = numberOf(args.residual);
   p.y = numberOf(args.y);
+  if (isForwardInTiles(args, context.machine)) return forwardInTiles(args, p, context);
   const Operand low = args.loraA ? context.scratch(0) : Operand();
   if (args.loraA)
     context.elements("linearLow", p.T * p.R, {&args.x, &args.loraA, &args.adapterOfRow, low, &args.xa}, p);
@@ -71,6 +73,7 @@ void backward(const LoraLinearBackward& args, Context& context) {
   p.dy = numberOf(args.dy);
   p.dx = numberOf(args.dx);
   const Operand low = args.loraA ? context.scratch(0) : Operand();
+  if (context.machine.hasMatrices()) return backwardInTiles(args, p, low, context);
   if (args.loraA) context.elements("linearLowGradient", p.T * p.R, {&args.dy, &args.loraB, low}, p);
   if (args.dx)
     context.elements("linearInputGradient", threadsOver(p.T, p.K),
@@ -86,13 +89,22 @@ std::string backwardUnsupported(const LoraLinearBackward& args) {
   return (args.dLoraA || args.dLoraB) && !args.loraA ? "dLoraA and dLoraB need loraA and loraB" : "";
 }
 
+const char* forwardPath(const LoraLinearForward& args, Machine machine) {
+  return isForwardInTiles(args, machine) ? kMatrices : kTwin;
+}
+const char* backwardPath(const LoraLinearBackward&, Machine machine) {
+  return machine.hasMatrices() ? kMatrices : kTwin;
+}
+
 }  // namespace
 
 void registerLoraLinear(KernelTable& table) {
-  table.set<LoraLinearForward, forward>(kTwin);
+  table.set<LoraLinearForward, forward>(kMatrices);
+  table.setPathOf<LoraLinearForward, forwardPath>();
   table.setWorkspace<LoraLinearForward, forwardWorkspace>();
   table.setUnsupported<LoraLinearForward, forwardUnsupported>();
-  table.set<LoraLinearBackward, backward>(kTwin);
+  table.set<LoraLinearBackward, backward>(kMatrices);
+  table.setPathOf<LoraLinearBackward, backwardPath>();
   table.setWorkspace<LoraLinearBackward, backwardWorkspace>();
   table.setUnsupported<LoraLinearBackward, backwardUnsupported>();
 }

@@ -11,4 +11,9 @@ struct LinearParameters {
   int32_t hasLora, hasAdapters, hasBias, hasResidual, keepsLow;
   int32_t x, weight, A, B, residual, y, xa;  // dtypes
   int32_t dy, dx, dA, dB;
+  // Of the kernels in tiles: which operands begin at multiples of sixteen bytes, a bit each; how many tiles
+  // of y in a row a threadgroup makes; columns of x A^T of one slot, those of an adapter padded to eights.
+  int32_t aligned, span, padded, lowColumns;
 };
+IBERT_SHARED_CONSTANT int32_t kAlignedX = 1, kAlignedWeight = 2, kAlignedA = 4, kAlignedB = 8,
+                              kAlignedDy = 16, kAlignedXa = 32;

@@ -4,19 +4,8 @@
 #include <metal_stdlib>
 using namespace metal;
 
-#include "lora_linear.h"
+#include "lora_segments.h"
 #include "product.h"
-
-// The slot of row n of W; -1 for none.
-inline int32_t slotOf(constant LinearParameters& p, int64_t n) {
-  for (int32_t i = 0; i < p.segmentCount; ++i)
-    if (n < p.ends[i]) return p.slots[i];
-  return -1;
-}
-// The adapter of row t; -1 for none.
-inline int64_t adapterOf(const device int32_t* adapterOfRow, constant LinearParameters& p, int64_t t) {
-  return p.hasAdapters ? inside(adapterOfRow[t], 0, p.P, -1) : 0;
-}
 
 // x A^T, an element a thread. x: (T, K), A: (P, R, K), low: (T, R); xa: the op's own output or absent
 KERNEL linearLow(const device uint8_t* x [[buffer(0)]], const device uint8_t* A [[buffer(1)]],

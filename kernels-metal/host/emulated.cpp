@@ -2,6 +2,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -146,7 +147,9 @@ class EmulatedHardware final : public Hardware {
   DeviceInfo info() override {
     DeviceInfo result{};
     std::snprintf(result.name, sizeof result.name, "emulated Apple GPU");
-    std::snprintf(result.architecture, sizeof result.architecture, "emulated");
+    const char* family = std::getenv("IBERT_EMULATED_GPU");
+    std::snprintf(result.architecture, sizeof result.architecture, "%s",
+                  family == nullptr || *family == 0 ? "emulated" : family);
     result.memoryBytes = result.maxBufferBytes = static_cast<int64_t>(emulator::kDeviceBytes);
     result.availableBytes = result.memoryBytes - static_cast<int64_t>(emulator::allocatedBytes());
     result.sharesHostMemory = 1;

@@ -66,11 +66,24 @@ void Gpu::release(std::unique_ptr<GpuBuffer> buffer) const {
   if (buffer != nullptr) addresses->remove(*buffer);
 }
 
+namespace {
+
+// By the name of a family; of the newest known, if it is none.
+Machine machineOf(const char* architecture) {
+  constexpr int kNewest = 9;
+  Machine machine;
+  if (std::sscanf(architecture, "apple%d", &machine.family) != 1) machine.family = kNewest;
+  return machine;
+}
+
+}  // namespace
+
 Gpu openGpu(int index) {
   Gpu gpu;
   gpu.index = index;
   gpu.hardware = openHardware(index);
   gpu.info = gpu.hardware->info();
+  gpu.machine = machineOf(gpu.info.architecture);
   return gpu;
 }
 
@@ -98,6 +111,7 @@ Gpu plannedGpu(const std::string& architecture) {
     gpu.info.memoryBytes = chip.bytes;
     gpu.info.availableBytes = gpu.info.maxBufferBytes = chip.bytes / 3 * 2;
     gpu.info.sharesHostMemory = 1;
+    gpu.machine = machineOf(architecture.c_str());
     return gpu;
   }
   throw std::runtime_error("no device " + architecture + " can be planned for; known: " + known);

@@ -30,10 +30,11 @@ void requireRunnable(const KernelTable<Context>& table, Op op, const void* argum
 // The kernel that runs an op, for people; null where there is none. Without arguments that of the op in
 // general.
 template <class Context>
-const char* kernelName(const KernelTable<Context>& table, Op op, const void* arguments) {
+const char* kernelName(const KernelTable<Context>& table, Op op, const void* arguments,
+                       typename Context::Machine machine) {
   const Kernel<Context>& kernel = table.of(op);
   if (kernel.run == nullptr) return nullptr;
-  return arguments == nullptr || kernel.pathOf == nullptr ? kernel.path : kernel.pathOf(arguments);
+  return arguments == nullptr || kernel.pathOf == nullptr ? kernel.path : kernel.pathOf(arguments, machine);
 }
 
 }  // namespace ibert::frame

@@ -108,8 +108,8 @@ class DeviceBackend {
       const std::string why = whyUnsupported(Parts::kernels(), op, arguments);
       return why.empty() ? 0 : failWith(message, why);
     };
-    backend.kernelName = [](Device*, Op op, const void* arguments) {
-      return frame::kernelName(Parts::kernels(), op, arguments);
+    backend.kernelName = [](Device* device, Op op, const void* arguments) {
+      return frame::kernelName(Parts::kernels(), op, arguments, gpuOf(device).machine);
     };
   }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 #include "../backend.h"
 
@@ -24,8 +25,8 @@ struct Kernel {
   std::string (*unsupported)(const void* arguments) = nullptr;
   // The chosen path, e.g. "avx512-bf16".
   const char* path = nullptr;
-  // The path by the arguments, where there are several.
-  const char* (*pathOf)(const void* arguments) = nullptr;
+  // The path by the arguments and the machine, where there are several.
+  const char* (*pathOf)(const void* arguments, typename Context::Machine machine) = nullptr;
 };
 
 // All that differs between two backends of one kind.
@@ -63,10 +64,15 @@ struct KernelTable {
       return Unsupported(*static_cast<const Struct*>(arguments));
     };
   }
-  template <class Struct, const char* (*PathOf)(const Struct&)>
+  // PathOf(args) or PathOf(args, machine)
+  template <class Struct, auto PathOf>
   void setPathOf() {
-    at<Struct>().pathOf = [](const void* arguments) {
-      return PathOf(*static_cast<const Struct*>(arguments));
+    at<Struct>().pathOf = []([[maybe_unused]] const void* arguments, [[maybe_unused]] Machine machine) {
+      const auto& args = *static_cast<const Struct*>(arguments);
+      if constexpr (std::is_invocable_v<decltype(PathOf), const Struct&>)
+        return PathOf(args);
+      else
+        return PathOf(args, machine);
     };
   }
 

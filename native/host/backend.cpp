@@ -141,7 +141,7 @@ Backend hostBackendTemplate(const char* name) {
     return why.empty() ? 0 : failWith(message, why);
   };
   backend.kernelName = [](Device* device, Op op, const void* arguments) {
-    return frame::kernelName(tableOf(device), op, arguments);
+    return frame::kernelName(tableOf(device), op, arguments, state(device)->pool->threads());
   };
   backend.createStream = [](Device* device, Stream** stream, Message* message) {
     return guarded(message, [&] { *stream = reinterpret_cast<Stream*>(new StreamState(*state(device))); });

@@ -167,6 +167,15 @@ if(TARGET ibert_metal_emulated)
   endforeach()
   add_test(NAME metal-hardware COMMAND ibert_metal_hardware_test)
   add_test(NAME step-metal-emulated COMMAND ibert-kernels ${IBERT_SMALL_STEP} --backend metal-emulated --against reference)
+  # Which kernels run, and those of a chip without matrices.
+  ibert_usage_test(metal-matrices "loraLinearForward +qkv +simdgroup" ${IBERT_SMALL_STEP} --backend metal-emulated)
+  ibert_usage_test(metal-twins "loraLinearForward +qkv +twin" ${IBERT_SMALL_STEP} --backend metal-emulated)
+  add_test(NAME step-metal-emulated-twins COMMAND ibert-kernels ${IBERT_SMALL_STEP} --backend metal-emulated --against reference)
+  set_tests_properties(usage-metal-twins step-metal-emulated-twins PROPERTIES ENVIRONMENT IBERT_EMULATED_GPU=apple6)
+  foreach(op loraLinearForward loraLinearBackward)
+    add_test(NAME metal-emulated-twin-${op} COMMAND ibert-kernels test --backend metal-emulated --op ${op} --case q5_k)
+    set_tests_properties(metal-emulated-twin-${op} PROPERTIES ENVIRONMENT IBERT_EMULATED_GPU=apple6)
+  endforeach()
   # A share: all cases of ops that are quick, and some of the others. With `ctest -C whole`, as in `npm run test:emulated`,
   # all of all.
   foreach(op embedding rmsNormForward ropeTable rope swigluForward gatherRows)
@@ -177,7 +186,8 @@ if(TARGET ibert_metal_emulated)
     add_test(NAME metal-emulated-${op} COMMAND ibert-kernels test --backend metal-emulated --op ${op} ${schedules})
   endforeach()
   foreach(share "attentionForward@of 16" "attentionForward@offsets" "attentionBackward@of 16" "attentionBackward@offsets"
-      "attentionBackward@lengths 0 5" loraLinearForward@q4_k loraLinearBackward@q6_k linearCrossEntropy@q4_0 "sample@(9, 33)")
+      "attentionBackward@lengths 0 5" loraLinearForward@q4_k "loraLinearForward@(65, 129)"
+      loraLinearBackward@q6_k "loraLinearBackward@(65, 257)" linearCrossEntropy@q4_0 "sample@(9, 33)")
     string(REPLACE "@" ";" words "${share}")
     list(GET words 0 op)
     list(GET words 1 case)

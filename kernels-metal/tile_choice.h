@@ -1,0 +1,46 @@
+// Which tiles a product takes, by its shape and the chip. Their bits are the same (tile_product.h), so that
+// the choice is free to look at the number of rows.
+#pragma once
+
+#include <algorithm>
+
+#include "kernel.h"
+#include "tiles.h"
+
+namespace ibert::metal {
+
+// For each family the cores of the smallest chip that has it, and up to how many rows the small tiles are
+// for. A start from public figures of others (MLX takes 64 x 64 for four simdgroups): no Mac was asked yet.
+struct TileRule {
+  int family;
+  int64_t cores, fewRows, someRows;
+};
+inline constexpr TileRule kTileRules[] = {{7, 7, 8, 32}, {8, 8, 8, 32}, {9, 8, 8, 48}};
+
+inline const TileRule& tileRule(Machine machine) {
+  const TileRule* best = kTileRules;
+  for (const TileRule& rule : kTileRules)
+    if (rule.family <= machine.family) best = &rule;
+  return *best;
+}
+
+enum class TileRows { few, some, many };
+
+inline TileRows tileRows(int64_t rows, Machine machine) {
+  const TileRule& rule = tileRule(machine);
+  return rows <= rule.fewRows ? TileRows::few : rows <= rule.someRows ? TileRows::some : TileRows::many;
+}
+
+// Of tiles in a row how many a threadgroup makes, for what it prepares once to pay: as many as leave each
+// core several threadgroups.
+inline int64_t tileSpan(int64_t tiles, Machine machine) {
+  constexpr int64_t kGroupsOfCore = 8, kMost = 8;
+  return std::clamp<int64_t>(tiles / (tileRule(machine).cores * kGroupsOfCore), 1, kMost);
+}
+
+// Bit `flag` where a tensor begins at a multiple of sixteen bytes.
+inline int32_t alignedFlag(const Tensor& tensor, int32_t flag) {
+  return tensor && reinterpret_cast<uintptr_t>(tensor.data) % 16 == 0 ? flag : 0;
+}
+
+}  // namespace ibert::metal
