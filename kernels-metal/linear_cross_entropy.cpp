@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "register.h"
+#include "tile_choice.h"
 
 namespace ibert::metal {
 
@@ -16,7 +17,78 @@ int64_t rowsOfChunk(const LinearCrossEntropy& args) {
   return std::min(args.x.shape[0], std::max<int64_t>(fit / kEdge * kEdge, kEdge));
 }
 
-int64_t workspace(const LinearCrossEntropy& args, Machine) {
+// ---- In tiles ----
+
+// Rows at a time, which bound the memory of the gradient.
+constexpr int64_t kMostRows = 2048;
+
+// Floats of scratch memory, each part from a multiple of 256 bytes on.
+struct TileScratch {
+  int64_t rows, parts;
+  int64_t sums, targets, rowSums, gradient, sofar, end;
+
+  explicit TileScratch(const LinearCrossEntropy& args)
+      : rows(std::min(args.x.shape[0], kMostRows)),
+        parts(ceilDivide(args.weight.shape[0], kPartColumns) * ManyRows::kColumnGroups) {
+    static_assert(SomeRows::kColumnGroups == ManyRows::kColumnGroups);
+    const bool isChunked = args.dx && args.weight.shape[0] > kGradientColumns;
+    int64_t next = 0;
+    const auto take = [&](int64_t floats) {
+      const int64_t at = next;
+      next += ceilDivide(floats, 64) * 64;
+      return at;
+    };
+    sums = take(2 * parts * rows);
+    targets = take(rows);
+    rowSums = take(3 * rows);
+    gradient = take(args.dx ? rows * kGradientColumns : 0);
+    sofar = take(isChunked ? rows * args.x.shape[1] : 0);
+    end = next;
+  }
+};
+
+void runTiles(const LinearCrossEntropy& args, LossParameters p, Context& context) {
+  const TileScratch scratch(args);
+  const auto at = [&](int64_t floats) { return context.scratch(floats * kFloat); };
+  p.parts = scratch.parts;
+  p.aligned = alignedFlag(args.x, kAlignedLossX) | alignedFlag(args.weight, kAlignedLossWeight);
+  for (p.first = 0; p.first < args.x.shape[0]; p.first += scratch.rows) {
+    p.rows = std::min(args.x.shape[0] - p.first, scratch.rows);
+    const bool many = tileRows(p.rows, context.machine) == TileRows::many;
+    const int64_t memory = (many ? ManyRows::kFloats : SomeRows::kFloats) * kFloat;
+    const int64_t rowTiles = ceilDivide(p.rows, many ? ManyRows::kRows : SomeRows::kRows);
+    const auto tiles = [&](int64_t columns) {
+      static_assert(SomeRows::kColumns == ManyRows::kColumns);
+      return rowTiles * ceilDivide(columns, ManyRows::kColumns);
+    };
+    context.tiles(many ? "lossPartsMany" : "lossPartsSome", rowTiles * ceilDivide(p.V, kPartColumns),
+                  {&args.x, &args.weight, &args.targets, at(scratch.sums), at(scratch.targets)}, p, memory);
+    context.elements("lossOfParts", p.rows,
+                     {at(scratch.sums), at(scratch.targets), &args.targets, &args.tokenWeight,
+                      at(scratch.rowSums), &args.loss, &args.logprob},
+                     p);
+    for (p.begin = 0; args.dx && p.begin < p.V; p.begin += kGradientColumns) {
+      p.end = std::min<int64_t>(p.V, p.begin + kGradientColumns);
+      context.tiles(many ? "lossLogitGradientMany" : "lossLogitGradientSome", tiles(p.end - p.begin),
+                    {&args.x, &args.weight, &args.targets, at(scratch.rowSums), at(scratch.gradient)}, p,
+                    memory);
+      context.tiles(many ? "lossChunkGradientMany" : "lossChunkGradientSome", tiles(p.D),
+                    {at(scratch.gradient), &args.weight, at(scratch.sofar), &args.dx}, p, memory);
+    }
+  }
+}
+
+// Without a vocabulary no tile would write dx.
+bool isInTiles(const LinearCrossEntropy& args, Machine machine) {
+  return machine.hasMatrices() && args.weight.shape[0] > 0;
+}
+
+const char* pathOf(const LinearCrossEntropy& args, Machine machine) {
+  return isInTiles(args, machine) ? kMatrices : kTwin;
+}
+
+int64_t workspace(const LinearCrossEntropy& args, Machine machine) {
+  if (isInTiles(args, machine)) return TileScratch(args).end * kFloat;
   return rowsOfChunk(args) * args.weight.shape[0] * kFloat;
 }
 
@@ -31,6 +103,7 @@ void run(const LinearCrossEntropy& args, Context& context) {
   p.x = numberOf(args.x);
   p.weight = numberOf(args.weight);
   p.dx = numberOf(args.dx);
+  if (isInTiles(args, context.machine)) return runTiles(args, p, context);
   const Operand logits = context.scratch(0);
   const auto threads = [&](int64_t columns) {
     return ceilDivide(p.rows, kEdge) * ceilDivide(columns, kEdge);
@@ -47,7 +120,8 @@ void run(const LinearCrossEntropy& args, Context& context) {
 }  // namespace
 
 void registerLinearCrossEntropy(KernelTable& table) {
-  table.set<LinearCrossEntropy, run>(kTwin);
+  table.set<LinearCrossEntropy, run>(kMatrices);
+  table.setPathOf<LinearCrossEntropy, pathOf>();
   table.setWorkspace<LinearCrossEntropy, workspace>();
 }
 
