@@ -85,6 +85,12 @@ struct Context {
             const Parameters& parameters, int64_t threadgroupBytes = 0) {
     launch(kernel, count, kFewThreads, operands, parameters, threadgroupBytes);
   }
+  // Threadgroups of `threads`.
+  template <class Parameters>
+  void groups(const char* kernel, int64_t count, int threads, std::initializer_list<Operand> operands,
+              const Parameters& parameters, int64_t threadgroupBytes) {
+    launch(kernel, count, threads, operands, parameters, threadgroupBytes);
+  }
 
  private:
   template <class Parameters>
@@ -103,9 +109,16 @@ using KernelTable = frame::KernelTable<Context>;
 inline constexpr const char* kTwin = "twin";
 // On a simdgroup's matrices of 8 x 8.
 inline constexpr const char* kMatrices = "simdgroup";
+// Tiles in threadgroup memory, and products by the lanes of simdgroups.
+inline constexpr const char* kSimdgroups = "simdgroups";
 
 inline int32_t numberOf(const Tensor& tensor) {
   return static_cast<int32_t>(tensor.dtype);
+}
+inline bool areAligned(std::initializer_list<const Tensor*> tensors, uintptr_t bytes) {
+  for (const Tensor* tensor : tensors)
+    if (reinterpret_cast<uintptr_t>(tensor->data) % bytes != 0) return false;
+  return true;
 }
 constexpr int64_t ceilDivide(int64_t a, int64_t b) {
   return (a + b - 1) / b;

@@ -38,7 +38,7 @@ template <Bug kBug>
 bool runSwapPairs(const float* x, float* y);
 // y of 4 x `threads`: simd_shuffle_xor by 1, simd_broadcast of lane 3, simd_max, simd_sum.
 bool runExchange(const float* x, float* y, unsigned threads);
-inline constexpr unsigned kFunctions = 11;
+inline constexpr unsigned kFunctions = 12;
 // y of kFunctions x `threads`: in the order of functionsOf in metal_test.cpp.
 bool runFunctions(const float* x, float* y, unsigned threads);
 bool runWithMemory(float* y, unsigned bytes);

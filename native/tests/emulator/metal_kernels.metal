@@ -119,6 +119,7 @@ kernel void functions(const device float* x [[buffer(0)]], device float* y [[buf
                                     metal::fma(own, own, -1.0f),
                                     metal::fabs(own),
                                     precise::exp(own),
+                                    precise::exp2(own),
                                     precise::log(metal::fabs(own)),
                                     precise::rsqrt(precise::sqrt(metal::fabs(own))),
                                     metal::cospi(own),
