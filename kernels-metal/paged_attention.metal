@@ -1,17 +1,12 @@
-// The paged cache (Kwon et al. 2023): position p of a sequence is place p % W of the block that its table
-// names for p / W; slot s is place s % W of block s / W.
+// The twins over the paged cache (paged_rows.h). Slot s is place s % W of block s / W.
 #include <metal_stdlib>
 using namespace metal;
 
 #include "group_sum.h"
-#include "paged_attention.h"
+#include "paged_rows.h"
 #include "softmax.h"
 
 constant constexpr int64_t kCodes = 32;  // elements of a q8_0 block, which has a scale in f16 and them
-
-inline int64_t cacheRow(constant PagedParameters& p, int64_t block, int64_t kvHead, int64_t place) {
-  return ((block * p.at.kvHeads + kvHead) * p.W + place) * p.at.D;
-}
 
 // Values [at, at + 32) of a row as a block of q8_0, as the op table defines it.
 inline void writeCodes(const device uint8_t* from, int32_t dtype, int64_t at, device uint8_t* cache,
@@ -56,16 +51,9 @@ KERNEL kvCacheWrite(const device uint8_t* qkv [[buffer(0)]], const device int32_
     if (slots[s] == slot) later = 1;
   }
   if (groupHighest(later, memory, index, kFewThreads) > 0 || slot < 0) return;
-  const int64_t to = cacheRow(p, slot / p.W, kvHead, slot % p.W), row = t * columnsOf(p.at);
+  const int64_t to = cacheRow(p, slot / p.W, kvHead, slot % p.W) * p.at.D, row = t * columnsOf(p.at);
   writeRow(qkv, p.qkv, row + keyColumn(p.at, kvHead), kCache, p.kCache, to, p.at.D, index);
   writeRow(qkv, p.qkv, row + valueColumn(p.at, kvHead), vCache, p.vCache, to, p.at.D, index);
-}
-
-// Where the keys and values of a position lie, whatever the tables hold.
-inline int64_t rowOf(const device int32_t* table, constant PagedParameters& p, int64_t sequence,
-                     int64_t kvHead, int64_t position) {
-  const int64_t block = inside(table[sequence * p.M + position / p.W], 0, p.B, 0);
-  return cacheRow(p, block, kvHead, position % p.W);
 }
 
 // A threadgroup for each row and head, as attentionForward's. y: (T, heads D)
@@ -82,7 +70,7 @@ KERNEL pagedAttention(const device uint8_t* qkv [[buffer(0)]], const device uint
 
   Softmax own = {kLowest, 0};
   for (int64_t j = index; j <= last; j += kFewThreads) {
-    const int64_t key = rowOf(table, p, sequence, kvHead, j);
+    const int64_t key = rowOf(table, p, sequence, kvHead, j) * at.D;
     own = joined(own, Softmax{p.scale * dotOf(qkv, p.qkv, query, kCache, p.kCache, key, at.D), 1});
   }
   const Softmax all = groupSoftmax(own, memory, index);
@@ -93,13 +81,14 @@ KERNEL pagedAttention(const device uint8_t* qkv [[buffer(0)]], const device uint
     for (int64_t j = 0; j <= last; j += kFewThreads) {
       const int64_t mine = j + index, count = last - j < kFewThreads ? last - j + 1 : kFewThreads;
       if (mine <= last) {
-        const int64_t key = rowOf(table, p, sequence, kvHead, mine);
+        const int64_t key = rowOf(table, p, sequence, kvHead, mine) * at.D;
         const float score = p.scale * dotOf(qkv, p.qkv, query, kCache, p.kCache, key, at.D);
         memory[index] = precise::exp(score - all.highest) / all.sum;
       }
       threadgroup_barrier(mem_flags::mem_threadgroup);
       for (int64_t i = 0; i < count && column < at.D; ++i)
-        sum += memory[i] * elementAt(vCache, p.vCache, rowOf(table, p, sequence, kvHead, j + i) + column);
+        sum +=
+            memory[i] * elementAt(vCache, p.vCache, rowOf(table, p, sequence, kvHead, j + i) * at.D + column);
       threadgroup_barrier(mem_flags::mem_threadgroup);
     }
     if (column < at.D) setAt(y, p.y, int64_t(group.x) * at.D + column, sum);
