@@ -39,6 +39,7 @@ foreach(source ${IBERT_METAL_KERNELS})
     string(SUBSTRING "${text}" ${end} -1 after)
     set(text "${before}${body}${after}")
   endwhile()
+  set(IBERT_METAL_TEXT_${name} "${text}")  # for native/tests/metal_faults.cmake
   string(APPEND texts "    R\"metal(${text})metal\",\n")
   string(APPEND names "    \"${name}\",\n")
   ibert_kernels_of(${source} found)

@@ -166,6 +166,7 @@ if(TARGET ibert_metal_emulated)
     target_include_directories(${target} PRIVATE native kernels-metal)
   endforeach()
   add_test(NAME metal-hardware COMMAND ibert_metal_hardware_test)
+  include(native/tests/metal_faults.cmake)
   add_test(NAME step-metal-emulated COMMAND ibert-kernels ${IBERT_SMALL_STEP} --backend metal-emulated --against reference)
   # Which kernels run, and those of a chip without matrices.
   ibert_usage_test(metal-matrices "loraLinearForward +qkv +simdgroup" ${IBERT_SMALL_STEP} --backend metal-emulated)
