@@ -13,6 +13,7 @@
 
 #include "emulator/memory.h"
 #include "emulator/place.h"
+#include "emulator/report_extension.h"
 #include "emulator/schedules.h"
 #include "emulator/violation.h"
 #include "entry.h"
@@ -202,7 +203,8 @@ std::shared_ptr<Hardware> openHardware(int index) {
 }
 
 const void* hardwareExtension(const char* name) {
-  return emulator::schedulesExtension(name);
+  const void* report = emulator::ReportExtension<emulator::describeMetal>::of(name);
+  return report != nullptr ? report : emulator::schedulesExtension(name);
 }
 
 }  // namespace ibert::metal

@@ -60,6 +60,8 @@ bool runLaunch(const Kernel& kernel, Extent grid, Extent block, size_t sharedByt
   if (launch.recorder && !lastViolation) {
     launch.recorder->report.kernel = describeKernel(kernel);
     ++launch.recorder->report.launches;
+    launch.recorder->report.threads = uint64_t(block.x) * block.y * block.z;
+    launch.recorder->report.sharedBytes = sharedBytes;
     addReport(launch.recorder->report);
   }
   launchNow = nullptr;

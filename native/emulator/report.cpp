@@ -16,6 +16,8 @@ namespace ibert::emulator {
 namespace {
 
 constexpr double kFlopsASecond = 989e12, kBytesASecond = 3.35e12;
+constexpr double kBytesASecondOfM1 = 68.25e9;
+constexpr size_t kMostThreadgroupBytes = 32 << 10;
 constexpr size_t kSector = 32, kBanks = 32, kWord = 4;
 
 std::mutex mutex;
@@ -119,12 +121,15 @@ void addReport(KernelReport report) {
   std::lock_guard lock(mutex);
   KernelReport& all = collected[report.kernel];
   all.kernel = report.kernel;
+  all.threads = std::max(all.threads, report.threads);
+  all.sharedBytes = std::max(all.sharedBytes, report.sharedBytes);
   for (auto field :
        {&KernelReport::launches, &KernelReport::blocks, &KernelReport::mma, &KernelReport::ldmatrix,
-        &KernelReport::shuffles, &KernelReport::barriers, &KernelReport::atomics, &KernelReport::asyncCopies,
-        &KernelReport::readBytes, &KernelReport::writtenBytes, &KernelReport::distinctBytes,
-        &KernelReport::globalRequests, &KernelReport::sectors, &KernelReport::fewestSectors,
-        &KernelReport::sharedRequests, &KernelReport::wavefronts, &KernelReport::fewestWavefronts})
+        &KernelReport::shuffles, &KernelReport::barriers, &KernelReport::reductions, &KernelReport::products,
+        &KernelReport::atomics, &KernelReport::asyncCopies, &KernelReport::readBytes,
+        &KernelReport::writtenBytes, &KernelReport::distinctBytes, &KernelReport::globalRequests,
+        &KernelReport::sectors, &KernelReport::fewestSectors, &KernelReport::sharedRequests,
+        &KernelReport::wavefronts, &KernelReport::fewestWavefronts})
     all.*field += report.*field;
 }
 
@@ -144,20 +149,45 @@ double rooflineSeconds(const KernelReport& report) {
   return std::max(report.flops() / kFlopsASecond, double(report.distinctBytes) / kBytesASecond);
 }
 
+namespace {
+
+double over(uint64_t actual, uint64_t fewest) {
+  return fewest ? double(actual) / double(fewest) : 1.0;
+}
+
+std::string traffic(const KernelReport& r) {
+  return message(r.readBytes, " bytes read, ", r.writtenBytes, " written, ", r.distinctBytes, " distinct; ",
+                 r.sectors, " sectors in ", r.globalRequests, " requests, ", over(r.sectors, r.fewestSectors),
+                 " of the fewest\n");
+}
+
+std::string sharedTraffic(const KernelReport& r) {
+  return message(r.wavefronts, " wavefronts in ", r.sharedRequests, " requests, ",
+                 over(r.wavefronts, r.fewestWavefronts), " of the fewest\n");
+}
+
+}  // namespace
+
 std::string describe(const KernelReport& r) {
-  const auto over = [](uint64_t actual, uint64_t fewest) {
-    return fewest ? double(actual) / double(fewest) : 1.0;
-  };
   const double compute = r.flops() / kFlopsASecond;
   return message(r.kernel, ": ", r.launches, " launches, ", r.blocks, " blocks\n", "  ", r.mma, " mma.sync, ",
                  r.ldmatrix, " ldmatrix, ", r.asyncCopies, " cp.async, ", r.shuffles, " shuffles, ",
-                 r.barriers, " barriers, ", r.atomics, " atomics\n", "  global memory: ", r.readBytes,
-                 " bytes read, ", r.writtenBytes, " written, ", r.distinctBytes, " distinct; ", r.sectors,
-                 " sectors in ", r.globalRequests, " requests, ", over(r.sectors, r.fewestSectors),
-                 " of the fewest\n", "  shared memory: ", r.wavefronts, " wavefronts in ", r.sharedRequests,
-                 " requests, ", over(r.wavefronts, r.fewestWavefronts), " of the fewest\n",
+                 r.barriers, " barriers, ", r.atomics, " atomics\n", "  global memory: ", traffic(r),
+                 "  shared memory: ", sharedTraffic(r),
                  "  roofline of an H100 SXM, computed and not measured: ", rooflineSeconds(r) * 1e6,
                  " us, bound by ", compute >= rooflineSeconds(r) && r.mma ? "tensor cores" : "memory", "\n");
+}
+
+// Apple tells neither its sectors nor its banks: these are the same 32 bytes, and 32 of four bytes.
+std::string describeMetal(const KernelReport& r) {
+  return message(r.kernel, ": ", r.launches, " dispatches, ", r.blocks, " threadgroups of ", r.threads,
+                 " threads and ", r.sharedBytes, " bytes of threadgroup memory, ",
+                 100 * r.sharedBytes / kMostThreadgroupBytes, " % of the most\n", "  ", r.products,
+                 " products of matrices, ", r.reductions, " reductions and ", r.shuffles,
+                 " shuffles of a simdgroup, ", r.barriers, " threadgroup barriers\n",
+                 "  device memory: ", traffic(r), "  threadgroup memory: ", sharedTraffic(r),
+                 "  an M1 moves the distinct bytes, computed and not measured, in ",
+                 double(r.distinctBytes) / kBytesASecondOfM1 * 1e6, " us\n");
 }
 
 }  // namespace ibert::emulator

@@ -11,8 +11,12 @@ namespace ibert::emulator {
 struct KernelReport {
   std::string kernel;
   uint64_t launches = 0, blocks = 0;
+  // Of the largest block: threads, and bytes of shared memory.
+  uint64_t threads = 0, sharedBytes = 0;
   // Instructions of a warp, or of a block for barriers.
   uint64_t mma = 0, ldmatrix = 0, shuffles = 0, barriers = 0;
+  // Of a simdgroup, in Metal: sums and maxima, and products of 8 x 8 matrices.
+  uint64_t reductions = 0, products = 0;
   // Of a thread.
   uint64_t atomics = 0, asyncCopies = 0;
   // Global memory: bytes that threads asked for, and the distinct ones of each launch, which have to cross
@@ -36,7 +40,8 @@ void clearReports();
 // measurement.
 double rooflineSeconds(const KernelReport& report);
 
-// Some lines for people.
+// Some lines for people, in CUDA's words and in Metal's.
 std::string describe(const KernelReport& report);
+std::string describeMetal(const KernelReport& report);
 
 }  // namespace ibert::emulator

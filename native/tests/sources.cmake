@@ -177,6 +177,8 @@ if(TARGET ibert_metal_emulated)
     add_test(NAME metal-emulated-twin-${op} COMMAND ibert-kernels test --backend metal-emulated --op ${op} --case q5_k)
     set_tests_properties(metal-emulated-twin-${op} PROPERTIES ENVIRONMENT IBERT_EMULATED_GPU=apple6)
   endforeach()
+  ibert_usage_test(metal-launches "an M1 moves the distinct bytes, computed and not measured" perf
+    --backend metal-emulated --op swigluForward --case smollm2)
   # A share: all cases of ops that are quick, and some of the others. With `ctest -C whole`, as in `npm run test:emulated`,
   # all of all.
   foreach(op embedding rmsNormForward ropeTable rope swigluForward gatherRows)

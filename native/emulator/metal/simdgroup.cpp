@@ -11,6 +11,7 @@ float reduceSimdgroup(SimdReduction reduction, float value) {
   const char* const name = reduction == SimdReduction::sum ? "simd_sum" : "simd_max";
   float result = value;
   if (!meet(name, kAllLanes, &result)) return result;
+  if (launchNow->recorder) ++launchNow->recorder->report.reductions;
   Warp& warp = *current->warp;
   const auto of = [&](unsigned lane) -> float& { return *static_cast<float*>(warp.operands[lane]); };
   float all = of(0);
@@ -64,6 +65,7 @@ void multiplySimdgroup(SimdgroupProduct& operands) {
       for (unsigned k = 0; k < 8; ++k) sum += a[matrixRow(lane)][k] * b[k][matrixColumn(lane) + i];
       of(lane).d[i] = sum;
     }
+  if (launchNow->recorder) ++launchNow->recorder->report.products;
   depart(kAllLanes);
 }
 

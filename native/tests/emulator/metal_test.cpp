@@ -2,6 +2,7 @@
 // ones raise no alarm.
 #include <cmath>
 
+#include "emulator/report.h"
 #include "metal_kernels.h"
 #include "metal_matrix_kernels.h"
 #include "trials.h"
@@ -202,6 +203,36 @@ void tryTooMuchMemory() {
               "more than 32 KB of threadgroup memory");
 }
 
+void expectCount(uint64_t actual, uint64_t expected, const char* what) {
+  expect(actual == expected,
+         std::string(what) + ": " + std::to_string(actual) + ", expected " + std::to_string(expected));
+}
+
+void tryReports() {
+  Settings settings;
+  settings.report = true;
+  emulator::setSettings(settings);
+  const auto reportOf = [](std::string (*trial)()) {
+    emulator::clearReports();
+    trial();
+    const auto all = emulator::reports();
+    expect(all.size() == 1, "one kernel in the report");
+    return all.empty() ? emulator::KernelReport{} : all[0];
+  };
+  const auto product = reportOf(tryMultiply<Bug::none>);
+  expectCount(product.products, 64 * 32 * 64 / (8 * 8 * 8), "products of multiply");
+  expectCount(product.barriers, 2 * 4 * 2, "barriers of multiply");
+  expectCount(product.threads, 128, "threads of multiply");
+  expectCount(product.sharedBytes, 2 * 32 * 16 * 2, "threadgroup memory of multiply");
+  const auto rows = reportOf(tryScaleRows<Bug::none>);
+  expectCount(rows.reductions, 3 * 4, "reductions of scaleRows");
+  const std::string text = describeMetal(rows);
+  expect(text.find(": 1 dispatches, 3 threadgroups of 128 threads and 16 bytes of threadgroup memory") !=
+                 std::string::npos &&
+             text.find("0 products of matrices, 12 reductions and 0 shuffles") != std::string::npos,
+         "scaleRows in words: " + text);
+}
+
 }  // namespace
 
 }  // namespace ibert::tests
@@ -210,5 +241,6 @@ int main() {
   using namespace ibert::tests;
   tryAll();
   tryTooMuchMemory();
+  tryReports();
   return report();
 }
