@@ -28,7 +28,7 @@ bool isFlash(const AttentionForward& args) {
          std::isfinite(static_cast<float>(args.scale) * 2);
 }
 const char* forwardPath(const AttentionForward& args) {
-  return isFlash(args) ? kSimdgroups : kTwin;
+  return isFlash(args) ? kFlash : kTwin;
 }
 
 void forward(const AttentionForward& args, Context& context) {
@@ -50,7 +50,7 @@ bool isFlash(const AttentionBackward& args) {
   return (args.headDim == 64 || args.headDim == 128) && std::isfinite(static_cast<float>(args.scale) * 2);
 }
 const char* backwardPath(const AttentionBackward& args) {
-  return isFlash(args) ? kSimdgroups : kTwin;
+  return isFlash(args) ? kFlash : kTwin;
 }
 
 // delta, and behind it, of the fast kernels, where each token's sequence begins.
@@ -95,9 +95,9 @@ void backward(const AttentionBackward& args, Context& context) {
 }  // namespace
 
 void registerAttention(KernelTable& table) {
-  table.set<AttentionForward, forward>(kSimdgroups);
+  table.set<AttentionForward, forward>(kFlash);
   table.setPathOf<AttentionForward, forwardPath>();
-  table.set<AttentionBackward, backward>(kSimdgroups);
+  table.set<AttentionBackward, backward>(kFlash);
   table.setPathOf<AttentionBackward, backwardPath>();
   table.setWorkspace<AttentionBackward, workspace>();
 }

@@ -109,8 +109,8 @@ using KernelTable = frame::KernelTable<Context>;
 inline constexpr const char* kTwin = "twin";
 // On a simdgroup's matrices of 8 x 8.
 inline constexpr const char* kMatrices = "simdgroup";
-// Tiles in threadgroup memory, and products by the lanes of simdgroups.
-inline constexpr const char* kSimdgroups = "simdgroups";
+// Attention by tiles in threadgroup memory (flash.h).
+inline constexpr const char* kFlash = "flash";
 
 inline int32_t numberOf(const Tensor& tensor) {
   return static_cast<int32_t>(tensor.dtype);

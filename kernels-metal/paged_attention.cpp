@@ -37,7 +37,7 @@ bool isFlash(const PagedAttention& args) {
          std::isfinite(static_cast<float>(args.scale) * 2);
 }
 const char* attendPath(const PagedAttention& args) {
-  return isFlash(args) ? kSimdgroups : kTwin;
+  return isFlash(args) ? kFlash : kTwin;
 }
 int64_t chunksOf(const PagedAttention& args) {
   return ceilDivide(args.blockTable.shape[1] * args.kCache.shape[2], kChunkPositions);
@@ -91,7 +91,7 @@ void attend(const PagedAttention& args, Context& context) {
 
 void registerPagedAttention(KernelTable& table) {
   table.set<KvCacheWrite, write>(kTwin);
-  table.set<PagedAttention, attend>(kSimdgroups);
+  table.set<PagedAttention, attend>(kFlash);
   table.setPathOf<PagedAttention, attendPath>();
   table.setWorkspace<PagedAttention, workspace>();
 }
