@@ -10,6 +10,7 @@
 #pragma once
 
 #include "attention.h"
+#include "four_values.h"
 #include "grid.h"
 #include "operand.h"
 #include "softmax.h"
@@ -17,9 +18,6 @@
 
 constant constexpr float kLog2E = 1.44269504088896341f, kLn2 = 0.693147180559945309f;
 
-inline float4 valuesOf(ushort4 bits) {
-  return {valueOfBf16(bits.x), valueOfBf16(bits.y), valueOfBf16(bits.z), valueOfBf16(bits.w)};
-}
 inline float4 fourAt(const threadgroup ushort* from) {
   return valuesOf(*(const threadgroup ushort4*)from);
 }
@@ -44,12 +42,6 @@ inline void columnsAt(const threadgroup ushort* from, thread float (&columns)[4]
   columns[1] = values.y;
   columns[2] = values.z;
   columns[3] = values.w;
-}
-
-// Four values, one by one where they start off the grid of eight bytes.
-inline ushort4 loadFour(const device ushort* from, bool aligned) {
-  if (aligned) return *(const device ushort4*)from;
-  return {from[0], from[1], from[2], from[3]};
 }
 
 // A tile: row r from r * stride after `from`, zeros from row `rows` on. By all threads. Rows are padded, so

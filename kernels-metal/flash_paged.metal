@@ -7,6 +7,7 @@
 #include <metal_stdlib>
 using namespace metal;
 
+#include "four_values.h"
 #include "grid.h"
 #include "paged_rows.h"
 #include "softmax.h"
@@ -17,17 +18,12 @@ constant constexpr float kLog2E = 1.44269504088896341f;
 
 // Values i to i + 7 of bf16.
 inline void eightValues(const device ushort* from, bool aligned, thread float (&values)[kEach]) {
-  for (int half = 0; half < 2; ++half) {
-    const device ushort* at = from + 4 * half;
-    ushort4 bits;
-    if (aligned)
-      bits = *(const device ushort4*)at;
-    else
-      bits = {at[0], at[1], at[2], at[3]};
-    values[4 * half] = valueOfBf16(bits.x);
-    values[4 * half + 1] = valueOfBf16(bits.y);
-    values[4 * half + 2] = valueOfBf16(bits.z);
-    values[4 * half + 3] = valueOfBf16(bits.w);
+  for (int i = 0; i < kEach; i += 4) {
+    const float4 four = valuesOf(loadFour(from + i, aligned));
+    values[i] = four.x;
+    values[i + 1] = four.y;
+    values[i + 2] = four.z;
+    values[i + 3] = four.w;
   }
 }
 // Element `i` and the seven after it of a cache of bf16 or q8_0, whose codes lie at even addresses.
@@ -93,12 +89,11 @@ inline void flashPaged(const device ushort* qkv, const device uint8_t* kCache, c
     const int head = h < count ? h : 0;
     eightValues(qkv + t * columnsOf(at) + (firstHead + head) * D + column, p.qkvAligned != 0, q[h]);
   }
-  // Of elements index + 128 i of the heads' y.
-  float own[kOwn], highest[H], totals[H];
-  for (int i = 0; i < kOwn; ++i) own[i] = 0;
-  for (int h = 0; h < H; ++h) {
-    highest[h] = kLowest;
-    totals[h] = 0;
+  // Elements index + 128 i of the heads' y, and of their heads the highest score and the sum of weights.
+  float own[kOwn], highest[kOwn], totals[kOwn];
+  for (int i = 0; i < kOwn; ++i) {
+    own[i] = totals[i] = 0;
+    highest[i] = kLowest;
   }
 
   for (int chunk = p.isSplit ? int(group.x % chunksHere) : 0; chunk * kChunkPositions <= last; ++chunk) {
@@ -158,8 +153,10 @@ inline void flashPaged(const device ushort* qkv, const device uint8_t* kCache, c
     }
     for (int h = 0; h < H; ++h) {
       threadgroup float* to = parts + ((int(simdgroup) * kAtOnce + sub) * H + h) * D + column;
-      *(threadgroup float4*)to = {part[h][0], part[h][1], part[h][2], part[h][3]};
-      *(threadgroup float4*)(to + 4) = {part[h][4], part[h][5], part[h][6], part[h][7]};
+      const float4 low = {part[h][0], part[h][1], part[h][2], part[h][3]};
+      const float4 high = {part[h][4], part[h][5], part[h][6], part[h][7]};
+      *(threadgroup float4*)to = low;
+      *(threadgroup float4*)(to + 4) = high;
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
 
@@ -176,19 +173,19 @@ inline void flashPaged(const device ushort* qkv, const device uint8_t* kCache, c
           softmax[2 * partial + 1] = chunkSoftmax[2 * h + 1];
         }
       } else {
-        own[i] = addChunk(own[i], value, weightsOf(highest[h], chunkSoftmax[2 * h]));
+        const float most = chunkSoftmax[2 * h];
+        const ChunkWeights adding = weightsOf(highest[i], most);
+        own[i] = addChunk(own[i], value, adding);
+        totals[i] = addChunk(totals[i], chunkSoftmax[2 * h + 1], adding);
+        highest[i] = metal::fmax(highest[i], most);
       }
     }
     if (p.isSplit) return;
-    for (int h = 0; h < H; ++h) {
-      totals[h] = addChunk(totals[h], chunkSoftmax[2 * h + 1], weightsOf(highest[h], chunkSoftmax[2 * h]));
-      highest[h] = metal::fmax(highest[h], chunkSoftmax[2 * h]);
-    }
   }
   if (p.isSplit) return;
   for (int i = 0; i < kOwn; ++i) {
     const int element = int(index) + i * kPagedThreads, h = element / D;
-    if (h < count) setAt(y, p.y, (t * at.heads + firstHead) * D + element, own[i] * inverseOf(totals[h]));
+    if (h < count) setAt(y, p.y, (t * at.heads + firstHead) * D + element, own[i] * inverseOf(totals[i]));
   }
 }
 

@@ -22,10 +22,10 @@ void run(const Sample& args, Context& context) {
   p.hasTopK = static_cast<bool>(args.topK);
   p.hasLogprob = static_cast<bool>(args.logprob);
   if (p.B == 0) return;
-  context.rows("drawRows", p.B,
-               {&args.logits, &args.mask, &args.uniform, &args.temperature, &args.topP, &args.topK, &args.ids,
-                &args.logprob},
-               p, kWalkBytes);
+  context.groups("drawRows", p.B, kDrawThreads,
+                 {&args.logits, &args.mask, &args.uniform, &args.temperature, &args.topP, &args.topK,
+                  &args.ids, &args.logprob},
+                 p, kWalkBytes);
   context.rows("drawFaults", 1, {&args.ids, context.fault}, p,
                kFewThreads * static_cast<int64_t>(sizeof(int64_t)));
 }

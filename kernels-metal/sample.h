@@ -8,5 +8,7 @@ struct SampleParameters {
   int32_t hasMask, hasTemperature, hasTopP, hasTopK, hasLogprob;
 };
 
-// Of a row: two numbers for each of 16 digits and 64 threads, their sums, and the digit that was found.
-IBERT_SHARED_CONSTANT int64_t kWalkBytes = 8 * (64 * 2 * 16 + 2 * 16 + 1);
+// Of a row: for each thread and digit what the candidates weigh and how many there are; the same of sixteen
+// threads together, and of all; what was found.
+IBERT_SHARED_CONSTANT int kDrawThreads = 256, kDigits = 8, kDrawParts = 16;
+IBERT_SHARED_CONSTANT int64_t kWalkBytes = 12 * kDigits * (kDrawThreads + kDrawParts + 1) + 16;

@@ -11,8 +11,7 @@ using namespace metal;
 // Weights, at most 1, are whole numbers of this unit, so that their sums are exact in any order: 2^17 of them
 // have 51 bits.
 constant constexpr float kUnit = 17179869184.0f;  // 2^34
-constant constexpr int kKeyBits = 32, kIdBits = 24, kDigitBits = 4;
-constant constexpr uint kDigits = 16;
+constant constexpr int kKeyBits = 32, kIdBits = 24, kDigitBits = 3;
 
 struct Row {
   const device float* logits;
@@ -48,75 +47,113 @@ inline uint64_t shareOf(uint64_t mass, float share, bool up) {
 
 // How many candidates, and what they weigh together.
 struct Mass {
-  uint64_t count, weight;
+  uint64_t weight;
+  uint count;
 };
+inline Mass plus(Mass a, Mass b) {
+  return {a.weight + b.weight, a.count + b.count};
+}
+
+// What threads share, of which each has some bins of its own: element [bin][thread].
+struct Bins {
+  threadgroup uint64_t* weights;
+  threadgroup uint* counts;
+};
+inline Mass massAt(Bins bins, int i) {
+  return {bins.weights[i], bins.counts[i]};
+}
+inline void setMass(Bins bins, int i, Mass mass) {
+  bins.weights[i] = mass.weight;
+  bins.counts[i] = mass.count;
+}
+// Behind the threads' bins lie those of sixteen parts of the threads, and of all.
+constant constexpr int kPartBins = kDigits * kDrawThreads, kAllBins = kPartBins + kDigits * kDrawParts;
+inline Bins binsOf(threadgroup uint64_t* memory) {
+  constexpr int kAll = kAllBins + kDigits;
+  return {memory, (threadgroup uint*)(memory + kAll)};
+}
+// The first `count` bins of all threads together, by the threads between barriers; they are there behind
+// another one.
+inline void addBins(Bins bins, int count, uint index) {
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  const int bin = int(index) / kDrawParts, part = int(index) % kDrawParts;
+  if (bin < count) {
+    Mass all = {0, 0};
+    for (int i = part; i < kDrawThreads; i += kDrawParts)
+      all = plus(all, massAt(bins, bin * kDrawThreads + i));
+    setMass(bins, kPartBins + int(index), all);
+  }
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  if (int(index) < count) {
+    Mass all = {0, 0};
+    for (int i = 0; i < kDrawParts; ++i)
+      all = plus(all, massAt(bins, kPartBins + int(index) * kDrawParts + i));
+    setMass(bins, kAllBins + int(index), all);
+  }
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+}
+
 // Of the candidates of the row whose place is at most `last`, in all threads.
 inline Mass massUpTo(Row row, uint64_t last, threadgroup uint64_t* memory, uint index) {
+  const Bins bins = binsOf(memory);
   Mass own = {0, 0};
-  for (int64_t v = index; v < row.V; v += kFewThreads) {
+  for (int64_t v = index; v < row.V; v += kDrawThreads) {
     const float logit = logitAt(row, v);
     if (logit == -INFINITY || placeOf(row, v) > last) continue;
-    own.count += 1;
-    own.weight += weightOf(row, logit);
+    own = plus(own, Mass{weightOf(row, logit), 1});
   }
-  memory[2 * index] = own.count;
-  memory[2 * index + 1] = own.weight;
-  threadgroup_barrier(mem_flags::mem_threadgroup);
-  Mass all = {0, 0};
-  for (uint i = 0; i < kFewThreads; ++i) {
-    all.count += memory[2 * i];
-    all.weight += memory[2 * i + 1];
-  }
+  setMass(bins, int(index), own);
+  addBins(bins, 1, index);
+  const Mass all = massAt(bins, kAllBins);
   threadgroup_barrier(mem_flags::mem_threadgroup);
   return all;
 }
 
 // The first place, up to `last`, at which `limit` candidates are taken or their mass reaches `target`, digit
 // by digit: how many candidates have which next digit, and what they weigh, says in which of them it lies.
-// Each thread counts by itself, so that no atomics are needed.
+// Each thread counts by itself, so that no atomics are needed. Where one candidate is left, it is that.
 inline uint64_t placeWhere(Row row, uint64_t last, uint64_t target, uint64_t limit,
                            threadgroup uint64_t* memory, uint index) {
-  threadgroup uint64_t* own = memory + index * 2 * kDigits;
-  threadgroup uint64_t* sums = memory + kFewThreads * 2 * kDigits;
-  threadgroup uint64_t* chosen = sums + 2 * kDigits;
+  const Bins bins = binsOf(memory);
+  threadgroup uint64_t* found = (threadgroup uint64_t*)(bins.counts + kAllBins + kDigits);
   uint64_t place = 0;
   Mass before = {0, 0};
-  for (int shift = kKeyBits + kIdBits - kDigitBits; shift >= 0; shift -= kDigitBits) {
-    for (uint i = 0; i < 2 * kDigits; ++i) own[i] = 0;
-    for (int64_t v = index; v < row.V; v += kFewThreads) {
+  for (int shift = (kKeyBits + kIdBits - 1) / kDigitBits * kDigitBits; shift >= 0; shift -= kDigitBits) {
+    for (int i = 0; i < kDigits; ++i) setMass(bins, i * kDrawThreads + int(index), Mass{0, 0});
+    for (int64_t v = index; v < row.V; v += kDrawThreads) {
       const float logit = logitAt(row, v);
       if (logit == -INFINITY) continue;
       const uint64_t candidate = placeOf(row, v);
       // The digits that were found must be its own.
       if (candidate > last || (candidate ^ place) >> shift >> kDigitBits != 0) continue;
-      const uint digit = uint(candidate >> shift) % kDigits;
-      own[2 * digit] += 1;
-      own[2 * digit + 1] += weightOf(row, logit);
+      const int own = int(uint(candidate >> shift) % kDigits) * kDrawThreads + int(index);
+      setMass(bins, own, plus(massAt(bins, own), Mass{weightOf(row, logit), 1}));
+    }
+    addBins(bins, kDigits, index);
+    // In every thread.
+    int digit = 0;
+    Mass taken = before;
+    for (int d = 0; d < kDigits; ++d) {
+      const Mass here = massAt(bins, kAllBins + d), after = plus(before, here);
+      if (here.count == 0) continue;
+      digit = d;
+      taken = before;
+      if (after.count >= limit || after.weight >= target) break;
+      before = after;
+    }
+    before = taken;
+    place |= uint64_t(digit) << shift;
+    const bool isOne = massAt(bins, kAllBins + digit).count == 1;
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    if (!isOne) continue;
+    for (int64_t v = index; v < row.V; v += kDrawThreads) {
+      if (logitAt(row, v) == -INFINITY) continue;
+      const uint64_t candidate = placeOf(row, v);
+      if (candidate <= last && (candidate ^ place) >> shift == 0) *found = candidate;
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    if (index < kDigits) {
-      Mass all = {0, 0};
-      for (uint i = 0; i < kFewThreads; ++i) {
-        all.count += memory[(i * kDigits + index) * 2];
-        all.weight += memory[(i * kDigits + index) * 2 + 1];
-      }
-      sums[2 * index] = all.count;
-      sums[2 * index + 1] = all.weight;
-    }
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    if (index == 0) {
-      uint digit = 0;
-      for (uint d = 0; d < kDigits; ++d) {
-        if (sums[2 * d] == 0) continue;
-        digit = d;
-        if (before.count + sums[2 * d] >= limit || before.weight + sums[2 * d + 1] >= target) break;
-        before.count += sums[2 * d];
-        before.weight += sums[2 * d + 1];
-      }
-      *chosen = digit;
-    }
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    place |= *chosen << shift;
+    place = *found;
+    break;
   }
   threadgroup_barrier(mem_flags::mem_threadgroup);
   return place;
@@ -142,6 +179,24 @@ inline int64_t drawOf(Row row, float uniform, float topP, int32_t topK, threadgr
   return int64_t(last & ((uint64_t(1) << kIdBits) - 1));
 }
 
+// The lowest of all threads.
+inline int64_t drawFirst(int64_t value, threadgroup int64_t* partial, uint index) {
+  partial[index] = value;
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  threadgroup int64_t* parts = partial + kDrawThreads;
+  if (index < uint(kDrawParts)) {
+    int64_t first = kNoPlace;
+    for (int i = int(index); i < kDrawThreads; i += kDrawParts)
+      first = partial[i] < first ? partial[i] : first;
+    parts[index] = first;
+  }
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  int64_t first = kNoPlace;
+  for (int i = 0; i < kDrawParts; ++i) first = parts[i] < first ? parts[i] : first;
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  return first;
+}
+
 // A row a threadgroup. ids that could not be drawn become negative: drawFaults looks for them.
 KERNEL drawRows(const device float* logits [[buffer(0)]], const device int32_t* mask [[buffer(1)]],
                 const device float* uniform [[buffer(2)]], const device float* temperature [[buffer(3)]],
@@ -153,7 +208,7 @@ KERNEL drawRows(const device float* logits [[buffer(0)]], const device int32_t* 
   Row row = {logits + b * p.V, mask + b * p.words, p.V, p.hasMask, 0, 0};
   int64_t bad = kNoPlace;
   uint64_t best = ~uint64_t(0) >> 1;
-  for (int64_t v = index; v < p.V; v += kFewThreads) {
+  for (int64_t v = index; v < p.V; v += kDrawThreads) {
     const float logit = logitAt(row, v);
     if (bad == kNoPlace && (metal::isnan(logit) || logit == INFINITY)) bad = v;
     if (logit == -INFINITY) continue;
@@ -161,8 +216,8 @@ KERNEL drawRows(const device float* logits [[buffer(0)]], const device int32_t* 
     if (place < best) best = place;
   }
   threadgroup int64_t* places = (threadgroup int64_t*)memory;
-  bad = groupFirst(bad, places, index, kFewThreads);
-  const int64_t first = groupFirst(int64_t(best), places, index, kFewThreads);
+  bad = drawFirst(bad, places, index);
+  const int64_t first = drawFirst(int64_t(best), places, index);
   if (bad != kNoPlace || first == kNoPlace) {
     if (index != 0) return;
     ids[b] = bad != kNoPlace ? -1 - int32_t(bad) : -0x7fffffff - 1;
@@ -178,9 +233,14 @@ KERNEL drawRows(const device float* logits [[buffer(0)]], const device int32_t* 
                 0, p.V, id);
   }
   float sum = 0;
-  for (int64_t v = index; v < p.V && p.hasLogprob; v += kFewThreads)
+  for (int64_t v = index; v < p.V && p.hasLogprob; v += kDrawThreads)
     sum += precise::exp(logitAt(row, v) - row.highest);
-  const float total = groupSum(sum, (threadgroup float*)memory, index, kFewThreads);
+  sum = simd_sum(sum);
+  threadgroup float* sums = (threadgroup float*)memory;
+  if (lane == 0) sums[simdgroup] = sum;
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  float total = 0;
+  for (int i = 0; i < kDrawThreads / 32; ++i) total += sums[i];
   if (index != 0) return;
   ids[b] = int32_t(id);
   if (p.hasLogprob) logprob[b] = row.logits[id] - row.highest - precise::log(total);

@@ -181,7 +181,7 @@ if(TARGET ibert_metal_emulated)
     --backend metal-emulated --op swigluForward --case smollm2)
   ibert_usage_test(metal-flash "attentionForward +flash" list --backend metal-emulated)
   add_test(NAME step-metal-emulated-flash COMMAND ibert-kernels step --layers 1 --tokens 45 --length 31 --hidden 64 --heads 4
-    --kv-heads 2 --head-dim 64 --intermediate 96 --vocabulary 0 --rank 0 --repeat 1 --backend metal-emulated --against reference)
+    --kv-heads 2 --head-dim 64 --intermediate 96 --vocabulary 160 --rank 4 --repeat 1 --backend metal-emulated --against reference)
   # A share: all cases of ops that are quick, and some of the others. With `ctest -C whole`, as in `npm run test:emulated`,
   # all of all.
   foreach(op embedding rmsNormForward ropeTable rope swigluForward gatherRows)
