@@ -1,6 +1,6 @@
-# The Metal backend. Over the emulator it is libibert-metal-emulated, for tests: the .metal files as C++. For a Mac, whose
-# library is still to come, the kernels' text is written into a source file, and native/tests/metal_mac_test.cpp holds the
-# host's side to what can be seen here.
+# The Metal backend. Over the emulator it is libibert-metal-emulated, for tests: the .metal files as C++. For a Mac it is
+# libibert-metal, which holds the kernels' text in a source file that is written here; native/tests/metal_mac_test.cpp holds
+# the host's side to what can be seen elsewhere.
 file(GLOB IBERT_METAL_KERNELS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels-metal/*.metal)
 file(GLOB IBERT_METAL_HEADERS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels-metal/*.h)
 file(GLOB IBERT_METAL_HOST CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels-metal/*.cpp ${CMAKE_SOURCE_DIR}/kernels-metal/host/*.cpp)
@@ -63,6 +63,17 @@ const int kSourceCount = ${number};
 
 }  // namespace ibert::metal
 ")
+
+if(APPLE AND CMAKE_SYSTEM_PROCESSOR STREQUAL "arm64")
+  set(host ${IBERT_METAL_HOST})
+  list(FILTER host EXCLUDE REGEX "/emulated\\.cpp$")
+  add_library(ibert_metal SHARED ${host} ${IBERT_METAL_WRITTEN}/source.cpp)
+  target_include_directories(ibert_metal PRIVATE native kernels-metal)
+  target_link_libraries(ibert_metal PRIVATE ibert_host)
+  set_target_properties(ibert_metal PROPERTIES
+    OUTPUT_NAME ibert-metal
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/Release)
+endif()
 
 if(TARGET ibert_emulated_runtime)
   # Beside each .metal file one that lists its kernels for the host.

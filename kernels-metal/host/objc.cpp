@@ -44,6 +44,8 @@ void load() {
   std::call_once(once, [] {
     void* library = opened("/usr/lib/libobjc.A.dylib");
     opened("/System/Library/Frameworks/Foundation.framework/Foundation");
+    // Without it the system gives a program that draws nothing no device.
+    opened("/System/Library/Frameworks/CoreGraphics.framework/CoreGraphics");
     runtime.metal = opened("/System/Library/Frameworks/Metal.framework/Metal");
     look(library, "objc_getClass", runtime.getClass);
     look(library, "sel_registerName", runtime.registerName);

@@ -1,16 +1,16 @@
-// Builds the addon and the reference backend of a release into prebuilds/<platform>-<arch>/, as node-gyp-build looks for
+// Builds the addon and the backend libraries of a release into prebuilds/<platform>-<arch>/, as node-gyp-build looks for
 // them, all on one Linux machine, and holds them to the oldest systems that must load them (platforms.mjs).
 //   node scripts/release/build.mjs [--platforms linux-x64,…] [--jobs N] [--check]
 // --check builds nothing and judges what is there. A compiler launcher such as ccache comes from CMAKE_CXX_COMPILER_LAUNCHER.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-import { floorProblems } from "./floors.mjs";
+import { librariesOf, loadCommands, problemsOf } from "./libraries.mjs";
 import { PLATFORMS, platformsOf } from "./platforms.mjs";
 import { installZig, writeTools } from "./zig.mjs";
 
@@ -25,16 +25,6 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const toolchain = fileURLToPath(new URL("zig.cmake", import.meta.url));
 const headers = dirname(createRequire(import.meta.url).resolve("node-api-headers/include/node_api.h"));
 const run = (program, words) => execFileSync(program, words, { cwd: root, stdio: "inherit" });
-
-/** What is built, where it goes, and the name by which it is entered. */
-function librariesOf(name) {
-  const { addon, system } = PLATFORMS[name];
-  const reference = `libibert-reference.${system === "Darwin" ? "dylib" : "so"}`;
-  return [
-    { from: join("Release", reference), to: reference, entry: "ibertBackend" },
-    { from: "ibert.node", to: addon, entry: "napi_register_module_v1" },
-  ].map((one) => ({ ...one, to: join(root, "prebuilds", name, one.to) }));
-}
 
 function build(name) {
   const { target, system, processor } = PLATFORMS[name];
@@ -57,13 +47,13 @@ function build(name) {
 
 function check(name) {
   let good = true;
-  for (const { to, entry } of librariesOf(name)) {
-    const problems = existsSync(to)
-      ? floorProblems(readFileSync(to), PLATFORMS[name].floor, entry)
-      : ["is not there"];
+  for (const library of librariesOf(name)) {
+    const { to } = library;
+    const problems = problemsOf(name, library);
     for (const problem of problems) console.error(`error: ${to}: ${problem}`);
     if (problems.length > 0) good = false;
     else console.log(`${to}: ${(statSync(to).size / 2 ** 20).toFixed(1)} MiB`);
+    if (existsSync(to)) for (const command of loadCommands(name, library)) console.log(`  ${command}`);
   }
   return good;
 }

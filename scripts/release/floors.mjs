@@ -7,6 +7,10 @@ const LINUX_LIBRARIES = /^(lib(c|m|dl|rt|pthread)\.so\.\d+|ld-linux-[\w-]+\.so\.
 const MACOS_LIBRARIES = /^(\/usr\/lib\/|\/System\/Library\/)/;
 /** What Node gives to an addon. */
 const OF_NODE = /^(napi_|node_api_)/;
+/** What linkers add to each library of their own. */
+const OF_LINKER = /^(__dso_handle|_mh_dylib_header|_init|_fini|_edata|_end|__bss_start)$/;
+/** `operator new` and `delete`, which the C++ library that is linked in offers weakly: a process may have its own. */
+const OF_CXX = /^_Z(n[aw]|d[al])/;
 
 /** Whether a version ("2.28") comes after another one. */
 export function isNewer(version, than) {
@@ -37,19 +41,25 @@ function problemsOfMachO(found, { macos }) {
     .map((library) => `needs the library ${library}`);
   if (found.macos === undefined) problems.push("does not say on which macOS it runs");
   else if (isNewer(found.macos, macos)) problems.push(`needs macOS ${found.macos}; ${macos} is the floor`);
+  if (found.name?.startsWith("/")) problems.push(`calls itself ${found.name}, a place of whoever built it`);
+  // Apple's processors run nothing that has no signature, be it one that names nobody.
+  if (!found.isSigned) problems.push("is not signed");
   return problems;
 }
 
 /**
  * What keeps a library from being loaded at its floor (platforms.mjs); nothing where all is well.
- * @param entry the name by which it is entered
+ * @param entries the names that it exports: the first must be there, the rest may, and no other
  */
-export function floorProblems(buffer, floor, entry) {
+export function floorProblems(buffer, floor, entries) {
   const isElf = floor.format === "elf";
   const found = isElf ? readElf(buffer) : readMachO(buffer);
   const problems = isElf ? problemsOfElf(found, floor) : problemsOfMachO(found, floor);
   if (found.machine !== floor.machine) problems.push(`is for ${found.machine}, not for ${floor.machine}`);
-  if (!found.offered.includes(entry)) problems.push(`does not export ${entry}`);
+  if (!found.offered.includes(entries[0])) problems.push(`does not export ${entries[0]}`);
+  for (const name of found.offered)
+    if (!entries.includes(name) && !OF_LINKER.test(name) && !OF_CXX.test(name))
+      problems.push(`exports ${name}`);
   for (const name of found.wanted)
     if (!OF_NODE.test(name)) problems.push(`needs ${name}, which no library gives`);
   return problems;

@@ -12,6 +12,9 @@ set(CMAKE_SHARED_LINKER_FLAGS_INIT "-Wl,-s")
 if(IBERT_SYSTEM STREQUAL "Darwin")
   # Node has the symbols that an addon is left with.
   string(APPEND CMAKE_SHARED_LINKER_FLAGS_INIT " -Wl,-undefined,dynamic_lookup")
+  # A library's own name, in place of where it was built.
+  set(CMAKE_BUILD_WITH_INSTALL_NAME_DIR ON)
+  set(CMAKE_INSTALL_NAME_DIR @rpath)
 endif()
 # Nothing of the machine that builds.
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
