@@ -1,4 +1,8 @@
 /** Python's regular expressions as JavaScript's, as far as the names of modules need them. */
+import { repetitionsIn } from "./pattern-cost.js";
+
+/** More repetitions than this in one pattern, and a name may take seconds to be told from another. */
+const MOST_REPETITIONS = 6;
 
 /** A pattern that is wrong, or that JavaScript cannot say. */
 export class PatternError extends Error {}
@@ -14,6 +18,9 @@ function translated(pattern: string): string {
   const refuse = (what: string): never => {
     throw new PatternError(`${JSON.stringify(pattern)}: ${what} is not supported`);
   };
+  const { count, nested } = repetitionsIn(pattern);
+  if (nested) refuse("a repetition of what repeats or offers a choice");
+  if (count > MOST_REPETITIONS) refuse(`repeating ${count} times (at most ${MOST_REPETITIONS})`);
   while (place < pattern.length) {
     if (inClass) {
       // Until the class closes only an escape is more than one character.

@@ -11,10 +11,12 @@ export interface ChatVocabulary {
   readonly eosToken: string;
   /** Encodes text in which no special token is recognised. */
   readonly encodePlain: (text: string) => number[];
+  /** The file that errors name. */
+  readonly path?: string;
 }
 
-function refuse(message: string, cause?: unknown): IBertError {
-  return new IBertError("chat-template", message, {
+function refuse({ path }: ChatVocabulary, message: string, cause?: unknown): IBertError {
+  return new IBertError("chat-template", path === undefined ? message : `${path}: ${message}`, {
     hint: "Most templates want the roles system (first, if at all), then user and assistant in turn.",
     ...(cause === undefined ? {} : { cause }),
   });
@@ -34,7 +36,7 @@ export class ChatTemplate {
     try {
       this.#template = new Template(source);
     } catch (error) {
-      throw refuse(`the model's chat template cannot be parsed: ${String(error)}`, error);
+      throw refuse(vocabulary, `the model's chat template cannot be parsed: ${String(error)}`, error);
     }
     this.#vocabulary = vocabulary;
     this.#special = specialPattern(vocabulary.specials.keys());
@@ -54,6 +56,7 @@ export class ChatTemplate {
       });
     } catch (error) {
       throw refuse(
+        this.#vocabulary,
         `the model's chat template refuses the messages: ${error instanceof Error ? error.message : String(error)}`,
         error,
       );
@@ -73,7 +76,10 @@ export class ChatTemplate {
       options,
     );
     if (restore(skeleton) !== text) {
-      throw refuse("a message spells a special token, and the model's chat template rewrites messages");
+      throw refuse(
+        this.#vocabulary,
+        "a message spells a special token, and the model's chat template rewrites messages",
+      );
     }
     return this.#encode(skeleton, restore);
   }
@@ -82,7 +88,8 @@ export class ChatTemplate {
   #requirePlain(messages: readonly ChatMessage[], { tools }: ChatOptions): void {
     const beside = messages.map(({ content: _, ...rest }) => rest);
     const found = this.#special?.exec(JSON.stringify([beside, tools ?? []]));
-    if (found) throw refuse(`a role, a tool or a call of one spells the special token ${found[0]}`);
+    if (found)
+      throw refuse(this.#vocabulary, `a role, a tool or a call of one spells the special token ${found[0]}`);
   }
 
   #encode(text: string, restore: (part: string) => string): number[] {

@@ -26,7 +26,8 @@ export const ModelConfig = z
     vocabSize: Size,
     hiddenSize: Size,
     intermediateSize: Size,
-    layers: Size,
+    /** No model comes near the most: each has tensors of its own. */
+    layers: Size.max(10_000),
     heads: Size,
     kvHeads: Size,
     headDim: Size,

@@ -67,7 +67,17 @@ describe("Tekken", () => {
   });
 
   it("names what is wrong with a file", () => {
-    expect(() => openTekken(variant({ vocab: file.vocab.slice(1) }))).toThrow(/no token for the byte 0/);
+    const lacking = { rank: 0, token_bytes: Buffer.from("no byte").toString("base64") };
+    expect(() => openTekken(variant({ vocab: [lacking, ...file.vocab.slice(1)] }))).toThrow(
+      /no token for the byte \d+/,
+    );
+    expect(() => openTekken(variant({ vocab: file.vocab.slice(1) }))).toThrow(
+      /need 900 entries of vocab, which has 899/,
+    );
+    const [first] = file.vocab as [TekkenJson["vocab"][number]];
+    expect(() => openTekken(variant({ vocab: file.vocab.with(1, first) }))).toThrow(/the rank 0 .* twice/);
+    const slow = { ...file.config, pattern: "(a+)+$|[^]" };
+    expect(() => openTekken(variant({ config: slow }))).toThrow(/config\.pattern repeats what repeats/);
     expect(() => openTekken(variant({ config: {} }))).toThrow(/tekken\.json: config\.pattern/);
     expect(() => openTekken(variant({ config: { ...file.config, pattern: "(" } }))).toThrow(
       /cannot be compiled/,

@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import { IBertError } from "../errors.js";
 import { readJson } from "../formats/json.js";
+import { repetitionsIn } from "../formats/pattern-cost.js";
 import { bytePairEncode, type ByteString } from "./bpe.js";
 import { parseNamed } from "./config.js";
 import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, Tokenizer } from "./tokenizer.js";
@@ -10,11 +11,16 @@ const TekkenFile = z.looseObject({
   config: z.looseObject({
     pattern: z.string(),
     default_vocab_size: z.int().positive(),
-    default_num_special_tokens: z.int().positive(),
+    default_num_special_tokens: z
+      .int()
+      .positive()
+      .max(1 << 14),
     version: z.string(),
   }),
   vocab: z.array(z.looseObject({ rank: z.int().nonnegative(), token_bytes: z.base64() })),
-  special_tokens: z.array(z.looseObject({ rank: z.int().nonnegative(), token_str: z.string() })).nullish(),
+  special_tokens: z
+    .array(z.looseObject({ rank: z.int().nonnegative(), token_str: z.string().min(1) }))
+    .nullish(),
 });
 type TekkenFile = z.infer<typeof TekkenFile>;
 
@@ -80,9 +86,22 @@ class TekkenTokenizer implements Tokenizer {
     this.bosId = this.#special("<s>");
     this.eosId = this.#special("</s>");
     this.endIds = [this.eosId];
+    const ranks = this.vocabSize - specialCount;
+    if (ranks > vocab.length) {
+      throw new IBertError(
+        "tokenizer-invalid",
+        `${path}: config.default_vocab_size ${this.vocabSize} and ${specialCount} special tokens need ${ranks} entries of vocab, which has ${vocab.length}`,
+      );
+    }
     for (const { rank, token_bytes } of vocab) {
-      if (rank >= this.vocabSize - specialCount) continue;
+      if (rank >= ranks) continue;
       const bytes = Buffer.from(token_bytes, "base64").toString("latin1");
+      if (this.#bytes[rank] !== undefined || this.#ranks.has(bytes)) {
+        throw new IBertError(
+          "tokenizer-invalid",
+          `${path}: vocab has the rank ${rank} or its token ${JSON.stringify(token_bytes)} twice`,
+        );
+      }
       this.#ranks.set(bytes, rank);
       this.#bytes[rank] = bytes;
     }
@@ -179,6 +198,12 @@ class TekkenTokenizer implements Tokenizer {
 
 /** Rust's `\s` is Unicode's White_Space, which has U+0085 and lacks U+FEFF; JavaScript's is not. */
 function compilePattern(pattern: string, path: string): RegExp {
+  if (repetitionsIn(pattern).nested) {
+    throw new IBertError(
+      "tokenizer-invalid",
+      `${path}: config.pattern repeats what repeats or offers a choice, which may take forever on a text`,
+    );
+  }
   try {
     return new RegExp(
       pattern.replaceAll("\\s", "\\p{White_Space}").replaceAll("\\S", "\\P{White_Space}"),

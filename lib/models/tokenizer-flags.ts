@@ -1,5 +1,6 @@
 /** What a `tokenizer.json` may ask for and the JavaScript library would pass over, giving other ids than the model knows. */
 import { IBertError } from "../errors.js";
+import { repetitionsIn } from "../formats/pattern-cost.js";
 import type { TokenizerJson } from "./tokenizer-json.js";
 
 type Part = Readonly<Record<string, unknown>>;
@@ -25,6 +26,25 @@ function parts(value: unknown, list: string): Part[] {
   if (!isPart(value)) return [];
   if (value.type !== "Sequence") return [value];
   return (Array.isArray(value[list]) ? value[list] : []).flatMap((part) => parts(part, list));
+}
+
+/** A sequence that lists no parts, as a place in the file. */
+function emptySequence(value: unknown, place: string, list: string): string | undefined {
+  if (!isPart(value) || value.type !== "Sequence") return undefined;
+  const inner = value[list];
+  if (!Array.isArray(inner) || !inner.every(isPart)) return `${place}: a Sequence without its list ${list}`;
+  return inner.map((part) => emptySequence(part, place, list)).find((fault) => fault !== undefined);
+}
+
+/** The first regular expression that may take forever on a text. */
+function slowPattern(json: TokenizerJson): string | undefined {
+  const all = [...parts(json.normalizer, "normalizers"), ...parts(json.pre_tokenizer, "pretokenizers")];
+  const patterns = [...all, ...parts(json.decoder, "decoders")].map(({ pattern }) =>
+    isPart(pattern) ? pattern.Regex : undefined,
+  );
+  return patterns.find(
+    (pattern): pattern is string => typeof pattern === "string" && repetitionsIn(pattern).nested,
+  );
 }
 
 /** Whether byte tokens stand in for every character that the vocabulary lacks, so that none is unknown. */
@@ -98,7 +118,18 @@ function unfollowed(json: TokenizerJson): string | undefined {
 
 /** @throws IBertError `tokenizer-unsupported` naming the file and the flag */
 export function requireKnownFlags(json: TokenizerJson, path: string): void {
-  const flag = unfollowed(json);
+  const fault =
+    emptySequence(json.normalizer, "normalizer", "normalizers") ??
+    emptySequence(json.pre_tokenizer, "pre_tokenizer", "pretokenizers") ??
+    emptySequence(json.decoder, "decoder", "decoders");
+  if (fault !== undefined) {
+    throw new IBertError("tokenizer-invalid", `${path}: ${fault}`, {
+      hint: "Fetch the model's tokenizer again.",
+    });
+  }
+  const slow = slowPattern(json);
+  const flag =
+    slow === undefined ? unfollowed(json) : `a repetition within a repetition in ${JSON.stringify(slow)}`;
   if (flag === undefined) return;
   throw new IBertError("tokenizer-unsupported", `${path}: ${flag} is not supported`, {
     hint: "The model would be fed other tokens than it was trained on; take a model with a byte-level BPE tokenizer.",

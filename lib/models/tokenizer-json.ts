@@ -27,13 +27,18 @@ interface HubTokenizer extends CachedParts {
 }
 const HubTokenizer = hub.Tokenizer as new (json: object, config: object) => HubTokenizer;
 
-const AddedToken = z.looseObject({ id: z.int().nonnegative(), content: z.string(), special: z.boolean() });
+/** No vocabulary comes near: what lies above is no id. */
+const Id = z
+  .int()
+  .nonnegative()
+  .max(2 ** 24);
+const AddedToken = z.looseObject({ id: Id, content: z.string(), special: z.boolean() });
 
 /** The parts of `tokenizer.json` that are looked at here; `@huggingface/tokenizers` reads the rest. */
 export const TokenizerJson = z.looseObject({
   added_tokens: z.array(AddedToken),
   pre_tokenizer: z.looseObject({ type: z.string() }).nullable(),
-  model: z.looseObject({ type: z.string(), vocab: z.record(z.string(), z.int()) }),
+  model: z.looseObject({ type: z.string(), vocab: z.record(z.string(), Id) }),
 });
 export type TokenizerJson = z.infer<typeof TokenizerJson>;
 
@@ -70,7 +75,7 @@ export class JsonTokenizer implements Tokenizer {
   readonly addBos: boolean;
   readonly specialIds: ReadonlySet<number>;
   /** Which ids are tokens: embeddings may have more rows. */
-  readonly #known: Uint8Array;
+  readonly #known = new Set<number>();
   readonly #json: TokenizerJson;
   /** The pre-tokenizer in two parts, where pieces are spelt each for itself. */
   readonly #parts: ReturnType<typeof cutAndSpell>;
@@ -88,13 +93,11 @@ export class JsonTokenizer implements Tokenizer {
     this.endIds = [...new Set([settings.eosId, ...(settings.ends ?? [])])];
     this.addBos = settings.addBos;
     this.specialIds = new Set(json.added_tokens.filter(({ special }) => special).map(({ id }) => id));
+    for (const id of Object.values(json.model.vocab)) this.#known.add(id);
+    for (const { id } of json.added_tokens) this.#known.add(id);
     let largest = 0;
-    for (const id of Object.values(json.model.vocab)) largest = Math.max(largest, id);
-    for (const { id } of json.added_tokens) largest = Math.max(largest, id);
+    for (const id of this.#known) largest = Math.max(largest, id);
     this.vocabSize = largest + 1;
-    this.#known = new Uint8Array(this.vocabSize);
-    for (const id of Object.values(json.model.vocab)) this.#known[id] = 1;
-    for (const { id } of json.added_tokens) this.#known[id] = 1;
   }
 
   #make(json: TokenizerJson): HubTokenizer {
@@ -145,7 +148,7 @@ export class JsonTokenizer implements Tokenizer {
   }
 
   decode(ids: ArrayLike<number>, { skipSpecial = false }: DecodeOptions = {}): string {
-    const tokens = Array.from(ids).filter((id) => this.#known[id] === 1);
+    const tokens = Array.from(ids).filter((id) => this.#known.has(id));
     // The library takes no empty list.
     if (tokens.length === 0) return "";
     return this.#full().decode(tokens, {
@@ -162,6 +165,7 @@ export class JsonTokenizer implements Tokenizer {
     const special = this.#json.added_tokens.filter((token) => token.special);
     const content = (id: number | null): string => special.find((token) => token.id === id)?.content ?? "";
     this.#chat ??= new ChatTemplate(chatTemplate, {
+      path,
       specials: new Map(special.map((token) => [token.content, token.id])),
       bosToken: content(this.bosId),
       eosToken: content(this.eosId),
@@ -180,7 +184,8 @@ export function tokenizerFromFolder(folder: string): Tokenizer {
   requireKnownFlags(json, path);
   requireSamePrefix(json.pre_tokenizer?.add_prefix_space, config.add_prefix_space, path, configPath);
   const idOf = (content: string): number | undefined =>
-    json.added_tokens.find((token) => token.content === content)?.id ?? json.model.vocab[content];
+    json.added_tokens.find((token) => token.content === content)?.id ??
+    (Object.hasOwn(json.model.vocab, content) ? json.model.vocab[content] : undefined);
   const mapped = specialTokensMap(folder);
   const ends = [config.eos_token, mapped.eos_token].flatMap((token) => idOf(token ?? "") ?? []);
   const [eosId] = ends;
@@ -229,15 +234,19 @@ function withAddedTokens(json: TokenizerJson, folder: string): TokenizerJson {
   const Decoder = z.looseObject({
     added_tokens_decoder: z.record(z.string(), z.looseObject({ content: z.string() })).nullish(),
   });
-  const found: { id: number; content: string; from: string }[] = [];
+  const found: (z.infer<typeof AddedToken> & { from: string })[] = [];
   const configPath = join(folder, "tokenizer_config.json");
   const { added_tokens_decoder: decoder } = Decoder.safeParse(readJson(configPath)).data ?? {};
   for (const [id, token] of Object.entries(decoder ?? {})) {
-    found.push({ ...NO_FLAGS, ...token, id: Number(id), from: configPath });
+    const place = `${configPath}: added_tokens_decoder.${id}`;
+    found.push({
+      ...parseNamed(AddedToken, { ...NO_FLAGS, ...token, id: Number(id) }, place),
+      from: configPath,
+    });
   }
   const addedPath = join(folder, "added_tokens.json");
   if (existsSync(addedPath)) {
-    const ids = parseNamed(z.record(z.string(), z.int().nonnegative()), readJson(addedPath), addedPath);
+    const ids = parseNamed(z.record(z.string(), Id), readJson(addedPath), addedPath);
     for (const [content, id] of Object.entries(ids))
       found.push({ ...NO_FLAGS, content, id, from: addedPath });
   }
@@ -256,7 +265,7 @@ function withAddedTokens(json: TokenizerJson, folder: string): TokenizerJson {
     return [token];
   });
   if (added.length === 0) return json;
-  return { ...json, added_tokens: z.array(AddedToken).parse([...json.added_tokens, ...added]) };
+  return { ...json, added_tokens: [...json.added_tokens, ...added] };
 }
 
 /** The template for plain chats: alone, or by the name `default` in a list or a mapping of several. */

@@ -114,6 +114,13 @@ function checkWeights(
   { stored, scales }: Pick<ReadModel, "stored" | "scales">,
 ): Map<string, StoredTensor> {
   const checked = new Map<string, StoredTensor>();
+  // Before a name is made for each: a damaged configuration may claim any number.
+  if (config.layers > stored.size) {
+    throw invalidWeights(
+      path,
+      `the configuration has ${config.layers} layers, the files ${stored.size} tensors`,
+    );
+  }
   for (const [name, shape] of expectedTensors(config)) {
     const tensor = stored.get(name);
     if (tensor === undefined) throw invalidWeights(path, `tensor ${name} ${formatShape(shape)} is missing`);

@@ -1,0 +1,81 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { describe, expect, it } from "vitest";
+
+import { IBertError } from "../../errors.js";
+import { repetitionsIn } from "../../formats/pattern-cost.js";
+import { temporaryFolder } from "../../formats/testing/temporary.js";
+import { fuzz } from "./run.js";
+import { TARGETS } from "./targets.js";
+
+/** A share of what `npm run fuzz` does, in seconds. */
+const INPUTS = 100;
+
+function inputFolder(): string {
+  const folder = join(temporaryFolder(), "input");
+  mkdirSync(folder);
+  return folder;
+}
+
+describe.each(Object.entries(TARGETS))("the reader of %s", (name, target) => {
+  it("takes what the inputs are made from, and refuses damage by name", async () => {
+    const folder = inputFolder();
+    target.sound(folder);
+    await target.read(folder);
+    const { faults, inputs, refused } = await fuzz(name, target, folder, { inputs: INPUTS, seed: 20_261 });
+    expect(faults).toEqual([]);
+    expect(inputs).toBe(INPUTS);
+    expect(Object.values(refused).reduce((a, b) => a + b, 0)).toBeGreaterThan(INPUTS / 5);
+  });
+});
+
+it.each([
+  ["(a+)+", true],
+  ["(?:a|b)*c", true],
+  ["(a{1,9}){2,}", true],
+  ["[(+]+\\(+", false],
+  ["(?:layers\\.)?\\d+\\.(q|k)_proj", false],
+])("tells by its form whether %s may be read in very many ways", (pattern, nested) => {
+  expect(repetitionsIn(pattern).nested).toBe(nested);
+});
+
+describe("the judge", () => {
+  const judged = async (read: (folder: string) => void, mostMilliseconds = 1000) => {
+    const write = (folder: string) => (writeFileSync(join(folder, "x"), ""), 0);
+    const options = { inputs: 1, seed: 1, mostMilliseconds };
+    const { faults } = await fuzz("fake", { write, read, sound: () => undefined }, inputFolder(), options);
+    return faults[0]?.what;
+  };
+
+  it("tells errors that name nothing, are of another kind, or of no known code", async () => {
+    expect(await judged(() => void JSON.parse("{"))).toMatch(/SyntaxError/);
+    expect(
+      await judged(() => {
+        throw new IBertError("json-invalid", "something is wrong");
+      }),
+    ).toMatch(/names no file/);
+    expect(
+      await judged((folder) => {
+        throw new IBertError("no-such-code" as "json-invalid", folder);
+      }),
+    ).toMatch(/unknown/);
+    expect(
+      await judged((folder) => {
+        throw new IBertError("json-invalid", `${folder}/x: something is wrong`);
+      }),
+    ).toBeUndefined();
+  });
+
+  it("tells memory and time", async () => {
+    const kept: Uint8Array[] = [];
+    expect(await judged(() => void kept.push(new Uint8Array(64 << 20)))).toMatch(/bytes for 0/);
+    kept.length = 0;
+    expect(
+      await judged(() => {
+        const end = process.cpuUsage().user + 25_000;
+        while (process.cpuUsage().user < end);
+      }, 20),
+    ).toMatch(/took \d{2,}(\.\d+)? ms/);
+  });
+});
