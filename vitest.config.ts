@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["lib/**/*.test.ts", "scripts/release/**/*.test.mjs"],
+    include: ["lib/**/*.test.ts", "scripts/**/*.test.mjs"],
     // The machine's cores belong to the kernels; test files share them.
     pool: "forks",
     maxWorkers: 2,

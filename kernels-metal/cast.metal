@@ -13,8 +13,8 @@ KERNEL convert(const device uint8_t* source [[buffer(0)]], device uint8_t* targe
 }
 
 // `count` pairs of bytes, whatever they are.
-KERNEL copyPairs(const device uint16_t* source [[buffer(0)]], device uint16_t* target [[buffer(1)]],
+KERNEL copyPairs(const device uint16_t* source [[buffer(0)]], device uint16_t* packed [[buffer(1)]],
                  constant CastParameters& p [[buffer(2)]], PLACE) {
   const int64_t i = elementOf(group, index);
-  if (i < p.count) target[i] = source[i];
+  if (i < p.count) packed[i] = source[i];
 }

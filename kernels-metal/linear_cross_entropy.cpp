@@ -104,7 +104,8 @@ void run(const LinearCrossEntropy& args, Context& context) {
   p.weight = numberOf(args.weight);
   p.dx = numberOf(args.dx);
   if (isInTiles(args, context.machine)) return runTiles(args, p, context);
-  const Operand logits = context.scratch(0);
+  // lossRows turns the one into the other where it is.
+  const Operand logits = context.scratch(0), gradient = logits;
   const auto threads = [&](int64_t columns) {
     return ceilDivide(p.rows, kEdge) * ceilDivide(columns, kEdge);
   };
@@ -113,7 +114,7 @@ void run(const LinearCrossEntropy& args, Context& context) {
     context.elements("lossLogits", threads(p.V), {&args.x, &args.weight, logits}, p);
     context.rows("lossRows", p.rows, {&args.targets, &args.tokenWeight, logits, &args.loss, &args.logprob}, p,
                  kFewThreads * kFloat);
-    if (args.dx) context.elements("lossGradient", threads(p.D), {logits, &args.weight, &args.dx}, p);
+    if (args.dx) context.elements("lossGradient", threads(p.D), {gradient, &args.weight, &args.dx}, p);
   }
 }
 

@@ -248,7 +248,7 @@ KERNEL drawRows(const device float* logits [[buffer(0)]], const device int32_t* 
 
 // Rows that could not be drawn: records the first of them, and gives all an id that is one. By one
 // threadgroup.
-KERNEL drawFaults(device int32_t* ids [[buffer(0)]], device FaultRecord* record [[buffer(1)]],
+KERNEL drawFaults(device int32_t* ids [[buffer(0)]], device FaultRecord* fault [[buffer(1)]],
                   constant SampleParameters& p [[buffer(2)]], threadgroup int64_t* partial THREADGROUP(0),
                   PLACE) {
   int64_t mine = kNoPlace;
@@ -256,15 +256,15 @@ KERNEL drawFaults(device int32_t* ids [[buffer(0)]], device FaultRecord* record 
     if (ids[b] < 0) mine = b;
   const int64_t first = groupFirst(mine, partial, index, kFewThreads);
   if (first == kNoPlace) return;
-  if (index == 0 && record->op < 0) {
+  if (index == 0 && fault->op < 0) {
     const int64_t id = ids[first];
     const bool none = id == -0x7fffffff - 1;
-    record->op = p.number;
-    record->field = 0;  // logits
-    record->kind = none ? kNoneAllowedKind : kNotFiniteKind;
-    record->index = none ? first : first * p.V - 1 - id;
-    record->isFloat = 0;
-    record->bits = 0;
+    fault->op = p.number;
+    fault->field = 0;  // logits
+    fault->kind = none ? kNoneAllowedKind : kNotFiniteKind;
+    fault->index = none ? first : first * p.V - 1 - id;
+    fault->isFloat = 0;
+    fault->bits = 0;
   }
   threadgroup_barrier(mem_flags::mem_threadgroup | mem_flags::mem_device);
   for (int64_t b = index; b < p.B; b += kFewThreads)

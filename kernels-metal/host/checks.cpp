@@ -38,7 +38,8 @@ void StreamState::checkIndices(Op op, const void* arguments, int64_t number) {
       parameters.width = args.blockTable.shape[1];
       parameters.places = args.kCache.shape[2];
     }
-    launch("checkRule", 1, kFewThreads, {rule.tensor, rowSequence, rowPosition, record_}, &parameters,
+    const Operand values = rule.tensor;
+    launch("checkRule", 1, kFewThreads, {values, rowSequence, rowPosition, record_}, &parameters,
            sizeof parameters, kMemory);
   }
 }
@@ -48,12 +49,12 @@ void StreamState::checkOutputs(Op op, const void* arguments, int64_t number) {
   for (const Field& field : opSchema(op).fields) {
     ++at;
     if (field.type != FieldType::Tensor || field.role == Role::In || field.role == Role::InOptional) continue;
-    const auto& tensor =
+    const auto& values =
         *reinterpret_cast<const Tensor*>(static_cast<const std::byte*>(arguments) + field.offset);
-    if (!tensor || tensor.layout == Layout::Packed) continue;
-    if (tensor.dtype != DType::F32 && tensor.dtype != DType::BF16) continue;
-    const FiniteParameters parameters{number, tensor.elements(), at, tensor.dtype == DType::F32};
-    launch("checkFinite", 1, kFewThreads, {&tensor, record_}, &parameters, sizeof parameters, kMemory);
+    if (!values || values.layout == Layout::Packed) continue;
+    if (values.dtype != DType::F32 && values.dtype != DType::BF16) continue;
+    const FiniteParameters parameters{number, values.elements(), at, values.dtype == DType::F32};
+    launch("checkFinite", 1, kFewThreads, {&values, record_}, &parameters, sizeof parameters, kMemory);
   }
 }
 
