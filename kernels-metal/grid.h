@@ -21,13 +21,6 @@ constant constexpr uint kFewThreads = 64;
 // Four simdgroups, which share a tile of a product.
 constant constexpr uint kTileThreads = 128;
 
-// Before a loop whose index says which of a thread's matrices is meant: they have no addresses.
-#ifdef __METAL_VERSION__
-#define UNROLLED _Pragma("clang loop unroll(full)")
-#else
-#define UNROLLED
-#endif
-
 // The element of a thread.
 inline int64_t elementOf(uint3 group, uint index) {
   return int64_t(group.x) * kThreads + index;

@@ -24,9 +24,11 @@ inline void addLogits(thread RowSum* known, thread const TileSums<Shape>& sums, 
   const int own = int(place.lane) / 4, from = int(place.lane) % 4 * (kWidth / 4);
   threadgroup float* const logits = memory + int(place.simdgroup) * 8 * kStride;
   threadgroup_barrier(mem_flags::mem_threadgroup);  // all have used the last step
-  UNROLLED for (int i = 0; i < Shape::kDown; ++i) {
+#pragma clang loop unroll(full)
+  for (int i = 0; i < Shape::kDown; ++i) {
     if (top + 8 * i >= rows || side >= columns) continue;
-    UNROLLED for (int j = 0; j < Shape::kAcross; ++j) simdgroup_store(sums.at[i][j], logits + 8 * j, kStride);
+#pragma clang loop unroll(full)
+    for (int j = 0; j < Shape::kAcross; ++j) simdgroup_store(sums.at[i][j], logits + 8 * j, kStride);
     simdgroup_barrier(mem_flags::mem_threadgroup);
     const int row = top + 8 * i + own;
     const int64_t target = row < rows ? targets[row] : -1;
@@ -63,7 +65,8 @@ inline void lossParts(const device uint8_t* x, const device uint8_t* weight, con
   const MatrixFactor<false> ofWeight = {weight, p.weight, (p.aligned & kAlignedLossWeight) != 0, 0, p.D,
                                         end,    p.D};
   RowSum known[Shape::kDown];
-  UNROLLED for (int i = 0; i < Shape::kDown; ++i) known[i] = {-INFINITY, 0};
+#pragma clang loop unroll(full)
+  for (int i = 0; i < Shape::kDown; ++i) known[i] = {-INFINITY, 0};
   TileSums<Shape> sums;
   for (int64_t column = begin; column < end; column += Shape::kColumns) {
     sums.clear();
@@ -73,7 +76,8 @@ inline void lossParts(const device uint8_t* x, const device uint8_t* weight, con
   }
   const int64_t place0 = part * Shape::kColumnGroups + int(place.simdgroup) % Shape::kColumnGroups;
   if (place.lane % 4 != 0) return;
-  UNROLLED for (int i = 0; i < Shape::kDown; ++i) {
+#pragma clang loop unroll(full)
+  for (int i = 0; i < Shape::kDown; ++i) {
     const int64_t own = firstRow<Shape>(place) + 8 * i + int(place.lane) / 4;
     if (own >= rows) continue;
     device float* to = parts + 2 * (place0 * p.rows + row + own);

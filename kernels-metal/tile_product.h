@@ -82,14 +82,18 @@ inline void takeMatrix(thread simdgroup_float8x8& matrix, const threadgroup floa
                  kAlongRows != isExchanged);
 }
 
-// The sums of a tile, a simdgroup its own part.
+// The sums of a tile, a simdgroup its own part. Loops over them are unrolled: a simdgroup's matrices lie in
+// registers, which no index reaches.
 template <class Shape>
 struct TileSums {
   simdgroup_float8x8 at[Shape::kDown][Shape::kAcross];
 
   void clear() {
-    UNROLLED for (int i = 0; i < Shape::kDown; ++i) UNROLLED for (int j = 0; j < Shape::kAcross; ++j)
-        at[i][j] = make_filled_simdgroup_matrix<float>(0.0f);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < Shape::kDown; ++i) {
+#pragma clang loop unroll(full)
+      for (int j = 0; j < Shape::kAcross; ++j) at[i][j] = make_filled_simdgroup_matrix<float>(0.0f);
+    }
   }
 };
 
@@ -112,13 +116,20 @@ inline void addStep(thread TileSums<Shape>& sums, const threadgroup float* left,
   const int top = firstRow<Shape>(place), side = firstColumn<Shape>(place);
   for (int k = 0; k < Shape::kDepth && k < depth; k += 8) {
     simdgroup_float8x8 a[Shape::kDown], b[Shape::kAcross];
-    UNROLLED for (int i = 0; i < Shape::kDown; ++i) if (top + 8 * i < rows)
-        takeMatrix<kLeftAlongRows>(a[i], left, leftStride, top + 8 * i, k, false);
-    UNROLLED for (int j = 0; j < Shape::kAcross; ++j) if (side + 8 * j < columns)
+#pragma clang loop unroll(full)
+    for (int i = 0; i < Shape::kDown; ++i)
+      if (top + 8 * i < rows) takeMatrix<kLeftAlongRows>(a[i], left, leftStride, top + 8 * i, k, false);
+#pragma clang loop unroll(full)
+    for (int j = 0; j < Shape::kAcross; ++j)
+      if (side + 8 * j < columns)
         takeMatrix<kRightAlongRows>(b[j], right, rightStride, side + 8 * j, k, true);
-    UNROLLED for (int i = 0; i < Shape::kDown; ++i)
-        UNROLLED for (int j = 0; j < Shape::kAcross; ++j) if (top + 8 * i < rows && side + 8 * j < columns)
-            simdgroup_multiply_accumulate(sums.at[i][j], a[i], b[j], sums.at[i][j]);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < Shape::kDown; ++i) {
+#pragma clang loop unroll(full)
+      for (int j = 0; j < Shape::kAcross; ++j)
+        if (top + 8 * i < rows && side + 8 * j < columns)
+          simdgroup_multiply_accumulate(sums.at[i][j], a[i], b[j], sums.at[i][j]);
+    }
   }
 }
 
@@ -151,9 +162,11 @@ inline void forSums(thread const TileSums<Shape>& sums, int64_t rows, int64_t co
   const int top = firstRow<Shape>(place), side = firstColumn<Shape>(place);
   threadgroup float* const own = memory + int(place.simdgroup) * 8 * kStride;
   threadgroup_barrier(mem_flags::mem_threadgroup);  // all have used the last step
-  UNROLLED for (int i = 0; i < Shape::kDown; ++i) {
+#pragma clang loop unroll(full)
+  for (int i = 0; i < Shape::kDown; ++i) {
     if (top + 8 * i >= rows || side >= columns) continue;
-    UNROLLED for (int j = 0; j < Shape::kAcross; ++j) simdgroup_store(sums.at[i][j], own + 8 * j, kStride);
+#pragma clang loop unroll(full)
+    for (int j = 0; j < Shape::kAcross; ++j) simdgroup_store(sums.at[i][j], own + 8 * j, kStride);
     simdgroup_barrier(mem_flags::mem_threadgroup);
     for (int e = int(place.lane); e < 8 * kWidth; e += 32) {
       const int r = top + 8 * i + e / kWidth, c = side + e % kWidth;

@@ -1,11 +1,17 @@
-# Kernels of kernels-metal/ with one line changed, each in a namespace of its own, for metal_faults_test.cpp: what a person
-# might get wrong. The text that is changed must be there, once.
+# Kernels of kernels-metal/ with one change each, in a namespace of its own, for metal_*_faults_test.cpp: what a person
+# might get wrong. A text that no longer has what is changed stops the configuration, so that a fault cannot go stale.
+
+# ibert_metal_fault(SOURCE KERNEL FAULT FROM TO [UNTIL TEXT]): what stands behind UNTIL's text is left out.
 function(ibert_metal_fault source kernel fault from to)
+  cmake_parse_arguments(PARSE_ARGV 5 arg "" UNTIL "")
   set(text "${IBERT_METAL_TEXT_${source}}")
-  string(FIND "${text}" "${from}" first)
-  string(FIND "${text}" "${from}" last REVERSE)
-  if(first EQUAL -1 OR NOT first EQUAL last)
-    message(FATAL_ERROR "the fault ${fault}: ${source} must hold once: ${from}")
+  if(DEFINED arg_UNTIL)
+    string(FIND "${text}" "${arg_UNTIL}" end)
+    string(SUBSTRING "${text}" 0 ${end} text)
+  endif()
+  string(FIND "${text}" "${from}" found)
+  if(found EQUAL -1)
+    message(FATAL_ERROR "the fault ${fault}: ${source} must hold: ${from}")
   endif()
   string(REPLACE "${from}" "${to}" text "${text}")
   set_property(GLOBAL APPEND_STRING PROPERTY IBERT_FAULTS_OF_${source} "
@@ -14,6 +20,23 @@ ${text}
 static const bool isEntered = ibert::metal::addEntry(ibert::metal::Caller<&${kernel}>::entry(\"${fault}\"));
 }  // namespace ${fault}
 ")
+endfunction()
+
+# ibert_metal_faults_test(NAME SOURCE...): a test of the kernels of these files, right and with their faults.
+function(ibert_metal_faults_test name)
+  set(entries)
+  foreach(source ${ARGN})
+    get_property(text GLOBAL PROPERTY IBERT_FAULTS_OF_${source}.metal)
+    file(CONFIGURE OUTPUT ${IBERT_METAL_WRITTEN}/faults_of_${source}.metal CONTENT "#include \"host/entries.h\"\n${text}" @ONLY)
+    list(APPEND entries ${IBERT_METAL_WRITTEN}/entries_of_${source}.metal ${IBERT_METAL_WRITTEN}/faults_of_${source}.metal)
+  endforeach()
+  set(program ibert_metal_${name}_faults_test)
+  add_executable(${program} native/tests/metal_${name}_faults_test.cpp kernels-metal/host/emulated.cpp)
+  ibert_emulated_kernels(${program} ${entries})
+  foreach(target ${program} ${program}_kernels)
+    target_include_directories(${target} PRIVATE native kernels-metal)
+  endforeach()
+  add_test(NAME metal-${name}-faults COMMAND ${program})
 endfunction()
 
 set(barrier "threadgroup_barrier(mem_flags::mem_threadgroup);")
@@ -42,15 +65,22 @@ ibert_metal_fault(${paged} noLastPosition "rows[i] = first + i <= last" "rows[i]
 ibert_metal_fault(flash_paged.metal flashCombine lostChunk "for (int chunk = 0; chunk * kChunkPositions <= last"
   "for (int chunk = 0; chunk * kChunkPositions < last")
 
-set(entries)
-foreach(source flash_forward flash_backward flash_paged)
-  get_property(text GLOBAL PROPERTY IBERT_FAULTS_OF_${source}.metal)
-  file(CONFIGURE OUTPUT ${IBERT_METAL_WRITTEN}/faults_of_${source}.metal CONTENT "#include \"host/entries.h\"\n${text}" @ONLY)
-  list(APPEND entries ${IBERT_METAL_WRITTEN}/entries_of_${source}.metal ${IBERT_METAL_WRITTEN}/faults_of_${source}.metal)
-endforeach()
-add_executable(ibert_metal_faults_test native/tests/metal_faults_test.cpp kernels-metal/host/emulated.cpp)
-ibert_emulated_kernels(ibert_metal_faults_test ${entries})
-foreach(target ibert_metal_faults_test ibert_metal_faults_test_kernels)
-  target_include_directories(${target} PRIVATE native kernels-metal)
-endforeach()
-add_test(NAME metal-faults COMMAND ibert_metal_faults_test)
+ibert_metal_faults_test(attention flash_forward flash_backward flash_paged)
+
+set(barrier "threadgroup_barrier(mem_flags::mem_threadgroup);  // ")
+# The others are the same in other sizes.
+function(ibert_linear_fault fault from to)
+  ibert_metal_fault(lora_linear_tiles.metal linearForwardFew ${fault} "${from}" "${to}" UNTIL "KERNEL linearForwardSome")
+endfunction()
+ibert_linear_fault(unfilled "${barrier}the step is there\n" "\n")
+ibert_linear_fault(overwritten "${barrier}all have used what was there\n" "\n")
+ibert_linear_fault(exchanged "kAlongRows != isExchanged" "kAlongRows")
+ibert_linear_fault(fragment "a[i], b[j], sums" "a[i], b[0], sums")
+ibert_linear_fault(diverging "if (top + 8 * i < rows && side" "if (top + 8 * i + int(place.lane) / 4 < rows && side")
+ibert_linear_fault(depth "innerEnd - inner : 0" "innerEnd - inner + 4 : 0")
+ibert_linear_fault(unordered "simdgroup_barrier(mem_flags::mem_threadgroup)" "simdgroup_barrier(mem_flags::mem_none)")
+ibert_linear_fault(unscaled "scale * sum : 0.0f" "sum : 0.0f")
+ibert_linear_fault(uncleared "sums.clear();" "")
+ibert_linear_fault(rank "row < rows && k < depth ? r - j" "row < rows ? r - j")
+ibert_linear_fault(columns "low + k, lowStride" "low, lowStride")
+ibert_metal_faults_test(linear lora_linear_tiles)
