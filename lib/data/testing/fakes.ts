@@ -13,7 +13,14 @@ export function toyEngine(): DslEngine & { asked: string[] } {
     asked.push(text);
     const stage = /bad:(parse|names|build|compile)/.exec(text)?.[1] as Labelled["stage"] | undefined;
     return stage === undefined
-      ? { stage: "compile", ok: true, sql: text.toUpperCase(), planHash: text, queryHash: text, milliseconds: 0 }
+      ? {
+          stage: "compile",
+          ok: true,
+          sql: text.toUpperCase(),
+          planHash: text,
+          queryHash: text,
+          milliseconds: 0,
+        }
       : { stage, ok: false, error: { type: "ToyError", message: stage }, milliseconds: 0 };
   };
   return {

@@ -90,9 +90,16 @@ class NamedShape(Shape):
 
     def field(self, node):
         """The column of a table, or what was computed under the name."""
-        if isinstance(node.rel, ops.UnboundTable):
-            return f"Field {node.rel.name}.{node.name}"
-        return f"Field({self.of(node.rel.values[node.name])})"
+        rel = node.rel
+        while node.name not in rel.values:
+            if isinstance(rel, ops.UnboundTable):
+                return f"Field {rel.name}.{node.name}"
+            # References to a table have no columns of their own, and a union's are those of its left side.
+            parent = getattr(rel, "parent", None) or getattr(rel, "left", None)
+            if not isinstance(parent, ops.Relation) or node.name not in parent.schema:
+                return f"Field({self.of(rel)}.{node.name})"
+            rel = parent
+        return f"Field({self.of(rel.values[node.name])})"
 
     def values(self, mapping):
         return self.children(mapping.values())
