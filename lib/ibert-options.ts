@@ -68,13 +68,13 @@ export interface GenerateRequest {
   adapter?: string | undefined;
   /** Tables that the answer may name. The compiler judges the answer by them; without them it infers a schema. */
   schema?: Schema | undefined;
-  /** For `error_resolution`: the exception, as `Type: message`, where it is not the last line of the prompt. */
+  /** Where a program is to be mended: the exception, as `Type: message`, if it is not the last line of the prompt. */
   error?: string | undefined;
   /** Let the compiler judge the answer (default true); without that there is no verdict and no repair. */
   validateWithCompiler?: boolean | undefined;
   /** SQL dialect of the prompt or the answer (default `duckdb`). */
   dialect?: string | undefined;
-  /** Of a docstring, as the task `function_documentation` has them: `google` or `numpy`. */
+  /** Where a function is to be documented: the style of its docstring, `google` (the default) or `numpy`. */
   style?: string | undefined;
   /** Length of an answer in tokens (default 160). */
   maxTokens?: number | undefined;

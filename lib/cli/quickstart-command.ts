@@ -50,8 +50,7 @@ async function quickstart(options: Options, run: Run): Promise<void> {
     ["model", () => fetchParts(base, say)],
     [
       "corpus",
-      () =>
-        perform(addDataCommands, ["data", "build", "--config", CONFIG, "--output", corpus, ...json], run),
+      () => perform(addDataCommands, ["data", "build", "--config", CONFIG, "--output", corpus, ...json], run),
     ],
     ["training", () => perform(setUpTraining, ["--config", CONFIG, ...settings, ...reuse, ...json], run)],
     [

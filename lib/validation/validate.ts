@@ -29,7 +29,7 @@ export function sharedEngine(dsl: string = DEFAULT_DSL): DslEngine {
  *
  * const schema = { orders: { region: "string", amount: "float64" } };
  * const verdict = await validate("orders.filter(_.amout > 100)", { schema });
- * console.log(verdict.stage, verdict.ok, verdict.error?.message); // at "names" or "build", false, and Ibis' own words
+ * console.log(verdict.stage, verdict.ok, verdict.error?.message); // at "names" or "build", false, and the compiler's own words
  * await closeValidators();
  * ```
  * @throws IBertError for what is wrong outside the text: `schema-invalid`, `dialect-unknown`, `dsl-unknown`,

@@ -217,7 +217,7 @@ beforeAll(async () => {
   engine = createIbisEngine({ workers: 1 });
   folder = join(mkdtempSync(join(tmpdir(), "ibert-audit-")), "corpus");
   const weights = Object.fromEntries(TASK_TYPES.map((task) => [task, 1]));
-  const wanted = splitCounts({ train: 48, evaluation: { valid: 1, test: 1, test_schema: 1 } }, weights);
+  const wanted = splitCounts({ train: 60, evaluation: { valid: 1, test: 1, test_schema: 1 } }, weights);
   const source = await createIbisRowSource(engine, { seed: 6, profile: "quickstart" });
   await buildCorpus({ directory: folder, seed: 6, rows: wanted }, { engine, source });
   const options = { engine, audit: ibisRowAudit(engine), format: ibisTaskFormat() };
