@@ -6,8 +6,15 @@ namespace ibert::metal {
 
 namespace {
 
+bool isInFours(const Tensor& tensor) {
+  return (tensor.dtype == DType::F32 && areAligned({&tensor}, 16)) ||
+         (tensor.dtype == DType::BF16 && areAligned({&tensor}, 8));
+}
+
 void convert(const Tensor& source, const Tensor& target, Context& context) {
   const CastParameters parameters{target.elements(), numberOf(source), numberOf(target)};
+  if (isInFours(source) && isInFours(target))
+    return context.elements("convertFours", ceilDivide(parameters.count, 4), {&source, &target}, parameters);
   context.elements("convert", parameters.count, {&source, &target}, parameters);
 }
 

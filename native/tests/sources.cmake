@@ -178,7 +178,7 @@ if(TARGET ibert_metal_emulated)
     set_tests_properties(metal-emulated-twin-${op} PROPERTIES ENVIRONMENT IBERT_EMULATED_GPU=apple6)
   endforeach()
   ibert_usage_test(metal-launches "an M1 moves the distinct bytes, computed and not measured" perf
-    --backend metal-emulated --op swigluForward --case smollm2)
+    --backend metal-emulated --op swigluForward --case "smollm2-135m T=1")
   ibert_usage_test(metal-flash "attentionForward +flash" list --backend metal-emulated)
   add_test(NAME step-metal-emulated-flash COMMAND ibert-kernels step --layers 1 --tokens 45 --length 31 --hidden 64 --heads 4
     --kv-heads 2 --head-dim 64 --intermediate 96 --vocabulary 160 --rank 4 --repeat 1 --backend metal-emulated --against reference)
