@@ -9,6 +9,11 @@ namespace ibert::metal {
 namespace {
 
 constexpr int64_t kFloat = sizeof(float);
+constexpr bool fits(int D) {
+  return forwardBytes(D) <= Machine{}.threadgroupBytes && queriesBytes(D) <= Machine{}.threadgroupBytes &&
+         keysBytes(D) <= Machine{}.threadgroupBytes;
+}
+static_assert(fits(64) && fits(128));
 
 template <class Struct>
 AttentionParameters parametersOf(const Struct& args) {

@@ -28,6 +28,7 @@ void write(const KvCacheWrite& args, Context& context) {
 }
 
 constexpr int64_t kFloat = sizeof(float);
+static_assert(pagedBytes(64) <= Machine{}.threadgroupBytes && pagedBytes(128) <= Machine{}.threadgroupBytes);
 
 // By dtypes and head dims alone.
 bool isFlash(const PagedAttention& args) {
