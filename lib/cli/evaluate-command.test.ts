@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
@@ -53,5 +53,48 @@ describe("ibert evaluate", { timeout: 300_000 }, () => {
       expect(result.passAt?.map(({ k }) => k)).toEqual([1, 2]);
     }
     expect(printed.shots.scores).not.toEqual(printed.after.scores);
+  });
+
+  it("keeps scores as they come, goes on with those that are there, and writes the report", async () => {
+    const corpus = corpusFolder();
+    const output = join(temporaryFolder(), "evaluation");
+    const run = (...more: string[]) =>
+      ibert([
+        ...["evaluate", "--no-adapter", "--no-baselines", "--base", "smollm2-135m", "--corpus", corpus],
+        ...[
+          "--tasks",
+          "sql_to_ibis,ibis_to_sql",
+          "--limit",
+          "2",
+          "--max-tokens",
+          "4",
+          "--output",
+          output,
+          ...more,
+        ],
+      ]);
+    const file = join(output, "scores.jsonl");
+    const { code, stderr, stdout } = await run();
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(stdout).toContain("evaluation.html");
+    const [head = "", ...answers] = readFileSync(file, "utf8").trimEnd().split("\n");
+    expect(answers).toHaveLength(2);
+    const report = readFileSync(join(output, "evaluation.json"), "utf8");
+    expect(JSON.parse(report)).toMatchObject({ measured: [{ subject: "after", all: { rows: 2 } }] });
+
+    // One of the answers is marked, so that it shows that it was not asked again.
+    const marked = (answers[0] ?? "").replace(/"prediction":"/, '"prediction":"kept ');
+    writeFileSync(file, `${head}\n${marked}\n${(answers[1] ?? "").slice(0, 40)}`);
+    expect((await run()).code).toBe(0);
+    const again = readFileSync(file, "utf8").trimEnd().split("\n");
+    expect(again).toEqual([head, marked, answers[1]]);
+    expect(readFileSync(join(output, "evaluation.json"), "utf8")).toBe(
+      report.replace('"prediction": "', '"prediction": "kept '),
+    );
+
+    const other = await run("--samples", "2");
+    expect(other).toMatchObject({ code: 2 });
+    expect(other.stderr).toContain("another samples (1, now 2)");
+    expect((await run("--samples", "2", "--temperature", "0")).stderr).toContain("are one and the same");
   });
 });

@@ -1,8 +1,9 @@
 import { TASK_TYPES } from "../data/tasks.js";
-import { pairedDifference, type Interval } from "../evaluation/bootstrap.js";
+import type { Interval } from "../evaluation/bootstrap.js";
 import { breakDown, type Facet } from "../evaluation/breakdown.js";
 import { EXECUTION_HINT } from "../evaluation/execution/judge.js";
 import type { EvaluationResult, TaskMetrics } from "../evaluation/metrics.js";
+import { pairedScores } from "../evaluation/report/summary.js";
 import { formatPercent, formatTable } from "./format.js";
 
 type Metrics = TaskMetrics | undefined;
@@ -96,19 +97,12 @@ export function evaluationTable(after: EvaluationResult, before?: EvaluationResu
 
 /** `+12 % of 149 answers (95 %: 5 … 18; p = 0.002)`: how much better the second is on the rows that both answered. */
 export function describeDifference(first: EvaluationResult, second: EvaluationResult): string {
-  const earlier = new Map(first.scores.map(({ id, execution }) => [id, execution]));
-  const pairs = second.scores.flatMap(({ id, execution }) => {
-    const other = earlier.get(id);
-    return execution === undefined || other === undefined ? [] : [[other.equal, execution.equal].map(Number)];
-  });
-  if (pairs.length === 0) return "execution not measured";
-  const { difference, interval, p } = pairedDifference(
-    pairs.map(([a]) => a as number),
-    pairs.map(([, b]) => b as number),
-  );
+  const paired = pairedScores(first.scores, second.scores);
+  if (paired === undefined) return "execution not measured";
+  const { rows, difference, interval, p } = paired;
   const sign = difference > 0 ? "+" : "";
   const chance = p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`;
-  return `${sign}${formatPercent(difference)} of ${pairs.length} answers (95 %: ${describeInterval(interval)}; ${chance})`;
+  return `${sign}${formatPercent(difference)} of ${rows} answers (95 %: ${describeInterval(interval)}; ${chance})`;
 }
 
 /** Accuracy by what rows are like; a row may be of several kinds. */

@@ -1,14 +1,20 @@
 /** A model against the held-out rows of a corpus. */
-import { readManifest } from "../data/corpus.js";
+import { join } from "node:path";
+
 import { openSplit } from "../data/reader.js";
-import type { Row, Split, TaskFormat, TaskType } from "../data/tasks.js";
+import { readManifest, splitFile, type Manifest } from "../data/corpus.js";
+import type { Row, Rows, Split, TaskFormat, TaskType } from "../data/tasks.js";
+import { IBertError } from "../errors.js";
 import { dslByName } from "../dsl/registry.js";
 import { InferenceEngine } from "../generation/engine.js";
+import { sha256OfFile } from "../formats/hash.js";
 import { loadAdapter, type LoadedAdapter } from "../models/adapter-file.js";
 import { ModelSession } from "../models/session.js";
 import { evaluateByGeneration } from "./evaluate.js";
 import { ExecutionJudge } from "./execution/judge.js";
-import { rowsPerTask, type EvaluationResult } from "./metrics.js";
+import { ChosenRows, rowsPerTask, type EvaluationResult } from "./metrics.js";
+import { WorstFailures, type Failure } from "./report/summary.js";
+import { readScores, ScoreFile } from "./score-log.js";
 
 /** What is measured, and how. */
 export interface EvaluateOptions {
@@ -19,23 +25,33 @@ export interface EvaluateOptions {
   /** Folder of a corpus. */
   corpus: string;
   /** Default `test`: program shapes that no training row has. */
-  split?: Exclude<Split, "train">;
-  /** Rows of each task (default 40). */
-  rowsPerTask?: number;
+  split?: Split;
+  /** Rows of each task (default 40, with `limit` no bound). */
+  rowsPerTask?: number | undefined;
+  /** Only rows whose prompt determines what the answer gives. */
+  determined?: boolean | undefined;
+  /** Of the drawing (default 0). */
+  seed?: number | undefined;
+  /** Rows in all, shared out among the tasks. */
+  limit?: number | undefined;
+  /** Default: all. */
+  tasks?: readonly TaskType[] | undefined;
   /** Length of an answer in tokens (default 96). */
   maxTokens?: number;
   /** Training rows of the task that stand before each prompt with their answers, as examples (default 0). */
   shots?: number;
   /** Answers to each row (default 1), for pass@k. */
   samples?: number;
-  /** Of the drawing of answers (default 0: the likeliest). */
-  temperature?: number;
+  /** Of the drawing of answers (default 0: the likeliest; of several 0.8). */
+  temperature?: number | undefined;
+  /** A file that keeps scores as they come: what it has already is not asked again, and the result has no texts. */
+  scores?: string | undefined;
   /** Answers generated at a time (default 16). */
   sequences?: number;
   backend?: string;
   threads?: number;
   onProgress?: (finished: number, total: number) => void;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Who is measured: the base model alone, or with an adapter. */
@@ -44,6 +60,12 @@ export type Subject = Pick<EvaluateOptions, "adapter" | "shots">;
 /** Positions that one evaluated text may take, and each of its examples. */
 const CONTEXT = 768;
 const EXAMPLE = 256;
+
+/** Of the drawing of several answers, where none is named. */
+const SAMPLING_TEMPERATURE = 0.8;
+
+/** Wrong answers of each task that a report shows. */
+const FAILURES_PER_TASK = 5;
 
 /**
  * Lets a model answer held-out rows, and compiler and execution judge the answers.
@@ -62,20 +84,112 @@ const EXAMPLE = 256;
  * @throws IBertError when base, adapter, corpus or backend are not to be had
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
-  const [result] = await evaluateSubjects(options, [options]);
-  return result as EvaluationResult;
+  const { results } = await evaluateSubjects(options, [options]);
+  return results[0] as EvaluationResult;
+}
+
+export interface SubjectResults {
+  /** In the order of the subjects. */
+  results: EvaluationResult[];
+  /** The worst answers of the subject `failuresOf`, where there is a file of scores. */
+  failures: Failure[];
+  /** What decided the numbers. */
+  settings: Record<string, unknown>;
 }
 
 /** As `evaluate`, for several subjects on one base and the same rows, one after the other. */
 export async function evaluateSubjects(
   options: Omit<EvaluateOptions, keyof Subject>,
   subjects: readonly Subject[],
-): Promise<EvaluationResult[]> {
-  const { base, corpus, split = "test" } = options;
+  failuresOf = subjects.length - 1,
+): Promise<SubjectResults> {
+  const { corpus, split = "test" } = options;
   const manifest = readManifest(corpus);
   const file = await openSplit(corpus, split);
-  const rows = rowsPerTask(file, options.rowsPerTask ?? 40);
-  file.close();
+  let scores: ScoreFile | undefined;
+  try {
+    const { limit, tasks } = options;
+    const perTask = options.rowsPerTask ?? (limit === undefined ? 40 : Infinity);
+    const format = dslByName(manifest.dsl.name.replace(/-framework$/, "")).format();
+    const wanted = options.determined === true ? (row: Row) => format.determined(row) : undefined;
+    const rows = ChosenRows.of(file, { perTask, limit, tasks, wanted });
+    if (rows.length === 0) throw nothingChosen(join(corpus, splitFile(split)), tasks);
+    const settings = await settingsOf(options, subjects, { rows: file.sha256, perTask, manifest });
+    if (options.scores !== undefined) scores = await ScoreFile.open(options.scores, settings);
+    const results = await measure(options, subjects, { rows, scores, manifest, failuresOf });
+    return { ...results, settings };
+  } finally {
+    scores?.close();
+    file.close();
+  }
+}
+
+const nothingChosen = (path: string, tasks: readonly TaskType[] | undefined): IBertError =>
+  new IBertError("corpus-empty", `${path} holds no row of ${tasks?.join(", ") ?? "any task"}`, {
+    hint: "`ibert data inspect` shows which tasks a corpus has rows of.",
+  });
+
+/** @throws IBertError `argument-invalid` where several answers could not differ */
+function samplingOf({
+  samples = 1,
+  temperature,
+  seed = 0,
+}: Pick<EvaluateOptions, "samples" | "temperature" | "seed">) {
+  if (samples > 1 && temperature === 0) {
+    throw new IBertError("argument-invalid", `${samples} answers at the temperature 0 are one and the same`, {
+      hint: `Leave the temperature out (${SAMPLING_TEMPERATURE}), or raise it.`,
+    });
+  }
+  return { temperature: temperature ?? (samples > 1 ? SAMPLING_TEMPERATURE : 0), seed };
+}
+
+/** What decides the numbers of an evaluation, files by their contents. */
+async function settingsOf(
+  options: Omit<EvaluateOptions, keyof Subject>,
+  subjects: readonly Subject[],
+  { rows, perTask, manifest }: { rows: string; perTask: number; manifest: Manifest },
+): Promise<Record<string, unknown>> {
+  const { base, corpus, split = "test", limit, tasks, maxTokens = 96, samples = 1 } = options;
+  const shown = subjects.some(({ shots = 0 }) => shots > 0);
+  const measured = await Promise.all(
+    subjects.map(async ({ adapter, shots }) => ({
+      ...(adapter === undefined
+        ? {}
+        : { adapter, sha256: await sha256OfFile(join(adapter, "adapter_model.safetensors")) }),
+      ...(shots === undefined ? {} : { shots }),
+    })),
+  );
+  return {
+    base,
+    corpus,
+    dsl: manifest.dsl,
+    split,
+    rows,
+    ...(shown ? { examples: await sha256OfFile(join(corpus, splitFile("train"))) } : {}),
+    ...(Number.isFinite(perTask) ? { rowsPerTask: perTask } : {}),
+    ...(limit === undefined ? {} : { limit }),
+    ...(tasks === undefined ? {} : { tasks }),
+    maxTokens,
+    samples,
+    ...samplingOf(options),
+    ...(options.determined === true ? { determined: true } : {}),
+    subjects: measured,
+  };
+}
+
+interface Material {
+  rows: Rows;
+  scores: ScoreFile | undefined;
+  manifest: Manifest;
+  failuresOf: number;
+}
+
+async function measure(
+  options: Omit<EvaluateOptions, keyof Subject>,
+  subjects: readonly Subject[],
+  { rows, scores, manifest, failuresOf }: Material,
+): Promise<Omit<SubjectResults, "settings">> {
+  const { base, corpus } = options;
   const most = Math.max(...subjects.map(({ shots = 0 }) => shots));
   const examples = await exampleRows(corpus, most);
   // The session's end frees what lies on its device, the adapters and the caches too.
@@ -95,7 +209,7 @@ export async function evaluateSubjects(
   const dsl = dslByName(named.name.replace(/-framework$/, ""));
   await using engine = dsl.createEngine();
   await using judge = ExecutionJudge.open(engine);
-  const { sequences = 16, temperature = 0 } = options;
+  const { sequences = 16 } = options;
   const results: EvaluationResult[] = [];
   for (const [i, { shots = 0 }] of subjects.entries()) {
     const format = dsl.format(loaded[i]?.sidecar?.prompts);
@@ -116,8 +230,9 @@ export async function evaluateSubjects(
         judge,
         prefix: ({ task }) => examplesOf(examples.get(task)?.slice(0, shots) ?? [], format),
         samples: options.samples,
-        sampling: { temperature },
+        sampling: samplingOf(options),
         maxTokens: options.maxTokens ?? 96,
+        log: scores?.of(String(i)),
         signal: options.signal,
         ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
       });
@@ -126,7 +241,25 @@ export async function evaluateSubjects(
       inference.dispose();
     }
   }
-  return results;
+  return {
+    results,
+    failures: await worstOf(scores, rows, String(failuresOf), options.samples ?? 1, dsl.format()),
+  };
+}
+
+async function worstOf(
+  scores: ScoreFile | undefined,
+  rows: Rows,
+  subject: string,
+  samples: number,
+  format: TaskFormat,
+): Promise<Failure[]> {
+  const worst = new WorstFailures(FAILURES_PER_TASK);
+  if (scores === undefined) return [];
+  for await (const { subject: own, answer, score } of readScores(scores.path)) {
+    if (own === subject && answer % samples === 0) worst.look(score, () => rows.at(answer / samples), format);
+  }
+  return worst.all;
 }
 
 /** The first training rows of each task, where any are asked for. */

@@ -1,23 +1,25 @@
 /** Evaluation by generation: the engine that users get answers held-out rows, and the compiler judges the answers. */
 import type { SegmentTokenizer } from "../data/segments.js";
-import type { Row, TaskFormat } from "../data/tasks.js";
+import type { Row, Rows, TaskFormat } from "../data/tasks.js";
 import type { DslEngine } from "../dsl/dsl.js";
-import { AnswerText } from "../generation/answer-text.js";
-import type { SamplingOptions } from "../generation/batcher.js";
-import type { InferenceEngine } from "../generation/engine.js";
-import { generate } from "../generation/generate.js";
 import type { ModelConfig } from "../models/config.js";
 import type { Tokenizer } from "../models/tokenizer.js";
-import type { ExecutionJudge } from "./execution/judge.js";
+import { answerAll, type AnswerRun } from "./answers.js";
 import { passRates } from "./breakdown.js";
-import { scoreRow, summariseByTask, type EvaluationResult } from "./metrics.js";
+import type { ExecutionJudge } from "./execution/judge.js";
+import { scoreRow, summariseByTask, type EvaluationResult, type RowScore } from "./metrics.js";
 
-export interface GenerativeEvaluation {
-  rows: readonly Row[];
-  inference: InferenceEngine;
-  tokenizer: Tokenizer;
-  /** Ids at which an answer ends, as a session has them. */
-  stopIds: readonly number[];
+export { promptIds } from "./answers.js";
+
+/** Where scores are kept as they come, and found again. */
+export interface ScoreLog {
+  /** The score of an answer that an earlier sitting made. */
+  known(answer: number): RowScore | undefined;
+  add(answer: number, score: RowScore): void;
+}
+
+export interface GenerativeEvaluation extends AnswerRun {
+  rows: Rows;
   format: TaskFormat;
   engine: DslEngine;
   /** Executes the answers; without it that is not measured. */
@@ -26,10 +28,9 @@ export interface GenerativeEvaluation {
   prefix?: ((row: Row) => string) | undefined;
   /** Answers to each row (default 1), which differ where they are drawn with a temperature. */
   samples?: number | undefined;
-  maxTokens: number;
-  sampling?: Pick<SamplingOptions, "temperature" | "topP" | "topK" | "seed">;
+  /** With it the result's scores are without texts, which the log has, so that their number costs little memory. */
+  log?: ScoreLog | undefined;
   onProgress?: (finished: number, total: number) => void;
-  signal?: AbortSignal | undefined;
 }
 
 /** User and corpus text as ids: it can never become a special token. */
@@ -46,32 +47,43 @@ export function segmentTokenizer(
   };
 }
 
-/** Ids of a prompt as training lays it out. */
-export function promptIds(tokenizer: Tokenizer, prompt: string): number[] {
-  const ids = tokenizer.encode(prompt, { allowSpecial: false });
-  return tokenizer.addBos && tokenizer.bosId !== null ? [tokenizer.bosId, ...ids] : ids;
+/** A score without its texts. */
+function withoutTexts({ error: _, notExecuted, ...score }: RowScore): RowScore {
+  const { execution } = score;
+  const lean: RowScore = { ...score, prediction: "" };
+  if (notExecuted !== undefined) lean.notExecuted = "";
+  if (execution !== undefined) {
+    const { reason: __, ...numbers } = execution;
+    lean.execution = numbers;
+  }
+  return lean;
 }
 
-/** Answers all rows in batches, and scores each. */
+/** Answers all rows, some at a time, and scores each. */
 export async function evaluateByGeneration(run: GenerativeEvaluation): Promise<EvaluationResult> {
-  const { tokenizer, format, engine, samples = 1, prefix = () => "" } = run;
-  const rows = run.rows.flatMap((row) => Array.from({ length: samples }, () => row));
-  const answers = rows.map((row) => new AnswerText(tokenizer, format.stop(row.task)));
+  const { rows, format, engine, log, samples = 1, prefix = () => "" } = run;
+  const total = rows.length * samples;
+  const scores = new Array<RowScore>(total);
+  const rowOf = (answer: number): Row => rows.at(Math.floor(answer / samples)) as Row;
   let finished = 0;
-  await generate(
-    run.inference,
-    rows.map((row) => promptIds(tokenizer, prefix(row) + format.prompt(row.task, row.fields))),
-    {
-      ...run.sampling,
-      maxTokens: run.maxTokens,
-      stopIds: run.stopIds,
-      onToken: (index, id) => answers[index]?.push(id) === true,
-      onFinish: () => run.onProgress?.(++finished, rows.length),
-      signal: run.signal,
+  const keep = (answer: number, score: RowScore): void => {
+    scores[answer] = log === undefined ? score : withoutTexts(score);
+    run.onProgress?.(++finished, total);
+  };
+  await answerAll(
+    run,
+    total,
+    (answer) => {
+      const known = log?.known(answer);
+      if (known !== undefined) return void keep(answer, known);
+      const row = rowOf(answer);
+      return { text: prefix(row) + format.prompt(row.task, row.fields), stops: format.stop(row.task) };
     },
-  );
-  const scores = await Promise.all(
-    answers.map((answer, i) => scoreRow(rows[i] as Row, answer.end(), engine, format, run.judge)),
+    async (answer, text) => {
+      const score = await scoreRow(rowOf(answer), text, engine, format, run.judge);
+      log?.add(answer, score);
+      keep(answer, score);
+    },
   );
   const result = summariseByTask(scores.filter((_, i) => i % samples === 0));
   return samples === 1 ? result : { ...result, passAt: passRates(scores, samples) };

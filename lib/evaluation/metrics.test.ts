@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Row, TaskType } from "../data/tasks.js";
 import { toyEngine, toyFormat } from "../data/testing/fakes.js";
 import type { ExecutionJudge } from "./execution/judge.js";
-import { evaluateRows, rowsPerTask, scoreRow, summarise } from "./metrics.js";
+import { ChosenRows, evaluateRows, rowsPerTask, type RowChoice, scoreRow, summarise } from "./metrics.js";
 
 const makeRow = (task: TaskType, completion: string, id = `${task}-1`): Row => ({
   id,
@@ -210,5 +210,16 @@ describe("evaluateRows", () => {
 
   it("takes the same number of rows of each task", () => {
     expect(rowsPerTask(rows, 1).map(({ id }) => id)).toEqual(["q1", "s1"]);
+    const chosen = (choice: RowChoice): string[] => {
+      const some = ChosenRows.of(rows, choice);
+      return Array.from({ length: some.length }, (_, i) => (some.at(i) as Row).id);
+    };
+    const ids = rowsPerTask(rows, 9).map(({ id }) => id);
+    expect(chosen({ perTask: 9 })).toEqual(ids);
+    expect(chosen({ perTask: 9, limit: 1 })).toEqual(["q1"]);
+    expect(chosen({ perTask: 9, limit: 2 })).toEqual(["q1", "s1"]);
+    expect(chosen({ perTask: 9, limit: 3 })).toEqual(["q1", "q2", "s1"]);
+    expect(chosen({ perTask: 9, limit: 99, tasks: ["sql_to_ibis"] })).toEqual(["s1", "s2"]);
+    expect(chosen({ perTask: 1, limit: 99 })).toEqual(["q1", "s1"]);
   });
 });

@@ -319,13 +319,67 @@ export async function evaluateRows(run: EvaluationRun): Promise<EvaluationResult
   return summariseByTask(await Promise.all(pending));
 }
 
+export interface RowChoice {
+  /** Rows of each task at most. */
+  perTask: number;
+  /** Rows in all at most, of each task as many as of the others where it has them. */
+  limit?: number | undefined;
+  /** Which rows may be chosen; default all. */
+  wanted?: ((row: Row) => boolean) | undefined;
+  /** Default: all. */
+  tasks?: readonly TaskType[] | undefined;
+}
+
+/** Some rows of a file, of each task the first, in the order of the tasks; what is held is their numbers. */
+export class ChosenRows implements Rows {
+  private constructor(
+    private readonly rows: Rows,
+    private readonly numbers: readonly number[],
+  ) {}
+
+  static of(
+    rows: Rows,
+    { perTask, limit = Infinity, tasks = TASK_TYPES, wanted = () => true }: RowChoice,
+  ): ChosenRows {
+    const found = new Map<TaskType, number[]>(
+      TASK_TYPES.filter((task) => tasks.includes(task)).map((task) => [task, []]),
+    );
+    const most = Math.min(perTask, limit);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows.at(i) as Row;
+      const own = found.get(row.task);
+      if (own !== undefined && own.length < most && wanted(row)) own.push(i);
+    }
+    const lists = [...found.values()];
+    let kept = 0;
+    let each = 0;
+    // One more of each task as long as there is room.
+    for (; kept < limit && each < most; each++) {
+      const more = lists.filter((list) => list.length > each).length;
+      if (more === 0 || kept + more > limit) break;
+      kept += more;
+    }
+    let spare = limit - kept;
+    const numbers = lists.flatMap((list) => {
+      const extra = list.length > each && spare > 0 && each < most ? 1 : 0;
+      spare -= extra;
+      return list.slice(0, each + extra);
+    });
+    return new ChosenRows(rows, numbers);
+  }
+
+  get length(): number {
+    return this.numbers.length;
+  }
+
+  at(row: number): Row | undefined {
+    const number = this.numbers[row];
+    return number === undefined ? undefined : this.rows.at(number);
+  }
+}
+
 /** The same number of rows of each task, the first of each, in the order of the tasks. */
 export function rowsPerTask(rows: Rows, perTask: number): Row[] {
-  const found = new Map<TaskType, Row[]>(TASK_TYPES.map((task) => [task, []]));
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows.at(i) as Row;
-    const own = found.get(row.task);
-    if (own !== undefined && own.length < perTask) own.push(row);
-  }
-  return [...found.values()].flat();
+  const chosen = ChosenRows.of(rows, { perTask });
+  return Array.from({ length: chosen.length }, (_, i) => chosen.at(i) as Row);
 }

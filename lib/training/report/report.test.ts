@@ -10,7 +10,7 @@ import { summarise, type RowScore } from "../../evaluation/metrics.js";
 import { temporaryFolder } from "../../formats/testing/temporary.js";
 import { parseTrainingConfig } from "../config.js";
 import { contentsOf, type RunContents } from "../contents.js";
-import { drawLineChart, formatTick, runningMean, ticks } from "./chart.js";
+import { drawLineChart, formatTick, runningMean, ticks } from "../../report/chart.js";
 import { findSameRun, writeReport, type RunRecord } from "./report.js";
 
 const NO_FACETS = { feature: [], dialect: [], length: [], split: [], kind: [] };

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
 import { replaceDirectoryAtomic, writeFileAtomic } from "../../formats/atomic.js";
-import { drawCharts } from "./chart.js";
+import { drawCharts } from "../../report/chart.js";
 import { curvesOf, renderReport } from "./html.js";
 import { reportFolder, type RunRecord } from "./run-record.js";
 
