@@ -16,6 +16,7 @@ import {
 } from "./documentation.js";
 import { drawMutant, isRaised } from "./mistakes/index.js";
 import { randomProgram, type Profile, type Program } from "./programs.js";
+import { intent as intentOf, question } from "./questions/grammar.js";
 import { toSchema } from "./schemas.js";
 import { boilerplate, FORMS, written, type Form } from "./forms/index.js";
 import { write } from "./syntax.js";
@@ -158,13 +159,21 @@ class IbisRowSource implements RowSource {
         const taken = new Set(tables.flatMap(({ name, columns }) => [name, ...columns.map((c) => c.name)]));
         const split = this.profile === "quickstart" && random.chance(0.25);
         const whole = split ? inTwoStatements(random, text, taken) : text;
-        const intent = random.chance(INTENT_SAID) ? sentence(checked.program) : undefined;
+        const intent = random.chance(INTENT_SAID)
+          ? intentOf(random, checked.program, this.profile)
+          : undefined;
         const cut = completionOf(random, whole, intent);
         if (cut === undefined) return refuse(task, "nowhere to cut", text);
         return accept(drawn, checked, { input: cut.input }, cut.completion, cut.kind);
       }
       case "qa":
-        return accept(drawn, checked, { input: question(random, checked.program) }, markCode(text), "howto");
+        return accept(
+          drawn,
+          checked,
+          { input: question(random, checked.program, this.profile) },
+          markCode(text),
+          "howto",
+        );
       default:
         throw new RangeError(`${task} has no rows of programs`);
     }
@@ -281,17 +290,6 @@ class IbisRowSource implements RowSource {
       },
     };
   }
-}
-
-function sentence({ english }: Program): string {
-  const steps = english.join(", then ");
-  return (steps[0] ?? "").toUpperCase() + steps.slice(1);
-}
-
-function question(random: Random, program: Program): string {
-  const steps = program.english.join(", then ");
-  const table = program.schema.tables[0]?.name ?? "";
-  return random.pick([`How do I ${steps}?`, `In ${table}, how do I ${steps}?`, `${sentence(program)}.`]);
 }
 
 function refuse(task: TaskType, reason: string, text: string): Draw {
