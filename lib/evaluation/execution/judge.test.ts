@@ -77,6 +77,47 @@ describe("execution", { timeout: 300_000 }, () => {
     expect(constant).toBe(0);
   });
 
+  it("tells queries over nested columns apart", async () => {
+    const schema = {
+      t: {
+        id: "int64",
+        tags: "array<string>",
+        scores: "array<int64>",
+        attributes: "map<string, string>",
+        address: "struct<city: string, floor: int64>",
+        payload: "json",
+        opens: "time",
+        seen: "timestamp('UTC')",
+        token: "uuid",
+        raw: "binary",
+      },
+    };
+    const pairs = [
+      ["id, len(tags) AS n", "id, len(list_distinct(tags)) AS n"],
+      ["id, list_contains(tags, 'new') AS n", "id, list_contains(tags, 'old') AS n"],
+      ["id, list_sum(scores) AS n", "id, list_max(scores) AS n"],
+      ["id, list_filter(scores, x -> x > 7) AS n", "id, list_filter(scores, x -> x >= 7) AS n"],
+      ["id, attributes['colour'] AS n", "id, attributes['size'] AS n"],
+      ["id, map_contains(attributes, 'colour') AS n", "id, cardinality(attributes) > 0 AS n"],
+      ["id, address.city AS n", "id, upper(address.city) AS n"],
+      ["id, address.floor > 3 AS n", "id, address.floor >= 3 AS n"],
+      ["id, payload ->> '$.device' AS n", "id, payload ->> '$.other' AS n"],
+      ["id, payload ->> '$.device' = 'ios' AS n", "id, payload ->> '$.device' IS NOT NULL AS n"],
+      ["id, opens >= '09:00:00' AS n", "id, opens > '09:00:00' AS n"],
+      ["id, CAST(seen AS DATE) AS n", "id, CAST(seen + INTERVAL 1 DAY AS DATE) AS n"],
+      ["id, CAST(token AS VARCHAR) AS n", "id, CAST(id AS VARCHAR) AS n"],
+      ["id, octet_length(raw) AS n", "id, 2 AS n"],
+    ] as const;
+    const passed: string[] = [];
+    for (const [right, wrong] of pairs) {
+      const [gold, answer] = [`SELECT ${right} FROM t`, `SELECT ${wrong} FROM t`];
+      expect(await judge.judge(gold, gold, schema), gold).toMatchObject({ equal: true });
+      const judged = await judge.judge(gold, answer, schema);
+      if (typeof judged === "string" || judged.equal || !judged.runs) passed.push(answer);
+    }
+    expect(passed).toEqual([]);
+  });
+
   it("cannot tell anything by a query that gives the same whatever the tables hold", async () => {
     const none = "SELECT * FROM orders WHERE amount > 5 AND amount IS NULL";
     expect(await judge.judge(none, none, SHOP)).toMatch(/the same whatever/);

@@ -6,17 +6,7 @@
 import type { Random } from "../../data/random.js";
 import type { FilledTable } from "../../dsl/duckdb/executor.js";
 import type { Neighbourhood, QueryConstant } from "../../dsl/dsl.js";
-
-/** Literals that a column may hold. */
-interface Pool {
-  /** Constants themselves. */
-  exact: string[];
-  /** What lies beside them. */
-  near: string[];
-  common: string[];
-  /** A value that no other row has. */
-  fresh(index: number): string;
-}
+import { nestedPool, type Pool } from "./nested-pools.js";
 
 /** Of one table: what runs of large sizes may add up to. */
 const MOST_ROWS = 3000;
@@ -124,32 +114,13 @@ function timePool(isDate: boolean, own: readonly QueryConstant[], loose: readonl
 }
 
 function poolOf(type: string, own: readonly QueryConstant[], loose: readonly QueryConstant[]): Pool {
-  if (type.endsWith("[]")) {
-    const { exact, near, common } = poolOf(type.slice(0, -2), own, loose);
-    const items = [...exact, ...near, ...common];
-    const lists = [
-      "[]",
-      ...items.map((item, i) => `[${item}, ${items[(i + 1) % items.length]}]`),
-      `[${items[0]}]`,
-      "[NULL]",
-    ];
-    return {
-      exact: [],
-      near: [],
-      common: items.length === 0 ? ["NULL"] : lists,
-      fresh: (index) => lists[index % lists.length] ?? "NULL",
-    };
-  }
+  const nested = nestedPool(type, own, loose, poolOf);
+  if (nested !== undefined) return nested;
   if (/^U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$/.test(type)) return integerPool(type, own, loose);
   if (/^(DOUBLE|FLOAT|REAL|DECIMAL\b.*)$/.test(type)) return realPool(type, own, loose);
   if (/^(TEXT|VARCHAR)$/.test(type)) return textPool(own, loose);
   if (type === "DATE" || type.startsWith("TIMESTAMP")) return timePool(type === "DATE", own, loose);
-  const all =
-    type === "BOOLEAN"
-      ? ["true", "false"]
-      : type === "TIME"
-        ? ["'08:00:00'", "'12:30:00'", "'23:59:59'"]
-        : ["NULL"];
+  const all = type === "BOOLEAN" ? ["true", "false"] : ["NULL"];
   return { exact: [], near: [], common: all, fresh: (index) => all[index % all.length] ?? "NULL" };
 }
 

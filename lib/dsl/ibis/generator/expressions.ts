@@ -17,6 +17,8 @@ import {
   isKey,
   isMeasure,
   isNumber,
+  isPlain,
+  isSpecial,
   pickColumn,
   spoken,
   stem,
@@ -25,7 +27,14 @@ import {
   type ScopeColumn,
 } from "./scope.js";
 import { fromTemplates } from "./templates.js";
-import { REDUCTION_TEMPLATES, SCALAR_TEMPLATES } from "./value-templates.js";
+import {
+  PREDICATE_TEMPLATES,
+  REDUCTION_TEMPLATES,
+  SCALAR_TEMPLATES,
+  WINDOW_TEMPLATES,
+} from "./values/index.js";
+import { withParts } from "./values/parts.js";
+import type { ValueTemplate } from "./values/template.js";
 import { binary, call, childrenOf, literal, type BinaryOp, type Node } from "./syntax.js";
 import { PIECES, literalFor, numberIn, rangeOf } from "./literals.js";
 
@@ -107,8 +116,34 @@ const notTrue = (node: Node, name: string): Condition => ({
   english: `${name} is false`,
 });
 
+/** How often an expression is about a column of a type of its own, where there is one. */
+const SPECIAL_SHARE = 0.45;
+
+/** Of one of the columns that only templates know what to do with, now and then; always where there are no others. */
+function ofSpecial(
+  random: Random,
+  templates: readonly ValueTemplate[],
+  columns: readonly ScopeColumn[],
+): Expression | undefined {
+  const special = columns.filter(isSpecial);
+  const alone = special.length === columns.length;
+  if (special.length === 0 || (!alone && !random.chance(SPECIAL_SHARE))) return undefined;
+  const made = fromTemplates(random, templates, special);
+  if (made !== undefined || !alone) return made;
+  const column = random.pick(special);
+  return {
+    node: call(columnNode(column), "notnull"),
+    kind: "bool",
+    english: `${spoken(column)} is known`,
+    name: `${stem(column)}_known`,
+  };
+}
+
 /** One condition on one column. */
-function simpleCondition(random: Random, columns: readonly ScopeColumn[], easy: boolean): Condition {
+function simpleCondition(random: Random, scope: readonly ScopeColumn[], easy: boolean): Condition {
+  const special = ofSpecial(random, PREDICATE_TEMPLATES, scope);
+  if (special !== undefined) return special;
+  const columns = withParts(random, scope).filter(isPlain);
   const plain = columns.filter((column) => !isKey(column));
   const column = random.pick(plain.length > 0 && random.chance(0.95) ? plain : columns);
   const form = random.float();
@@ -266,10 +301,17 @@ function branches(random: Random, columns: readonly ScopeColumn[]): Expression |
   };
 }
 
+/** How often a template's value hangs on other rows. */
+const WINDOW_SHARE = 0.2;
+
 /** A new value for each row. */
-export function rowValue(random: Random, columns: readonly ScopeColumn[], easy: boolean): Expression {
-  if (!easy && random.chance(0.4)) {
-    const expression = fromTemplates(random, SCALAR_TEMPLATES, columns);
+export function rowValue(random: Random, scope: readonly ScopeColumn[], easy: boolean): Expression {
+  const special = ofSpecial(random, SCALAR_TEMPLATES, scope);
+  if (special !== undefined) return special;
+  const columns = withParts(random, scope).filter((column) => !isSpecial(column));
+  if (!easy && random.chance(0.5)) {
+    const templates = random.chance(WINDOW_SHARE) ? WINDOW_TEMPLATES : SCALAR_TEMPLATES;
+    const expression = fromTemplates(random, templates, columns);
     if (expression !== undefined) return expression;
   }
   const form = random.float();
@@ -326,8 +368,17 @@ function rangeOfReduction(spec: MethodSpec, column: Column): { range?: Range } {
   }
 }
 
+/** The rows for which it holds. */
+const counted = ({ node, english, name }: Expression): Expression => ({
+  node: call(node, "sum"),
+  kind: "int",
+  english: `the number of rows where ${english}`,
+  name,
+  range: GROUP_SIZES,
+});
+
 /** One value for many rows. */
-export function reduction(random: Random, columns: readonly ScopeColumn[], easy: boolean): Expression {
+export function reduction(random: Random, scope: readonly ScopeColumn[], easy: boolean): Expression {
   if (random.chance(0.2))
     return {
       node: call({ kind: "self" }, "count"),
@@ -336,7 +387,10 @@ export function reduction(random: Random, columns: readonly ScopeColumn[], easy:
       name: "n",
       range: GROUP_SIZES,
     };
-  if (!easy && random.chance(0.2)) {
+  const special = ofSpecial(random, REDUCTION_TEMPLATES, scope);
+  if (special !== undefined) return special.kind === "bool" ? counted(special) : special;
+  const columns = withParts(random, scope).filter((column) => !isSpecial(column));
+  if (!easy && random.chance(0.3)) {
     const expression = fromTemplates(random, REDUCTION_TEMPLATES, columns);
     if (expression !== undefined) return expression;
   }

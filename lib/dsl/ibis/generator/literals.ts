@@ -32,6 +32,16 @@ export function rangeOf(column: Pick<Column, "kind" | "range" | "role">): Range 
   return column.range ?? DEFAULT_RANGE[column.kind === "int" ? "int" : "real"];
 }
 
+/** Times of day that people name. */
+export const TIMES: readonly string[] = [
+  "06:30:00",
+  "09:00:00",
+  "12:00:00",
+  "15:30:00",
+  "18:00:00",
+  "22:15:00",
+];
+
 /** A number well inside the column's range, so that a comparison with it keeps some rows and drops some. */
 export function numberIn(
   random: Random,
@@ -59,7 +69,12 @@ export function literalFor(
     case "decimal":
       return numberIn(random, column);
     case "str":
+    case "strs":
       return random.pick(column.values);
+    case "ints":
+      return numberIn(random, { ...column, kind: "int" });
+    case "time":
+      return random.pick(TIMES);
     case "bool":
       return random.chance(0.5);
     default:

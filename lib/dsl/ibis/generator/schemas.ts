@@ -3,6 +3,7 @@ import type { Schema } from "../../dsl.js";
 import { DOMAINS, HELD_OUT_DOMAINS } from "./domains/index.js";
 import {
   keyOfTable,
+  parseDomains,
   type ColumnWords,
   type DomainWords,
   type Range,
@@ -12,8 +13,28 @@ import {
 import { randomNaming, type Naming } from "./naming.js";
 import { isVariable } from "./python-names.js";
 
-/** The kinds that the generator's typing rules tell apart; `other` is only kept and counted. */
-export type Kind = "int" | "float" | "decimal" | "str" | "bool" | "date" | "timestamp" | "other";
+/**
+ * The kinds that the generator's typing rules tell apart; `other` is only kept and counted. `strs` and `ints` are arrays,
+ * `instant` is a timestamp in UTC, `map` is one of texts to texts.
+ */
+export type Kind =
+  | "int"
+  | "float"
+  | "decimal"
+  | "str"
+  | "bool"
+  | "date"
+  | "timestamp"
+  | "time"
+  | "instant"
+  | "uuid"
+  | "bytes"
+  | "strs"
+  | "ints"
+  | "struct"
+  | "map"
+  | "json"
+  | "other";
 type ColumnKind = Exclude<Kind, "other">;
 
 export interface Column {
@@ -29,6 +50,8 @@ export interface Column {
   values: readonly string[];
   /** What a number lies between. */
   range?: Range;
+  /** What a struct, a map or a document holds, each under its own name. */
+  parts?: readonly Column[];
 }
 
 export interface Table {
@@ -74,6 +97,15 @@ const KIND_OF: Readonly<Record<Role, ColumnKind>> = {
   date: "date",
   flag: "bool",
   text: "str",
+  time: "time",
+  instant: "instant",
+  uuid: "uuid",
+  bytes: "bytes",
+  list: "strs",
+  numbers: "ints",
+  struct: "struct",
+  map: "map",
+  json: "json",
 };
 
 const TYPE_OF: Readonly<Record<ColumnKind, string>> = {
@@ -84,7 +116,21 @@ const TYPE_OF: Readonly<Record<ColumnKind, string>> = {
   bool: "boolean",
   date: "date",
   timestamp: "timestamp",
+  time: "time",
+  instant: "timestamp('UTC')",
+  uuid: "uuid",
+  bytes: "binary",
+  strs: "array<string>",
+  ints: "array<int64>",
+  struct: "struct<>",
+  map: "map<string, string>",
+  json: "json",
 };
+
+/** Roles that a table of the quick start has no column of: what they are for takes longer to learn. */
+const BEYOND_SIMPLE: ReadonlySet<Role> = new Set<Role>([
+  ...(["time", "instant", "uuid", "bytes", "list", "numbers", "struct", "map", "json"] as const),
+]);
 
 /** Columns that any table may have besides its own. */
 const COMMON: readonly ColumnWords[] = [
@@ -94,6 +140,15 @@ const COMMON: readonly ColumnWords[] = [
   { name: "is_deleted", role: "flag", values: [] },
   { name: "source", role: "category", values: ["import", "manual", "api"] },
 ];
+
+/** Columns of nested types that any table of the full profile may have besides its own. */
+const COMMON_NESTED: readonly ColumnWords[] =
+  parseDomains(`common
+  any tags:list(new|hot|old|check) labels:map(owner=ops|sales|lab,stage=raw|final) metadata:json(version:count(1..9),origin=import|manual|api,checked:flag) synced_at:instant scores:list(0..100)
+`)[0]?.tables[0]?.columns ?? [];
+
+/** How often a table has one of them, and a column of its own of such a type is kept. */
+const NESTED_SHARE = { common: 0.07, own: 0.6 };
 
 /** Names that people give to a table whose name says nothing. */
 const PLAIN_TABLE_NAMES: readonly string[] = ["df", "t", "data", "records"];
@@ -131,9 +186,16 @@ function sampleColumns(
   words: TableWords,
   count: number,
   keep: ReadonlySet<string>,
+  simple: boolean,
 ): ColumnWords[] {
-  const common = COMMON.filter(({ name }) => words.columns.every((column) => column.name !== name));
-  const pool = [...words.columns, ...(random.chance(0.3) ? random.sample(common, 1) : [])];
+  const own = words.columns.filter(({ role }) => !(simple && BEYOND_SIMPLE.has(role)));
+  const absent = (columns: readonly ColumnWords[]): ColumnWords[] =>
+    columns.filter(({ name }) => words.columns.every((column) => column.name !== name));
+  const pool = [
+    ...own,
+    ...(random.chance(0.3) ? random.sample(absent(COMMON), 1) : []),
+    ...(!simple && random.chance(NESTED_SHARE.common) ? random.sample(absent(COMMON_NESTED), 1) : []),
+  ];
   const first = (test: (column: ColumnWords) => boolean): ColumnWords[] => {
     const found = pool.filter(test);
     return found.length > 0 ? [random.pick(found)] : [];
@@ -142,24 +204,33 @@ function sampleColumns(
     ...pool.filter((column) => keep.has(column.name)),
     ...first(({ role }) => role === "category"),
     ...first(({ role }) => role === "money" || role === "real" || role === "count"),
+    ...(random.chance(NESTED_SHARE.own) ? first(({ role }) => BEYOND_SIMPLE.has(role)) : []),
   ];
   const others = random.shuffled(pool.filter((column) => !must.includes(column)));
   const chosen = new Set([...must, ...others].slice(0, Math.max(count, must.length)));
   return pool.filter((column) => chosen.has(column));
 }
 
+/** Keys of what a column holds are no names of the warehouse's. */
+const PLAIN_NAMES: Naming = { table: (name) => name, column: (name) => name };
+
 function toColumn(random: Random, words: ColumnWords, naming: Naming): Column {
+  const parts = (words.parts ?? []).map((part) => toColumn(random, part, PLAIN_NAMES));
   const kind = words.role === "money" && random.chance(0.5) ? "float" : KIND_OF[words.role];
   return {
     name: naming.column(words.name),
     kind,
-    type: TYPE_OF[kind],
+    type: kind === "struct" ? structType(parts) : TYPE_OF[kind],
     role: words.role,
     label: words.name.replaceAll("_", " "),
     values: words.values,
     ...(words.range === undefined ? {} : { range: words.range }),
+    ...(parts.length === 0 ? {} : { parts }),
   };
 }
+
+const structType = (parts: readonly Column[]): string =>
+  `struct<${parts.map(({ name, type }) => `${name}: ${type}`).join(", ")}>`;
 
 /** A random schema: one table, or several along foreign keys. */
 export function randomSchema(random: Random, options: SchemaOptions): RandomSchema {
@@ -187,7 +258,7 @@ export function randomSchema(random: Random, options: SchemaOptions): RandomSche
     const count = random.between(options.minColumns, options.maxColumns);
     const kept = keep[i] ?? new Set<string>();
     // A name that two tables share would be renamed by a join: one table keeps it, unless it is what joins them.
-    const columns = sampleColumns(random, words, count, kept).filter(
+    const columns = sampleColumns(random, words, count, kept, options.simple).filter(
       ({ name }) => kept.has(name) || !(taken.has(name) || joining.has(name)),
     );
     for (const { name } of columns) taken.add(name);

@@ -14,11 +14,8 @@ import { drawMutant, isRaised, MISTAKES } from "./mistakes/index.js";
 import { FORMS, written, type Written } from "./forms/index.js";
 import { PROFILES, randomProgram, type Program } from "./programs.js";
 import { toSchema } from "./schemas.js";
-import { apiReach } from "./coverage.js";
 import { isAttribute } from "./python-names.js";
 import { binary, call, keyOf, literal, write, type Node, type Style } from "./syntax.js";
-import { applyTemplate } from "./templates.js";
-import { REDUCTION_TEMPLATES, SCALAR_TEMPLATES } from "./value-templates.js";
 import { ibisRowAudit } from "../checker/audit.js";
 import { createIbisEngine } from "../index.js";
 import { ibisTaskFormat } from "../tasks/prompts.js";
@@ -124,58 +121,6 @@ describe("names of columns", () => {
       expect(verdict, items[i]?.text).toMatchObject({ ok: true });
       expect(verdict.sql, items[i]?.text).toBe(verdicts[i - (i % STYLES.length)]?.sql);
     });
-  });
-});
-
-describe("templates of expressions", () => {
-  const kinds = ["int", "float", "decimal", "str", "bool", "date", "timestamp"] as const;
-  const types = ["int64", "float64", "decimal(12, 2)", "string", "boolean", "date", "timestamp"];
-  const columns = kinds.flatMap((kind, i) =>
-    [`${kind}_a`, `${kind}_b`].map((name) => ({ name, kind, type: types[i] ?? "", values: ["x", "y"] })),
-  );
-  const schema = { t: Object.fromEntries(columns.map(({ name, type }) => [name, type])) };
-  const made = [SCALAR_TEMPLATES, REDUCTION_TEMPLATES].flatMap((templates, i) =>
-    templates.flatMap((template) =>
-      columns
-        .filter(({ name, kind }) => name.endsWith("_a") && template.on.includes(kind))
-        .map((column) => {
-          const expression = applyTemplate(Random.of(3), template, column, columns);
-          if (expression === undefined) throw new Error(`${template.code} does not apply to ${column.name}`);
-          const method = i === 0 ? "mutate" : "agg";
-          const step = call({ kind: "table", name: "t" }, method, [], [["r", expression.node]]);
-          return { template, step };
-        }),
-    ),
-  );
-
-  it("compile on every kind of column that they are for", async () => {
-    expect(made.length).toBeGreaterThan(200);
-    const verdicts = await engine.checkMany(made.map(({ step }) => ({ text: write(step), schema })));
-    verdicts.forEach((verdict, i) =>
-      expect(verdict, write(made[i]?.step as Node)).toMatchObject({ ok: true }),
-    );
-  });
-
-  it("call what they say that they call", async () => {
-    // In a function of the table, where the sandbox sees what every operand is.
-    const traced = await engine.membersOf(
-      made.map(({ step }) => ({ text: write(step, { column: "lambda", quote: '"' }), schema })),
-    );
-    const untrue = made.flatMap(({ template, step }, i) => {
-      const unheard = template.covers.filter((member) => traced[i]?.includes(member) !== true);
-      return unheard.length > 0 ? [`${unheard.join(" ")}: ${write(step)}`] : [];
-    });
-    expect(untrue).toEqual([]);
-  });
-
-  it("make the programs reach much of the live API, and every missing member has a reason", async () => {
-    const { owners, missing } = await apiReach(engine, { programs: 3000, seed: 1 });
-    const members = owners.flatMap((one) => one.members);
-    const reached = owners.flatMap((one) => one.reached);
-    expect(members.length).toBeGreaterThan(400);
-    expect(reached.length / members.length).toBeGreaterThan(0.44);
-    expect(reached.length + missing.length).toBe(members.length);
-    for (const { member, reason } of missing) expect(reason, member).not.toBe("");
   });
 });
 

@@ -146,6 +146,8 @@ class IbisRowSource implements RowSource {
     if (task === "sql_to_ibis" || task === "ibis_to_sql") {
       // For SQLite Ibis registers functions of its own, which no one else has.
       if (/\b_ibis_/i.test(sql)) return refuse(task, "its SQL calls a function of Ibis's own", sql);
+      // Ibis spells out the white space that it trims.
+      if (sql.includes("\n")) return refuse(task, "its SQL has a text of several lines", sql);
       const verdict = await this.engine.checkSql(sql, { schema, ...inDialect });
       if (!verdict.ok) return refuse(task, `${verdict.error?.type}: ${verdict.error?.message}`, sql);
     }

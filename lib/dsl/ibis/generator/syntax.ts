@@ -311,7 +311,8 @@ function writeTemplate({ parts, holes, step }: TemplateNode, writing: Writing): 
       return;
     }
     const loose = alone && !(i === 0 && holes.length === 1 && parts.join("") === "");
-    text += (loose || strength(hole) >= POSTFIX ? inner : `(${inner})`) + after;
+    const constant = strength(hole) === NUMBER && !after.startsWith(".");
+    text += (loose || constant || strength(hole) >= POSTFIX ? inner : `(${inner})`) + after;
   });
   return text;
 }

@@ -1,9 +1,18 @@
-/** Makes expressions from the tables of `value-templates.ts`. */
+/** Makes expressions from the tables of `values/`. */
 import type { Random } from "../../../data/random.js";
-import { literalFor, PIECES } from "./literals.js";
-import { columnNode, isKey, spoken, stem, type Expression, type ScopeColumn } from "./scope.js";
-import { literal, type Node } from "./syntax.js";
-import type { ValueTemplate } from "./value-templates.js";
+import { literalFor, PIECES, randomDate } from "./literals.js";
+import {
+  columnNode,
+  isCategory,
+  isKey,
+  pickColumn,
+  spoken,
+  stem,
+  type Expression,
+  type ScopeColumn,
+} from "./scope.js";
+import { binary, literal, type BinaryOp, type Node, type TemplateNode } from "./syntax.js";
+import type { ValueTemplate } from "./values/template.js";
 
 const HOLE = /\{(\w+)\}|"((?:[^"\\]|\\.)*)"/g;
 
@@ -28,6 +37,12 @@ function splitOf(template: ValueTemplate): ReturnType<typeof split> {
   return found;
 }
 
+/** What a template may name beside its column: a category, and the key that tells rows apart. */
+const OTHERS: Readonly<Record<string, (column: ScopeColumn) => boolean>> = {
+  g: isCategory,
+  u: ({ role }) => role === "key",
+};
+
 const say = (value: string | number | boolean): string =>
   typeof value === "string" ? `"${value}"` : String(value);
 
@@ -40,29 +55,39 @@ export function applyTemplate(
 ): Expression | undefined {
   const { parts, holes } = splitOf(template);
   const needs = (name: string): boolean => holes.some(({ hole }) => hole === name);
-  const others = columns.filter(
-    (c) => c.kind === column.kind && c.role === column.role && c.name !== column.name,
-  );
-  const other = needs("y") && others.length > 0 ? random.pick(others) : undefined;
-  if (needs("y") && other === undefined) return undefined;
-  if (needs("v") && column.kind === "str" && column.values.length === 0) return undefined;
+  const others = columns.filter(({ name }) => name !== column.name);
+  const beside = { ...OTHERS, y: (c: ScopeColumn) => c.kind === column.kind && c.role === column.role };
+  const found = Object.entries(beside).flatMap(([hole, test]) => {
+    const one = needs(hole) ? pickColumn(random, others, test) : undefined;
+    return one === undefined ? [] : ([[hole, one]] as const);
+  });
+  const columnOf: Readonly<Record<string, ScopeColumn>> = { x: column, ...Object.fromEntries(found) };
+  if (Object.keys(beside).some((hole) => needs(hole) && columnOf[hole] === undefined)) return undefined;
+  const isText = column.kind === "str" || column.kind === "strs";
+  if (needs("v") && isText && column.values.length === 0) return undefined;
+  const key = pickColumn(random, column.parts ?? [], () => true);
+  if (needs("k") && key === undefined) return undefined;
+  // A part of a column has no name of its own.
+  if (needs("c") && column.node !== undefined) return undefined;
   const drawn = {
     n: random.between(2, 6),
     piece: random.pick(PIECES),
     ...(needs("v") ? { v: literalFor(random, column) } : {}),
+    ...(needs("day") ? { day: randomDate(random) } : {}),
+    ...(key === undefined ? {} : { k: key.name }),
+    c: column.name,
   };
   const nodes: Readonly<Record<string, Node>> = {
-    x: columnNode(column),
-    ...(other === undefined ? {} : { y: columnNode(other) }),
+    ...Object.fromEntries(Object.entries(columnOf).map(([hole, one]) => [hole, columnNode(one)])),
     ...Object.fromEntries(Object.entries(drawn).map(([name, value]) => [name, literal(value)])),
   };
   const english = template.english.replace(/\{(\w+)\}/g, (whole, name: string) => {
-    if (name === "x") return spoken(column);
-    if (name === "y") return other === undefined ? whole : spoken(other);
+    const one = columnOf[name];
+    if (one !== undefined) return spoken(one);
     return say((drawn as Record<string, string | number | boolean>)[name] ?? whole);
   });
   return {
-    node: {
+    node: compared({
       kind: "template",
       parts,
       holes: holes.map(({ hole, text }) =>
@@ -70,11 +95,29 @@ export function applyTemplate(
       ),
       step: false,
       covers: template.covers,
-    },
+    }),
+    ...(template.covers.includes("ArrayValue.unnest") ? { many: true } : {}),
     kind: template.returns === "same" ? column.kind : template.returns,
     english,
     name: `${stem(column)}_${template.suffix}`,
   };
+}
+
+/** A comparison with a constant as such, so that it is put in brackets where it needs them. */
+function compared(node: TemplateNode): Node {
+  const { parts, holes } = node;
+  const last = parts.at(-1) ?? "";
+  const isHole = last === "" && holes.at(-1)?.kind === "literal";
+  const before = isHole ? (parts.at(-2) ?? "") : last;
+  const [, start = "", op, number = ""] = /^(.*) (==|!=|<=?|>=?) (\d*)$/.exec(before) ?? [];
+  if (op === undefined || isHole !== (number === "")) return node;
+  const right = isHole ? (holes.at(-1) as Node) : literal(Number(number));
+  const left = {
+    ...node,
+    parts: [...parts.slice(0, isHole ? -2 : -1), start],
+    holes: isHole ? holes.slice(0, -1) : holes,
+  };
+  return binary(op as BinaryOp, left, right);
 }
 
 /** An expression of one of the templates that suits one of the columns. */
@@ -85,10 +128,10 @@ export function fromTemplates(
 ): Expression | undefined {
   const usable = columns.filter((column) => !isKey(column) && column.kind !== "other");
   for (let tries = 0; tries < 8 && usable.length > 0; tries++) {
-    const template = random.pick(templates);
-    const found = usable.filter(({ kind }) => template.on.includes(kind));
+    const column = random.pick(usable);
+    const found = templates.filter(({ on }) => on(column));
     if (found.length === 0) continue;
-    const expression = applyTemplate(random, template, random.pick(found), columns);
+    const expression = applyTemplate(random, random.pick(found), column, columns);
     if (expression !== undefined) return expression;
   }
   return undefined;

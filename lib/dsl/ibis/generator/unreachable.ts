@@ -29,17 +29,27 @@ export const UNREACHABLE: readonly Unreachable[] = [
   ),
   because(
     true,
-    /\.(arbitrary|random|now|today|rowid|sample)$|^Table\.head$/,
+    /^(Date|Timestamp)Value\.rsub$|^IntervalValue\.(radd|rsub)$/,
+    "only a Python object on the left asks for it: a constant of Ibis has its own",
+  ),
+  because(
+    true,
+    /\.(arbitrary|mode|random|now|today|rowid|sample)$|^Table\.head$/,
     "its answer hangs on chance, on the clock or on the order of the rows",
   ),
   because(
     true,
-    /\.(type|columns|schema|types|get_name|equals|dtype|infer_dtype|infer_schema|decompile|parse_sql|to_sql|unbind)$/,
+    /\.(type|columns|schema|names|types|fields|get_name|equals|dtype|infer_dtype|infer_schema|decompile|parse_sql|to_sql|unbind)$/,
     "it gives something about an expression in Python, not a value or a table",
   ),
   because(true, /^ibis\.(param|watermark|table)$/, "it makes something that a program is given, not a query"),
   because(false, /\.(info|describe)$/, "it sums up a table in a form of its own"),
   because(false, /^BooleanValue\.negate$/, "its documentation advises `~`, which is written as the operator"),
+  because(
+    false,
+    /\.(as_table|as_scalar)$|^Column\.(topk|value_counts)$|^StructValue\.lift$/,
+    "it turns a column into a table: programs begin with the table",
+  ),
   because(false, /^Join\./, "programs go on from a join with other steps"),
 ];
 

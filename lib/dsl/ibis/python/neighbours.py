@@ -193,6 +193,9 @@ class Lineage:
                 links += [[*a, *b] for a, b in itertools.product(*map(sorted, sides)) if a != b]
         for literal in self.tree.find_all(exp.Literal):
             loose.append(["text" if literal.is_string else "number", literal.this])
+        for key in self.tree.find_all(exp.JSONPathKey):
+            if isinstance(key.this, str):
+                loose.append(["text", key.this])
         windows = [number(node) or 0 for node in self.tree.find_all(exp.Limit, exp.Offset)]
         return {
             "constants": [[*pair, *constant] for pair, found in sorted(constants.items()) for constant in found],

@@ -42,7 +42,8 @@ const quoteName = (name: string): string =>
 
 /** `orders(region str, amount float), customers(id int, "full name" str)` */
 export function formatSchema(schema: Schema, templates: PromptTemplates): string {
-  const shortType = (type: string): string => templates.typeNames[type] ?? type.replace(/\(.*\)$/, "");
+  // Of what a type says in brackets a time zone matters.
+  const shortType = (type: string): string => templates.typeNames[type] ?? type.replace(/\(\d[^)]*\)$/, "");
   return Object.entries(schema)
     .map(([table, columns]) => {
       const listed = Object.entries(columns).map(([name, type]) => `${quoteName(name)} ${shortType(type)}`);

@@ -6,6 +6,10 @@
  *     name=a|b|c            a category with all its values
  *     name:money(5..900)    a decimal or a float within a range; also `real` (float) and `count` (integer)
  *     name:ts  name:date  name:flag  name:text
+ *     name:time  name:instant  name:uuid  name:bytes   a time of day, a moment in UTC, an identifier, raw bytes
+ *     name:list(a|b|c)      an array of texts; name:list(0..100) of integers
+ *     name:struct(…)  name:json(…)  name:map(…)   parts in this same notation, with commas between; those of a map are
+ *                           categories, and a document or a map may lack any of them
  *     name:person  name:city  name:word   texts whose values come from a list
  */
 
@@ -20,6 +24,15 @@ export const ROLES = [
   "date",
   "flag",
   "text",
+  "time",
+  "instant",
+  "uuid",
+  "bytes",
+  "list",
+  "numbers",
+  "struct",
+  "map",
+  "json",
 ] as const;
 /** What a column is for: whether it is counted, added up, grouped by or compared. */
 export type Role = (typeof ROLES)[number];
@@ -34,6 +47,8 @@ export interface ColumnWords {
   range?: Range;
   /** The table whose key a foreign column holds. */
   references?: string;
+  /** What a struct, a map or a document holds. */
+  parts?: readonly ColumnWords[];
 }
 
 export interface TableWords {
@@ -92,7 +107,34 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
   text: [],
 };
 
+/** The texts between commas that are in no brackets. */
+function splitParts(text: string): string[] {
+  const parts = [""];
+  let depth = 0;
+  for (const letter of text) {
+    depth += letter === "(" ? 1 : letter === ")" ? -1 : 0;
+    if (letter === "," && depth === 0) parts.push("");
+    else parts[parts.length - 1] += letter;
+  }
+  return parts;
+}
+
+function parseNested(text: string): ColumnWords | undefined {
+  const found = /^(\w+):(list|struct|map|json)\((.+)\)$/.exec(text);
+  if (found === null) return undefined;
+  const [, name = "", kind = "", inner = ""] = found;
+  const bounds = /^(-?\d+)\.\.(-?\d+)$/.exec(inner);
+  if (kind !== "list") {
+    return { name, role: kind as Role, values: [], parts: splitParts(inner).map(parseColumn) };
+  }
+  return bounds === null
+    ? { name, role: "list", values: inner.split("|") }
+    : { name, role: "numbers", values: [], range: [Number(bounds[1]), Number(bounds[2])] };
+}
+
 function parseColumn(text: string): ColumnWords {
+  const nested = parseNested(text);
+  if (nested !== undefined) return nested;
   const found =
     /^(\w+)(?:>(?<references>\w+)|=(?<values>\S+)|:(?<type>[a-z]+)(?:\((?<low>[-\d.]+)\.\.(?<high>[-\d.]+)\))?)$/.exec(
       text,
@@ -121,6 +163,23 @@ export function parseDomains(...texts: readonly string[]): DomainWords[] {
     else domains.at(-1)?.tables.push({ name, columns: columns.map(parseColumn) });
   }
   return domains;
+}
+
+/** Domains with the columns of others of their names and tables added. @throws Error naming a table that is not there */
+export function withColumns(domains: readonly DomainWords[], more: readonly DomainWords[]): DomainWords[] {
+  const added = new Map(
+    more.flatMap(({ name, tables }) => tables.map((table) => [`${name}.${table.name}`, table.columns])),
+  );
+  const whole = domains.map(({ name, tables }) => ({
+    name,
+    tables: tables.map((table) => {
+      const columns = added.get(`${name}.${table.name}`) ?? [];
+      added.delete(`${name}.${table.name}`);
+      return { name: table.name, columns: [...table.columns, ...columns] };
+    }),
+  }));
+  for (const place of added.keys()) throw new Error(`${place}: no such table has columns added to it`);
+  return whole;
 }
 
 /** The column that tells a table's rows apart, which foreign columns refer to. */

@@ -1,6 +1,14 @@
 /** Steps that choose, add, name, order and clean columns. */
 import { literalFor } from "../literals.js";
-import { isMeasure, isNumber, pickColumn, spoken, type Expression, type ScopeColumn } from "../scope.js";
+import {
+  isMeasure,
+  isNumber,
+  isPlain,
+  pickColumn,
+  spoken,
+  type Expression,
+  type ScopeColumn,
+} from "../scope.js";
 import { keyOf, listOf, literal, mapping, nameOf } from "../syntax.js";
 import { computed, fresh, newColumn, step, stillUnique, withoutTable, type State } from "./state.js";
 
@@ -10,6 +18,7 @@ export function mutate(state: State, expression: Expression | undefined): void {
     [expression.name, expression.node],
   ]);
   state.columns = [...state.columns.map(withoutTable), newColumn(expression)];
+  if (expression.many === true) state.unique = undefined;
 }
 
 export function select(state: State): void {
@@ -38,7 +47,7 @@ export function cleaning(state: State): void {
 type Cleaning = (state: State, column: ScopeColumn) => boolean;
 
 const dropNull: Cleaning = (state, column) => {
-  const other = pickColumn(state.random, state.columns, (c) => c !== column && c.kind !== "other");
+  const other = pickColumn(state.random, state.columns, (c) => c !== column && isPlain(c));
   if (other === undefined || state.random.chance(0.6)) {
     step(state, "drop_null", [nameOf(column.name)], `drop rows where ${spoken(column)} is null`);
     return true;

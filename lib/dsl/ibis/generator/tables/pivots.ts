@@ -1,5 +1,5 @@
 /** Tables made longer and wider. */
-import { isCategory, isMeasure, pickColumn, spoken, type ScopeColumn } from "../scope.js";
+import { isCategory, isMeasure, isPlain, pickColumn, spoken, type ScopeColumn } from "../scope.js";
 import { call, keyOf, listOf, literal, verbatim, type Node } from "../syntax.js";
 import { said, spokenAll, step, withoutTable, type State } from "./state.js";
 import { cols } from "./selectors.js";
@@ -11,7 +11,7 @@ export function longer(state: State): boolean {
   const alike = state.columns.filter((c) => c.type === first?.type && isMeasure(c) && c.role !== undefined);
   if (first === undefined || alike.length < 2) return false;
   const melted = random.sample(alike, 2);
-  const others = state.columns.filter((c) => !melted.includes(c) && c.kind !== "other");
+  const others = state.columns.filter((c) => !melted.includes(c) && isPlain(c));
   const kept = random.sample(others, Math.min(others.length, random.between(1, 2)));
   if (kept.length === 0) return false;
   const [names, value] = random.pick([

@@ -1,6 +1,14 @@
 /** Steps that keep, sort and limit rows. */
 import { condition, mentions } from "../expressions.js";
-import { columnNode, isKey, pickColumn, spoken, type Condition, type ScopeColumn } from "../scope.js";
+import {
+  columnNode,
+  isKey,
+  isPlain,
+  pickColumn,
+  spoken,
+  type Condition,
+  type ScopeColumn,
+} from "../scope.js";
 import { call, keyOf, literal, nameOf, type Node } from "../syntax.js";
 import { comparable, step, type State } from "./state.js";
 
@@ -38,7 +46,7 @@ export const tieBreaks = (state: State, sorted: ScopeColumn): ScopeColumn[] | un
 /** Sorts by a column, and where a limit follows by as many more as leave nothing open. */
 export function order(state: State, limited: boolean): void {
   const { random, columns } = state;
-  const column = pickColumn(random, columns, (c) => !isKey(c) && c.kind !== "other") ?? random.pick(columns);
+  const column = pickColumn(random, columns, (c) => !isKey(c) && isPlain(c)) ?? random.pick(columns);
   const down = random.chance(0.5);
   const breaks = limited ? (tieBreaks(state, column) ?? []) : [];
   step(state, "order_by", [sortKey(state, column, down), ...breaks.map(keyOf)], {
@@ -74,7 +82,7 @@ export function distinct(state: State): void {
 
 /** Keeps the rows whose value of a column no other row has. */
 export function onlyOnce(state: State): boolean {
-  const column = pickColumn(state.random, state.columns, (c) => !isKey(c) && c.kind !== "other");
+  const column = pickColumn(state.random, state.columns, (c) => !isKey(c) && isPlain(c));
   if (column === undefined || state.columns.length > 4) return false;
   step(state, "distinct", [], `keep only rows whose ${spoken(column)} no other row has`, [
     ["on", nameOf(column.name)],
