@@ -24,12 +24,12 @@ constexpr int64_t kMostRows = 2048;
 
 // Floats of scratch memory, each part from a multiple of 256 bytes on.
 struct TileScratch {
-  int64_t rows, parts;
-  int64_t sums, targets, rowSums, gradient, sofar, end;
+  int64_t rows, partCount;
+  int64_t parts, targetLogits, rowSums, gradient, sofar, end;
 
   explicit TileScratch(const LinearCrossEntropy& args)
       : rows(std::min(args.x.shape[0], kMostRows)),
-        parts(ceilDivide(args.weight.shape[0], kPartColumns) * ManyRows::kColumnGroups) {
+        partCount(ceilDivide(args.weight.shape[0], kPartColumns) * ManyRows::kColumnGroups) {
     static_assert(SomeRows::kColumnGroups == ManyRows::kColumnGroups);
     const bool isChunked = args.dx && args.weight.shape[0] > kGradientColumns;
     int64_t next = 0;
@@ -38,8 +38,8 @@ struct TileScratch {
       next += ceilDivide(floats, 64) * 64;
       return at;
     };
-    sums = take(2 * parts * rows);
-    targets = take(rows);
+    parts = take(2 * partCount * rows);
+    targetLogits = take(rows);
     rowSums = take(3 * rows);
     gradient = take(args.dx ? rows * kGradientColumns : 0);
     sofar = take(isChunked ? rows * args.x.shape[1] : 0);
@@ -50,7 +50,7 @@ struct TileScratch {
 void runTiles(const LinearCrossEntropy& args, LossParameters p, Context& context) {
   const TileScratch scratch(args);
   const auto at = [&](int64_t floats) { return context.scratch(floats * kFloat); };
-  p.parts = scratch.parts;
+  p.parts = scratch.partCount;
   p.aligned = alignedFlag(args.x, kAlignedLossX) | alignedFlag(args.weight, kAlignedLossWeight);
   for (p.first = 0; p.first < args.x.shape[0]; p.first += scratch.rows) {
     p.rows = std::min(args.x.shape[0] - p.first, scratch.rows);
@@ -62,9 +62,10 @@ void runTiles(const LinearCrossEntropy& args, LossParameters p, Context& context
       return rowTiles * ceilDivide(columns, ManyRows::kColumns);
     };
     context.tiles(many ? "lossPartsMany" : "lossPartsSome", rowTiles * ceilDivide(p.V, kPartColumns),
-                  {&args.x, &args.weight, &args.targets, at(scratch.sums), at(scratch.targets)}, p, memory);
+                  {&args.x, &args.weight, &args.targets, at(scratch.parts), at(scratch.targetLogits)}, p,
+                  memory);
     context.elements("lossOfParts", p.rows,
-                     {at(scratch.sums), at(scratch.targets), &args.targets, &args.tokenWeight,
+                     {at(scratch.parts), at(scratch.targetLogits), &args.targets, &args.tokenWeight,
                       at(scratch.rowSums), &args.loss, &args.logprob},
                      p);
     for (p.begin = 0; args.dx && p.begin < p.V; p.begin += kGradientColumns) {

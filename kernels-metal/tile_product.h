@@ -92,7 +92,7 @@ struct TileSums {
 #pragma clang loop unroll(full)
     for (int i = 0; i < Shape::kDown; ++i) {
 #pragma clang loop unroll(full)
-      for (int j = 0; j < Shape::kAcross; ++j) at[i][j] = make_filled_simdgroup_matrix<float>(0.0f);
+      for (int j = 0; j < Shape::kAcross; ++j) at[i][j] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
     }
   }
 };

@@ -40,9 +40,10 @@ using simdgroup_float8x8 = simdgroup_matrix<float, 8, 8>;
 using simdgroup_half8x8 = simdgroup_matrix<half, 8, 8>;
 using simdgroup_bfloat8x8 = simdgroup_matrix<bfloat, 8, 8>;
 
-template <class T>
-simdgroup_matrix<T, 8, 8> make_filled_simdgroup_matrix(T value) {
-  return simdgroup_matrix<T, 8, 8>(value);
+// The size is named, as in Metal.
+template <class T, int kColumns, int kRows = kColumns>
+simdgroup_matrix<T, kColumns, kRows> make_filled_simdgroup_matrix(T value) {
+  return simdgroup_matrix<T, kColumns, kRows>(value);
 }
 
 // The origin of a matrix in what is pointed at: only 0 is modelled, and anything else does not compile.

@@ -29,7 +29,7 @@ kernel void multiply(const device half* x [[buffer(0)]], const device half* w [[
   const uint m0 = group.y * kTile, n0 = group.x * kTile, rows = simdgroup * 8;
   simdgroup_float8x8 sums[4];
   if (kBug != Bug::unsetAccumulator)
-    for (uint j = 0; j < 4; ++j) sums[j] = make_filled_simdgroup_matrix(0.0f);
+    for (uint j = 0; j < 4; ++j) sums[j] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
   for (uint k0 = 0; k0 < shape.K; k0 += kDepth) {
     if (kBug != Bug::earlyOverwrite) threadgroup_barrier(mem_flags::mem_threadgroup);
     for (uint i = index; i < kTile * kDepth; i += kThreads) {
