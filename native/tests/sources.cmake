@@ -194,7 +194,8 @@ if(TARGET ibert_metal_emulated)
   foreach(share "attentionForward@of 16" "attentionForward@offsets" "attentionBackward@of 16" "attentionBackward@offsets"
       "attentionBackward@lengths 0 5" "attentionForward@bf16 heads 8/2" "attentionBackward@bf16 heads 8/2 of 128"
       "pagedAttention@bf16 (31, 1536)" "pagedAttention@bf16 (4, 960)"
-      loraLinearForward@q4_k "loraLinearForward@(65, 129)" loraLinearBackward@q6_k "loraLinearBackward@(65, 257)"
+      loraLinearForward@q4_k "loraLinearForward@(65, 129)" "loraLinearForward@second slot" "loraLinearForward@of rank 81"
+      "loraLinearForward@of rank 681" loraLinearBackward@q6_k "loraLinearBackward@(65, 257)"
       linearCrossEntropy@q4_0 "linearCrossEntropy@(70, 64)" "linearCrossEntropy@(20000, 24)" "sample@(9, 33)")
     string(REPLACE "@" ";" words "${share}")
     list(GET words 0 op)

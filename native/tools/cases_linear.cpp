@@ -26,6 +26,12 @@ const Lora kOne16{", LoRA in bf16", 8, {}, 1, false, DType::BF16};
 const Lora kMany16{", LoRA of three adapters in bf16 by row", 24, {-1, 0, 1}, 3, true, DType::BF16};
 const Lora kForgets{", LoRA, x A^T not kept", 8, {0, -1, 1}, 1, false, DType::F32, false};
 const Lora kOddRank{", LoRA of rank 3", 3, {}, 1, false};
+const Lora kOneOfTwo{", LoRA on the second slot alone", 8, {-1, 1}, 1, false};
+// On both sides of what fits into 32 KB beside tiles of 64, 32 and 8 rows
+// (kernels-metal/lora_linear_tiles.cpp).
+const Lora kHighRanks[] = {{", LoRA of rank 80", 80},   {", LoRA of rank 81", 81},
+                           {", LoRA of rank 192", 192}, {", LoRA of rank 193", 193},
+                           {", LoRA of rank 680", 680}, {", LoRA of rank 681", 681}};
 
 enum class Residual { None, Own, Alias };
 
@@ -217,6 +223,9 @@ void addLinearCases(CaseList& list) {
       backwardCase(list, act, packed, {65, 576, 257}, lora, kOnlyLora);
       backwardCase(list, act, packed, {65, 576, 257}, lora, kOnlyDx);
     }
+    forwardCase(list, act, packed, {33, 129, 100}, kOneOfTwo, Residual::None);
+    backwardCase(list, act, packed, {33, 129, 100}, kOneOfTwo, kAll);
+    for (const Lora& lora : kHighRanks) forwardCase(list, act, packed, {65, 40, 33}, lora, Residual::None);
     backwardCase(list, act, packed, {65, 257, 127}, kPlain, kOnlyDx);
     for (const Lora& lora : {kPlain, kMany})
       forwardCase(list, act, packed, {0, 64, 48}, lora, Residual::Alias);
