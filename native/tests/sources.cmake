@@ -182,6 +182,10 @@ if(TARGET ibert_metal_emulated)
   ibert_usage_test(metal-flash "attentionForward +flash" list --backend metal-emulated)
   add_test(NAME step-metal-emulated-flash COMMAND ibert-kernels step --layers 1 --tokens 45 --length 31 --hidden 64 --heads 4
     --kv-heads 2 --head-dim 64 --intermediate 96 --vocabulary 160 --rank 4 --repeat 1 --backend metal-emulated --against reference)
+  # Rows that tiles of 8, 32 and 64 rows share: an M1 takes the last for 33.
+  add_test(NAME metal-emulated-rows-tiles COMMAND ibert-kernels rows --backend metal-emulated --op loraLinearForward
+    --case "(33, 129) times bf16 (100, 129) packed, LoRA of three adapters by row")
+  set_tests_properties(metal-emulated-rows-tiles PROPERTIES ENVIRONMENT IBERT_EMULATED_GPU=apple7)
   # A share: all cases of ops that are quick, and some of the others. With `ctest -C whole`, as in `npm run test:emulated`,
   # all of all.
   foreach(op embedding rmsNormForward ropeTable rope swigluForward gatherRows)

@@ -158,8 +158,12 @@ const PLANTS: Readonly<Record<string, () => Plant>> = {
   },
   "a copied row with another literal": () => {
     const number = /(?<![\w.])([1-9]\d*)(?![\w.])/g;
-    const original = take("train", "sql_to_ibis", ({ fields, completion }) =>
-      [fields.input, completion].every((text) => text.match(number)?.length === 1),
+    const original = take(
+      "train",
+      "sql_to_ibis",
+      ({ fields, completion }) =>
+        completion.search(number) >= 0 &&
+        String(fields.input.match(number)) === String(completion.match(number)),
     );
     const edited = (text: string): string => text.replace(number, (digits) => String(Number(digits) + 1));
     const fields = { ...original.fields, input: edited(original.fields.input) };
