@@ -157,7 +157,8 @@ const PLANTS: Readonly<Record<string, () => Plant>> = {
     return { row, finding: () => /^its table \w+ is not held out: other splits have it; it is a copy of / };
   },
   "a copied row with another literal": () => {
-    const number = /(?<![\w.])([1-9]\d*)(?![\w.])/g;
+    // Not within a date.
+    const number = /(?<![\w.-])([1-9]\d*)(?![\w.-])/g;
     const original = take(
       "train",
       "sql_to_ibis",
@@ -184,8 +185,13 @@ const PLANTS: Readonly<Record<string, () => Plant>> = {
     wrongAnswer("error_resolution", ".no_such_step()", /^its program does not compile: \w+: .*no_such_step/),
   "an answer that Ibis does not document": () => wrongDocumentation("function_documentation"),
   "a docstring that names another parameter": () => {
-    const row = take("train", "function_documentation", isProgram);
-    row.completion = row.completion.replace(/^ {4}\w+:/m, "    other:");
+    const parameter = /^ {4}\w+:/m;
+    const row = take(
+      "train",
+      "function_documentation",
+      (one) => isProgram(one) && parameter.test(one.completion),
+    );
+    row.completion = row.completion.replace(parameter, "    other:");
     return {
       row,
       finding: () => /^its documentation names the parameters other\b.*, and its function has \w/,
@@ -221,7 +227,7 @@ beforeAll(async () => {
   engine = createIbisEngine({ workers: 1 });
   folder = join(mkdtempSync(join(tmpdir(), "ibert-audit-")), "corpus");
   const weights = Object.fromEntries(TASK_TYPES.map((task) => [task, 1]));
-  const wanted = splitCounts({ train: 60, evaluation: { valid: 1, test: 1, test_schema: 1 } }, weights);
+  const wanted = splitCounts({ train: 84, evaluation: { valid: 1, test: 1, test_schema: 1 } }, weights);
   const source = await createIbisRowSource(engine, { seed: 6, profile: "quickstart" });
   await buildCorpus({ directory: folder, seed: 6, rows: wanted }, { engine, source });
   const options = { engine, audit: ibisRowAudit(engine), format: ibisTaskFormat() };
