@@ -118,7 +118,12 @@ const all = [...made, ...reading];
 describe("templates of expressions", () => {
   it("compile on every kind of column that they are for, and DuckDB runs them", async () => {
     expect(made.length).toBeGreaterThan(450);
-    const verdicts = await engine.checkMany(all.map(({ step }) => ({ text: write(step), schema })));
+    const verdicts = await engine.checkMany(
+      all.map(({ step }) => ({ text: write(step), schema })),
+      {
+        timeoutMs: 120_000,
+      },
+    );
     const refused = verdicts.flatMap(({ error }, i) =>
       error === undefined ? [] : [`${write(all[i]?.step as Node)}: ${error.message.slice(0, 200)}`],
     );
@@ -146,13 +151,17 @@ describe("templates of expressions", () => {
   });
 
   it("make the programs reach nearly all of the API of values, and every missing member has a reason", async () => {
-    const { owners, missing } = await apiReach(engine, { programs: 6000, seed: 1 });
+    const { owners, missing } = await apiReach(engine, { programs: 20_000, seed: 1 });
     const ofValues = owners.filter(({ owner }) => /(Value|Column|Scalar)$/.test(owner));
     const shareOf = (some: typeof owners): number =>
       some.flatMap((one) => one.reached).length / some.flatMap((one) => one.members).length;
     expect(owners.flatMap((one) => one.members).length).toBeGreaterThan(400);
-    expect(shareOf(owners)).toBeGreaterThan(0.44);
-    expect(shareOf(ofValues)).toBeGreaterThan(0.8);
+    expect(shareOf(owners)).toBeGreaterThan(0.64);
+    expect(shareOf(ofValues)).toBeGreaterThan(0.847);
+    // Of those that a program of a corpus could call.
+    const barred = new Set(missing.flatMap(({ member, barred }) => (barred ? [member] : [])));
+    const open = ofValues.map((one) => ({ ...one, members: one.members.filter((m) => !barred.has(m)) }));
+    expect(shareOf(open)).toBeGreaterThan(0.96);
     for (const { member, reason } of missing) expect(reason, member).not.toBe("");
   });
 });
