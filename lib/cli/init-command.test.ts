@@ -52,7 +52,7 @@ describe("ibert init", () => {
 
 describe("configurations by name", () => {
   it("are those that come with ibert, and files come first", () => {
-    expect(TRAINING_CONFIGS.names()).toEqual(["devstral", "quickstart"]);
+    expect(TRAINING_CONFIGS.names()).toEqual(["devstral", "quickstart", "rft"]);
     expect(TRAINING_CONFIGS.pathOf("quickstart")).toBe(TRAINING_CONFIGS.named("quickstart"));
     expect(TRAINING_CONFIGS.pathOf("README.md")).toBe("README.md");
     expect(TRAINING_CONFIGS.pathOf("folder/quickstart")).toBe("folder/quickstart");
@@ -63,7 +63,7 @@ describe("configurations by name", () => {
     expect(errorOf(missing)).toMatchObject({
       code: "config-missing",
       message: "quickstrat: there is no such file",
-      hint: expect.stringContaining("devstral, quickstart"),
+      hint: expect.stringContaining("devstral, quickstart, rft"),
     });
     const corpus = join(temporaryFolder(), "no-corpus");
     const found = await ibertTrain(["--config", "quickstart", "--set", `corpus=${corpus}`, "--json"]);

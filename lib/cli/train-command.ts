@@ -1,5 +1,5 @@
 /** `ibert-train`. */
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 
 import { IBertError } from "../errors.js";
 import type { EvaluationResult } from "../evaluation/metrics.js";
@@ -15,15 +15,17 @@ import {
   type RunRecord,
 } from "../training/report/report.js";
 import { reportFolder } from "../training/report/run-record.js";
+import { rejectionSample } from "../training/rejection.js";
 import { describeBudget } from "../training/plan.js";
 import { planTraining, train, type TrainResult } from "../training/train.js";
 import { evaluationTable } from "./evaluation-table.js";
-import { formatBytes, formatCount, formatDuration } from "./format.js";
+import { formatBytes, formatCount, formatDuration, formatTable } from "./format.js";
 import { EXIT, EXIT_CODES_HELP, type Run } from "./main.js";
 import { trainingDisplay, type TrainingDisplay } from "./training-display.js";
 
 interface Options {
   config?: string;
+  method: "sft" | "rft";
   set: string[];
   resume?: string;
   dryRun?: boolean;
@@ -47,6 +49,14 @@ export function setUpTraining(program: Command, run: Run): void {
       (setting: string, before: string[]) => [...before, setting],
       [] as string[],
     )
+    .addOption(
+      new Option(
+        "--method <name>",
+        "sft: on the corpus; rft: on it and what a round of rejection sampling adds (section rft)",
+      )
+        .choices(["sft", "rft"])
+        .default("sft"),
+    )
     .option("--resume <folder>", "go on from a checkpoint, or the newest in a folder of checkpoints")
     .option("--dry-run", "check everything and print the memory at the highest point; train nothing")
     .option("--backend <name>", "auto, cpu, cuda, metal, reference, or a library's path")
@@ -59,8 +69,12 @@ export function setUpTraining(program: Command, run: Run): void {
 The adapter goes to the configuration's output folder, with report/report.html inside. Ctrl-C ends the run after the
 step in hand with a checkpoint; a second Ctrl-C ends it at once.
 
+With --method rft the adapter of the section rft first answers training prompts several times; right answers that go another
+way than the known one are trained on too. Answers are kept as they come, so that a round that was ended goes on.
+
 Example:
   $ npx ibert-train --config quickstart --set steps=50 --set lora.rank=16
+  $ npx ibert-train --method rft --config rft
 ${EXIT_CODES_HELP}`,
     )
     .action((options: Options) => execute(options, run));
@@ -87,7 +101,10 @@ async function configFrom(options: Options): Promise<TrainingConfig> {
 }
 
 async function execute(options: Options, run: Run): Promise<void> {
-  const config = await configFrom(options);
+  const given = await configFrom(options);
+  // A checkpoint's own configuration names the corpus that its round made.
+  const samples = options.method === "rft" && options.config !== undefined && options.dryRun !== true;
+  const config = samples ? await sample(given, options, run) : given;
   if (options.device !== undefined && options.dryRun !== true) {
     throw new IBertError("argument-invalid", "--device needs --dry-run: a named device is only planned for", {
       hint: "Without it the backend's own device computes.",
@@ -104,7 +121,8 @@ async function execute(options: Options, run: Run): Promise<void> {
   const { result, during } = await runInterruptibly(config, options, display);
   if (result.status === "interrupted") {
     run.exitCode = EXIT.interrupted;
-    const how = `ibert-train ${options.config === undefined ? "" : `--config ${options.config} `}`;
+    const method = options.method === "rft" ? "--method rft " : "";
+    const how = `ibert-train ${method}${options.config === undefined ? "" : `--config ${options.config} `}`;
     const settings = options.set.map((setting) => `--set ${setting} `).join("");
     display.say(
       `stopped after step ${result.steps}; go on with:\n  npx ${how}${settings}--resume ${result.checkpoint}`,
@@ -119,6 +137,25 @@ async function execute(options: Options, run: Run): Promise<void> {
   const { adapter, trainingSeconds, steps } = result;
   if (options.json === true) run.printJson({ event: "complete", adapter, report, steps, trainingSeconds });
   else printRecord(record, run);
+}
+
+/** The round of sampling; how the training goes on from its corpus. */
+async function sample(config: TrainingConfig, options: Options, run: Run): Promise<TrainingConfig> {
+  const { stderr } = run.terminal;
+  const live = stderr.isTTY === true && options.json !== true;
+  const { config: next, report } = await rejectionSample(config, {
+    onProgress: (finished, total) => {
+      if (live) stderr.write(`\r\u001b[K${finished < total ? `${finished} of ${total} answers` : ""}`);
+    },
+  });
+  if (options.json === true) run.printJson({ event: "sampled", corpus: next.corpus, tasks: report });
+  else {
+    const rows = Object.entries(report)
+      .filter(([, { sampled }]) => sampled > 0)
+      .map(([task, { sampled, passed, kept }]) => [task, ...[sampled, passed, kept].map(formatCount)]);
+    run.print(formatTable([["task", "sampled", "passed", "kept"], ...rows]));
+  }
+  return next;
 }
 
 async function dryRun(config: TrainingConfig, options: Options, run: Run): Promise<void> {

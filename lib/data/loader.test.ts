@@ -37,6 +37,35 @@ const load = (rows: Row[], options: Partial<LoaderOptions> = {}): Promise<DataLo
     },
   );
 
+describe("a curriculum", () => {
+  it("draws from the shortest rows of each task alone, as long as it is told so", async () => {
+    const rows = makeRows({ qa: 40, sql_to_ibis: 40 });
+    const lengthOf = (row: Row): number => row.fields.input.length + row.completion.length;
+    const drawn = async (share: number): Promise<number[]> => {
+      const loader = await load(rows);
+      const ids = Array.from({ length: 40 }, () => loader.next(share)).flatMap((batch) =>
+        batch.rows.map(({ row }) => row),
+      );
+      return ids.map((row) => lengthOf(rows[row] as Row));
+    };
+    const sorted = rows.map(lengthOf).sort((a, b) => a - b);
+    const bound = sorted[Math.ceil(0.25 * sorted.length) - 1] as number;
+    const few = await drawn(0.25);
+    expect(few.length).toBeGreaterThan(40);
+    expect(Math.max(...few)).toBeLessThanOrEqual(bound);
+    expect(Math.max(...(await drawn(1)))).toBe(sorted.at(-1));
+  });
+
+  it("goes on from a state with the very next batch", async () => {
+    const rows = makeRows({ qa: 40, sql_to_ibis: 40 });
+    const [whole, first] = [await load(rows), await load(rows)];
+    for (let i = 0; i < 5; i++) expect(first.next(0.3).tokens).toEqual(whole.next(0.3).tokens);
+    const second = await load(rows);
+    second.restore(first.state());
+    for (let i = 0; i < 5; i++) expect(second.next(0.6).tokens).toEqual(whole.next(0.6).tokens);
+  });
+});
+
 describe("TaskSampler", () => {
   it("draws each task by its weight", () => {
     const sampler = new TaskSampler(

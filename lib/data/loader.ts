@@ -32,6 +32,13 @@ const noShares = (): Record<TaskType, TaskShare> =>
     TaskShare
   >;
 
+function sharesShorter(rows: readonly number[], lengths: Uint32Array): Float32Array {
+  const sorted = Uint32Array.from(rows, (row) => lengths[row] ?? 0).sort();
+  const first = new Map<number, number>();
+  for (const [i, length] of sorted.entries()) if (!first.has(length)) first.set(length, i);
+  return Float32Array.from(rows, (row) => (first.get(lengths[row] ?? 0) ?? 0) / rows.length);
+}
+
 /** Milliseconds of work between two looks at what else there is to do. */
 const TURN_MS = 50;
 
@@ -48,6 +55,8 @@ export class DataLoader {
     private readonly tokenized: (row: number) => TokenizedRow,
     private readonly rowsOf: ReadonlyMap<TaskType, readonly number[]>,
     private readonly length: number,
+    /** For each row of a task the share of its rows that are shorter. */
+    private readonly shorter: ReadonlyMap<TaskType, Float32Array>,
     /** SHA-256 of all rows as token ids: what the model is taught, whatever text and tokenizer it came from. */
     readonly tokensSha256: string,
     /** Tokens of the longest row that is not left out. */
@@ -79,6 +88,7 @@ export class DataLoader {
       tokenizeRow(rows.at(row) as Row, tokenizer, format, { row, where: rows.where?.(row) });
     const longest = Math.min(options.maxRowTokens ?? options.tokenBudget, options.tokenBudget);
     const rowsOf = new Map<TaskType, number[]>();
+    const lengths = new Uint32Array(rows.length);
     const hash = createHash("sha256");
     let usable = 0;
     let longestRow = 0;
@@ -91,6 +101,7 @@ export class DataLoader {
       } else if (options.onTooLong === "error") {
         throw rowTooLong({ ids, promptLength, task, ...rest }, longest, rows.where?.(row));
       }
+      lengths[row] = ids.length;
       hash.update(Int32Array.of(ids.length, promptLength)).update(ids);
       const sameTask = rowsOf.get(task);
       if (sameTask === undefined) rowsOf.set(task, [row]);
@@ -110,16 +121,22 @@ export class DataLoader {
         },
       );
     }
-    return new DataLoader(tokenized, rowsOf, rows.length, hash.digest("hex"), longestRow, {
+    const shorter = new Map([...rowsOf].map(([task, own]) => [task, sharesShorter(own, lengths)]));
+    return new DataLoader(tokenized, rowsOf, rows.length, shorter, hash.digest("hex"), longestRow, {
       ...options,
       padId: tokenizer.eosId,
     });
   }
 
-  /** The next batch of exactly `tokenBudget` tokens. */
-  next(): PackedBatch {
+  /**
+   * The next batch of exactly `tokenBudget` tokens.
+   * @param shortest draw only from this share of each task's rows, the shortest ones (default 1: all)
+   */
+  next(shortest = 1): PackedBatch {
     const batch = this.packer.next(() => {
-      const { task, index } = this.sampler.next();
+      const { task, index } = this.sampler.next(
+        (task, index) => shortest >= 1 || (this.shorter.get(task)?.[index] ?? 0) < shortest,
+      );
       return this.tokenized(this.rowsOf.get(task)?.[index] as number);
     }) as PackedBatch;
     for (const row of batch.rows) {

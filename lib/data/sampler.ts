@@ -65,15 +65,23 @@ export class TaskSampler {
       this.cursors.set(task, { epoch: 0, next: 0, order: this.order(task, 0) });
   }
 
-  next(): { task: TaskType; index: number } {
+  /** @param wanted whether a row may be drawn yet: others are passed over until the next epoch; one of each task must be */
+  next(wanted: (task: TaskType, index: number) => boolean = () => true): { task: TaskType; index: number } {
     const task = this.random.weighted(this.choices);
+    for (;;) {
+      const index = this.nextOf(task);
+      if (wanted(task, index)) return { task, index };
+    }
+  }
+
+  private nextOf(task: TaskType): number {
     const cursor = this.cursors.get(task) as TaskCursor & { order: Uint32Array };
     if (cursor.next === cursor.order.length) {
       cursor.epoch++;
       cursor.next = 0;
       cursor.order = this.order(task, cursor.epoch);
     }
-    return { task, index: cursor.order[cursor.next++] as number };
+    return cursor.order[cursor.next++] as number;
   }
 
   state(): SamplerState {

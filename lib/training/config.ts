@@ -73,6 +73,10 @@ export const TrainingConfig = z.strictObject({
       taskWeights: taskWeights.prefault({}),
       tokensPerBatch: z.int().min(2).default(2048).describe("Packed tokens of one micro-batch."),
       gradientAccumulation: z.int().positive().default(1).describe("Micro-batches of one step."),
+      curriculum: z
+        .enum(["none", "length"])
+        .default("none")
+        .describe("length: the shortest rows of each task first, all of them from half of the run on."),
       onTooLong: z
         .enum(["error", "skip"])
         .default("error")
@@ -94,6 +98,17 @@ export const TrainingConfig = z.strictObject({
       maxGradNorm: z.number().nonnegative().default(1).describe("0 clips nothing."),
     })
     .prefault({}),
+  rft: z
+    .strictObject({
+      adapter: z.string().min(1).describe("The adapter that answers the training prompts."),
+      prompts: count.default(0).describe("Prompts that are answered, shared out among the tasks; 0: all."),
+      samples: z.int().min(2).default(4).describe("Answers to each."),
+      temperature: z.number().positive().max(2).default(0.8),
+      keepPerPrompt: z.int().positive().default(2).describe("Right answers of other plans that become rows."),
+      maxTokens: z.int().positive().default(128),
+    })
+    .optional()
+    .describe("A round of rejection sampling before the training: ibert-train --method rft."),
   steps: z.int().positive().describe("Optimizer steps of the whole run."),
   evaluation: z
     .strictObject({

@@ -34,7 +34,7 @@ import {
 import { slowly, type TrainingEvents } from "./events.js";
 import { openInference, openSession, planRun, requireRoom, trainable } from "./parts.js";
 import type { Budget, TrainingPlan } from "./plan.js";
-import { learningRate } from "./schedule.js";
+import { curriculumShare, learningRate } from "./schedule.js";
 import type { TrainStep } from "./train-step.js";
 
 /** What a run is given beside its configuration. */
@@ -371,7 +371,8 @@ class Run {
     const { learningRate: peak, warmupSteps, finalLearningRateRatio: finalRatio } = config.optimizer;
     const rate = learningRate(done, { peak, steps: config.steps, warmupSteps, finalRatio });
     const started = performance.now();
-    const batches = Array.from({ length: config.data.gradientAccumulation }, () => loader.next());
+    const share = config.data.curriculum === "none" ? 1 : curriculumShare(done, config.steps);
+    const batches = Array.from({ length: config.data.gradientAccumulation }, () => loader.next(share));
     const { loss, gradNorm, tokens, supervisedTokens } = await step.run(batches, done + 1, rate);
     const seconds = (performance.now() - started) / 1000;
     this.trainingSeconds += seconds;
