@@ -21,6 +21,7 @@ import { addonPath, loadAddon, type AddonBuild } from "../runtime/addon-file.js"
 import type { Addon } from "../runtime/native.js";
 import { describeEnd, probeSeconds } from "../runtime/child.js";
 import { findingOfEnd, NEEDS, OF_THE_HOST, type Finding, type Obstacle } from "../runtime/probe.js";
+import { UNPROVEN } from "../runtime/unproven.js";
 import { readTrainingConfig } from "../training/config-file.js";
 import { availableMemory } from "../training/plan.js";
 import { judgeParts, reasonAndFix, type Facts, type Part } from "./parts.js";
@@ -32,6 +33,8 @@ export interface BackendDiagnosis {
   device?: { name: string; architecture: string; memoryBytes: number; threads: number };
   /** Op → kernel, null where the backend lacks the op. */
   kernels?: Record<string, string | null>;
+  /** Of one that is available: that no hardware has run it, so that `auto` leaves it alone. */
+  unproven?: string;
   /** Why it is not available, and what would help where the reason does not say it. */
   obstacle?: Obstacle;
   reason?: string;
@@ -140,6 +143,7 @@ async function diagnoseBackend(file: string, name: string): Promise<BackendDiagn
   return {
     name,
     available: true,
+    ...(UNPROVEN[name] === undefined ? {} : { unproven: UNPROVEN[name] }),
     device: { name: device, architecture, memoryBytes, threads },
     kernels: answer.kernels,
   };
@@ -154,8 +158,9 @@ function chooseAutomatically(
   const passedOver: Diagnosis["auto"]["passedOver"] = [];
   for (const name of asked === undefined ? AUTO : [asked]) {
     const found = backends.find((backend) => backend.name === name);
-    if (found?.available === true) return { ...request, takes: name, passedOver };
-    if (found !== undefined) passedOver.push({ backend: name, reason: found.reason ?? "" });
+    const unproven = asked === undefined ? found?.unproven : undefined;
+    if (found?.available === true && unproven === undefined) return { ...request, takes: name, passedOver };
+    if (found !== undefined) passedOver.push({ backend: name, reason: unproven ?? found.reason ?? "" });
   }
   return { ...request, passedOver };
 }

@@ -77,12 +77,15 @@ function askedBackends({ auto, config: file }: Facts): Map<string, string> {
 }
 
 function judgeBackend(found: BackendDiagnosis, asked: ReadonlyMap<string, string>): Part {
-  const { name, device, obstacle, reason = "", help } = found;
+  const { name, device, unproven, obstacle, reason = "", help } = found;
   const part = `backend ${name}`;
   const asker = asked.get(name);
   if (device !== undefined) {
     const threads = device.threads > 0 ? `, ${device.threads} threads` : "";
-    return { part, verdict: "ok", reason: `${device.name}, ${device.architecture}${threads}` };
+    const is = `${device.name}, ${device.architecture}${threads}`;
+    return unproven === undefined
+      ? { part, verdict: "ok", reason: is }
+      : { part, verdict: "warning", reason: `${is}; ${unproven}` };
   }
   const isNeeded = name === "cpu" || asker !== undefined;
   const expected = obstacle !== undefined && isExpected({ obstacle });

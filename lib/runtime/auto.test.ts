@@ -1,5 +1,5 @@
 /** What `auto` says of the backends that it passes over. */
-import { cpSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -8,6 +8,7 @@ import { ibert } from "../cli/testing/run-program.js";
 import type { Diagnosis } from "../diagnosis/diagnose.js";
 import { addonPath } from "./native.js";
 import { runtimeBeside } from "./testing/build-beside.js";
+import { UNPROVEN } from "./unproven.js";
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -56,6 +57,49 @@ describe("auto", () => {
     expect(warning.mock.calls[0]?.[0]).toMatch(/the backend cuda is passed over, cpu is used: /);
     // One that is asked for is never replaced.
     expect(() => Device.open("cuda")).toThrow(reason);
+  });
+
+  it("leaves a backend alone that no hardware has run, and whoever names it gets it", async () => {
+    const warning = vi.spyOn(process, "emitWarning");
+    const ending = process.platform === "darwin" ? "dylib" : "so";
+    const { Device } = await runtimeBeside((path) =>
+      elsewhere(`libibert-reference.${ending}`)(join(dirname(path), `libibert-metal.${ending}`)),
+    );
+    await using device = Device.open("auto");
+    expect(device.info.backend).toBe("cpu");
+    expect(device.info.passedOver[1]).toEqual({
+      backend: "metal",
+      installed: true,
+      obstacle: "unproven",
+      reason: expect.stringContaining("emulated only: no Apple GPU") as string,
+    });
+    expect(warning).not.toHaveBeenCalled();
+    await using named = Device.open("metal");
+    expect(named.info.backend).toBe("reference");
+    const { stdout } = await ibert(["doctor", "--quick", "--json"]);
+    const { auto, backends, parts } = JSON.parse(stdout) as Diagnosis;
+    expect(auto).toMatchObject({
+      takes: "cpu",
+      passedOver: [{}, { backend: "metal", reason: UNPROVEN.metal }],
+    });
+    expect(backends.find(({ name }) => name === "metal")).toMatchObject({ available: true });
+    expect(parts.find(({ part }) => part === "backend metal")).toMatchObject({
+      verdict: "warning",
+      reason: expect.stringContaining("emulated only") as string,
+    });
+    vi.stubEnv("IBERT_BACKEND", "metal");
+    await using fromEnvironment = Device.open("auto");
+    expect(fromEnvironment.info.backend).toBe("reference");
+  });
+
+  it("is told what no hardware has run as long as no results of any are in the repository", () => {
+    const root = join(import.meta.dirname, "../..");
+    const ofMetal = readdirSync(join(root, "bench/results")).filter((name) => name.startsWith("metal-"));
+    const told = ["docs/performance.md", "docs/gpu.md", "docs/architecture.md"].map((file) =>
+      /Metal[^|.]*emulated only|emulated only[^|.]*Metal/i.test(readFileSync(join(root, file), "utf8")),
+    );
+    const isUnproven = ofMetal.length === 0;
+    expect([...told, "metal" in UNPROVEN]).toEqual([isUnproven, isUnproven, isUnproven, isUnproven]);
   });
 
   it("tells what every candidate said where none can be taken", async () => {

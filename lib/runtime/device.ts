@@ -13,7 +13,7 @@ import {
   type OpValue,
   type PassedOver,
 } from "./native.js";
-import { findingOf, isExpected, NEEDS, probeDriver } from "./probe.js";
+import { findingOf, findingOfUnproven, isExpected, NEEDS, probeDriver } from "./probe.js";
 import { OP_NAMES, type Ops } from "./ops.generated.js";
 import { DTYPES, rowMajorBytes, Tensor, type DType, type Layout } from "./tensor.js";
 
@@ -34,7 +34,7 @@ export interface Recording {
   readonly native: NativeRecording;
 }
 
-/** Backends that `auto` tries, best first. */
+/** Backends that `auto` tries, best first; it takes none that no hardware has run (unproven.ts). */
 export const AUTO: readonly string[] = ["cuda", "metal", "cpu"];
 
 /** The backend that `$IBERT_BACKEND` asks for in place of `auto`; nothing where it is unset, empty or "auto". */
@@ -80,8 +80,8 @@ export class Device implements AsyncDisposable {
 
   /**
    * Opens a backend: `cpu`, `reference`, `cuda`, `metal`, the path of a backend library, or `auto` for the one that
-   * `$IBERT_BACKEND` names, else the best one that this machine can run. A backend that is asked for by name, in either
-   * way, is never replaced by another; of those that `auto`
+   * `$IBERT_BACKEND` names, else the best one that this machine can run and that hardware has run before. A backend that
+   * is asked for by name, in either way, is never replaced by another; of those that `auto`
    * passed over, `info.passedOver` says why, and where one is installed and something is wrong with it or its driver there
    * is a warning (`process.emitWarning`, code IBERT_BACKEND), once a process. A driver is first opened in a process of its
    * own, once for each backend, and this one waits: a broken driver does not take it down.
@@ -98,7 +98,8 @@ export class Device implements AsyncDisposable {
       let native: NativeDevice | undefined;
       try {
         // For a device that is only planned nobody asks the driver.
-        const finding = typeof planned === "string" ? undefined : probeDriver(name);
+        const unproven = asked === "auto" ? findingOfUnproven(name) : undefined;
+        const finding = unproven ?? (typeof planned === "string" ? undefined : probeDriver(name));
         if (finding !== undefined) {
           passedOver.push({ backend: name, installed: true, ...finding });
           continue;

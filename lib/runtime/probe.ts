@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 
 import { askChild, probeSeconds } from "./child.js";
 import { addon, addonPath } from "./native.js";
+import { UNPROVEN } from "./unproven.js";
 import { fileIdentity, keepVerdict, verdictKey, wentWell } from "./verdicts.js";
 
 /** What keeps a backend from running here. */
@@ -17,6 +18,7 @@ export type Obstacle =
   | "driver-broken"
   | "no-device"
   | "architecture"
+  | "unproven"
   | "crashed"
   | "hung"
   | "other";
@@ -96,6 +98,14 @@ function askDriver(backend: string): Finding | undefined {
   }
 }
 
+/** Why `auto` does not take a backend that is installed here, because no hardware has run it. */
+export function findingOfUnproven(backend: string): Finding | undefined {
+  const reason = UNPROVEN[backend];
+  return reason !== undefined && existsSync(libraryOf(backend))
+    ? { obstacle: "unproven", reason }
+    : undefined;
+}
+
 /** Where the addon looks for a backend's library. */
 function libraryOf(backend: string): string {
   if (backend.includes("/")) return backend;
@@ -121,7 +131,7 @@ function driverIdentity(): string {
 
 /** Whether this is what one expects of a machine without such a device, and no fault of one that has it. */
 export function isExpected({ obstacle }: { obstacle: Obstacle }): boolean {
-  if (obstacle === "not-installed" || obstacle === "no-driver") return true;
+  if (obstacle === "not-installed" || obstacle === "no-driver" || obstacle === "unproven") return true;
   return obstacle === "no-device" && process.env["CUDA_VISIBLE_DEVICES"] !== undefined;
 }
 
@@ -130,7 +140,7 @@ export const NEEDS: Record<string, string> = {
   cuda: existsSync("/proc/driver/nvidia/version")
     ? "The NVIDIA driver is here, but this build has no CUDA kernels: in a checkout run `npm run build:cuda`."
     : "It needs an NVIDIA GPU with its driver, and in a checkout `npm run build:cuda`, which needs the CUDA toolkit.",
-  metal: "It needs a Mac with Apple silicon, and a build with Metal kernels.",
+  metal: "It needs a Mac with Apple silicon. It is emulated only: no Apple GPU has run it yet.",
   cpu: "Build again: npm run build:native. IBERT_CPU_ISA may force an instruction set that this machine lacks.",
   reference: "Build it: npm run build:native.",
 };
