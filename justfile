@@ -75,6 +75,14 @@ kernel op:
 gpu *options:
     bash scripts/gpu/run.sh {{ options }}
 
+# Everything that is asked of a Mac with Apple silicon (docs/gpu.md)
+metal *options:
+    bash scripts/gpu/run-metal.sh {{ options }}
+
+# The Metal kernels, as far as clang can tell
+check-metal *options:
+    npm run check:metal -- {{ options }}
+
 doctor: build-ts
     npx ibert doctor
 
