@@ -22,6 +22,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
+import { GENCODE } from "./cuda/architectures.mjs";
 import { findNvcc } from "./cuda/nvcc.mjs";
 
 const { values } = parseArgs({
@@ -59,15 +60,10 @@ const sources = [
 const flags = readFileSync("scripts/cuda/flags.txt", "utf8")
   .split("\n")
   .filter((flag) => flag !== "");
-const architectures = [
-  // No kernel has code of its own for 90, so one pass of the compiler serves both.
-  "-gencode=arch=compute_80,code=[sm_80,sm_90,compute_80]",
-  "-gencode=arch=compute_120,code=compute_120",
-];
 // Kernels for all architectures; what only calls CUDA once; what knows nothing of it as C++.
 const languageOf = (source) =>
   source.endsWith(".cu")
-    ? ["-x", "cu", ...architectures]
+    ? ["-x", "cu", ...GENCODE]
     : source.startsWith("native/")
       ? ["-x", "c++"]
       : ["-x", "cu", "-arch=sm_80"];
@@ -81,7 +77,9 @@ const newest = Math.max(
       .filter((name) => name.endsWith(".h"))
       .map((name) => statSync(join(root, name)).mtimeMs),
   ),
-  ...["scripts/build-cuda.mjs", "scripts/cuda/flags.txt"].map((name) => statSync(name).mtimeMs),
+  ...["scripts/build-cuda.mjs", "scripts/cuda/architectures.mjs", "scripts/cuda/flags.txt"].map(
+    (name) => statSync(name).mtimeMs,
+  ),
 );
 const objectOf = (source) => join(folder, `${source.replaceAll("/", "-")}.o`);
 const isStale = (source) =>
@@ -171,7 +169,7 @@ if (!existsSync(probes) || statSync(probes).mtimeMs < newestOfProbes) {
       ...flags.filter((flag) => flag !== "-Xptxas=-v"),
       "-x",
       "cu",
-      ...architectures,
+      ...GENCODE,
       ...sourcesOfProbes,
       "-o",
       probes,
