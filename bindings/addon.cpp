@@ -1,5 +1,6 @@
 // The addon's exports. One instance an environment: worker threads and repeated loads each get their own
 // objects; only the table of open backend libraries is shared by the process.
+#include <cmath>
 #include <cstdio>
 
 #include "cpu/backend.h"
@@ -10,6 +11,18 @@ namespace ibert::bindings {
 
 void fail(napi_env env, const std::string& text) {
   throw Napi::Error::New(env, text);
+}
+
+int64_t wholeNumber(const Napi::Value& value, const std::string& what, int64_t low, int64_t high) {
+  double number = 0;
+  const bool is = value.IsNumber() && napi_get_value_double(value.Env(), value, &number) == napi_ok &&
+                  number == std::floor(number) && number >= static_cast<double>(low) &&
+                  number <= static_cast<double>(high);
+  if (is) return static_cast<int64_t>(number);
+  const std::string range = low == -kMostNumber && high == kMostNumber
+                                ? ""
+                                : " from " + std::to_string(low) + " to " + std::to_string(high);
+  fail(value.Env(), what + " is not a whole number" + range);
 }
 
 namespace {

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cstdint>
+
 #include "handles.h"
 #include "loader.h"
 
@@ -41,6 +44,11 @@ const char* codeOf(Obstacle obstacle) {
   throw error;
 }
 
+std::string backendName(const Napi::Value& value) {
+  if (!value.IsString()) fail(value.Env(), "the name of a backend is not a string");
+  return value.As<Napi::String>();
+}
+
 const Backend* loadBackend(napi_env env, const std::string& name) {
   try {
     return openBackend(name);
@@ -63,23 +71,22 @@ void requireRunnable(napi_env env, const Backend* backend, const std::string& na
 
 // opensDriver(backend): loads its library.
 Napi::Value opensDriver(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(),
-                            loadBackend(info.Env(), info[0].As<Napi::String>())->opensDriver != 0);
+  return Napi::Boolean::New(info.Env(), loadBackend(info.Env(), backendName(info[0]))->opensDriver != 0);
 }
 
 // probeBackend(backend): throws what keeps it from running here.
 Napi::Value probeBackend(const Napi::CallbackInfo& info) {
-  const std::string name = info[0].As<Napi::String>();
+  const std::string name = backendName(info[0]);
   requireRunnable(info.Env(), loadBackend(info.Env(), name), name);
   return info.Env().Undefined();
 }
 
 // new Device(backend, threads, index, architecture): with an architecture a planned device of it
 DeviceWrap::DeviceWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  const std::string name = info[0].As<Napi::String>();
+  const std::string name = backendName(info[0]);
   DeviceOptions options{};
-  options.threads = info[1].As<Napi::Number>().Int32Value();
-  options.index = info[2].As<Napi::Number>().Int32Value();
+  options.threads = static_cast<int32_t>(wholeNumber(info[1], "threads", INT32_MIN, INT32_MAX));
+  options.index = static_cast<int32_t>(wholeNumber(info[2], "the index of a device", 0, INT32_MAX));
   std::string architecture;
   if (info[3].IsString()) {
     architecture = info[3].As<Napi::String>();
@@ -115,14 +122,22 @@ Napi::Value DeviceWrap::info(const Napi::CallbackInfo& info) {
   result["sharesHostMemory"] = device.sharesHostMemory != 0;
   result["roundsRows"] = device.roundsRows != 0;
   result["threads"] = device.threads;
+  if (device.bytesPerSecond > 0) {
+    Napi::Object peaks = Napi::Object::New(info.Env());
+    peaks["bf16FlopsPerSecond"] = device.bf16FlopsPerSecond;
+    peaks["f32FlopsPerSecond"] = device.f32FlopsPerSecond;
+    peaks["bytesPerSecond"] = device.bytesPerSecond;
+    result["peaks"] = peaks;
+  }
   return result;
 }
 
 Napi::Value DeviceWrap::packedBytes(const Napi::CallbackInfo& info) {
   handle_->requireOpen();
-  const auto dtype = static_cast<DType>(info[0].As<Napi::Number>().Int32Value());
-  const int64_t rows = info[1].As<Napi::Number>().Int64Value();
-  const int64_t columns = info[2].As<Napi::Number>().Int64Value();
+  const auto dtype = static_cast<DType>(wholeNumber(info[0], "a dtype", 0, INT32_MAX));
+  if (dtypeInfo(dtype) == nullptr) fail(info.Env(), "unknown dtype");
+  const int64_t rows = wholeNumber(info[1], "rows", 0, kMaxElements);
+  const int64_t columns = wholeNumber(info[2], "columns", 0, kMaxElements / std::max<int64_t>(rows, 1));
   return Napi::Number::New(
       info.Env(), static_cast<double>(handle_->backend->packedBytes(handle_->device, dtype, rows, columns)));
 }
@@ -134,22 +149,32 @@ void marshalRest(const Napi::CallbackInfo& info, const OpSchema& schema, Marshal
   for (size_t i = 1; i < info.Length(); ++i) values.push_back(info[i]);
   marshal(info.Env(), schema, values.size(), values.data(), out);
 }
+
+// … that agree with each other: backends are asked of no others.
+void marshalChecked(const Napi::CallbackInfo& info, const OpSchema& schema, Marshalled& out) {
+  marshalRest(info, schema, out);
+  try {
+    checkArguments(schema.op, out.bytes, true);
+  } catch (const std::exception& error) {
+    fail(info.Env(), error.what());
+  }
+}
 }  // namespace
 
 Napi::Value DeviceWrap::workspaceBytes(const Napi::CallbackInfo& info) {
-  handle_->requireOpen();
   const OpSchema& schema = schemaOf(info[0]);
   Marshalled arguments;
-  marshalRest(info, schema, arguments);
+  marshalChecked(info, schema, arguments);
+  handle_->requireOpen();  // last, since reading an array may run anything
   const int64_t bytes = handle_->backend->workspaceBytes(handle_->device, schema.op, arguments.bytes);
   return Napi::Number::New(info.Env(), static_cast<double>(bytes));
 }
 
 Napi::Value DeviceWrap::whyUnsupported(const Napi::CallbackInfo& info) {
-  handle_->requireOpen();
   const OpSchema& schema = schemaOf(info[0]);
   Marshalled arguments;
-  marshalRest(info, schema, arguments);
+  marshalChecked(info, schema, arguments);
+  handle_->requireOpen();  // last, since reading an array may run anything
   Message message{};
   if (handle_->backend->supports(handle_->device, schema.op, arguments.bytes, &message) == 0)
     return info.Env().Null();
@@ -158,11 +183,11 @@ Napi::Value DeviceWrap::whyUnsupported(const Napi::CallbackInfo& info) {
 
 // kernelName(op, ...values): without values that of the op in general.
 Napi::Value DeviceWrap::kernelName(const Napi::CallbackInfo& info) {
-  handle_->requireOpen();
   const OpSchema& schema = schemaOf(info[0]);
   Marshalled arguments;
   const bool given = info.Length() > 1;
-  if (given) marshalRest(info, schema, arguments);
+  if (given) marshalChecked(info, schema, arguments);
+  handle_->requireOpen();
   const char* name =
       handle_->backend->kernelName(handle_->device, schema.op, given ? arguments.bytes : nullptr);
   return name == nullptr ? info.Env().Null() : Napi::String::New(info.Env(), name);
@@ -177,12 +202,7 @@ void DeviceWrap::close(const Napi::CallbackInfo& info) {
 Napi::Value checkOp(const Napi::CallbackInfo& info) {
   const OpSchema& schema = schemaOf(info[0]);
   Marshalled arguments;
-  marshalRest(info, schema, arguments);
-  try {
-    checkArguments(schema.op, arguments.bytes, true);
-  } catch (const std::exception& error) {
-    fail(info.Env(), error.what());
-  }
+  marshalChecked(info, schema, arguments);
   return info.Env().Undefined();
 }
 

@@ -17,6 +17,12 @@ namespace ibert::bindings {
 
 struct DeviceHandle;
 
+// The largest number that JavaScript holds exactly.
+constexpr int64_t kMostNumber = (int64_t{1} << 53) - 1;
+
+// Of a tensor. Bytes, padded ones too, and sums and products of a few sizes then fit 64 bits.
+constexpr int64_t kMaxElements = int64_t{1} << 48;
+
 // What a device holds. It is let go of when nobody uses it any more, or when the device is closed.
 class Resource {
  public:
@@ -222,5 +228,9 @@ Napi::Value deviceMemory(const Napi::CallbackInfo& info);
 
 // Throws a JavaScript error with this text.
 [[noreturn]] void fail(napi_env env, const std::string& text);
+
+// A whole number from `low` to `high`; throws a JavaScript error that begins with `what` for anything else.
+int64_t wholeNumber(const Napi::Value& value, const std::string& what, int64_t low = -kMostNumber,
+                    int64_t high = kMostNumber);
 
 }  // namespace ibert::bindings

@@ -60,17 +60,15 @@ std::shared_ptr<const void> mappedRegion(const Napi::TypedArray& array) {
 // process.
 Napi::Value mapFile(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (!info[0].IsString() || !info[1].IsNumber() || !info[2].IsNumber()) {
-    fail(env, "mapFile: expected (path, offset, bytes)");
-  }
+  if (!info[0].IsString()) fail(env, "mapFile: expected (path, offset, bytes)");
   const std::string path = info[0].As<Napi::String>();
-  const int64_t offset = info[1].As<Napi::Number>().Int64Value();
-  const int64_t bytes = info[2].As<Napi::Number>().Int64Value();
+  const int64_t offset = wholeNumber(info[1], "mapFile: offset", 0);
+  const int64_t bytes = wholeNumber(info[2], "mapFile: bytes", 0);
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) fail(env, "cannot open " + path + ": " + std::strerror(errno));
   struct stat status{};
   const bool inside =
-      fstat(file, &status) == 0 && offset >= 0 && bytes > 0 && offset + bytes <= status.st_size;
+      fstat(file, &status) == 0 && bytes > 0 && bytes <= status.st_size && offset <= status.st_size - bytes;
   if (!inside) {
     close(file);
     fail(env, "cannot map " + path + ": bytes " + std::to_string(offset) + " to " +

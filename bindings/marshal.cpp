@@ -8,8 +8,12 @@ namespace ibert::bindings {
 
 namespace {
 
+std::string fieldText(const OpSchema& schema, const Field& field) {
+  return std::string(schema.name) + ": " + field.name;
+}
+
 [[noreturn]] void failField(napi_env env, const OpSchema& schema, const Field& field, const char* what) {
-  fail(env, std::string(schema.name) + ": " + field.name + " " + what);
+  fail(env, fieldText(schema, field) + " " + what);
 }
 
 bool isAbsent(napi_env env, napi_value value) {
@@ -21,9 +25,7 @@ bool isAbsent(napi_env env, napi_value value) {
 }  // namespace
 
 const OpSchema& schemaOf(const Napi::Value& op) {
-  const int32_t number = op.IsNumber() ? op.As<Napi::Number>().Int32Value() : -1;
-  if (number < 0 || number >= kOpCount) fail(op.Env(), "unknown op number");
-  return opSchema(static_cast<Op>(number));
+  return opSchema(static_cast<Op>(wholeNumber(op, "the number of an op", 0, kOpCount - 1)));
 }
 
 void marshal(napi_env env, const OpSchema& schema, size_t count, const napi_value* values, Marshalled& out) {
@@ -58,9 +60,7 @@ void marshal(napi_env env, const OpSchema& schema, size_t count, const napi_valu
       }
       case FieldType::Int: {
         int64_t value = static_cast<int64_t>(field.defaultValue);
-        if (!absent && napi_get_value_int64(env, values[i], &value) != napi_ok) {
-          failField(env, schema, field, "is not an integer");
-        }
+        if (!absent) value = wholeNumber({env, values[i]}, fieldText(schema, field));
         std::memcpy(at, &value, sizeof(value));
         break;
       }
@@ -74,10 +74,9 @@ void marshal(napi_env env, const OpSchema& schema, size_t count, const napi_valu
         list.count = length;
         for (uint32_t j = 0; j < length; ++j) {
           napi_value element;
-          if (napi_get_element(env, values[i], j, &element) != napi_ok ||
-              napi_get_value_int64(env, element, &list.values[j]) != napi_ok) {
-            failField(env, schema, field, "holds something that is not an integer");
-          }
+          if (napi_get_element(env, values[i], j, &element) != napi_ok) throw Napi::Error::New(env);
+          list.values[j] =
+              wholeNumber({env, element}, fieldText(schema, field) + " [" + std::to_string(j) + "]");
         }
         std::memcpy(at, &list, sizeof(list));
         break;

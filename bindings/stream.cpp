@@ -127,6 +127,7 @@ Napi::Value StreamWrap::enqueue(const Napi::CallbackInfo& info) {
   for (size_t i = 0; i < count; ++i) values[i] = info[i + 1];
   Marshalled arguments;
   marshal(info.Env(), schema, count, values, arguments);
+  requireOpen(info.Env());  // again, since reading an array may run anything
   for (const auto& memory : arguments.memory) {
     if (memory->device != device_)
       fail(info.Env(), std::string(schema.name) + ": a tensor lies on another device");
@@ -152,6 +153,12 @@ std::shared_ptr<Memory> memoryOf(napi_env env, const TensorWrap& tensor) {
 Napi::TypedArray hostArray(const Napi::CallbackInfo& info, const TensorWrap& tensor) {
   if (!info[1].IsTypedArray()) fail(info.Env(), "expected a typed array");
   const auto array = info[1].As<Napi::TypedArray>();
+  napi_value buffer;
+  bool plain = false;
+  if (napi_get_typedarray_info(info.Env(), array, nullptr, nullptr, nullptr, &buffer, nullptr) != napi_ok ||
+      napi_is_arraybuffer(info.Env(), buffer, &plain) != napi_ok || !plain) {
+    fail(info.Env(), "an array over memory that threads share is not taken");
+  }
   if (static_cast<int64_t>(array.ByteLength()) != tensor.bytes()) {
     fail(info.Env(), "the array has " + std::to_string(array.ByteLength()) + " bytes, the tensor " +
                          std::to_string(tensor.bytes()));
@@ -205,7 +212,7 @@ Napi::Value StreamWrap::fill(const Napi::CallbackInfo& info) {
   if (tensor.tensor().buffer == nullptr) fail(info.Env(), "a planned tensor has no memory");
   keep(memoryOf(info.Env(), tensor));
   Message message{};
-  const auto value = static_cast<uint8_t>(info[1].As<Napi::Number>().Uint32Value());
+  const auto value = static_cast<uint8_t>(wholeNumber(info[1], "the byte to fill with", 0, 255));
   if (device_->backend->fill(stream_, tensor.tensor().buffer, tensor.tensor().offset, value, tensor.bytes(),
                              &message) != 0) {
     fail(info.Env(), message.text);

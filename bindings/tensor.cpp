@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cstdint>
+
 #include "handles.h"
 
 namespace ibert::bindings {
@@ -11,9 +14,8 @@ Napi::Function BufferWrap::define(Napi::Env env) {
 
 BufferWrap::BufferWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const std::shared_ptr<DeviceHandle>& device = DeviceWrap::from(info[0]).handle();
-  const int64_t bytes = info[1].As<Napi::Number>().Int64Value();
+  const int64_t bytes = wholeNumber(info[1], "the size of a buffer", 0);
   const bool planned = info[2].ToBoolean();
-  if (bytes < 0) fail(info.Env(), "a buffer cannot have a negative size");
   device->requireOpen();
   memory_ = std::make_shared<Memory>(device, bytes, planned);
   Value().TypeTag(&kBufferTag);
@@ -38,20 +40,28 @@ Napi::Function TensorWrap::define(Napi::Env env) {
 
 TensorWrap::TensorWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   const Napi::Env env = info.Env();
-  const std::shared_ptr<Memory> memory = BufferWrap::from(info[0]).memory();
+  const BufferWrap& buffer = BufferWrap::from(info[0]);
+  const int64_t offset = wholeNumber(info[1], "a tensor's offset", 0);
+  if (!info[2].IsArray()) fail(env, "a tensor's shape is not an array");
+  const Napi::Array shape = info[2].As<Napi::Array>();
+  const uint32_t rank = shape.Length();
+  if (rank < 1 || rank > static_cast<uint32_t>(kMaxRank)) fail(env, "a tensor has 1 to 4 dimensions");
+  tensor_.rank = static_cast<int32_t>(rank);
+  int64_t product = 1;
+  for (uint32_t i = 0; i < static_cast<uint32_t>(kMaxRank); ++i) {
+    tensor_.shape[i] = i < rank ? wholeNumber(shape.Get(i), "a dimension", 0) : 1;
+    // Empty dimensions count as one, so that sizes of parts of the shape cannot overflow either.
+    if (__builtin_mul_overflow(product, std::max<int64_t>(tensor_.shape[i], 1), &product) ||
+        product > kMaxElements) {
+      fail(env, "the tensor has more elements than 2^48");
+    }
+  }
+  tensor_.dtype = static_cast<DType>(wholeNumber(info[3], "a dtype", 0, INT32_MAX));
+  tensor_.layout = static_cast<Layout>(wholeNumber(info[4], "a layout", 0, 1));
+  // Last, since reading an array may run anything.
+  const std::shared_ptr<Memory> memory = buffer.memory();
   if (memory == nullptr || memory->released()) fail(env, "the buffer was freed");
   memory_ = memory;
-  const int64_t offset = info[1].As<Napi::Number>().Int64Value();
-  const Napi::Array shape = info[2].As<Napi::Array>();
-  tensor_.rank = static_cast<int32_t>(shape.Length());
-  tensor_.dtype = static_cast<DType>(info[3].As<Napi::Number>().Int32Value());
-  tensor_.layout = static_cast<Layout>(info[4].As<Napi::Number>().Int32Value());
-  if (tensor_.rank < 1 || tensor_.rank > kMaxRank) fail(env, "a tensor has 1 to 4 dimensions");
-  for (int i = 0; i < kMaxRank; ++i) {
-    tensor_.shape[i] =
-        i < tensor_.rank ? shape.Get(static_cast<uint32_t>(i)).As<Napi::Number>().Int64Value() : 1;
-    if (tensor_.shape[i] < 0) fail(env, "a dimension cannot be negative");
-  }
   if (dtypeInfo(tensor_.dtype) == nullptr) fail(env, "unknown dtype");
   if (tensor_.layout == Layout::Packed) {
     if (tensor_.rank != 2) fail(env, "a packed weight has 2 dimensions");
@@ -62,7 +72,7 @@ TensorWrap::TensorWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   }
   const std::string name = dtypeInfo(tensor_.dtype)->name;
   if (bytes_ < 0) fail(env, "the backend cannot hold a tensor of dtype " + name + " with this shape");
-  if (offset < 0 || offset + bytes_ > memory->bytes()) {
+  if (bytes_ > memory->bytes() || offset > memory->bytes() - bytes_) {
     fail(env, "the tensor (" + std::to_string(bytes_) + " bytes at " + std::to_string(offset) +
                   ") does not lie in its buffer of " + std::to_string(memory->bytes()) + " bytes");
   }

@@ -2,6 +2,7 @@
 
 #include <cctype>
 #include <cmath>
+#include <cstdint>
 #include <map>
 #include <stdexcept>
 
@@ -74,11 +75,13 @@ class Expression {
   int64_t value() { return sum(); }
 
  private:
+  [[noreturn]] void tooLarge() const { throw std::overflow_error(text_ + " is too large"); }
+
   int64_t sum() {
     int64_t result = product();
     while (at_ < text_.size() && text_[at_] == '+') {
       ++at_;
-      result += product();
+      if (__builtin_add_overflow(result, product(), &result)) tooLarge();
     }
     return result;
   }
@@ -86,7 +89,7 @@ class Expression {
     int64_t result = atom();
     while (at_ < text_.size() && text_[at_] == '*') {
       ++at_;
-      result *= atom();
+      if (__builtin_mul_overflow(result, atom(), &result)) tooLarge();
     }
     return result;
   }
@@ -110,6 +113,14 @@ class Expression {
   const Bindings& bindings_;
   size_t at_ = 0;
 };
+
+int64_t valueOf(const OpSchema& schema, const std::string& expression, const Bindings& bindings) {
+  try {
+    return Expression(expression, bindings).value();
+  } catch (const std::overflow_error& error) {
+    fail(schema, error.what());
+  }
+}
 
 std::vector<std::string> split(const char* shape) {
   std::vector<std::string> words;
@@ -195,7 +206,7 @@ void checkSegments(const OpSchema& schema, const Ints& segments, const Ints& slo
   for (int64_t i = 0; i < segments.count; ++i) {
     if (segments.values[i] <= previous) fail(schema, "segments must ascend");
     previous = segments.values[i];
-    if (slots.values[i] < -1) fail(schema, "a slot is -1 or an index");
+    if (slots.values[i] < -1 || slots.values[i] >= INT32_MAX) fail(schema, "a slot is -1 or an index");
     if (slots.values[i] + 1 > slotCount) slotCount = slots.values[i] + 1;
   }
   if (segments.count > 0 && previous != weight.shape[0]) {
@@ -203,7 +214,9 @@ void checkSegments(const OpSchema& schema, const Ints& segments, const Ints& slo
                      std::to_string(weight.shape[0]) + " rows");
   }
   if ((loraA.rank != 0) != (loraB.rank != 0)) fail(schema, "loraA and loraB come together");
-  if (loraA.rank != 0 && loraA.shape[1] != loraB.shape[2] * slotCount) {
+  int64_t rows = 0;
+  const bool tooMany = __builtin_mul_overflow(loraB.shape[2], slotCount, &rows);
+  if (loraA.rank != 0 && (tooMany || loraA.shape[1] != rows)) {
     fail(schema, "loraA has " + std::to_string(loraA.shape[1]) + " rows, expected rank " +
                      std::to_string(loraB.shape[2]) + " times " + std::to_string(slotCount) + " slots");
   }
@@ -213,8 +226,9 @@ void requireSame(const OpSchema& schema, const char* names, int64_t a, int64_t b
   if (a != b) fail(schema, std::string(names) + " differ in size");
 }
 
-void checkHeads(const OpSchema& schema, int64_t heads, int64_t kvHeads) {
-  if (kvHeads < 1 || heads % kvHeads != 0) fail(schema, "heads must be a multiple of kvHeads");
+void checkHeads(const OpSchema& schema, int64_t heads, int64_t kvHeads, int64_t headDim) {
+  if (kvHeads < 1 || heads < 1 || heads % kvHeads != 0) fail(schema, "heads must be a multiple of kvHeads");
+  if (headDim < 1) fail(schema, "headDim must be at least 1");
 }
 
 void checkCache(const OpSchema& schema, const Tensor& kCache, const Tensor& vCache) {
@@ -247,32 +261,33 @@ void checkSpecial(const OpSchema& schema, const void* arguments) {
     }
     case Op::attentionForward: {
       const auto& a = *static_cast<const AttentionForward*>(arguments);
-      checkHeads(schema, a.heads, a.kvHeads);
+      checkHeads(schema, a.heads, a.kvHeads, a.headDim);
       if (a.offsets.shape[0] < 1) fail(schema, "offsets is empty");
       break;
     }
     case Op::attentionBackward: {
       const auto& a = *static_cast<const AttentionBackward*>(arguments);
-      checkHeads(schema, a.heads, a.kvHeads);
+      checkHeads(schema, a.heads, a.kvHeads, a.headDim);
       if (a.offsets.shape[0] < 1) fail(schema, "offsets is empty");
       break;
     }
     case Op::kvCacheWrite: {
       const auto& a = *static_cast<const KvCacheWrite*>(arguments);
+      checkHeads(schema, a.heads, a.kvHeads, a.headDim);
       checkCache(schema, a.kCache, a.vCache);
       break;
     }
     case Op::pagedAttention: {
       const auto& a = *static_cast<const PagedAttention*>(arguments);
       checkCache(schema, a.kCache, a.vCache);
-      checkHeads(schema, a.heads, a.kvHeads);
+      checkHeads(schema, a.heads, a.kvHeads, a.headDim);
       break;
     }
     case Op::rope: {
       const auto& a = *static_cast<const Rope*>(arguments);
       if (a.heads < 1 || a.headDim < 2 || a.headDim % 2 != 0)
         fail(schema, "heads >= 1 and an even headDim are needed");
-      if (a.x.shape[1] < a.heads * a.headDim) fail(schema, "x has fewer columns than heads * headDim");
+      if (a.heads > a.x.shape[1] / a.headDim) fail(schema, "x has fewer columns than heads * headDim");
       if (a.qHeads < 0 || a.qHeads > a.heads) fail(schema, "qHeads must be in 0..heads");
       if ((a.qScale.rank != 0) != (a.qHeads > 0)) fail(schema, "qScale and qHeads come together");
       break;
@@ -388,7 +403,7 @@ void checkArguments(Op op, const void* arguments, bool planned) {
           fail(schema, std::string(field.name) + " has shape " + shapeText(tensor) + ", but " + word + " = " +
                            std::to_string(entry->second) + " in (" + field.shape + ")");
         }
-        const int64_t expected = Expression(word, bindings).value();
+        const int64_t expected = valueOf(schema, word, bindings);
         if (expected != tensor.shape[d]) {
           fail(schema, std::string(field.name) + " has shape " + shapeText(tensor) + ", but " + word + " = " +
                            std::to_string(expected));

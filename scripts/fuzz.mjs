@@ -1,6 +1,6 @@
 // Attacks the readers and the addon with damaged input: npm run fuzz -- [--target NAME]... [--inputs N] [--seed S]
 // [--from I] [--only I]. Each target runs in processes of its own; one that dies or hangs is a fault with the input's number.
-// Compiles what it needs into build/fuzz. docs/fuzzing.md
+// [--asan]: the boundary in a build with the address and the undefined behaviour sanitizer, made in build/asan. Compiles what it needs into build/fuzz. docs/fuzzing.md
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     from: { type: "string", default: "0" },
     only: { type: "string" },
+    asan: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
   },
 });
@@ -42,12 +43,39 @@ execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "
   stdio: "inherit",
 });
 writeFileSync(join(compiled, "package.json"), '{ "type": "module" }\n');
-const { TARGETS } = await import(join(compiled, "testing/fuzz/targets.js"));
-const names = values.target ?? Object.keys(TARGETS);
+const addon = join(root, "build", values.asan ? "asan/Release" : "Release", "ibert.node");
+const { boundaries, READERS } = await import(join(compiled, "testing/fuzz/targets.js"));
+const TARGETS = { ...READERS, ...boundaries(addon) };
+const names = values.target ?? (values.asan ? Object.keys(boundaries(addon)) : Object.keys(TARGETS));
 const unknown = names.find((name) => TARGETS[name] === undefined);
 if (unknown !== undefined) {
   console.error(`fuzz: there is no target ${unknown}; there are ${Object.keys(TARGETS).join(", ")}`);
   process.exit(2);
+}
+
+const environment = { ...process.env };
+if (values.asan) {
+  execFileSync(
+    process.execPath,
+    [
+      join(root, "scripts/build-native.mjs"),
+      ...[
+        "--out",
+        "build/asan",
+        "--target",
+        "runtime",
+        "--CDIBERT_SANITIZE=ON",
+        "--CDIBERT_CPU_LEVELS=generic",
+      ],
+      ...["--CDIBERT_CUDA_EMULATED=OFF", "--CDIBERT_METAL_EMULATED=OFF"],
+    ],
+    { cwd: root, stdio: "inherit" },
+  );
+  const library = (name) => execFileSync("c++", [`-print-file-name=${name}`], { encoding: "utf8" }).trim();
+  environment.LD_PRELOAD = `${library("libasan.so")} ${library("libubsan.so")}`;
+  // Node keeps what it has until the end; a size that nobody has is refused by the addon.
+  environment.ASAN_OPTIONS = "detect_leaks=0:allocator_may_return_null=1";
+  environment.UBSAN_OPTIONS = "print_stacktrace=1";
 }
 
 /** Where files cost nothing. */
@@ -59,12 +87,12 @@ function run(target, from, number) {
   const inside = join(folder, "input");
   mkdirSync(inside);
   const progress = join(folder, "progress");
-  const job = { target, seed, from, inputs: number, folder: inside, progress };
+  const job = { target, seed, from, inputs: number, folder: inside, progress, addon };
   const file = join(compiled, "testing/fuzz/child.js");
   const child = spawn(
     process.execPath,
     ["--max-old-space-size=512", "--max-semi-space-size=32", file, JSON.stringify(job)],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    { stdio: ["ignore", "pipe", "pipe"], env: environment },
   );
   const text = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"]) child[name].on("data", (piece) => (text[name] += piece));

@@ -17,6 +17,13 @@ export interface NativeRecording {
 }
 export type OpValue = NativeTensor | number | readonly number[] | undefined;
 
+/** What the hardware can do at most: dense products, and the memory's bandwidth. */
+export interface DevicePeaks {
+  bf16FlopsPerSecond: number;
+  f32FlopsPerSecond: number;
+  bytesPerSecond: number;
+}
+
 export interface DeviceInfo {
   backend: string;
   /** "AMD EPYC", "NVIDIA H200" … */
@@ -32,6 +39,8 @@ export interface DeviceInfo {
   /** Whether its memory is the host's: what the device holds, the host lacks. */
   sharesHostMemory: boolean;
   threads: number;
+  /** By the figures of its maker; absent where only measuring would tell. */
+  peaks?: DevicePeaks;
   /** Whether a recording is dear here, so that steps of generation should come in few sizes. */
   roundsRows: boolean;
   /** Backends that `auto` would have taken before this one, best first. */

@@ -2,7 +2,7 @@
 import { openSync, writeSync } from "node:fs";
 
 import { fuzz } from "./run.js";
-import { TARGETS } from "./targets.js";
+import { boundaries, READERS } from "./targets.js";
 
 const job = JSON.parse(process.argv[2] as string) as {
   target: string;
@@ -11,8 +11,9 @@ const job = JSON.parse(process.argv[2] as string) as {
   inputs: number;
   folder: string;
   progress: string;
+  addon: string;
 };
-const target = TARGETS[job.target];
+const target = { ...READERS, ...boundaries(job.addon) }[job.target];
 if (target === undefined) throw new Error(`no target ${job.target}`);
 // If this process dies, the input that did it stands here.
 const progress = openSync(job.progress, "w");

@@ -6,8 +6,9 @@ import { describe, expect, it } from "vitest";
 import { IBertError } from "../../errors.js";
 import { repetitionsIn } from "../../formats/pattern-cost.js";
 import { temporaryFolder } from "../../formats/testing/temporary.js";
+import { addonPath } from "../../runtime/native.js";
 import { fuzz } from "./run.js";
-import { TARGETS } from "./targets.js";
+import { boundaries, READERS } from "./targets.js";
 
 /** A share of what `npm run fuzz` does, in seconds. */
 const INPUTS = 100;
@@ -18,7 +19,7 @@ function inputFolder(): string {
   return folder;
 }
 
-describe.each(Object.entries(TARGETS))("the reader of %s", (name, target) => {
+describe.each(Object.entries(READERS))("the reader of %s", (name, target) => {
   it("takes what the inputs are made from, and refuses damage by name", async () => {
     const folder = inputFolder();
     target.sound(folder);
@@ -29,6 +30,15 @@ describe.each(Object.entries(TARGETS))("the reader of %s", (name, target) => {
     expect(Object.values(refused).reduce((a, b) => a + b, 0)).toBeGreaterThan(INPUTS / 5);
   });
 });
+
+it.each(Object.entries(boundaries(addonPath())))(
+  "the boundary %s throws named errors",
+  async (name, target) => {
+    const { faults, accepted } = await fuzz(name, target, inputFolder(), { inputs: 2000, seed: 20_261 });
+    expect(faults).toEqual([]);
+    expect(accepted).toBeGreaterThan(200);
+  },
+);
 
 it.each([
   ["(a+)+", true],

@@ -75,9 +75,9 @@ export async function fuzz(
       await target.read(folder);
       outcome.accepted++;
     } catch (error) {
-      fault = errorFault(error, folder);
+      fault = target.errorFault === undefined ? errorFault(error, folder) : target.errorFault(error);
       if (fault === undefined) {
-        const { code } = error as IBertError;
+        const code = error instanceof IBertError ? error.code : "error";
         outcome.refused[code] = (outcome.refused[code] ?? 0) + 1;
       }
     }
@@ -88,5 +88,6 @@ export async function fuzz(
     if (fault !== undefined) outcome.faults.push({ input, what: fault });
     outcome.inputs++;
   }
+  target.close?.();
   return outcome;
 }

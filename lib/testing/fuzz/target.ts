@@ -8,4 +8,8 @@ export interface Target {
   sound(folder: string): void;
   /** Reads it as a user's program would, and uses what it gave a little. */
   read(folder: string): void | Promise<void>;
+  /** What is wrong with an error that it gave; by default that it is none of ibert's, or names no file. */
+  errorFault?(error: unknown): string | undefined;
+  /** After the last input. */
+  close?(): void;
 }
