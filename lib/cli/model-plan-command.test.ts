@@ -9,6 +9,12 @@ import { errorOf, ibert } from "./testing/run-program.js";
 const plan = (...words: string[]) =>
   ibert(["model", "plan", "--base", "devstral-small-2505", "--backend", "cpu", ...words]);
 
+async function planned(...words: string[]): Promise<BasePlan> {
+  const { code, stdout } = await plan("--json", ...words);
+  expect(code).toBe(0);
+  return JSON.parse(stdout) as BasePlan;
+}
+
 describe("ibert model plan", () => {
   it("prints what training and serving take, and proposes what fits", async () => {
     const { code, stdout } = await plan("--memory", "24GB");
@@ -22,6 +28,48 @@ describe("ibert model plan", () => {
     expect(stdout).toMatch(
       /^train with {2}a base in \w+, --set model\.recompute=\w+ --set data\.tokensPerBatch=\d+ --set data\.gradientAccumulation=\d+: \d+\.\d GB\nserve with {2}a base in \w+: \d+\.\d GB$/m,
     );
+  });
+
+  it("proposes for common sizes, and no speed of a device whose peaks are not known", async () => {
+    const { precisions, sizes, limits } = await planned("--memory", "100GB");
+    expect(limits).toBeUndefined();
+    expect(sizes.map(({ gigabytes }) => gigabytes)).toEqual([16, 24, 48, 80]);
+    for (const { memory, training, serving } of sizes) {
+      expect(training?.total ?? 0).toBeLessThanOrEqual(memory);
+      expect(serving?.total ?? 0).toBeLessThanOrEqual(memory);
+    }
+    const [small, , , large] = sizes;
+    expect(small?.serving?.precision).toMatch(/^q4_/);
+    expect(large?.training?.precision).toBe("bf16");
+    expect(large?.training?.total).toBeGreaterThanOrEqual(
+      precisions[0]?.training.at(-1)?.weights ?? Infinity,
+    );
+  });
+
+  it("gives the speeds that a known card allows", async () => {
+    const words = [
+      "model",
+      "plan",
+      "--base",
+      "smollm2-135m",
+      "--backend",
+      "cuda-emulated",
+      "--device",
+      "sm_90",
+    ];
+    const { code, stdout } = await ibert(words);
+    expect(code).toBe(0);
+    const [, training, one, all] =
+      /speed, at most, in tokens\/s: training ([\d,]+), decoding one text ([\d,]+), 8 texts ([\d,]+)/.exec(
+        stdout,
+      ) ?? [];
+    const number = (text = ""): number => Number(text.replaceAll(",", ""));
+    // 134.5 million parameters in bf16 from 3.35 TB/s; four operations for each at 989.4 TFLOP/s.
+    expect(number(one)).toBeGreaterThan(11_000);
+    expect(number(one)).toBeLessThan(3.35e12 / (2 * 134.5e6));
+    expect(number(all)).toBeGreaterThan(7.9 * number(one));
+    expect(number(training)).toBeLessThan(989.4e12 / (4 * 134.5e6));
+    expect(number(training)).toBeGreaterThan(989.4e12 / (7 * 134.5e6));
   });
 
   it("takes rank, tokens, context and the cache's type, and prints JSON", async () => {

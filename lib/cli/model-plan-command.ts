@@ -158,8 +158,40 @@ function print(
     const { precision, total } = plan.serving;
     run.print(`serve with  a base in ${precision}: ${formatBytes(total)}`);
   }
-  run.note(
-    "Node, the tokenizer and the rows come on top, in the host's memory. No speed is given: no device's peaks are known here.",
+  printSizes(plan, run);
+  printLimits(plan, options, run);
+  run.note("Node, the tokenizer and the rows come on top, in the host's memory.");
+}
+
+function printSizes({ sizes, device }: BasePlan, run: Run): void {
+  run.print(`\non devices like this one (${device.backend}) with other memory`);
+  run.print(
+    formatTable([
+      ["memory", "train", "recompute", "tokens", "serve"],
+      ...sizes.map(({ gigabytes, training, serving }) => [
+        `${gigabytes} GB`,
+        training?.precision ?? "no",
+        training?.recompute ?? "",
+        training === undefined ? "" : formatCount(training.tokensPerBatch),
+        serving?.precision ?? "no",
+      ]),
+    ]),
+  );
+}
+
+/** Speeds that no run can reach, so that one far below is seen to be slow. */
+function printLimits({ limits, device, serving }: BasePlan, { sequences }: Options, run: Run): void {
+  if (limits === undefined) {
+    if (serving !== undefined) {
+      run.print(`\nspeed: not planned, because the peaks of ${device.name} are not known here`);
+    }
+    return;
+  }
+  const speed = (tokens: number): string => formatCount(Math.floor(tokens));
+  const training = limits.training === undefined ? "" : `training ${speed(limits.training)}, `;
+  run.print(
+    `\nspeed, at most, in tokens/s: ${training}decoding one text ${speed(limits.decode)}, ${sequences} texts ${speed(limits.decodeTogether)}` +
+      `\n(products and memory traffic at the peaks that the maker of ${device.name} gives; see docs/cli.md)`,
   );
 }
 

@@ -8,11 +8,12 @@ import { loadDecoderWeights } from "../models/device-weights.js";
 import { LoraAdapter, LoraLayout } from "../models/lora.js";
 import { expectedTensors, type ModelWeights } from "../models/weights.js";
 import { Device } from "../runtime/device.js";
-import type { DeviceInfo } from "../runtime/native.js";
+import type { DeviceInfo, DevicePeaks } from "../runtime/native.js";
 import { rowMajorBytes } from "../runtime/tensor.js";
 import type { TrainingConfig } from "./config.js";
 import { leanerVariants } from "./fitting.js";
 import { availableMemory, planMemory } from "./plan.js";
+import { speedLimits, type SpeedLimits } from "./roofline.js";
 import { TrainStep } from "./train-step.js";
 
 /** What the matrices of a base may be stored in, the most precise first. */
@@ -76,7 +77,26 @@ export interface BasePlan {
   serving?: { precision: Precision } & ServingNeed;
   /** Where training does not fit: the least that it takes, in any of the ways that were tried. */
   leastTraining?: { precision: Precision } & TrainingNeed;
+  /** What the device's peaks allow of the proposals, where its maker gives them. */
+  limits?: SpeedLimits;
+  /** What fits into the sizes of memory that devices come in, whatever this one has. */
+  sizes: SizeProposal[];
 }
+
+/** Gigabytes of devices. */
+const SIZES = [16, 24, 48, 80] as const;
+
+/** The proposals for a device with so much memory, of which a share is left to contexts, driver and fragmentation. */
+export interface SizeProposal {
+  gigabytes: number;
+  /** Bytes that the proposals may take. */
+  memory: number;
+  training?: { precision: Precision } & TrainingNeed;
+  serving?: { precision: Precision } & ServingNeed;
+}
+
+/** What of a device's memory a run may take. */
+const USABLE = 0.94;
 
 /** Sequences and rows of a step, as `IBertModel` answers. */
 export interface ServingOptions {
@@ -205,14 +225,52 @@ export async function planBase(
     }
     precisions.push({ precision, training, serving: await planner.serving(precision, run, options) });
   }
-  const { fitting, least } = await proposeTraining(planner, run, precisions, memory);
-  const serving = precisions.find((plan) => plan.serving.total <= memory);
+  const known = new Map<string, TrainingNeed>();
+  const { fitting, least } = await proposeTraining(planner, run, precisions, memory, known);
+  const servingFor = (most: number): BasePlan["serving"] => {
+    const found = precisions.find((plan) => plan.serving.total <= most);
+    return found === undefined ? undefined : { precision: found.precision, ...found.serving };
+  };
+  const sizes: SizeProposal[] = [];
+  for (const gigabytes of SIZES) {
+    const most = gigabytes * 1e9 * USABLE;
+    const { fitting: training } = await proposeTraining(planner, run, precisions, most, known);
+    const serving = servingFor(most);
+    sizes.push({
+      ...{ gigabytes, memory: most },
+      ...(training === undefined ? {} : { training }),
+      ...(serving === undefined ? {} : { serving }),
+    });
+  }
+  const serving = servingFor(memory);
+  const limits = limitsOf(config, device.info.peaks, run, options, fitting, serving);
   return {
     device: { backend, name, architecture, sharesHostMemory },
-    ...{ memory, positions: options.positions, precisions },
+    ...{ memory, positions: options.positions, precisions, sizes },
     ...(fitting === undefined ? { leastTraining: least } : { training: fitting }),
-    ...(serving === undefined ? {} : { serving: { precision: serving.precision, ...serving.serving } }),
+    ...(serving === undefined ? {} : { serving }),
+    ...(limits === undefined ? {} : { limits }),
   };
+}
+
+function limitsOf(
+  config: ModelConfig,
+  peaks: DevicePeaks | undefined,
+  run: TrainingConfig,
+  { maxSequences: sequences }: ServingOptions,
+  training: BasePlan["training"],
+  serving: BasePlan["serving"],
+): SpeedLimits | undefined {
+  if (peaks === undefined || serving === undefined) return undefined;
+  const { weights, adapter } = serving;
+  const adapterParameters = new LoraLayout(config, run.lora).matrices.reduce(
+    (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
+    0,
+  );
+  return speedLimits(config, peaks, {
+    ...{ weights, adapter, sequences, adapterParameters },
+    ...(training === undefined ? {} : { recompute: training.recompute }),
+  });
 }
 
 /** The first way to train that fits; where none does, the least that any takes. */
@@ -221,6 +279,8 @@ async function proposeTraining(
   run: TrainingConfig,
   precisions: readonly PrecisionPlan[],
   memory: number,
+  /** What was planned before. */
+  planned: Map<string, TrainingNeed>,
 ) {
   let least: ({ precision: Precision } & TrainingNeed) | undefined;
   for (const { precision, training } of precisions) {
@@ -229,7 +289,10 @@ async function proposeTraining(
       const known = training.find(
         (need) => need.recompute === config.model.recompute && need.tokensPerBatch === tokensPerBatch,
       );
-      const need = { precision, ...(known ?? (await planner.training(precision, config))) };
+      const key = `${precision} ${config.model.recompute} ${tokensPerBatch}`;
+      const own = known ?? planned.get(key) ?? (await planner.training(precision, config));
+      planned.set(key, own);
+      const need = { precision, ...own };
       if (least === undefined || need.total < least.total) least = need;
       if (need.total <= memory) return { fitting: need, least };
       // Nothing about the micro-batch changes what weights, adapter and moments take. The last is tried for its least.
