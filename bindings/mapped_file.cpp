@@ -63,7 +63,10 @@ Napi::Value mapFile(const Napi::CallbackInfo& info) {
   if (!info[0].IsString()) fail(env, "mapFile: expected (path, offset, bytes)");
   const std::string path = info[0].As<Napi::String>();
   const int64_t offset = wholeNumber(info[1], "mapFile: offset", 0);
-  const int64_t bytes = wholeNumber(info[2], "mapFile: bytes", 0);
+  // V8 of Node 20 ends the process where an array is larger than this and lies in foreign memory.
+  constexpr int64_t kMostBytes = int64_t{1} << 32;
+  const int64_t page = sysconf(_SC_PAGE_SIZE);
+  const int64_t bytes = wholeNumber(info[2], "mapFile: bytes", 0, kMostBytes - page);
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) fail(env, "cannot open " + path + ": " + std::strerror(errno));
   struct stat status{};
@@ -75,7 +78,7 @@ Napi::Value mapFile(const Napi::CallbackInfo& info) {
                   std::to_string(offset + bytes) + " do not lie in the file of " +
                   std::to_string(status.st_size) + " bytes");
   }
-  const int64_t before = offset % sysconf(_SC_PAGE_SIZE);
+  const int64_t before = offset % page;
   const auto length = static_cast<size_t>(bytes + before);
   void* data = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, offset - before);
   const int error = errno;

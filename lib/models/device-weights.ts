@@ -233,8 +233,15 @@ class Loader {
   }
 
   private async writeMatrix(target: Tensor, part: WeightTensor): Promise<void> {
-    if (part.scales === undefined) this.write(target, part);
-    else await this.writeWidened(target, part, part.scales);
+    if (part.scales !== undefined) return this.writeWidened(target, part, part.scales);
+    if (part.rowPermutation !== undefined || part.byteLength <= MAPPED_BYTES) return this.write(target, part);
+    for (const [piece, firstElement] of piecesOf(part)) {
+      this.write(target.view(piece.shape, firstElement), piece);
+      if (this.device.planned) continue;
+      // What is mapped is resident, beside the copy that is made of it.
+      await this.device.synchronize();
+      this.unmap();
+    }
   }
 
   /** FP8 as bf16, some rows at a time through one buffer. */
@@ -271,6 +278,25 @@ class Loader {
       target,
       part.rowPermutation === undefined ? mapped : permuteRows(mapped, part.rowPermutation),
     );
+  }
+}
+
+/** Most bytes of a matrix that are mapped at a time. */
+const MAPPED_BYTES = 2 ** 26;
+
+/** A tensor as pieces of whole rows, each with the number of its first element. */
+export function* piecesOf(part: WeightTensor, most = MAPPED_BYTES): Generator<[WeightTensor, number]> {
+  const [rows = 1, columns = 1] = part.shape;
+  const rowBytes = part.byteLength / rows;
+  const step = Math.max(1, Math.floor(most / rowBytes));
+  for (let row = 0; row < rows; row += step) {
+    const count = Math.min(step, rows - row);
+    const byteOffset = part.byteOffset + row * rowBytes;
+    const shape = part.shape.length === 1 ? [count] : [count, columns];
+    yield [
+      { ...part, shape, byteOffset, byteLength: count * rowBytes },
+      part.shape.length === 1 ? row : row * columns,
+    ];
   }
 }
 
