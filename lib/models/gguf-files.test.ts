@@ -132,9 +132,9 @@ describe("GGUF", () => {
       { code: "gguf-split", names: ["one of 2 parts", "-00001-of-00002.gguf"] },
     ],
     [
-      "Tekken",
-      { "tokenizer.ggml.pre": text("tekken") },
-      { code: "tokenizer-unsupported", names: ['"tekken"', "tekken.json"] },
+      "a way to cut texts that is not known",
+      { "tokenizer.ggml.pre": text("deepseek-llm") },
+      { code: "tokenizer-unsupported", names: ['"deepseek-llm"', "gpt-2 or tekken or smollm"] },
     ],
     [
       "an unknown scaling",

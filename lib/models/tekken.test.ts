@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
 import { readJson } from "../formats/json.js";
+import { encodeGguf, type TypedValue } from "../formats/testing/gguf-writer.js";
 import { temporaryFolder } from "../formats/testing/temporary.js";
 import { openTekken } from "./tekken.js";
 import { loadTokenizer } from "./load-tokenizer.js";
@@ -25,6 +26,51 @@ interface Expected {
 const file = readJson(FILE) as TekkenJson;
 const expected = readJson(join(FOLDER, "expected.json")) as Expected;
 
+/** GPT-2's stand-ins for bytes. */
+const CHARACTERS = (() => {
+  let next = 0x100;
+  return Array.from({ length: 256 }, (_, byte) => {
+    const isItself = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+    return String.fromCharCode(isItself ? byte : next++);
+  });
+})();
+
+/** The golden file as llama.cpp's converter writes it: merges are all pairs of tokens that make a token, in its order. */
+function ggufOfTekken(): Record<string, TypedValue> {
+  const spelt = file.vocab.map(({ token_bytes }) =>
+    Array.from(Buffer.from(token_bytes, "base64"), (byte) => CHARACTERS[byte]).join(""),
+  );
+  const rank = new Map(spelt.map((token, i) => [token, i]));
+  const merges = spelt.flatMap((token) =>
+    Array.from({ length: token.length - 1 }, (_, i) => [token.slice(0, i + 1), token.slice(i + 1)] as const)
+      .filter(([left, right]) => rank.has(left) && rank.has(right))
+      .sort(
+        ([a, b], [c, d]) =>
+          (rank.get(a) as number) - (rank.get(c) as number) ||
+          (rank.get(b) as number) - (rank.get(d) as number),
+      )
+      .map((pair) => pair.join(" ")),
+  );
+  const names = ["<unk>", "<s>", "</s>", "[INST]"];
+  const specials = Array.from({ length: 32 }, (_, i) => names[i] ?? `<SPECIAL_${i}>`);
+  const text = (value: string): TypedValue => ({ type: "string", value });
+  const texts = (value: string[]): TypedValue => ({ type: "array", of: "string", value });
+  return {
+    "tokenizer.ggml.model": text("gpt2"),
+    "tokenizer.ggml.pre": text("tekken"),
+    "tokenizer.ggml.tokens": texts([...specials, ...spelt]),
+    "tokenizer.ggml.token_type": {
+      type: "array",
+      of: "i32",
+      value: [...specials.map(() => 3), ...spelt.map(() => 1)],
+    },
+    "tokenizer.ggml.merges": texts(merges),
+    "tokenizer.ggml.bos_token_id": { type: "u32", value: 1 },
+    "tokenizer.ggml.eos_token_id": { type: "u32", value: 2 },
+    "tokenizer.ggml.add_bos_token": { type: "bool", value: true },
+  };
+}
+
 /** The golden file with parts changed. */
 function variant(change: Partial<TekkenJson>): string {
   const path = join(temporaryFolder(), "tekken.json");
@@ -43,6 +89,19 @@ describe("Tekken", () => {
       expect(ids, JSON.stringify(text)).toEqual(expected.ids[i]);
       expect(tokenizer.decode(ids)).toBe(text);
     });
+  });
+
+  it("reads to the same ids from a GGUF with pre = tekken", () => {
+    const path = join(temporaryFolder(), "tekken.gguf");
+    writeFileSync(path, encodeGguf({ metadata: ggufOfTekken() }));
+    const tokenizer = loadTokenizer({ format: "gguf", path });
+    expect(tokenizer).toMatchObject({ bosId: 1, eosId: 2, addBos: true, vocabSize: 932 });
+    expected.strings.forEach((text, i) => {
+      const ids = tokenizer.encode(text, { allowSpecial: false });
+      expect(ids, JSON.stringify(text)).toEqual(expected.ids[i]);
+      expect(tokenizer.decode(ids)).toBe(text);
+    });
+    expect(tokenizer.encode("[INST]</s>")).toEqual([3, 2]);
   });
 
   it("takes special tokens from text on request", () => {

@@ -10,9 +10,27 @@ const USER_DEFINED = 4;
 
 const BYTE_LEVEL = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
 
+/** `config.pattern` of Mistral's tekken.json files, with White_Space for Rust's `\s`. */
+const TEKKEN_PATTERN = [
+  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+",
+  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*",
+  "\\p{N}",
+  " ?[^\\p{White_Space}\\p{L}\\p{N}]+[\\r\\n/]*",
+  "\\p{White_Space}*[\\r\\n]+",
+  "\\p{White_Space}+(?!\\P{White_Space})",
+  "\\p{White_Space}+",
+].join("|");
+
 /** How a text is cut before the merges, by the name that llama.cpp gives to it (`tokenizer.ggml.pre`). */
 const PRE_TOKENIZERS: Record<string, { type: string } & Record<string, unknown>> = {
   "gpt-2": BYTE_LEVEL,
+  tekken: {
+    type: "Sequence",
+    pretokenizers: [
+      { type: "Split", pattern: { Regex: TEKKEN_PATTERN }, behavior: "Isolated", invert: false },
+      { ...BYTE_LEVEL, use_regex: false },
+    ],
+  },
   smollm: { type: "Sequence", pretokenizers: [{ type: "Digits", individual_digits: true }, BYTE_LEVEL] },
 };
 
@@ -70,10 +88,7 @@ export function tokenizerJsonFromGguf(gguf: Gguf): { json: TokenizerJson; settin
       "tokenizer-unsupported",
       `${gguf.path}: the tokenizer ${JSON.stringify(model)} ${pre === undefined ? "without tokenizer.ggml.pre" : `with pre-tokenizer ${JSON.stringify(pre)}`} is not supported`,
       {
-        hint:
-          pre === "tekken"
-            ? "This is Mistral's Tekken (Nemo, Devstral and others), which is read from tekken.json alone: name the model's Hugging Face folder with that file, as safetensors."
-            : `Supported here are gpt2 with ${Object.keys(PRE_TOKENIZERS).join(" or ")}; use the model's Hugging Face folder.`,
+        hint: `Supported here are gpt2 with ${Object.keys(PRE_TOKENIZERS).join(" or ")}; use the model's Hugging Face folder.`,
       },
     );
   }
@@ -100,7 +115,8 @@ export function tokenizerJsonFromGguf(gguf: Gguf): { json: TokenizerJson; settin
       merges: metadata.requireStrings("tokenizer.ggml.merges"),
       unk_token: null,
       byte_fallback: false,
-      ignore_merges: false,
+      // A piece that is a token is that token, as in tiktoken.
+      ignore_merges: pre === "tekken",
     },
   };
   for (const key of ["bos", "eos", "eot", "eom"].map((name) => `tokenizer.ggml.${name}_token_id`)) {
