@@ -10,7 +10,7 @@ export interface PromptRequest {
   error?: string;
   /** Where the prompt is SQL: the dialect that it is written in. */
   dialect?: string;
-  /** Where a function is to be documented: the style of the docstring, one of the DSL's. */
+  /** Where a function is to be documented: the style of the docstring, of those that the DSL knows. */
   style?: string;
 }
 
