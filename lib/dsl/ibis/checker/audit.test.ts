@@ -185,13 +185,9 @@ const PLANTS: Readonly<Record<string, () => Plant>> = {
     wrongAnswer("error_resolution", ".no_such_step()", /^its program does not compile: \w+: .*no_such_step/),
   "an answer that Ibis does not document": () => wrongDocumentation("function_documentation"),
   "a docstring that names another parameter": () => {
-    const parameter = /^ {4}\w+:/m;
-    const row = take(
-      "train",
-      "function_documentation",
-      (one) => isProgram(one) && parameter.test(one.completion),
-    );
-    row.completion = row.completion.replace(parameter, "    other:");
+    const row = take("train", "function_documentation", isProgram);
+    // In Google's style, or in NumPy's.
+    row.completion = row.completion.replace(/^( {4})?\w+( :|(?<=^ {4}\w+):)/m, "$1other$2");
     return {
       row,
       finding: () => /^its documentation names the parameters other\b.*, and its function has \w/,
