@@ -46,6 +46,15 @@ export function problemsOf(platform, { to, entries, sources }) {
   ];
 }
 
+/** Throws for the first thing that is wrong with the libraries of a platform. */
+export function requireFit(platform, libraries = librariesOf(platform)) {
+  for (const library of libraries) {
+    const [problem] = problemsOf(platform, library);
+    if (problem !== undefined)
+      throw new Error(`${library.to} ${problem}: npm run release:build -- --platforms ${platform}`);
+  }
+}
+
 /** The load commands of a library for macOS, a line each; none of one for another system. */
 export function loadCommands(platform, { to }) {
   return PLATFORMS[platform].floor.format === "mach-o" ? readMachO(readFileSync(to)).commands : [];

@@ -1,12 +1,14 @@
 /** The libraries of a release that were built here, held to their floors; what was not built, or of other sources, is left out. */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
 
 import { describe, expect, it } from "vitest";
 
+import { temporaryFolder } from "../../lib/formats/testing/temporary.ts";
 import { flattened, metalFiles } from "../metal/kernels.mjs";
-import { librariesOf, loadCommands, missingSources, problemsOf } from "./libraries.mjs";
+import { librariesOf, loadCommands, missingSources, problemsOf, requireFit } from "./libraries.mjs";
 import { PLATFORMS } from "./platforms.mjs";
 
 const kernels = fileURLToPath(new URL("../../kernels-metal", import.meta.url));
@@ -27,6 +29,20 @@ it.each(built)("what was built for %s, %s, loads at its floor and exports its en
   const commands = loadCommands(platform, library);
   if (commands.length > 0) console.log([library.to, ...commands].join("\n  "));
   expect(problemsOf(platform, library)).toEqual([]);
+});
+
+it("keeps out of a package what is not there or does not pass", () => {
+  const to = join(temporaryFolder(), "ibert.node");
+  const library = { to, entries: ["napi_register_module_v1"], sources: [] };
+  const build = "npm run release:build -- --platforms darwin-arm64";
+  expect(() => requireFit("darwin-arm64", [library])).toThrow(`${to} is not there: ${build}`);
+  const golden = (name) => gunzipSync(readFileSync(new URL(`goldens/${name}.gz`, import.meta.url)));
+  writeFileSync(to, golden("macos-14.dylib"));
+  expect(() => requireFit("darwin-arm64", [library])).toThrow(
+    `${to} needs macOS 14.0; 13.0 is the floor: ${build}`,
+  );
+  writeFileSync(to, golden("macos-13.dylib"));
+  expect(() => requireFit("darwin-arm64", [library])).not.toThrow();
 });
 
 describe("the library for Metal", () => {

@@ -16,6 +16,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
+import { requireFit } from "./libraries.mjs";
 import { PLATFORMS } from "./platforms.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -96,6 +97,7 @@ function addPrebuilds(folder, platforms) {
     if (!existsSync(join(from, PLATFORMS[name].addon))) {
       throw new Error(`${from} has no addon: npm run release:build -- --platforms ${name}`);
     }
+    requireFit(name);
     cpSync(from, join(folder, "prebuilds", name), { recursive: true });
   }
   const headers = dirname(createRequire(import.meta.url).resolve("node-addon-api/package.json"));
