@@ -1,23 +1,29 @@
-/** `ibert data build|inspect|check|coverage`. */
+/** `ibert data build|inspect|check|coverage|add`. */
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 
 import { Option, type Command } from "commander";
 
 import { buildCorpus, type CorpusProgress } from "../data/build.js";
-import { checkCorpus } from "../data/check.js";
+import { checkCorpus, type CorpusCheck } from "../data/check.js";
 import { DATA_CONFIGS, readDataConfig } from "../data/config.js";
 import { splitCounts } from "../data/corpus.js";
+import type { Naturalness } from "../data/naturalness.js";
 import { inspectCorpus, type CorpusReport } from "../data/inspect.js";
+import type { Draw, GiveTheSame } from "../data/source.js";
 import { SPLITS, TASK_TYPES } from "../data/tasks.js";
 import { DEFAULT_DSL } from "../dsl/declared.js";
+import type { Dsl } from "../dsl/definition.js";
+import type { DslEngine } from "../dsl/dsl.js";
 import { dslByName } from "../dsl/registry.js";
+import { Agreement } from "../evaluation/execution/agreement.js";
 import { segmentTokenizer } from "../evaluation/evaluate.js";
 import { resolveSource } from "../models/sources.js";
 import { loadTokenizer } from "../models/load-tokenizer.js";
+import { addAddCommand } from "./data-add-command.js";
 import { addCoverage } from "./data-coverage-command.js";
 import { dslOption } from "./dsl-option.js";
-import { formatCount, formatDuration, formatTable } from "./format.js";
+import { formatCount, formatDuration, formatPercent, formatTable } from "./format.js";
 import { wholeNumber, withExample } from "./help.js";
 import { EXIT, type Run } from "./main.js";
 
@@ -33,14 +39,15 @@ interface BuildOptions {
 export function addDataCommands(program: Command, run: Run): void {
   const data = program
     .command("data")
-    .description("Corpora: build, inspect, check, and how much of the API they reach.");
+    .description("Corpora: build, inspect, check, add, and how much of the API they reach.");
   addBuild(data, run);
   addInspect(data, run);
   addCheck(data, run);
   addCoverage(data, run);
+  addAddCommand(data, run);
 }
 
-const defaultFolder = (name: string): string => join("data", "corpus", name);
+export const defaultFolder = (name: string): string => join("data", "corpus", name);
 
 /** `quickstart` of `configs/data/quickstart.yaml`. */
 const nameOf = (config: string): string => basename(config).replace(/\.ya?ml$/, "");
@@ -88,9 +95,16 @@ async function build(options: BuildOptions, run: Run): Promise<void> {
   const onProgress = options.json === true ? undefined : progressPrinter(run);
   try {
     const source = await dsl.corpusSource(engine, { seed, profile });
+    const human = config.human ? () => humanDraws(dsl, engine) : undefined;
     const { manifest, reused } = await buildCorpus(
       { directory, seed, rows },
-      { engine, source, workers, ...(onProgress === undefined ? {} : { onProgress }) },
+      {
+        engine,
+        source,
+        workers,
+        ...(human === undefined ? {} : { human }),
+        ...(onProgress === undefined ? {} : { onProgress }),
+      },
     );
     if (options.json === true) return run.printJson({ directory, reused, manifest });
     run.print(`${directory}: ${reused ? "is there already, unchanged" : "built"}`);
@@ -98,6 +112,25 @@ async function build(options: BuildOptions, run: Run): Promise<void> {
     run.print(`${manifest.refused} candidates refused, ${manifest.duplicates} duplicates left out`);
   } finally {
     await engine.close();
+  }
+}
+
+/** Rows of human origin that pass the gates, executed on data of their own where DuckDB is here. */
+async function humanDraws(dsl: Dsl, engine: DslEngine): Promise<Draw[]> {
+  const { rows, left } = await dsl.humanRows();
+  const agreement = Agreement.open(engine);
+  // Where nothing can be told, they are the same: tests of the package itself hold that.
+  const same: GiveTheSame | undefined =
+    agreement &&
+    (async (...asked) => {
+      const judged = await agreement.same(...asked);
+      return typeof judged === "string" ? { equal: true, runs: true } : judged;
+    });
+  try {
+    const admitted = await dsl.admit(engine)(rows, same);
+    return [...left.map((refusal): Draw => ({ refusal })), ...admitted];
+  } finally {
+    await agreement?.close();
   }
 }
 
@@ -124,7 +157,7 @@ function progressText(progress: CorpusProgress): string {
   );
 }
 
-function countsTable(counts: CorpusReport["counts"]): string {
+export function countsTable(counts: CorpusReport["counts"]): string {
   const rows = TASK_TYPES.map((task) => [task, ...SPLITS.map((split) => formatCount(counts[split][task]))]);
   const totals = SPLITS.map((split) =>
     formatCount(TASK_TYPES.reduce((sum, task) => sum + counts[split][task], 0)),
@@ -198,7 +231,7 @@ function addCheck(data: Command, run: Run): void {
     .option("--seed <n>", "which rows", wholeNumber(0), 0)
     .addOption(dslOption())
     .addOption(workersOption())
-    .option("--json", "print { checked, problems }")
+    .option("--json", "print { checked, problems, naturalness }")
     .action((folder: string, options: CheckCommandOptions) => check(folder, options, run));
   withExample(command, "npx ibert data check data/corpus/quickstart");
 }
@@ -206,20 +239,47 @@ function addCheck(data: Command, run: Run): void {
 async function check(folder: string, options: CheckCommandOptions, run: Run): Promise<void> {
   const dsl = dslByName(options.dsl);
   const engine = dsl.createEngine({ workers: options.workers });
+  const agreement = Agreement.open(engine);
   try {
     const { sample, seed } = options;
     const result = await checkCorpus(folder, {
       engine,
-      audit: dsl.rowAudit(engine),
+      audit: dsl.rowAudit(engine, agreement?.same),
       format: dsl.format(),
+      textForms: (row) => dsl.textForms(row),
       seed,
       ...(sample === undefined ? {} : { sample }),
     });
     if (result.problems.length > 0) run.exitCode = EXIT.refused;
     if (options.json === true) return run.printJson(result);
     for (const problem of result.problems) run.print(problem);
+    run.print(naturalnessTable(result.naturalness));
     run.print(`${folder}: ${result.checked} rows compiled again, ${result.problems.length} problems`);
   } finally {
+    await agreement?.close();
     await engine.close();
   }
+}
+
+/** Lengths, vocabularies and shares of forms, training rows beside those of human origin. */
+function naturalnessTable(naturalness: CorpusCheck["naturalness"]): string {
+  return Object.entries(naturalness)
+    .map(([language, groups]) => {
+      const own = Object.entries(groups);
+      const line = (name: string, of: (numbers: Naturalness) => string): string[] => [
+        name,
+        ...own.map(([, numbers]) => of(numbers)),
+      ];
+      const forms = [...new Set(own.flatMap(([, { forms }]) => Object.keys(forms)))].sort();
+      return formatTable([
+        [language, ...own.map(([group]) => group)],
+        line("texts", ({ texts }) => formatCount(texts)),
+        line("characters, mean", ({ meanLength }) => meanLength.toFixed(0)),
+        line("characters, median", ({ medianLength }) => formatCount(medianLength)),
+        line("different words", ({ vocabulary }) => formatCount(vocabulary)),
+        line("different words a 1,000", ({ vocabulary, words }) => ((1000 * vocabulary) / words).toFixed(1)),
+        ...forms.map((form) => line(form, (numbers) => formatPercent(numbers.forms[form] ?? 0))),
+      ]);
+    })
+    .join("\n\n");
 }

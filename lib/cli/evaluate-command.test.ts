@@ -23,7 +23,7 @@ function corpusFolder(): string {
     format: 1,
     name: "tiny",
     dsl: { name: "ibis-framework", version: "12.0.0" },
-    settings: { seed: 1, source: "test", rows },
+    settings: { seed: 1, source: "test", rows, human: false },
     counts: rows,
     shapes: Object.fromEntries(SPLITS.map((split) => [split, 1])),
     refused: 0,

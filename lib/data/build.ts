@@ -1,15 +1,15 @@
 /** Builds a corpus: draws candidates, lets the gates choose, and writes what passes, resumably. */
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { DslEngine } from "../dsl/dsl.js";
 import { IBertError } from "../errors.js";
 import { sha256OfFile } from "../formats/hash.js";
 import { withLock } from "../hub/lock.js";
-import { readManifest, REJECTS, splitFile, splitOfShape, type Manifest, type SplitCounts } from "./corpus.js";
+import { readManifest, splitOfShape, type Manifest, type SplitCounts } from "./corpus.js";
 import { batchingLabeller } from "./labeller.js";
 import { PartialCorpus } from "./partial-corpus.js";
 import type { Candidate, Draw, Labeller, RowSource } from "./source.js";
-import { SPLITS, TASK_TYPES, type Split, type TaskType } from "./tasks.js";
+import { SPLITS, TASK_TYPES, type DrawnSplit, type Split, type TaskType } from "./tasks.js";
 
 export interface CorpusOptions {
   /** Folder of the corpus; its last part is the name. Written beside and renamed when complete. */
@@ -36,6 +36,8 @@ export interface CorpusProgress {
 export interface CorpusDependencies {
   engine: DslEngine;
   source: RowSource;
+  /** Rows of human origin, which have passed the gates, to be held out. */
+  human?: () => Promise<Draw[]>;
   /** Compiler processes: so many batches are on their way at a time (default 1). Changes no byte. */
   workers?: number;
   onProgress?: (progress: CorpusProgress) => void;
@@ -47,6 +49,9 @@ const BATCH = 64;
 /** Draws for each row wanted before a task gives up: rare splits cost about ten draws a row. */
 const MOST_DRAWS_PER_ROW = 30;
 
+/** Held by whoever writes the corpus. */
+export const lockOf = (directory: string): string => join(dirname(directory), `.${basename(directory)}.lock`);
+
 /**
  * Builds the corpus, or finds the same one already built. The same settings give the same bytes, whatever the number of
  * workers and however often the build was ended on its way: it goes on where it was.
@@ -57,25 +62,22 @@ export async function buildCorpus(
   dependencies: CorpusDependencies,
 ): Promise<{ manifest: Manifest; reused: boolean }> {
   const { directory } = options;
-  const lock = join(dirname(directory), `.${basename(directory)}.lock`);
-  return withLock(lock, async () => {
+  return withLock(lockOf(directory), async () => {
     const dsl = await dependencies.engine.version();
-    const found = await reusable(options, dsl, dependencies.source.version);
-    if (found !== undefined) {
-      await PartialCorpus.tidy(directory);
-      return { manifest: found, reused: true };
-    }
     const settings: Manifest["settings"] = {
       seed: options.seed,
       source: dependencies.source.version,
       rows: options.rows,
+      human: dependencies.human !== undefined,
     };
+    const found = await reusable(directory, dsl, settings);
+    if (found !== undefined) return { manifest: found, reused: true };
     const partial = await PartialCorpus.open(directory, JSON.stringify({ settings, dsl }));
     try {
       await new Build(options, dependencies, partial).run();
       await requireRows(options, partial);
-      const manifest = await manifestOf(basename(directory), settings, dsl, partial);
-      await partial.finish(directory, `${JSON.stringify(manifest, null, 2)}\n`);
+      const manifest = await partial.manifest(basename(directory), { settings, dsl });
+      await partial.finish(directory, manifest);
       return { manifest, reused: false };
     } finally {
       partial.close();
@@ -85,26 +87,25 @@ export async function buildCorpus(
 
 /** The manifest, if the folder has a whole corpus of just these settings and every file is as it was written. */
 async function reusable(
-  options: CorpusOptions,
+  directory: string,
   dsl: Manifest["dsl"],
-  source: string,
+  settings: Manifest["settings"],
 ): Promise<Manifest | undefined> {
-  if (!existsSync(join(options.directory, "manifest.json"))) return undefined;
+  if (!existsSync(join(directory, "manifest.json"))) return undefined;
   let manifest: Manifest;
   try {
-    manifest = readManifest(options.directory);
+    manifest = readManifest(directory);
   } catch (error) {
     // One of another version of ibert is built again.
     if (error instanceof IBertError && error.code === "corpus-manifest") return undefined;
     throw error;
   }
-  const settings: Manifest["settings"] = { seed: options.seed, source, rows: options.rows };
   const same =
     JSON.stringify(manifest.settings) === JSON.stringify(settings) &&
     JSON.stringify(manifest.dsl) === JSON.stringify(dsl);
   if (!same) return undefined;
   for (const [file, { sha256: hash }] of Object.entries(manifest.files)) {
-    const path = join(options.directory, file);
+    const path = join(directory, file);
     if (!existsSync(path) || (await sha256OfFile(path)) !== hash) return undefined;
   }
   return manifest;
@@ -119,38 +120,6 @@ async function requireRows({ directory, rows }: CorpusOptions, partial: PartialC
       hint: "Ask for more rows, or for another profile.",
     });
   }
-}
-
-async function manifestOf(
-  name: string,
-  settings: Manifest["settings"],
-  dsl: Manifest["dsl"],
-  partial: PartialCorpus,
-): Promise<Manifest> {
-  const { refused, duplicates } = partial.state;
-  const rows = Object.fromEntries([
-    [REJECTS, refused],
-    ...SPLITS.map((split) => [
-      splitFile(split),
-      TASK_TYPES.reduce((sum, task) => sum + partial.counts[split][task], 0),
-    ]),
-  ]) as Record<string, number>;
-  const files: Manifest["files"] = {};
-  for (const [file, count] of Object.entries(rows)) {
-    const path = join(partial.folder, file);
-    files[file] = { sha256: await sha256OfFile(path), bytes: statSync(path).size, rows: count };
-  }
-  return {
-    format: 1,
-    name,
-    dsl,
-    settings,
-    counts: partial.counts,
-    shapes: Object.fromEntries(SPLITS.map((split) => [split, partial.shapesOf(split)])) as Manifest["shapes"],
-    refused,
-    duplicates,
-    files,
-  };
 }
 
 /** Task by task; of each first the splits of seen schemas, then that of unseen ones. */
@@ -172,6 +141,7 @@ class Build {
 
   async run(): Promise<void> {
     const { state } = this.partial;
+    if (!state.human) await this.human();
     for (let task = state.task; task < TASK_TYPES.length; task++) {
       const phases = task === state.task && state.heldOut ? [true] : [false, true];
       for (const heldOut of phases) {
@@ -179,6 +149,15 @@ class Build {
         await this.phase(task, heldOut, next);
       }
     }
+  }
+
+  /** First of all, so that what is drawn keeps off their shapes. */
+  private async human(): Promise<void> {
+    for (const draw of (await this.dependencies.human?.()) ?? []) {
+      if ("refusal" in draw) this.partial.refuse(draw.refusal);
+      else this.take("human", draw.candidate);
+    }
+    this.partial.save({ task: 0, heldOut: false, next: 0, human: true });
   }
 
   private wanted(task: TaskType): number {
@@ -218,7 +197,7 @@ class Build {
           if ("refusal" in one) this.partial.refuse(one.refusal);
           else this.place(task, one.candidate, heldOut);
         }
-        this.partial.save({ task: number, heldOut, next: start });
+        this.partial.save({ task: number, heldOut, next: start, human: true });
         onProgress?.(this.progress(task));
       }
     } finally {
@@ -231,12 +210,17 @@ class Build {
     const wanted = this.options.rows;
     const byShape = splitOfShape(candidate.shape);
     if (heldOut && byShape !== "train") return;
-    const split: Split = heldOut ? "test_schema" : byShape;
-    if (partial.counts[split][task] >= wanted[split][task]) return;
+    const split: DrawnSplit = heldOut ? "test_schema" : byShape;
+    if (partial.counts[split][task] >= wanted[split][task] || partial.isHuman(candidate.shape)) return;
     // A common shape may not make up more than a fifth of what a task is measured on.
     const most = Math.max(2, Math.ceil(wanted[split][task] / 5));
     if (split !== "train" && partial.ofShape({ split, task, shape: candidate.shape }) >= most) return;
-    const { duplicateKey, ...row } = candidate;
+    this.take(split, candidate);
+  }
+
+  private take(split: Split, { duplicateKey, ...row }: Candidate): void {
+    const { partial } = this;
+    const { task } = row;
     if (partial.has(task, duplicateKey)) {
       partial.state.duplicates++;
       return;

@@ -5,6 +5,7 @@ import type { DslEngine } from "../dsl/dsl.js";
 import { IBertError } from "../errors.js";
 import { sha256OfFile } from "../formats/hash.js";
 import { emptyCounts, readManifest, splitOfShape, type Manifest } from "./corpus.js";
+import { NaturalnessCounter, type TextForms } from "./naturalness.js";
 import { hash53, Random } from "./random.js";
 import { withSplits } from "./reader.js";
 import type { RowFile } from "./row-file.js";
@@ -16,6 +17,8 @@ export interface CorpusCheck {
   checked: number;
   /** What is wrong, one for each file and one for each row (`file:line: …`); empty for a sound corpus. */
   problems: string[];
+  /** How training rows and those of human origin are written: language → split → numbers. */
+  naturalness: ReturnType<NaturalnessCounter["report"]>;
 }
 
 export interface CheckOptions {
@@ -23,6 +26,8 @@ export interface CheckOptions {
   /** What the DSL's compiler says of rows. */
   audit: AuditRows;
   format: TaskFormat;
+  /** How a row's code is written; without it nothing is counted. */
+  textForms?: (row: Row) => TextForms[];
   /** So many rows go through the compiler, chosen by `seed`; all of them where absent. */
   sample?: number;
   seed?: number;
@@ -54,6 +59,7 @@ export async function checkCorpus(directory: string, options: CheckOptions): Pro
     const rows = new RowCheck(options, places);
     const counts = emptyCounts();
     const findings: string[] = [];
+    const naturalness = new NaturalnessCounter();
     let checked = 0;
     for (let start = 0; start < places.length; start += BATCH) {
       const batch = Array.from({ length: Math.min(BATCH, places.length - start) }, (_, i) => start + i);
@@ -64,6 +70,9 @@ export async function checkCorpus(directory: string, options: CheckOptions): Pro
       checked += audited.length;
       for (const { place, row, split } of read) {
         counts[row.split][row.task]++;
+        if (split === "train" || split === "human") {
+          for (const text of options.textForms?.(row) ?? []) naturalness.add(split, text);
+        }
         const faults = await rows.faults(place, row, split, auditOf.get(place));
         if (faults.length > 0) findings.push(`${places.where(place)}: ${faults.join("; ")}`);
       }
@@ -71,7 +80,7 @@ export async function checkCorpus(directory: string, options: CheckOptions): Pro
     if (JSON.stringify(counts) !== JSON.stringify(manifest.counts)) {
       problems.push(`${directory}: the rows per split and task are not the manifest's`);
     }
-    return { checked, problems: [...problems, ...findings] };
+    return { checked, problems: [...problems, ...findings], naturalness: naturalness.report() };
   });
 }
 
@@ -133,6 +142,8 @@ class RowCheck {
   private readonly taught = new Map<number, number>();
   /** Schemas that splits other than `test_schema` have, and hashes of their tables. */
   private readonly seenSchemas = new Set<string>();
+  /** Hashes of the shapes that are trained on. */
+  private readonly trainedShapes = new Set<number>();
   private readonly seenTables = new Set<number>();
 
   constructor(
@@ -158,6 +169,11 @@ class RowCheck {
     const belongs = splitOfShape(shape);
     // Unseen schemas are tried with shapes that training has.
     const wanted = split === "test_schema" ? "train" : split;
+    if (split === "train") this.trainedShapes.add(hash53(shape));
+    if (split === "human") {
+      if (this.trainedShapes.has(hash53(shape))) faults.push(`its shape ${shape} is trained on`);
+      return faults;
+    }
     if (belongs !== wanted)
       faults.push(`${shape} is a shape of ${belongs}, and no row of ${split} may have it`);
     const tables = Object.entries(schema).map(

@@ -35,6 +35,8 @@ export const DataConfig = z.strictObject({
   evaluation: z
     .strictObject({ valid: count.default(0), test: count.default(0), test_schema: count.default(0) })
     .prefault({}),
+  /** Holds out pairs that people wrote, where the DSL's packages have some. */
+  human: z.boolean().default(false),
   taskWeights: taskWeights.default(
     Object.fromEntries(DECLARED_TASKS.map(({ name, weight }) => [name, weight])) as Record<TaskType, number>,
   ),

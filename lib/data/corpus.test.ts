@@ -2,16 +2,15 @@ import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/p
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { compiledPrograms } from "../cli/testing/compiled.js";
-import { packageRoot } from "../runtime/cache.js";
 import { checkCorpus } from "./check.js";
 import { buildCorpus, type CorpusDependencies, type CorpusProgress } from "./build.js";
 import { readManifest, splitCounts, splitOfShape, type Manifest } from "./corpus.js";
 import { inspectCorpus } from "./inspect.js";
 import { openSplit } from "./reader.js";
 import { toyAudit, toyEngine, toyFormat, toySource } from "./testing/fakes.js";
+import type { Draw } from "./source.js";
 import { SPLITS, type Row, type Split } from "./tasks.js";
 
 const evaluation = { valid: 3, test: 4, test_schema: 2 };
@@ -48,7 +47,7 @@ describe("buildCorpus", () => {
     expect(manifest.refused).toBeGreaterThan(0);
     expect(manifest.duplicates).toBeGreaterThan(0);
     expect(await readdir(folder)).toEqual(["a"]);
-    for (const split of SPLITS) {
+    for (const split of SPLITS.filter((one) => one !== "human")) {
       for (const row of await allRows(split)) {
         expect(splitOfShape(row.shape)).toBe(split === "test_schema" ? "train" : split);
         expect(row.schemaId).toBe(split === "test_schema" ? "held" : "seen");
@@ -66,6 +65,49 @@ describe("buildCorpus", () => {
     const again = await build("a");
     expect(again).toEqual({ manifest: first.manifest, reused: true });
     expect((await build("a", 2)).reused).toBe(false);
+  });
+
+  it("holds out rows of human origin, whose shapes nothing that is drawn has, also when it goes on", async () => {
+    const engine = toyEngine();
+    const drawn = await toySource.draw("sql_to_ibis", 0, {
+      heldOutSchema: false,
+      label: (text) => engine.label(text),
+    });
+    if (!("candidate" in drawn)) throw new Error("the toy source drew nothing");
+    const own = { ...drawn.candidate, duplicateKey: "by hand", completion: "by hand", source: "people" };
+    const human = (): Promise<Draw[]> =>
+      Promise.resolve([{ candidate: own }, { refusal: { task: "qa", reason: "not a pair", text: "x" } }]);
+    const into = (name: string, onProgress?: () => never) =>
+      buildCorpus(
+        { directory: join(folder, name), seed: 1, rows },
+        {
+          engine: toyEngine(),
+          source: toySource,
+          human,
+          ...(onProgress === undefined ? {} : { onProgress }),
+        },
+      );
+    const { manifest } = await into("a");
+    expect(manifest.counts.human.sql_to_ibis).toBe(1);
+    expect((await allRows("human"))[0]).toMatchObject({
+      id: "human-sql_to_ibis-00001",
+      completion: "by hand",
+    });
+    const shapes = (await Promise.all(SPLITS.filter((one) => one !== "human").map(allRows))).flat();
+    expect(shapes.map(({ shape }) => shape)).not.toContain(own.shape);
+    const check = { engine: toyEngine(), audit: toyAudit, format: toyFormat };
+    expect((await checkCorpus(join(folder, "a"), check)).problems).toEqual([]);
+    const stop = (): never => {
+      throw new Error("ended");
+    };
+    await expect(into("b", stop)).rejects.toThrow("ended");
+    expect((await into("b")).manifest.files).toEqual(manifest.files);
+    // Without them the shape is drawn.
+    await build("c");
+    const train = await openSplit(join(folder, "c"), "train");
+    expect([...train].map(({ shape }) => shape)).toContain(own.shape);
+    train.close();
+    expect((await build("a")).reused).toBe(false);
   });
 
   it("builds again when a file was touched", async () => {
@@ -142,8 +184,6 @@ describe("buildCorpus", () => {
   });
 
   it("goes on after kill -9", async () => {
-    await compiledPrograms();
-    const compiled = pathToFileURL(join(packageRoot(), "dist", "data", "build.js")).href;
     // Plain JavaScript, which the process that is killed and this one can both load.
     await writeFile(
       join(folder, "plain.mjs"),
@@ -154,8 +194,9 @@ export const source = { version: "plain-1", draw: (task, i) => Promise.resolve({
     );
     await writeFile(
       join(folder, "kill.mjs"),
-      `import { buildCorpus } from "${compiled}";
+      `import { runnerImport } from ${JSON.stringify(import.meta.resolve("vite"))};
 import { engine, source } from "./plain.mjs";
+const { module: { buildCorpus } } = await runnerImport(${JSON.stringify(fileURLToPath(new URL("build.ts", import.meta.url)))});
 let batches = 0;
 const onProgress = () => { if (++batches === 2) process.kill(process.pid, "SIGKILL"); };
 const [directory, rows] = process.argv.slice(2);
@@ -201,8 +242,8 @@ describe("checkCorpus", () => {
 
   it("passes a sound corpus through the compiler again", async () => {
     await build("a");
-    expect(await check()).toEqual({ checked: 58, problems: [] });
-    expect(await check(20)).toEqual({ checked: 20, problems: [] });
+    expect(await check()).toEqual({ checked: 58, problems: [], naturalness: {} });
+    expect(await check(20)).toMatchObject({ checked: 20, problems: [] });
   });
 
   it("finds changed files, counts, compilers and rows, each with its place", async () => {

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { IBertError } from "../errors.js";
 import { readJson } from "../formats/json.js";
 import { hash32 } from "./random.js";
-import { SPLITS, TASK_TYPES, type Split, type TaskType } from "./tasks.js";
+import { SPLITS, TASK_TYPES, type DrawnSplit, type Split, type TaskType } from "./tasks.js";
 
 const countsShape = z.record(z.enum(SPLITS), z.record(z.enum(TASK_TYPES), z.number().int().nonnegative()));
 
@@ -13,6 +13,8 @@ const settingsShape = z.strictObject({
   /** Version of the row source, with its profile. */
   source: z.string(),
   rows: countsShape,
+  /** Whether rows of human origin are held out beside those. */
+  human: z.boolean(),
 });
 
 /** File of the candidates that were refused, with their reasons. */
@@ -29,6 +31,8 @@ export const manifestShape = z.strictObject({
   shapes: z.record(z.enum(SPLITS), z.number()),
   refused: z.number(),
   duplicates: z.number(),
+  /** Files of rows that were added to what was built, in their order. */
+  added: z.array(z.strictObject({ file: z.string(), sha256: z.string(), rows: z.number() })).exactOptional(),
   files: z.record(z.string(), z.strictObject({ sha256: z.string(), bytes: z.number(), rows: z.number() })),
 });
 export type Manifest = z.infer<typeof manifestShape>;
@@ -36,7 +40,7 @@ export type SplitCounts = Record<Split, Record<TaskType, number>>;
 
 /** Spreads `train` rows over the tasks by weight and gives each other split the same number of every task. */
 export function splitCounts(
-  totals: { train: number; evaluation: Record<Exclude<Split, "train">, number> },
+  totals: { train: number; evaluation: Record<Exclude<DrawnSplit, "train">, number> },
   weights: Partial<Record<TaskType, number>>,
 ): SplitCounts {
   const tasks = TASK_TYPES.filter((task) => (weights[task] ?? 0) > 0);
@@ -51,11 +55,12 @@ export function splitCounts(
     valid: counts(() => totals.evaluation.valid),
     test: counts(() => totals.evaluation.test),
     test_schema: counts(() => totals.evaluation.test_schema),
+    human: counts(() => 0),
   };
 }
 
 /** Program shapes fall into one split for every task and every seed. */
-export function splitOfShape(shape: string): Exclude<Split, "test_schema"> {
+export function splitOfShape(shape: string): Exclude<DrawnSplit, "test_schema"> {
   const bucket = hash32(shape) % 100;
   return bucket < 76 ? "train" : bucket < 86 ? "valid" : "test";
 }

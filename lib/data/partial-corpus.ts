@@ -4,6 +4,7 @@
  */
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   ftruncateSync,
   mkdirSync,
@@ -18,15 +19,17 @@ import { rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { IBertError } from "../errors.js";
+import { replaceDirectoryAtomic, writeFileAtomic } from "../formats/atomic.js";
+import { sha256OfFile } from "../formats/hash.js";
 import { describeSystemError } from "../formats/system-error.js";
-import { emptyCounts, REJECTS, splitFile, type SplitCounts } from "./corpus.js";
+import { emptyCounts, REJECTS, splitFile, type Manifest, type SplitCounts } from "./corpus.js";
 import { hash53 } from "./random.js";
 import type { Refusal } from "./source.js";
 import { SPLITS, TASK_TYPES, type Row } from "./tasks.js";
 
 /** What is written of each row besides its line: hashes of its key and its shape, its split and its task. */
 const RECORD_BYTES = 18;
-const INDEX = "index.bin";
+export const INDEX = "index.bin";
 const STATE = "state.json";
 const FILES = [...SPLITS.map(splitFile), REJECTS, INDEX] as const;
 
@@ -36,6 +39,8 @@ const stateShape = z.strictObject({
   /** Where the draws stand: the task, whether its schemas are held out, and the number of the next draw. */
   task: z.number(),
   heldOut: z.boolean(),
+  /** Whether the rows of human origin are in. */
+  human: z.boolean(),
   next: z.number(),
   refused: z.number(),
   duplicates: z.number(),
@@ -77,6 +82,7 @@ export class PartialCorpus {
         identity,
         task: 0,
         heldOut: false,
+        human: false,
         next: 0,
         refused: 0,
         duplicates: 0,
@@ -90,13 +96,43 @@ export class PartialCorpus {
     }
   }
 
+  /**
+   * A copy of a whole corpus, to which rows are added. Nothing of it is kept for a later run.
+   * @throws IBertError `corpus-manifest` where it was made without an index
+   */
+  static async copyOf(directory: string, manifest: Manifest): Promise<PartialCorpus> {
+    const folder = join(dirname(directory), `.${basename(directory)}.adding`);
+    if (manifest.files[INDEX] === undefined) {
+      throw new IBertError(
+        "corpus-manifest",
+        `${directory}: it has no ${INDEX}, which finds copies of its rows`,
+        {
+          hint: "Build the corpus again: npx ibert data build",
+        },
+      );
+    }
+    try {
+      await rm(folder, { recursive: true, force: true });
+      mkdirSync(folder, { recursive: true });
+      for (const file of FILES) copyFileSync(join(directory, file), join(folder, file));
+      const bytes = Object.fromEntries(FILES.map((file) => [file, statSync(join(folder, file)).size]));
+      const { refused, duplicates } = manifest;
+      const place = { identity: "", task: 0, heldOut: false, human: true, next: 0 };
+      const partial = new PartialCorpus(folder, { ...place, refused, duplicates, bytes });
+      partial.openFiles();
+      return partial;
+    } catch (error) {
+      throw describeSystemError(error, "write", folder);
+    }
+  }
+
   get length(): number {
     return SPLITS.reduce((sum, split) => sum + taskSum(this.counts[split]), 0);
   }
 
-  /** Different shapes of a split. */
-  shapesOf(split: Row["split"]): number {
-    return this.shapes.get(split)?.size ?? 0;
+  /** Whether a row of human origin has the shape. */
+  isHuman(shape: string): boolean {
+    return this.shapes.get("human")?.has(hash53(shape)) === true;
   }
 
   /** Whether a row of the task with this key is there. */
@@ -127,7 +163,7 @@ export class PartialCorpus {
   }
 
   /** Writes what came since the last time; from here a later build goes on. */
-  save(place: Pick<State, "task" | "heldOut" | "next">): void {
+  save(place: Pick<State, "task" | "heldOut" | "next" | "human">): void {
     try {
       for (const [name, file] of this.files) {
         const bytes = name === INDEX ? Buffer.concat(this.records) : Buffer.from(file.waiting.join(""));
@@ -152,20 +188,48 @@ export class PartialCorpus {
     this.files.clear();
   }
 
-  /** Takes away what only the building of a corpus needed. */
-  static async tidy(directory: string): Promise<void> {
-    for (const file of [INDEX, STATE]) await rm(join(directory, file), { force: true });
+  /** What the folder holds, for its manifest. */
+  async manifest(
+    name: string,
+    of: Pick<Manifest, "settings" | "dsl"> & { added?: Manifest["added"] },
+  ): Promise<Manifest> {
+    const { refused, duplicates } = this.state;
+    const ofSplit = (split: Row["split"]): number => taskSum(this.counts[split]);
+    const rows: [string, number][] = [
+      [REJECTS, refused],
+      ...SPLITS.map((split): [string, number] => [splitFile(split), ofSplit(split)]),
+      [INDEX, this.length],
+    ];
+    const files: Manifest["files"] = {};
+    for (const [file, count] of rows) {
+      const path = join(this.folder, file);
+      files[file] = { sha256: await sha256OfFile(path), bytes: statSync(path).size, rows: count };
+    }
+    return {
+      format: 1,
+      name,
+      dsl: of.dsl,
+      settings: of.settings,
+      counts: this.counts,
+      shapes: Object.fromEntries(
+        SPLITS.map((split) => [split, this.shapes.get(split)?.size ?? 0]),
+      ) as Manifest["shapes"],
+      refused,
+      duplicates,
+      ...(of.added === undefined ? {} : { added: of.added }),
+      files,
+    };
   }
 
-  /** Puts the folder, without what only the building needs, in the place of `directory`. */
-  async finish(directory: string, manifest: string): Promise<void> {
+  /** Puts the files in the place of `directory`: all of them, or none. */
+  async finish(directory: string, manifest: Manifest): Promise<void> {
     this.close();
     try {
-      writeFileSync(join(this.folder, "manifest.json"), manifest);
-      // Until it is in its place a build that is ended here can go on.
-      await rm(directory, { recursive: true, force: true });
-      await rename(this.folder, directory);
-      await PartialCorpus.tidy(directory);
+      await replaceDirectoryAtomic(directory, async (fresh) => {
+        for (const file of FILES) await rename(join(this.folder, file), join(fresh, file));
+        await writeFileAtomic(join(fresh, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+      });
+      await rm(this.folder, { recursive: true, force: true });
     } catch (cause) {
       throw new IBertError("corpus-write", `${directory}: the corpus could not be written`, { cause });
     }

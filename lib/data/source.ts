@@ -17,6 +17,25 @@ export interface RowAudit {
   faults: string[];
 }
 
+/** A row that somebody wrote, before any gate. */
+export type WrittenRow = Omit<Row, "id" | "split" | "shape">;
+
+/**
+ * Whether two queries in DuckDB's SQL give the same rows, on databases made for the first; why it cannot be told, as a
+ * text, where it cannot.
+ */
+export type GiveTheSame = (
+  known: string,
+  other: string,
+  schema: Schema,
+) => Promise<{ equal: boolean; runs: boolean; reason?: string } | string>;
+
+/**
+ * The gates for rows that somebody wrote: their programs compile, their SQL is accepted and gives what their programs
+ * give, what is said to fail does. Draws are in the order of the rows.
+ */
+export type AdmitRows = (rows: readonly WrittenRow[], same?: GiveTheSame) => Promise<Draw[]>;
+
 /** The audits of rows, in their order. */
 export type AuditRows = (rows: readonly Row[]) => Promise<RowAudit[]>;
 

@@ -18,10 +18,13 @@ export const continuesPrompt = (task: TaskType): boolean => CONTINUING.has(task)
 
 /**
  * `valid` and `test` hold program shapes that `train` has not; `test_schema` holds schemas (domains) that no other
- * split has.
+ * split has; `human` holds what people wrote, whose shapes `train` has not either.
  */
-export const SPLITS = ["train", "valid", "test", "test_schema"] as const;
+export const SPLITS = ["train", "valid", "test", "test_schema", "human"] as const;
 export type Split = (typeof SPLITS)[number];
+
+/** Splits that are drawn from a source, in their numbers. */
+export type DrawnSplit = Exclude<Split, "human">;
 
 /** What a prompt template may refer to. */
 export interface PromptFields {

@@ -1,5 +1,6 @@
-import type { AuditRows, RowSource } from "../data/source.js";
-import type { PromptFields, TaskFormat, TaskType } from "../data/tasks.js";
+import type { AdmitRows, AuditRows, GiveTheSame, Refusal, RowSource, WrittenRow } from "../data/source.js";
+import type { TextForms } from "../data/naturalness.js";
+import type { PromptFields, Row, TaskFormat, TaskType } from "../data/tasks.js";
 import type { DslEngine, Schema } from "./dsl.js";
 
 /** What a user asks of a model. */
@@ -52,7 +53,13 @@ export interface Dsl {
   readonly profiles: readonly string[];
   /** How much of the DSL's API programs drawn for a corpus call. */
   apiReach(engine: DslEngine, options: { programs: number; seed: number }): Promise<ApiReach>;
-  /** Computes anew what the rows of a corpus say. */
-  rowAudit(engine: DslEngine): AuditRows;
+  /** Computes anew what the rows of a corpus say; `same` judges SQL that people wrote. */
+  rowAudit(engine: DslEngine, same?: GiveTheSame): AuditRows;
+  /** How a row's code is written. */
+  textForms(row: Row): TextForms[];
+  /** The gates for rows that somebody wrote. */
+  admit(engine: DslEngine): AdmitRows;
+  /** Rows of human origin that the DSL's own packages hold, for measuring alone, and what was left out of them. */
+  humanRows(): Promise<{ rows: WrittenRow[]; left: Refusal[] }>;
   corpusSource(engine: DslEngine, options: { seed: number; profile: string }): Promise<RowSource>;
 }

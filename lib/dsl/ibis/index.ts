@@ -7,6 +7,9 @@ import { PROFILES, type Profile } from "./generator/programs.js";
 import { IBIS_PROMPTS, ibisTaskFormat, promptTemplatesShape } from "./tasks/prompts.js";
 import { completionStart, continuation, fieldsOfRepair, promptFieldsFromRequest } from "./tasks/request.js";
 import { createIbisRowSource } from "./generator/source.js";
+import { ibisAdmit } from "./processors/admit.js";
+import { textForms } from "./processors/forms.js";
+import { humanRows } from "./processors/human.js";
 import { locateWheels } from "./wheels.js";
 
 export { createIbisEngine, type IbisEngineOptions } from "./checker/engine.js";
@@ -38,6 +41,9 @@ export const ibis: Dsl = {
   profiles: PROFILES,
   apiReach,
   rowAudit: ibisRowAudit,
+  textForms,
+  admit: ibisAdmit,
+  humanRows: () => humanRows(locateWheels()),
   corpusSource(engine, { seed, profile }) {
     if (!(PROFILES as readonly string[]).includes(profile)) {
       throw new IBertError("profile-unknown", `there is no corpus profile ${JSON.stringify(profile)}`, {

@@ -1,6 +1,6 @@
 /** What Ibis says anew of corpus rows: whether their programs, SQL, exceptions and documentation are what it gives. */
 import { splitOfShape } from "../../../data/corpus.js";
-import type { AuditRows, RowAudit } from "../../../data/source.js";
+import type { AuditRows, GiveTheSame, RowAudit } from "../../../data/source.js";
 import type { Row } from "../../../data/tasks.js";
 import type { DslEngine, Labelled, SqlVerdict, VerdictError } from "../../dsl.js";
 import { normaliseSql } from "../../text/sql.js";
@@ -8,6 +8,7 @@ import { compactSql } from "../generator/compact_sql.js";
 import { differences, documentedFunctions, questionsAbout } from "../generator/documentation.js";
 import { documentedParameters, parametersOf } from "../tasks/docstring.js";
 import { shortError } from "../tasks/error-resolution.js";
+import { isWritten, sqlDiffers, textShape } from "../processors/written.js";
 import { TASKS } from "../tasks/index.js";
 import type { Claims } from "../tasks/task.js";
 
@@ -51,7 +52,8 @@ function auditRow(row: Row, claims: Claims, verdicts: Verdicts, documented: Docu
   if (claims.sql !== undefined && program?.sql !== undefined) {
     const { dialect } = row.fields;
     const gold = compactSql(program.sql, row.schema, dialect);
-    if (normaliseSql(claims.sql, dialect) !== normaliseSql(gold, dialect)) {
+    const written = isWritten(row);
+    if (!written && normaliseSql(claims.sql, dialect) !== normaliseSql(gold, dialect)) {
       audit.faults.push(`its SQL is not that of its program, which is ${gold}`);
     }
   }
@@ -89,14 +91,14 @@ function auditRow(row: Row, claims: Claims, verdicts: Verdicts, documented: Docu
     const [ofProgram, ofEntry] = [audit.shape, entry].map(splitOfShape);
     if (ofProgram !== ofEntry)
       audit.faults.push(`its example is of ${ofProgram}, and ${right.key} is of ${ofEntry}`);
-  } else if (known[0] === undefined)
-    audit.faults.push("its question is about no function that Ibis documents");
+  } else if (isWritten(row)) audit.shape = planned ?? textShape(row);
+  else if (known[0] === undefined) audit.faults.push("its question is about no function that Ibis documents");
   else audit.faults.push(`its answer is not what Ibis documents: ${known[0].answer}`);
   return audit;
 }
 
 /** Audits rows: their programs reach the compiler in batches, as `labelMany` sends them. */
-export function ibisRowAudit(engine: DslEngine): AuditRows {
+export function ibisRowAudit(engine: DslEngine, same?: GiveTheSame): AuditRows {
   let known: Promise<Documentation> | undefined;
   const judged = async ({ schema, fields }: Row, sql: string | undefined): Promise<SqlVerdict | undefined> =>
     sql === undefined ? undefined : engine.checkSql(sql, { schema, ...dialectOf(fields) });
@@ -115,11 +117,18 @@ export function ibisRowAudit(engine: DslEngine): AuditRows {
     let next = 0;
     const take = (text: string | undefined): Labelled | undefined =>
       text === undefined ? undefined : labelled[next++];
-    return rows.map((row, i) => {
+    const audits = rows.map((row, i) => {
       const own = claims[i] ?? {};
       const verdicts = { program: take(own.program), broken: take(own.broken), sql: sql[i] };
-      return auditRow(row, own, verdicts, documented);
+      return { verdicts, audit: auditRow(row, own, verdicts, documented) };
     });
+    for (const [i, { verdicts, audit }] of audits.entries()) {
+      const row = rows[i] as Row;
+      if (same === undefined || !isWritten(row)) continue;
+      const differ = await sqlDiffers(engine, row, claims[i] ?? {}, verdicts, same);
+      if (differ?.certain === true) audit.faults.push(differ.reason);
+    }
+    return audits.map(({ audit }) => audit);
   };
 }
 

@@ -201,7 +201,7 @@ describe.each(PROFILES)("a corpus of the %s profile", (profile) => {
     const directory = join(folder, profile);
     const { manifest } = await buildCorpus({ directory, seed: 4, rows }, { engine, source });
     expect(manifest.counts).toEqual(rows);
-    for (const split of SPLITS) {
+    for (const split of SPLITS.filter((one) => one !== "human")) {
       const file = await openSplit(directory, split);
       all.push(...file);
       file.close();

@@ -28,8 +28,8 @@ import { codeIn, markCode } from "../tasks/prose.js";
 /** Raise it when the same seed no longer gives the same rows. */
 const GENERATOR_VERSION = "ibis-generator-5";
 
-const GENERATED = { source: "generator", licence: "Apache-2.0" };
-const DOCSTRINGS = { source: "ibis-framework docstrings", licence: "Apache-2.0" };
+export const GENERATED = { source: "generator", licence: "Apache-2.0" };
+export const DOCSTRINGS = { source: "ibis-framework docstrings", licence: "Apache-2.0" };
 
 /** Characters of a program or its SQL; longer ones cost a small model more than they teach it. */
 const LONGEST = 500;
