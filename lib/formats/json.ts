@@ -163,12 +163,30 @@ class Scanner {
  */
 export function readJson(path: string): unknown {
   const text = readText(path);
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
     if (text.trim() === "") throw new IBertError("json-invalid", `${path}: the file is empty`);
     const { at, reason } = findJsonFault(text);
     const { line, column } = placeIn(text, at);
     throw new IBertError("json-invalid", `${path}:${line}: not JSON at column ${column}: ${reason}`);
   }
+  if (isDeeper(value, MOST_LEVELS)) {
+    throw new IBertError("json-invalid", `${path}: it is nested more than ${MOST_LEVELS} levels deep`);
+  }
+  return value;
+}
+
+/** No file of a model or a corpus comes near; what is far deeper overflows the stack of whoever looks at it. */
+const MOST_LEVELS = 500;
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (levels === 0) return true;
+  if (Array.isArray(value)) return value.some((item) => isDeeper(item, levels - 1));
+  for (const key in value) {
+    if (isDeeper((value as Record<string, unknown>)[key], levels - 1)) return true;
+  }
+  return false;
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 import { IBertError } from "../../errors.js";
+import { readJson } from "../../formats/json.js";
 import { repetitionsIn } from "../../formats/pattern-cost.js";
 import { temporaryFolder } from "../../formats/testing/temporary.js";
 import { addonPath } from "../../runtime/native.js";
@@ -48,6 +49,15 @@ it.each([
   ["(?:layers\\.)?\\d+\\.(q|k)_proj", false],
 ])("tells by its form whether %s may be read in very many ways", (pattern, nested) => {
   expect(repetitionsIn(pattern).nested).toBe(nested);
+});
+
+it("refuses JSON that is nested so deep that whoever looks at it runs out of stack", () => {
+  const path = join(temporaryFolder(), "deep.json");
+  const nested = (levels: number): string => `${"[".repeat(levels)}${"]".repeat(levels)}`;
+  writeFileSync(path, nested(500));
+  expect(readJson(path)).toHaveLength(1);
+  writeFileSync(path, `{"a": ${nested(20_000)}}`);
+  expect(() => readJson(path)).toThrow(/deep\.json: it is nested more than 500 levels deep/);
 });
 
 describe("the judge", () => {
