@@ -76,4 +76,16 @@ describe("compactSql", () => {
     const literals = "SELECT 'it''s  (a) , b', -1, a - 1 FROM t WHERE x IN (1, 2)";
     expect(compact(literals)).toBe(literals);
   });
+
+  it("keeps QUALIFY behind a filter that it folds, and folds the sides of set operations", () => {
+    const two = { orders: { id: "int64", k: "int64" }, users: { k: "int64", city: "string" } };
+    const ranked = `SELECT * FROM (SELECT * FROM "orders" AS "t0" WHERE "t0"."k" > 1) AS "t1"
+      QUALIFY RANK() OVER (ORDER BY "t1"."id" ASC) < 3`;
+    expect(compactSql(ranked, two)).toBe(
+      "SELECT * FROM orders WHERE k > 1 QUALIFY RANK() OVER (ORDER BY id ASC) < 3",
+    );
+    const sides = `SELECT * FROM (SELECT "t0"."k" FROM "orders" AS "t0") AS "t2" UNION ALL
+      SELECT * FROM (SELECT "t1"."k" FROM "users" AS "t1" WHERE "t1"."k" > 2) AS "t3"`;
+    expect(compactSql(sides, two)).toBe("SELECT k FROM orders UNION ALL SELECT k FROM users WHERE k > 2");
+  });
 });

@@ -76,11 +76,12 @@ interface Select {
   where?: SqlToken[];
   groupBy?: SqlToken[];
   having?: SqlToken[];
+  qualify?: SqlToken[];
   orderBy?: SqlToken[];
   limit?: SqlToken[];
 }
 
-const CLAUSES = ["FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT"] as const;
+const CLAUSES = ["FROM", "WHERE", "GROUP", "HAVING", "QUALIFY", "ORDER", "LIMIT"] as const;
 
 /** The clauses of a plain SELECT; undefined for set operations and all else. */
 function parseSelect(tokens: readonly SqlToken[]): Select | undefined {
@@ -92,7 +93,7 @@ function parseSelect(tokens: readonly SqlToken[]): Select | undefined {
     if (isClause(token)) heads.push(token.text);
     return isClause(token);
   });
-  if (tokens.some((token) => /^(UNION|EXCEPT|INTERSECT|QUALIFY|OFFSET|EXCLUDE|TOP|FETCH)$/.test(token.text)))
+  if (tokens.some((token) => /^(UNION|EXCEPT|INTERSECT|OFFSET|EXCLUDE|TOP|FETCH)$/.test(token.text)))
     return undefined;
   if (heads[0] !== "FROM" || new Set(heads).size !== heads.length) return undefined;
   const clause = (name: string): SqlToken[] | undefined => {
@@ -115,6 +116,7 @@ function parseSelect(tokens: readonly SqlToken[]): Select | undefined {
     ["where", "WHERE"],
     ["groupBy", "GROUP"],
     ["having", "HAVING"],
+    ["qualify", "QUALIFY"],
     ["orderBy", "ORDER"],
     ["limit", "LIMIT"],
   ] as const) {
@@ -147,7 +149,8 @@ function fold(outer: Select, schema: Schema): Select {
   if (Array.isArray(outer.from)) return star(outer, outer.from, schema);
   const inner = fold(outer.from, schema);
   const innerIsFilter =
-    isStar(inner) && !inner.distinct && !inner.groupBy && !inner.having && !inner.orderBy && !inner.limit;
+    isStar(inner) &&
+    !(inner.distinct || inner.groupBy || inner.having || inner.qualify || inner.orderBy || inner.limit);
   if (innerIsFilter) {
     const where =
       outer.where && inner.where
@@ -158,7 +161,7 @@ function fold(outer: Select, schema: Schema): Select {
     return Array.isArray(folded.from) ? star(folded, folded.from, schema) : folded;
   }
   const innerIsOpen = !inner.orderBy && !inner.limit;
-  if (isStar(outer) && !outer.distinct && !outer.groupBy && innerIsOpen) {
+  if (isStar(outer) && !outer.distinct && !outer.groupBy && !outer.qualify && innerIsOpen) {
     const having = outer.where === undefined ? undefined : toHaving(outer.where, inner);
     if (outer.where === undefined || having !== undefined) {
       const folded: Select = { ...inner };
@@ -173,7 +176,7 @@ function fold(outer: Select, schema: Schema): Select {
 
 /** A condition on the result of a GROUP BY, over its aggregates. */
 function toHaving(condition: readonly SqlToken[], grouped: Select): SqlToken[] | undefined {
-  if (!grouped.groupBy || grouped.having || grouped.distinct) return undefined;
+  if (!grouped.groupBy || grouped.having || grouped.qualify || grouped.distinct) return undefined;
   const byName = new Map(grouped.items.map((tokens) => [item(tokens).name, item(tokens).expression]));
   const out: SqlToken[] = [];
   for (const token of condition) {
@@ -220,6 +223,7 @@ function writeSelect(select: Select): SqlToken[] {
     ...(select.where ? [word("WHERE"), ...select.where] : []),
     ...(groupBy ? [word("GROUP"), word("BY"), ...groupBy] : []),
     ...(select.having ? [word("HAVING"), ...select.having] : []),
+    ...(select.qualify ? [word("QUALIFY"), ...select.qualify] : []),
     ...(select.orderBy ? [word("ORDER"), word("BY"), ...select.orderBy] : []),
     ...(select.limit ? [word("LIMIT"), ...select.limit] : []),
   ].filter((token, i, all) => !(isWord(token, "ASC") && !isInWindow(all, i)));
@@ -236,6 +240,31 @@ export function compactSql(sql: string, schema: Schema, dialect = "duckdb"): str
   // Where two tables are in reach of one condition, their aliases tell the columns apart.
   if (tokens.some((token) => isWord(token, "JOIN") || isWord(token, "EXISTS"))) return writeSql(tokens);
   const plain = dropAliases(tokens);
-  const select = parseSelect(plain);
-  return writeSql(select === undefined ? plain : writeSelect(fold(select, schema)));
+  return writeSql(compactQuery(plain, schema) ?? plain);
+}
+
+const isSetOperation = (token: SqlToken): boolean =>
+  token.kind === "word" && /^(UNION|EXCEPT|INTERSECT)$/.test(token.text);
+
+/** A plain SELECT, or set operations between such; undefined for all else. */
+function compactQuery(tokens: readonly SqlToken[], schema: Schema): SqlToken[] | undefined {
+  const operations: SqlToken[] = [];
+  const parts = splitTopLevel(tokens, (token) => {
+    if (isSetOperation(token)) operations.push(token);
+    return isSetOperation(token);
+  });
+  const out: SqlToken[] = [];
+  for (const [i, part] of parts.entries()) {
+    const all = isWord(part[0], "ALL") ? part.slice(0, 1) : [];
+    const select = parseSelect(part.slice(all.length));
+    if (select === undefined) return undefined;
+    const folded = fold(select, schema);
+    // `SELECT * FROM (SELECT …)`, as Ibis prints each side.
+    const { distinct, where, groupBy, qualify, orderBy, limit } = folded;
+    const isWhole = isStar(folded) && !(distinct || where || groupBy || qualify || orderBy || limit);
+    const side = parts.length > 1 && isWhole && !Array.isArray(folded.from) ? folded.from : folded;
+    if (parts.length > 1 && (side.orderBy ?? side.limit) !== undefined) return undefined;
+    out.push(...operations.slice(i - 1, i), ...all, ...writeSelect(side));
+  }
+  return out;
 }
