@@ -2,7 +2,7 @@ import { continuesPrompt, parseTaskType, type TaskFormat, type TaskType } from "
 import type { Dsl, PromptRequest } from "./dsl/definition.js";
 import type { DslEngine, Schema, SqlVerdict } from "./dsl/dsl.js";
 import { DEFAULT_DSL } from "./dsl/declared.js";
-import { dslByName } from "./dsl/registry.js";
+import { dslOfPackage } from "./dsl/registry.js";
 import { IBertError } from "./errors.js";
 import { promptIds } from "./evaluation/evaluate.js";
 import { untilAborted } from "./generation/abort-listeners.js";
@@ -418,7 +418,7 @@ const voicesOf = (stored: ReadonlyMap<string, StoredAdapter>): ReadonlyMap<strin
   ]);
 
 function voiceOf(stored: StoredAdapter | undefined, adapter: number): Voice {
-  const dsl = dslByName(stored?.sidecar?.dsl.name.replace(/-framework$/, "") ?? DEFAULT_DSL);
+  const dsl = dslOfPackage(stored?.sidecar?.dsl.name ?? DEFAULT_DSL);
   return { adapter, dsl, format: dsl.format(stored?.sidecar?.prompts) };
 }
 

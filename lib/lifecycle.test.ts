@@ -16,7 +16,7 @@ import { writeTinyCorpus } from "./cli/testing/tiny-corpus.js";
 // An evaluation asks the manifest for the language alone.
 vi.mock("./data/corpus.js", async (original) => ({
   ...(await original<object>()),
-  readManifest: () => Promise.resolve({ dsl: { name: "ibis-framework", version: "12.0.0" } }),
+  readManifest: () => ({ dsl: { name: "ibis-framework", version: "12.0.0" } }),
 }));
 afterEach(() => vi.restoreAllMocks());
 

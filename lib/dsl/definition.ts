@@ -28,6 +28,8 @@ export interface ApiReach {
 /** One DSL, whole: its compiler, its prompts and its corpus. A second DSL is a second implementation. */
 export interface Dsl {
   readonly name: string;
+  /** What its package is called, as `DslEngine.version` says it. */
+  readonly packageName: string;
   /** Paths of the packages that the sandbox loads. @throws IBertError naming the one that is missing */
   packageFiles(): string[];
   createEngine(options?: { workers?: number }): DslEngine;

@@ -16,6 +16,13 @@ export function dslByName(name: string): Dsl {
 }
 
 /**
+ * The DSL whose own name or package's it is: corpora and adapters say by which package they were made.
+ * @throws IBertError `dsl-unknown`
+ */
+export const dslOfPackage = (name: string): Dsl =>
+  DSLS.find(({ packageName }) => packageName === name) ?? dslByName(name);
+
+/**
  * A new engine for a DSL by name.
  * @throws IBertError `dsl-unknown`
  */

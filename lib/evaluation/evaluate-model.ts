@@ -5,7 +5,7 @@ import { openSplit } from "../data/reader.js";
 import { readManifest, splitFile, type Manifest } from "../data/corpus.js";
 import type { Row, Rows, Split, TaskFormat, TaskType } from "../data/tasks.js";
 import { IBertError } from "../errors.js";
-import { dslByName } from "../dsl/registry.js";
+import { dslOfPackage } from "../dsl/registry.js";
 import { InferenceEngine } from "../generation/engine.js";
 import { sha256OfFile } from "../formats/hash.js";
 import { loadAdapter, type LoadedAdapter } from "../models/adapter-file.js";
@@ -110,7 +110,7 @@ export async function evaluateSubjects(
   try {
     const { limit, tasks } = options;
     const perTask = options.rowsPerTask ?? (limit === undefined ? 40 : Infinity);
-    const format = dslByName(manifest.dsl.name.replace(/-framework$/, "")).format();
+    const format = dslOfPackage(manifest.dsl.name).format();
     const wanted = options.determined === true ? (row: Row) => format.determined(row) : undefined;
     const rows = ChosenRows.of(file, { perTask, limit, tasks, wanted });
     if (rows.length === 0) throw nothingChosen(join(corpus, splitFile(split)), tasks);
@@ -206,7 +206,7 @@ async function measure(
     );
   }
   const named = loaded.find((one) => one?.sidecar?.dsl !== undefined)?.sidecar?.dsl ?? manifest.dsl;
-  const dsl = dslByName(named.name.replace(/-framework$/, ""));
+  const dsl = dslOfPackage(named.name);
   await using engine = dsl.createEngine();
   await using judge = ExecutionJudge.open(engine);
   const { sequences = 16 } = options;

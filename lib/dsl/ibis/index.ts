@@ -18,6 +18,7 @@ export { lockedWheels, type LockedWheel } from "./wheels.js";
 /** Ibis, the first DSL. */
 export const ibis: Dsl = {
   name: "ibis",
+  packageName: "ibis-framework",
   packageFiles: () => locateWheels().map(({ path }) => path),
   createEngine: createIbisEngine,
   defaultPrompts: IBIS_PROMPTS,
