@@ -50,4 +50,4 @@ export {
 } from "./dsl/dsl.js";
 export { createEngine } from "./dsl/registry.js";
 export type { Obstacle } from "./runtime/probe.js";
-export type { DeviceInfo, PassedOver } from "./runtime/native.js";
+export type { DeviceInfo, DevicePeaks, PassedOver } from "./runtime/native.js";
