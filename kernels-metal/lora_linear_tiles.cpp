@@ -96,7 +96,7 @@ void backwardInTiles(const LoraLinearBackward& args, LinearParameters p, Operand
   constexpr int64_t kSome = SomeRows::kFloats * kFloat, kMany = ManyRows::kFloats * kFloat,
                     kFew = FewColumns::kFloats * kFloat;
   if (args.loraA) {
-    const int64_t slots = p.R / p.r;
+    const int64_t slots = p.R / std::max<int64_t>(p.r, 1);
     context.tiles("linearLowGradientTiles", slots * tilesOf<FewColumns>(p.T, p.r),
                   {&args.dy, &args.loraB, low}, p, kFew);
   }

@@ -40,7 +40,7 @@ inline int64_t tileSpan(int64_t tiles, Machine machine) {
 
 // Bit `flag` where a tensor begins at a multiple of sixteen bytes.
 inline int32_t alignedFlag(const Tensor& tensor, int32_t flag) {
-  return tensor && reinterpret_cast<uintptr_t>(tensor.data) % 16 == 0 ? flag : 0;
+  return tensor && areAligned({&tensor}, 16) ? flag : 0;
 }
 
 }  // namespace ibert::metal

@@ -62,7 +62,7 @@ void testCompiles() {
     try {
       const int threads = hardware->pipeline(kernel).mostThreads;
       std::printf("%s: %d threads\n", kernel, threads);
-      expect(threads >= 64, std::string(kernel) + " runs with a threadgroup of 64");
+      expect(threads >= 256, std::string(kernel) + " runs with a threadgroup of 256");
     } catch (const std::exception& error) {
       expect(false, std::string(kernel) + " compiles: " + error.what());
     }

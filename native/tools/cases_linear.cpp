@@ -5,7 +5,8 @@ namespace ibert::tools {
 
 namespace {
 
-// LoRA of one case: how the rows of W are stacked and which rows have an adapter. rank 0: a plain linear.
+// LoRA of one case: how the rows of W are stacked and which rows have an adapter. rank 0: a plain linear, but
+// where `isEmpty`.
 struct Lora {
   const char* label = "";
   int64_t rank = 0;
@@ -14,6 +15,9 @@ struct Lora {
   bool adapterOfRow = false;
   DType dtype = DType::F32;
   bool keepsXa = true;  // where there is one adapter
+  bool isEmpty = false;
+
+  bool isThere() const { return rank > 0 || isEmpty; }
 };
 
 const Lora kPlain{"", 0, {}, 1, false};
@@ -25,6 +29,7 @@ const Lora kMany{", LoRA of three adapters by row", 8, {-1, 0, 1}, 3, true};
 const Lora kOne16{", LoRA in bf16", 8, {}, 1, false, DType::BF16};
 const Lora kMany16{", LoRA of three adapters in bf16 by row", 24, {-1, 0, 1}, 3, true, DType::BF16};
 const Lora kForgets{", LoRA, x A^T not kept", 8, {0, -1, 1}, 1, false, DType::F32, false};
+const Lora kNoRank{", LoRA of rank 0", 0, {}, 1, false, DType::F32, true, true};
 const Lora kOddRank{", LoRA of rank 3", 3, {}, 1, false};
 const Lora kOneOfTwo{", LoRA on the second slot alone", 8, {-1, 1}, 1, false};
 // On both sides of what fits into 32 KB beside tiles of 64, 32 and 8 rows
@@ -100,7 +105,7 @@ void forwardCase(CaseList& list, Dtypes act, Weight weight, Shape shape, const L
                     args.y = make.normal(act.out, {T, N});
                     if (residual == Residual::Own) args.residual = make.normal(act.out, {T, N});
                     if (residual == Residual::Alias) args.residual = args.y;
-                    if (lora.rank > 0) {
+                    if (lora.isThere()) {
                       args.loraA = loraA(make, lora, K);
                       args.loraB = loraB(make, lora, N);
                       args.segments = segmentsOf(lora, N);
@@ -109,7 +114,7 @@ void forwardCase(CaseList& list, Dtypes act, Weight weight, Shape shape, const L
                         args.xa = make.empty(act.in, {T, rowsOfA(lora)});
                       if (lora.adapterOfRow) args.adapterOfRow = make.indices({T}, -1, lora.adapters);
                     }
-                    if (act.in == DType::BF16 && (lora.rank > 0 || weight.dtype != DType::BF16)) {
+                    if (act.in == DType::BF16 && (lora.isThere() || weight.dtype != DType::BF16)) {
                       make.bound("y", kOperands16);
                       make.bound("xa", kOperands16);
                     }
@@ -131,7 +136,7 @@ void backwardCase(CaseList& list, Dtypes act, Weight weight, Shape shape, const 
                     args.dy = make.normal(act.in, {T, N});
                     args.weight = weightOf(make, weight, shape);
                     if (wanted.dx) args.dx = make.empty(act.out, {T, K});
-                    if (lora.rank > 0) {
+                    if (lora.isThere()) {
                       const int64_t R = rowsOfA(lora);
                       args.loraA = loraA(make, lora, K);
                       args.loraB = loraB(make, lora, N);
@@ -149,7 +154,7 @@ void backwardCase(CaseList& list, Dtypes act, Weight weight, Shape shape, const 
                         if (act.in != act.out) make.bound("dLoraB", kOperands16);
                       }
                     }
-                    if (act.in == DType::BF16 && (lora.rank > 0 || weight.dtype != DType::BF16)) {
+                    if (act.in == DType::BF16 && (lora.isThere() || weight.dtype != DType::BF16)) {
                       make.bound("dx", kOperands16);
                     }
                     make.arguments(args);
@@ -225,6 +230,8 @@ void addLinearCases(CaseList& list) {
     }
     forwardCase(list, act, packed, {33, 129, 100}, kOneOfTwo, Residual::None);
     backwardCase(list, act, packed, {33, 129, 100}, kOneOfTwo, kAll);
+    forwardCase(list, act, packed, {33, 40, 33}, kNoRank, Residual::None);
+    backwardCase(list, act, packed, {33, 40, 33}, kNoRank, kAll);
     for (const Lora& lora : kHighRanks) forwardCase(list, act, packed, {65, 40, 33}, lora, Residual::None);
     backwardCase(list, act, packed, {65, 257, 127}, kPlain, kOnlyDx);
     for (const Lora& lora : {kPlain, kMany})
@@ -235,7 +242,7 @@ void addLinearCases(CaseList& list) {
     for (const Lora& lora : {kPlain, kStacked}) {
       forwardCase(list, act, packed, {37, 2048, 200}, lora, Residual::Own);
       forwardCase(list, act, {DType::Q4_1, true}, {37, 2048, 200}, lora, Residual::None);
-      backwardCase(list, act, packed, {37, 200, 2048}, lora, lora.rank > 0 ? kAll : kOnlyDx);
+      backwardCase(list, act, packed, {37, 200, 2048}, lora, lora.isThere() ? kAll : kOnlyDx);
     }
     // A step of generation with as many rows as one may have; deep enough for blocks of the depth.
     for (const Lora& lora : {kPlain, kStacked, kMany, kMany16}) {

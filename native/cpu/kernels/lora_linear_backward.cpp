@@ -39,7 +39,7 @@ struct Shape {
     if (dA && op.x.dtype == DType::F32) bf16 = false;
     if (dB && op.xa.dtype == DType::F32) bf16 = false;
   }
-  int64_t slots() const { return R / r; }
+  int64_t slots() const { return R / std::max<int64_t>(r, 1); }
 };
 
 template <class Unit>

@@ -1,4 +1,4 @@
-// Small kernels as the Metal backend's will be, and the ways to get them wrong.
+// Small kernels as the Metal backend's are, and the ways to get them wrong.
 #include <metal_stdlib>
 
 #include "emulator/metal/dispatch.h"
