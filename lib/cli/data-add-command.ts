@@ -6,8 +6,7 @@ import type { Command } from "commander";
 import { addToCorpus, type Addition } from "../data/add.js";
 import { readManifest } from "../data/corpus.js";
 import { SPLITS, TASK_TYPES } from "../data/tasks.js";
-import { DSL_NAMES } from "../dsl/declared.js";
-import { dslByName } from "../dsl/registry.js";
+import { dslOfPackage } from "../dsl/registry.js";
 import { ExecutionJudge } from "../evaluation/execution/judge.js";
 import { formatCount } from "./format.js";
 import { withExample } from "./help.js";
@@ -38,8 +37,7 @@ export function addAddCommand(data: Command, run: Run): void {
 
 async function add(files: string[], options: AddCommandOptions, run: Run): Promise<void> {
   const schema = schemaFrom(options);
-  readManifest(options.to);
-  const dsl = dslByName(DSL_NAMES[0]);
+  const dsl = dslOfPackage(readManifest(options.to).dsl.name);
   const engine = dsl.createEngine({ workers: 1 });
   const judge = ExecutionJudge.open(engine);
   try {

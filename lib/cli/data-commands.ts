@@ -47,15 +47,15 @@ export function addDataCommands(program: Command, run: Run): void {
   addAddCommand(data, run);
 }
 
-export const defaultFolder = (name: string): string => join("data", "corpus", name);
+const defaultFolder = (name: string): string => join("data", "corpus", name);
 
 /** `quickstart` of `configs/data/quickstart.yaml`. */
 const nameOf = (config: string): string => basename(config).replace(/\.ya?ml$/, "");
 
 const workersOption = (): Option =>
-  new Option("--workers <n>", "compiler processes (default: one a core)")
+  new Option("--workers <n>", "compiler processes")
     .argParser(wholeNumber(1))
-    .default(Math.min(64, availableParallelism()), "one a core");
+    .default(Math.min(64, availableParallelism()), "one a core, at most 64");
 
 function addBuild(data: Command, run: Run): void {
   const command = data
@@ -150,14 +150,14 @@ function progressPrinter({ terminal: { stderr } }: Run): (progress: CorpusProgre
 function progressText(progress: CorpusProgress): string {
   const { task, accepted, wanted, rows, rowsWanted, refused, resumed, seconds } = progress;
   const rate = (rows - resumed) / Math.max(seconds, 1e-3);
-  const left = rate > 0 ? `${formatDuration((rowsWanted - rows) / rate)} left` : "";
+  const left = rate > 0 ? `, ${formatDuration((rowsWanted - rows) / rate)} left` : "";
   return (
     `${task}: ${formatCount(accepted)} of ${formatCount(wanted)} rows, ${formatCount(refused)} refused in all; ` +
-    `${formatCount(rows)} of ${formatCount(rowsWanted)}, ${rate.toFixed(0)} rows/s, ${left}`
+    `${formatCount(rows)} of ${formatCount(rowsWanted)}, ${rate.toFixed(0)} rows/s${left}`
   );
 }
 
-export function countsTable(counts: CorpusReport["counts"]): string {
+function countsTable(counts: CorpusReport["counts"]): string {
   const rows = TASK_TYPES.map((task) => [task, ...SPLITS.map((split) => formatCount(counts[split][task]))]);
   const totals = SPLITS.map((split) =>
     formatCount(TASK_TYPES.reduce((sum, task) => sum + counts[split][task], 0)),

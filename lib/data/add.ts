@@ -1,5 +1,4 @@
 /** Adds a user's own pairs to a corpus, through the gates that its other rows have passed. */
-import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { z } from "zod";
 import type { Schema } from "../dsl/dsl.js";
@@ -9,17 +8,23 @@ import { describeSystemError } from "../formats/system-error.js";
 import { readText } from "../formats/text.js";
 import { withLock } from "../hub/lock.js";
 import { lockOf } from "./build.js";
-import { emptyCounts, readManifest, splitOfShape, type Manifest, type SplitCounts } from "./corpus.js";
+import {
+  emptyCounts,
+  readManifest,
+  splitOfShape,
+  tableHash,
+  type Manifest,
+  type SplitCounts,
+} from "./corpus.js";
 import { PartialCorpus } from "./partial-corpus.js";
-import { hash53 } from "./random.js";
 import { openSplit } from "./reader.js";
 import type { AdmitRows, GiveTheSame, WrittenRow } from "./source.js";
-import { TASK_TYPES, type Row } from "./tasks.js";
+import { TASK_TYPES } from "./tasks.js";
 
 const schemaShape = z.record(z.string().min(1), z.record(z.string().min(1), z.string().min(1)));
 
 /** One line of a user's file. */
-export const pairShape = z.strictObject({
+const pairShape = z.strictObject({
   task: z.enum(TASK_TYPES),
   /** The SQL, program, beginning, question or function that the task is about. */
   input: z.string().trim().min(1),
@@ -57,8 +62,16 @@ export interface Addition {
   refused: string[];
 }
 
+/** A user's file as it was read, and how many of its rows went in. */
+interface UserFile {
+  file: string;
+  sha256: string;
+  rows: number;
+}
+
 /** A row of a file that is one, and where it stands. */
 interface Placed {
+  of: UserFile;
   where: string;
   row: WrittenRow;
   hasSchema: boolean;
@@ -79,23 +92,15 @@ export async function addToCorpus(options: AddOptions): Promise<Addition> {
     const heldOut = await heldOutTables(directory, manifest);
     const partial = await PartialCorpus.copyOf(directory, manifest);
     try {
-      const perFile = new Map<string, number>(files.map((file) => [file, 0]));
       for (const one of placed) {
         const reason = await place(one, partial, heldOut, admit, same, addition.added);
-        const file = one.where.slice(0, one.where.lastIndexOf(":"));
-        if (reason === undefined) perFile.set(file, (perFile.get(file) ?? 0) + 1);
+        if (reason === undefined) one.of.rows++;
         else addition.refused.push(`${one.where}: ${reason}`);
       }
-      if (dryRun || [...perFile.values()].every((rows) => rows === 0)) return addition;
+      const from = [...new Set(placed.map(({ of }) => of))].filter(({ rows }) => rows > 0);
+      if (dryRun || from.length === 0) return addition;
       partial.save({ task: 0, heldOut: false, human: true, next: 0 });
-      const added = [
-        ...(manifest.added ?? []),
-        ...[...perFile].map(([file, rows]) => ({
-          file: basename(file),
-          sha256: sha256OfText(readFileSync(file, "utf8")),
-          rows,
-        })),
-      ];
+      const added = [...(manifest.added ?? []), ...from];
       const { settings, dsl } = manifest;
       await partial.finish(directory, await partial.manifest(basename(directory), { settings, dsl, added }));
       return addition;
@@ -128,14 +133,10 @@ async function place(
   const table = Object.entries(schema).find((one) => heldOut.has(tableHash(one)));
   if (table !== undefined) return `its table ${table[0]} is held out by the split test_schema`;
   const split = splitOfShape(shape);
-  const id = `${split}-${task}-${String(partial.counts[split][task] + 1).padStart(5, "0")}`;
-  partial.add({ id, split, ...candidate } satisfies Row, duplicateKey);
+  partial.add({ split, ...candidate }, duplicateKey);
   added[split][task]++;
   return undefined;
 }
-
-const tableHash = ([table, columns]: [string, Record<string, string>]): number =>
-  hash53(JSON.stringify([table, Object.keys(columns).sort()]));
 
 async function heldOutTables(directory: string, manifest: Manifest): Promise<Set<number>> {
   const found = new Set<number>();
@@ -157,6 +158,7 @@ function readPairs(file: string, schema: Schema | undefined, addition: Addition)
   } catch (error) {
     throw describeSystemError(error, "read", file);
   }
+  const of: UserFile = { file: basename(file), sha256: sha256OfText(text), rows: 0 };
   return text.split(/\r?\n/).flatMap((line, i): Placed[] => {
     if (line.trim() === "") return [];
     addition.read++;
@@ -179,7 +181,7 @@ function readPairs(file: string, schema: Schema | undefined, addition: Addition)
       return refuse(`${key ? `${key}: ` : ""}${issue?.message ?? "not a pair"}`);
     }
     return [
-      { where, row: toRow(parsed.data, schema), hasSchema: (parsed.data.schema ?? schema) !== undefined },
+      { of, where, row: toRow(parsed.data, schema), hasSchema: (parsed.data.schema ?? schema) !== undefined },
     ];
   });
 }

@@ -9,7 +9,7 @@ import { readManifest, splitOfShape, type Manifest, type SplitCounts } from "./c
 import { batchingLabeller } from "./labeller.js";
 import { PartialCorpus } from "./partial-corpus.js";
 import type { Candidate, Draw, Labeller, RowSource } from "./source.js";
-import { SPLITS, TASK_TYPES, type DrawnSplit, type Split, type TaskType } from "./tasks.js";
+import { DRAWN_SPLITS, SPLITS, TASK_TYPES, type DrawnSplit, type Split, type TaskType } from "./tasks.js";
 
 export interface CorpusOptions {
   /** Folder of the corpus; its last part is the name. Written beside and renamed when complete. */
@@ -135,7 +135,7 @@ class Build {
     private readonly partial: PartialCorpus,
   ) {
     this.label = batchingLabeller(dependencies.engine, BATCH);
-    this.resumed = partial.length;
+    this.resumed = this.drawn();
     this.rowsWanted = TASK_TYPES.reduce((sum, task) => sum + this.wanted(task), 0);
   }
 
@@ -161,14 +161,23 @@ class Build {
   }
 
   private wanted(task: TaskType): number {
-    return SPLITS.reduce((sum, split) => sum + this.options.rows[split][task], 0);
+    return DRAWN_SPLITS.reduce((sum, split) => sum + this.options.rows[split][task], 0);
+  }
+
+  /** Rows that are there of those that are wanted: of one task, or of all. */
+  private drawn(tasks: readonly TaskType[] = TASK_TYPES): number {
+    const { counts } = this.partial;
+    return DRAWN_SPLITS.reduce(
+      (sum, split) => sum + tasks.reduce((all, task) => all + counts[split][task], 0),
+      0,
+    );
   }
 
   /** Unseen-schema rows keep to trained shapes, so that each test asks one thing. */
   private async phase(number: number, heldOut: boolean, begin: number): Promise<void> {
     const { source, signal, onProgress, workers = 1 } = this.dependencies;
     const task = TASK_TYPES[number] as TaskType;
-    const splits = SPLITS.filter((split) => (split === "test_schema") === heldOut);
+    const splits = DRAWN_SPLITS.filter((split) => (split === "test_schema") === heldOut);
     const missing = (): number =>
       splits.reduce(
         (sum, split) => sum + this.options.rows[split][task] - this.partial.counts[split][task],
@@ -220,22 +229,17 @@ class Build {
 
   private take(split: Split, { duplicateKey, ...row }: Candidate): void {
     const { partial } = this;
-    const { task } = row;
-    if (partial.has(task, duplicateKey)) {
-      partial.state.duplicates++;
-      return;
-    }
-    const number = String(partial.counts[split][task] + 1).padStart(5, "0");
-    partial.add({ id: `${split}-${task}-${number}`, split, ...row }, duplicateKey);
+    if (partial.has(row.task, duplicateKey)) partial.state.duplicates++;
+    else partial.add({ split, ...row }, duplicateKey);
   }
 
   private progress(task: TaskType): CorpusProgress {
     const { partial, resumed, rowsWanted } = this;
     return {
       task,
-      accepted: SPLITS.reduce((sum, split) => sum + partial.counts[split][task], 0),
+      accepted: this.drawn([task]),
       wanted: this.wanted(task),
-      rows: partial.length,
+      rows: this.drawn(),
       rowsWanted,
       refused: partial.state.refused,
       resumed,

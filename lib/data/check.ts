@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { DslEngine } from "../dsl/dsl.js";
 import { IBertError } from "../errors.js";
 import { sha256OfFile } from "../formats/hash.js";
-import { emptyCounts, readManifest, splitOfShape, type Manifest } from "./corpus.js";
+import { emptyCounts, readManifest, splitOfShape, tableHash, type Manifest } from "./corpus.js";
 import { NaturalnessCounter, type TextForms } from "./naturalness.js";
 import { hash53, Random } from "./random.js";
 import { withSplits } from "./reader.js";
@@ -176,9 +176,7 @@ class RowCheck {
     }
     if (belongs !== wanted)
       faults.push(`${shape} is a shape of ${belongs}, and no row of ${split} may have it`);
-    const tables = Object.entries(schema).map(
-      ([table, columns]) => [table, hash53(JSON.stringify([table, Object.keys(columns).sort()]))] as const,
-    );
+    const tables = Object.entries(schema).map((one) => [one[0], tableHash(one)] as const);
     if (split !== "test_schema") {
       this.seenSchemas.add(schemaId);
       for (const [, hash] of tables) this.seenTables.add(hash);

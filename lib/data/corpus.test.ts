@@ -110,6 +110,36 @@ describe("buildCorpus", () => {
     expect((await build("a")).reused).toBe(false);
   });
 
+  it("draws all that is wanted beside rows of human origin", async () => {
+    const draws = Array.from({ length: 100 }, (_, i): Draw => ({
+      candidate: {
+        task: "sql_to_ibis",
+        fields: { input: `by hand ${i}` },
+        completion: `by hand ${i}`,
+        schema: {},
+        schemaId: "people",
+        shape: `by hand ${i}`,
+        source: "people",
+        licence: "Apache-2.0",
+        duplicateKey: `by hand ${i}`,
+      },
+    }));
+    const progress: CorpusProgress[] = [];
+    const { manifest } = await buildCorpus(
+      { directory: join(folder, "a"), seed: 1, rows },
+      {
+        engine: toyEngine(),
+        source: toySource,
+        human: () => Promise.resolve(draws),
+        onProgress: (one) => progress.push(one),
+      },
+    );
+    expect(manifest.counts.human.sql_to_ibis).toBe(100);
+    expect({ ...manifest.counts, human: rows.human }).toEqual(rows);
+    expect(progress.at(-1)).toMatchObject({ rows: progress[0]?.rowsWanted, resumed: 0 });
+    for (const { rows: drawn, rowsWanted } of progress) expect(drawn).toBeLessThanOrEqual(rowsWanted);
+  });
+
   it("builds again when a file was touched", async () => {
     await build("a");
     await appendFile(join(folder, "a", "train.jsonl"), "\n");

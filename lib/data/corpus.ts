@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { IBertError } from "../errors.js";
 import { readJson } from "../formats/json.js";
-import { hash32 } from "./random.js";
+import { hash32, hash53 } from "./random.js";
 import { SPLITS, TASK_TYPES, type DrawnSplit, type Split, type TaskType } from "./tasks.js";
 
 const countsShape = z.record(z.enum(SPLITS), z.record(z.enum(TASK_TYPES), z.number().int().nonnegative()));
@@ -58,6 +58,10 @@ export function splitCounts(
     human: counts(() => 0),
   };
 }
+
+/** Of a table of a schema: its name and the names of its columns, by which a table of a held-out schema is known. */
+export const tableHash = ([table, columns]: [string, Record<string, string>]): number =>
+  hash53(JSON.stringify([table, Object.keys(columns).sort()]));
 
 /** Program shapes fall into one split for every task and every seed. */
 export function splitOfShape(shape: string): Exclude<DrawnSplit, "test_schema"> {

@@ -4,7 +4,6 @@
  */
 import {
   closeSync,
-  copyFileSync,
   existsSync,
   ftruncateSync,
   mkdirSync,
@@ -15,7 +14,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { copyFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { IBertError } from "../errors.js";
@@ -29,7 +28,7 @@ import { SPLITS, TASK_TYPES, type Row } from "./tasks.js";
 
 /** What is written of each row besides its line: hashes of its key and its shape, its split and its task. */
 const RECORD_BYTES = 18;
-export const INDEX = "index.bin";
+const INDEX = "index.bin";
 const STATE = "state.json";
 const FILES = [...SPLITS.map(splitFile), REJECTS, INDEX] as const;
 
@@ -114,7 +113,7 @@ export class PartialCorpus {
     try {
       await rm(folder, { recursive: true, force: true });
       mkdirSync(folder, { recursive: true });
-      for (const file of FILES) copyFileSync(join(directory, file), join(folder, file));
+      for (const file of FILES) await copyFile(join(directory, file), join(folder, file));
       const bytes = Object.fromEntries(FILES.map((file) => [file, statSync(join(folder, file)).size]));
       const { refused, duplicates } = manifest;
       const place = { identity: "", task: 0, heldOut: false, human: true, next: 0 };
@@ -122,6 +121,7 @@ export class PartialCorpus {
       partial.openFiles();
       return partial;
     } catch (error) {
+      await rm(folder, { recursive: true, force: true });
       throw describeSystemError(error, "write", folder);
     }
   }
@@ -145,8 +145,11 @@ export class PartialCorpus {
     return this.perShape.get(`${split} ${task} ${hash53(shape)}`) ?? 0;
   }
 
-  /** Takes a row in; `save` writes it. */
-  add(row: Row, key: string): void {
+  /** Takes a row in, under the next number of its split and task; `save` writes it. */
+  add(unnumbered: Omit<Row, "id">, key: string): void {
+    const { split, task } = unnumbered;
+    const number = String(this.counts[split][task] + 1).padStart(5, "0");
+    const row: Row = { id: `${split}-${task}-${number}`, ...unnumbered };
     const record = Buffer.allocUnsafe(RECORD_BYTES);
     record.writeDoubleLE(hash53(`${row.task}\n${key}`), 0);
     record.writeDoubleLE(hash53(row.shape), 8);
@@ -245,11 +248,20 @@ export class PartialCorpus {
   }
 
   private openFiles(): void {
+    try {
+      this.openEach();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  private openEach(): void {
     for (const name of FILES) {
       const descriptor = openSync(join(this.folder, name), existsSync(join(this.folder, name)) ? "r+" : "w+");
       const bytes = this.state.bytes[name] ?? 0;
-      ftruncateSync(descriptor, bytes);
       this.files.set(name, { descriptor, bytes, waiting: [] });
+      ftruncateSync(descriptor, bytes);
     }
     const index = readFileSync(join(this.folder, INDEX));
     for (let at = 0; at < index.length; at += RECORD_BYTES)

@@ -25,6 +25,7 @@ export type Split = (typeof SPLITS)[number];
 
 /** Splits that are drawn from a source, in their numbers. */
 export type DrawnSplit = Exclude<Split, "human">;
+export const DRAWN_SPLITS = SPLITS.filter((split): split is DrawnSplit => split !== "human");
 
 /** What a prompt template may refer to. */
 export interface PromptFields {

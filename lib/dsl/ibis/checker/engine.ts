@@ -128,7 +128,7 @@ class IbisEngine implements DslEngine {
     await Promise.all([this.pool.close(), this.sql.close()]);
   }
 
-  /** What hangs on no text: a process that fails at it is at fault itself. */
+  /** What hangs on no text that anybody gave: a process that fails at it is at fault itself. */
   private async ask(method: string, params: object = {}): Promise<unknown> {
     try {
       return await this.pool.request(method, params, START_ALLOWANCE_MS);

@@ -44,7 +44,7 @@ const ownerOf = ({ owner, path }: ApiEntry): string => owner ?? path.slice(0, pa
 const memberName = (entry: ApiEntry): string => `${ownerOf(entry)}.${entry.name}`;
 
 /** The members that are public, move no data and are about no geography. */
-export const countedMembers = (api: readonly ApiEntry[]): ApiEntry[] =>
+const countedMembers = (api: readonly ApiEntry[]): ApiEntry[] =>
   api.filter(
     (entry) =>
       !READS_OR_WRITES.test(entry.name) &&

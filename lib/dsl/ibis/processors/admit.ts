@@ -94,7 +94,10 @@ async function requireExecution(
   if (differ !== undefined) throw new Refused(differ.reason);
   if (claims.sql !== undefined || program?.sql === undefined || row.fields.dialect !== undefined) return;
   const judged = await same(program.sql, program.sql, row.schema);
-  if (typeof judged !== "string") return;
+  if (typeof judged !== "string") {
+    if (judged.runs) return;
+    throw new Refused(`its program fails at execution: ${judged.reason ?? "it gives nothing"}`);
+  }
   // That nothing can be told of a query that gives the same whatever the tables hold is no fault of a row's.
   if (/does not run|was stopped/.test(judged)) throw new Refused(`its program fails at execution: ${judged}`);
 }

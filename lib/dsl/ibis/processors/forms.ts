@@ -67,12 +67,6 @@ function sqlForms(text: string, dialect: string | undefined): TextForms {
   return { language: "SQL", length: text.length, words, forms: formsIn(bare, SQL_FORMS) };
 }
 
-/** Every form that is looked for, in the order of tables. */
-export const FORM_NAMES: Readonly<Record<string, readonly string[]>> = {
-  programs: Object.keys(PROGRAM_FORMS),
-  SQL: Object.keys(SQL_FORMS),
-};
-
 /** The texts of a row's code, with their forms. Of a pair that people wrote, each text is counted by one of its rows. */
 export function textForms(row: Row): TextForms[] {
   const { program, sql } = TASKS[row.task].claims(row);

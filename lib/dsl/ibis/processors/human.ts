@@ -18,7 +18,7 @@ import {
 } from "./python-source.js";
 import { TPC_TABLES } from "./tpc-tables.js";
 
-export interface HumanPair {
+interface HumanPair {
   /** "tpch-03" */
   name: string;
   sql: string;
@@ -26,7 +26,7 @@ export interface HumanPair {
   schema: Schema;
 }
 
-export interface HumanPairs {
+interface HumanPairs {
   pairs: HumanPair[];
   /** Those that are no pair of texts, with the reason. */
   left: { name: string; reason: string }[];
@@ -35,7 +35,7 @@ export interface HumanPairs {
 const FOLDER = "ibis/backends/tests/tpc";
 
 /** Names that every program has without importing them. */
-export const KNOWN_NAMES: ReadonlySet<string> = new Set(["ibis", "_"]);
+const KNOWN_NAMES: ReadonlySet<string> = new Set(["ibis", "_"]);
 
 /** Ibis's own helper, written out: a date and what is added to it. */
 const ADDED = /\badd_date\(\s*(\w+|"[^"]+"),((?:\s*d[ymd]=-?\d+,?)+)\s*\)/g;
@@ -56,7 +56,7 @@ async function textOf(wheel: string, member: string): Promise<string> {
 }
 
 /** Reads the pairs of the wheel at `wheel`. @throws IBertError `zip-invalid` */
-export async function humanPairs(wheel: string): Promise<HumanPairs> {
+async function humanPairs(wheel: string): Promise<HumanPairs> {
   const members = new Set(await zipMemberNames(wheel));
   const found: HumanPairs = { pairs: [], left: [] };
   for (const suite of ["h", "ds"] as const) {

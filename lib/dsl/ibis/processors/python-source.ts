@@ -29,7 +29,7 @@ export function functionsOf(source: string): PythonFunction[] {
 }
 
 /** A block without the indentation of its first line. */
-export function dedent(block: string): string {
+function dedent(block: string): string {
   const indent = /^[ \t]+/.exec(block)?.[0] ?? "";
   return block
     .split("\n")
@@ -84,7 +84,7 @@ export function importsOf(source: string): Map<string, string> {
   return found;
 }
 
-/** Names that a text uses, other than behind a dot or as the name of an argument. */
+/** Names that a text uses, those of arguments among them, other than behind a dot. */
 export function namesOf(code: string): Set<string> {
   const pieces = lexPython(code).filter(({ kind }) => kind !== "space");
   const names = pieces.flatMap(({ kind, text }, i) =>

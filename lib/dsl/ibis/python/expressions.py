@@ -156,7 +156,10 @@ class Expressions:
                 bound_bits(int(left).bit_length() + int(right).bit_length())
 
     def on_UnaryOp(self, node, scope):
-        return self.policy.admit(UNARY[type(node.op)](self.evaluate(node.operand, scope)))
+        return self.unary(type(node.op), self.evaluate(node.operand, scope))
+
+    def unary(self, kind, operand):
+        return self.policy.admit(UNARY[kind](operand))
 
     def on_BoolOp(self, node, scope):
         stop = isinstance(node.op, ast.Or)

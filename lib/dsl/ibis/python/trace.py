@@ -63,11 +63,10 @@ class Tracer(Interpreter):
         self.policy.operator(kind, left, right)
         return value
 
-    def on_UnaryOp(self, node, scope):
-        operand = self.evaluate(node.operand, scope)
-        if isinstance(node.op, ast.USub) and isinstance(operand, Value):
+    def unary(self, kind, operand):
+        if kind is ast.USub and isinstance(operand, Value):
             self.policy.note(operand, "negate")
-        return super().on_UnaryOp(node, scope)
+        return super().unary(kind, operand)
 
 
 def members_of(text, schema):

@@ -37,7 +37,7 @@ const RARER_STYLES: typeof STYLES = [
   [0.6, { column: "attribute", quote: '"', keys: "column" }],
 ];
 
-export const randomStyle = (random: Random, profile: Profile): Style =>
+const randomStyle = (random: Random, profile: Profile): Style =>
   random.weighted(profile === "full" ? [...STYLES, ...RARER_STYLES] : STYLES);
 
 /** The imports that a text needs, and where its tables come from. */

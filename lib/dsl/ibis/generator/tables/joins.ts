@@ -35,7 +35,7 @@ export const freshState = (state: State, table: Table): State => ({
 });
 
 /** What a tie's columns are, in words. */
-export const onKeys = ({ own, other }: Tie): string =>
+const onKeys = ({ own, other }: Tie): string =>
   own.name === other.name ? spoken(own) : `${spoken(own)} equal to ${spoken(other)}`;
 
 const VERBS = {

@@ -1,7 +1,7 @@
 /** Tables made longer and wider. */
 import { isCategory, isMeasure, isPlain, pickColumn, spoken, type ScopeColumn } from "../scope.js";
 import { call, keyOf, listOf, literal, verbatim, type Node } from "../syntax.js";
-import { said, spokenAll, step, withoutTable, type State } from "./state.js";
+import { said, listed, spokenAll, step, withoutTable, type State } from "./state.js";
 import { cols } from "./selectors.js";
 
 /** Measures of one type, each with its name in a row of its own. */
@@ -30,10 +30,7 @@ export function longer(state: State): boolean {
         ];
   state.node = call(state.node, "pivot_longer", [cols(melted)], named);
   said(state, { kind: "select", columns: spokenAll([...kept, ...melted]) });
-  said(
-    state,
-    `turn ${spokenAll(melted).join(" and ")} into rows, with their names as ${names} and their values as ${value}`,
-  );
+  said(state, `turn ${listed(melted)} into rows, with their names as ${names} and their values as ${value}`);
   const made = (name: string, kind: ScopeColumn["kind"]): ScopeColumn => ({
     name,
     kind,

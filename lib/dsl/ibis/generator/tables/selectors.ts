@@ -2,7 +2,7 @@
 import { isMeasure, isNumber, type ScopeColumn } from "../scope.js";
 import { call, keyOf, literal, mapping, nameOf, verbatim, type Node } from "../syntax.js";
 import { groupKeys } from "./groups.js";
-import { said, spokenAll, step, stillUnique, withoutTable, type State } from "./state.js";
+import { said, listed, step, stillUnique, withoutTable, type State } from "./state.js";
 
 interface Selector {
   node: Node;
@@ -55,7 +55,7 @@ function numbers({ columns }: State): Selector[] {
   return [
     {
       node: operator(all, "&", but),
-      english: `all numeric columns but ${spokenAll(keys).join(" and ")}`,
+      english: `all numeric columns but ${listed(keys)}`,
       found,
     },
   ];
@@ -147,7 +147,7 @@ function summarised(state: State): boolean {
   const english = `compute the ${summaries.map(([, word]) => word).join(" and the ")} of ${chosen.english}`;
   if (keys.length === 0) state.node = call(state.node, "agg", [across]);
   else state.node = call(call(state.node, "group_by", keys.map(keyOf)), "agg", [across]);
-  said(state, keys.length === 0 ? english : `${english} for each ${spokenAll(keys).join(" and ")}`);
+  said(state, keys.length === 0 ? english : `${english} for each ${listed(keys)}`);
   const made = summaries.flatMap(([method, , suffix]) =>
     inOrder(state, chosen.found).map((c): ScopeColumn => {
       const kind = method === "mean" ? "float" : c.kind;
