@@ -4,7 +4,7 @@ import type { DslEngine, Schema, SqlVerdict } from "./dsl/dsl.js";
 import { DEFAULT_DSL } from "./dsl/declared.js";
 import { dslOfPackage } from "./dsl/registry.js";
 import { IBertError } from "./errors.js";
-import { promptIds } from "./evaluation/evaluate.js";
+import { promptIds } from "./evaluation/answers.js";
 import { untilAborted } from "./generation/abort-listeners.js";
 import { AnswerText } from "./generation/answer-text.js";
 import { Batcher } from "./generation/batcher.js";

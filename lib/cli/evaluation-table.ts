@@ -32,7 +32,7 @@ export function describeExecution({ execution }: TaskMetrics): string {
 }
 
 /** What stands under a table: how far names and prose were right, and why execution was not measured or how sharp it was. */
-export function remarks({ facts, nextIdentifier, ...all }: TaskMetrics): string[] {
+function remarks({ facts, nextIdentifier, ...all }: TaskMetrics): string[] {
   const named =
     facts === undefined
       ? []

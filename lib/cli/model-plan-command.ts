@@ -179,7 +179,7 @@ function printSizes({ sizes, device }: BasePlan, run: Run): void {
   );
 }
 
-/** Speeds that no run can reach, so that one far below is seen to be slow. */
+/** What the peaks allow, so that a run far below is seen to be slow; tokens guessed ahead may decode a text faster. */
 function printLimits({ limits, device, serving }: BasePlan, { sequences }: Options, run: Run): void {
   if (limits === undefined) {
     if (serving !== undefined) {

@@ -1,13 +1,16 @@
 /** A model against the held-out rows of a corpus. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { openSplit } from "../data/reader.js";
 import { readManifest, splitFile, type Manifest } from "../data/corpus.js";
 import type { Row, Rows, Split, TaskFormat, TaskType } from "../data/tasks.js";
 import { IBertError } from "../errors.js";
+import { duckDbBinding } from "../dsl/duckdb/judge.js";
 import { dslOfPackage } from "../dsl/registry.js";
 import { InferenceEngine } from "../generation/engine.js";
-import { sha256OfFile } from "../formats/hash.js";
+import { currentDirectory } from "../formats/atomic.js";
+import { sha256OfFile, sha256OfText } from "../formats/hash.js";
 import { loadAdapter, type LoadedAdapter } from "../models/adapter-file.js";
 import { ModelSession } from "../models/session.js";
 import { evaluateByGeneration } from "./evaluate.js";
@@ -143,7 +146,17 @@ function samplingOf({
   return { temperature: temperature ?? (samples > 1 ? SAMPLING_TEMPERATURE : 0), seed };
 }
 
-/** What decides the numbers of an evaluation, files by their contents. */
+/** Of an adapter's weights, of how they are applied, and of how it is asked. */
+async function adapterSha256(adapter: string): Promise<string> {
+  const folder = await currentDirectory(adapter);
+  const files = ["adapter_model.safetensors", "adapter_config.json", "ibert.json"].map((name) =>
+    join(folder, name),
+  );
+  const hashes = files.map(async (path) => (existsSync(path) ? await sha256OfFile(path) : "absent"));
+  return sha256OfText((await Promise.all(hashes)).join("\n"));
+}
+
+/** What decides the numbers of an evaluation: rows and adapters by their contents, the base by its name. */
 async function settingsOf(
   options: Omit<EvaluateOptions, keyof Subject>,
   subjects: readonly Subject[],
@@ -153,9 +166,7 @@ async function settingsOf(
   const shown = subjects.some(({ shots = 0 }) => shots > 0);
   const measured = await Promise.all(
     subjects.map(async ({ adapter, shots }) => ({
-      ...(adapter === undefined
-        ? {}
-        : { adapter, sha256: await sha256OfFile(join(adapter, "adapter_model.safetensors")) }),
+      ...(adapter === undefined ? {} : { adapter, sha256: await adapterSha256(adapter) }),
       ...(shots === undefined ? {} : { shots }),
     })),
   );
@@ -173,6 +184,7 @@ async function settingsOf(
     samples,
     ...samplingOf(options),
     ...(options.determined === true ? { determined: true } : {}),
+    executed: duckDbBinding() !== undefined,
     subjects: measured,
   };
 }

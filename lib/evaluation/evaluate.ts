@@ -9,8 +9,6 @@ import { passRates } from "./breakdown.js";
 import type { ExecutionJudge } from "./execution/judge.js";
 import { scoreRow, summariseByTask, type EvaluationResult, type RowScore } from "./metrics.js";
 
-export { promptIds } from "./answers.js";
-
 /** Where scores are kept as they come, and found again. */
 export interface ScoreLog {
   /** The score of an answer that an earlier sitting made. */

@@ -6,7 +6,7 @@
 /** Repetitions of more than this many lengths count. */
 const FEW = 1;
 
-const QUANTIFIER = /[*+]|\{(\d*)(,?)(\d*)\}/y;
+const QUANTIFIER = /(?:[*+?]|\{(\d*)(,?)(\d*)\})[?+]?/y;
 
 /** What a pattern repeats; `nested` where a repeated part can itself be read in several ways. */
 export interface Repetitions {
@@ -41,19 +41,21 @@ export function repetitionsIn(pattern: string): Repetitions {
     const quantifier = QUANTIFIER.exec(pattern);
     if (quantifier === null) continue;
     at = QUANTIFIER.lastIndex;
-    if (!isOpen(quantifier)) continue;
+    const lengths = lengthsOf(quantifier);
+    if (lengths > 1) groups[groups.length - 1] = true;
+    if (lengths - 1 <= FEW) continue;
     result.count++;
     result.nested ||= atomIsOpen;
-    groups[groups.length - 1] = true;
   }
   return result;
 }
 
-/** Whether a quantifier allows for several lengths. */
-function isOpen([whole, least = "", comma, most = ""]: RegExpExecArray): boolean {
-  if (whole === "*" || whole === "+") return true;
-  if (comma !== ",") return false;
-  return most === "" || Number(most) - Number(least) > FEW;
+/** How many lengths a quantifier allows for. */
+function lengthsOf([whole, least = "", comma, most = ""]: RegExpExecArray): number {
+  if (whole.startsWith("?")) return 2;
+  if (!whole.startsWith("{")) return Infinity;
+  if (comma !== ",") return 1;
+  return most === "" ? Infinity : Number(most) - Number(least) + 1;
 }
 
 function classEnd(pattern: string, start: number): number {

@@ -30,14 +30,13 @@ export interface RejectionCounts {
 
 export type RejectionReport = Record<TaskType, RejectionCounts>;
 
-export interface RejectionOptions {
+interface RejectionOptions {
   onProgress?: (finished: number, total: number) => void;
   signal?: AbortSignal | undefined;
 }
 
 /** Folder of a run's answers and of the corpus that is made of them, beside its adapter. */
-export const rejectionFolder = (config: TrainingConfig): string =>
-  `${config.output.replace(/[\\/]+$/, "")}-rft`;
+const rejectionFolder = (config: TrainingConfig): string => `${config.output.replace(/[\\/]+$/, "")}-rft`;
 
 /**
  * Samples, and writes the corpus: the configuration's own rows, and those that were kept. Answers are written as they come, so
@@ -162,7 +161,7 @@ export async function writeCorpus(writing: Writing): Promise<RejectionReport> {
 }
 
 /** Of right answers those by other plans than the known one's and each other's, as a row teaches them. */
-export async function otherWays(
+async function otherWays(
   row: Row,
   answers: readonly string[],
   { engine, format, most }: Pick<Writing, "engine" | "format" | "most">,

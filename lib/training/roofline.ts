@@ -1,6 +1,7 @@
 /**
  * What a device's peaks allow at most. Real speeds lie below: attention, norms, the optimizer, launches and whatever keeps the
- * units from their peak are left out, so that no run is faster.
+ * units from their peak are left out. It is for training that learns from every token, and for decoding one token a step:
+ * guesses that prove right (`draftTokens`) give several for one reading of the weights.
  * Model: Williams, Waterman and Patterson, "Roofline" (2009). Peaks: the makers' data sheets (`kernels-cuda/host/planned.cpp`).
  */
 import type { ModelConfig } from "../models/config.js";

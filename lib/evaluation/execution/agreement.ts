@@ -5,7 +5,7 @@ import { duckDbBinding } from "../../dsl/duckdb/judge.js";
 import type { DslEngine } from "../../dsl/dsl.js";
 import { SandboxFailure } from "../../dsl/sandbox/sandbox-process.js";
 import { sameRows } from "./compare.js";
-import { distil } from "./suite.js";
+import { distilFor } from "./suite.js";
 
 const SEED = 1;
 /** Sets of tables to try: pairs are told to agree, so that few will do. */
@@ -28,11 +28,11 @@ export class Agreement implements AsyncDisposable {
   }
 
   readonly same: GiveTheSame = async (known, other, schema) => {
-    const query = await this.engine.neighbours(known, { schema });
-    if (query === undefined) return "the query cannot be read";
+    const { engine, executor } = this;
+    const how = { seed: SEED, rounds: ROUNDS, hasNeighbours: false };
+    const suite = await distilFor(known, schema, { engine, executor }, how);
+    if (typeof suite === "string") return suite;
     try {
-      const suite = await distil({ ...query, neighbours: [] }, this.executor, { seed: SEED, rounds: ROUNDS });
-      if (typeof suite === "string") return suite;
       for (const { tables, expected } of suite.databases) {
         const [result] = await this.executor.execute(tables, [other]);
         if (result === undefined || "error" in result)

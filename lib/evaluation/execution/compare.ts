@@ -62,22 +62,17 @@ export function alignments(expected: ExpectedRows, answer: ResultRows, anyOrder 
   const places = answer.columns.map((_, i) => i);
   const names = new Map(answer.columns.map(({ name }, i) => [name.toLowerCase(), i]));
   const named = expected.columns.map(({ name }) => names.get(name.toLowerCase()));
-  const own = new Set(named);
-  const taken = new Set(named.filter((at) => at !== undefined));
+  const known = named.filter((at) => at !== undefined);
+  const taken = new Set(known);
   const free = places.filter((at) => !taken.has(at));
   const candidates =
-    own.size === count && !own.has(undefined)
+    taken.size === count
       ? [named as number[]]
-      : anyOrder && taken.size + free.length === count && free.length <= MOST_FREE_COLUMNS && isUnique(named)
+      : anyOrder && taken.size === known.length && free.length <= MOST_FREE_COLUMNS
         ? arrangements(named, free, fits)
         : [places];
   return candidates.filter((columns) => columns.every((at, i) => fits(i, at)));
 }
-
-const isUnique = (named: readonly (number | undefined)[]): boolean => {
-  const known = named.filter((at) => at !== undefined);
-  return new Set(known).size === known.length;
-};
 
 /** Every way to give the places without a column one of the free ones, their own order first. */
 function arrangements(

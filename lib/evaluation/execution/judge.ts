@@ -6,7 +6,7 @@ import { duckDbBinding } from "../../dsl/duckdb/judge.js";
 import type { DslEngine, Schema } from "../../dsl/dsl.js";
 import { SandboxFailure } from "../../dsl/sandbox/sandbox-process.js";
 import { alignments, sameUnder, type Alignment } from "./compare.js";
-import { distil, type TestSuite } from "./suite.js";
+import { distilFor, type TestSuite } from "./suite.js";
 
 export interface ExecutionJudgement {
   /** It gives rows, whichever, on every database that it was asked about. */
@@ -119,15 +119,9 @@ export class ExecutionJudge implements AsyncDisposable {
     return undefined;
   }
 
-  private async distil(sql: string, schema: Schema): Kept {
-    const query = await this.engine.neighbours(sql, { schema });
-    if (query === undefined) return "the query cannot be read";
-    try {
-      return await distil(query, this.executor, { seed: SEED });
-    } catch (error) {
-      if (error instanceof SandboxFailure) return `the query's execution was stopped: ${error.message}`;
-      throw error;
-    }
+  private distil(sql: string, schema: Schema): Kept {
+    const { engine, executor } = this;
+    return distilFor(sql, schema, { engine, executor }, { seed: SEED });
   }
 
   async close(): Promise<void> {

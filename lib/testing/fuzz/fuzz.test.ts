@@ -45,6 +45,10 @@ it.each([
   ["(a+)+", true],
   ["(?:a|b)*c", true],
   ["(a{1,9}){2,}", true],
+  ["(aa?)+$", true],
+  ["(?:\\w{1,2})*x", true],
+  ["(a+?)+", true],
+  ["(a{3})+b??c", false],
   ["[(+]+\\(+", false],
   ["(?:layers\\.)?\\d+\\.(q|k)_proj", false],
 ])("tells by its form whether %s may be read in very many ways", (pattern, nested) => {

@@ -64,7 +64,7 @@ function nested(depth: number, lists: boolean): string {
 }
 
 /** A tree whose parts are shared with `tree` where nothing changed in them. */
-export function mutateJson(tree: Tree, random: Random): Tree {
+function mutateJson(tree: Tree, random: Random): Tree {
   const children = Array.isArray(tree) ? tree.length : isPairs(tree) ? tree.pairs.length : 0;
   // Down to some place, mostly far from the top.
   if (children > 0 && random.below(6) > 0) {

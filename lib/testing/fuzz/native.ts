@@ -154,7 +154,7 @@ class NativeTarget {
     return values;
   }
 
-  /** One call, or a few. Errors are told apart by `run.ts`. @returns the op's name where it is an op that was called */
+  /** One call, or a few. Errors are told apart by `run.ts`. */
   async run(random: Random): Promise<void> {
     const { device, stream } = this.#open();
     const number = random.below(this.#ops.length);
@@ -232,8 +232,7 @@ function nativeFault(error: unknown): string | undefined {
 
 /** Work that failed says why. */
 function requireNamed(error: unknown): void {
-  const fault = nativeFault(error);
-  if (fault !== undefined) throw new Error("", { cause: fault });
+  if (nativeFault(error) !== undefined) throw error;
 }
 
 /** The boundary of one backend. @param file the addon */
