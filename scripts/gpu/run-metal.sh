@@ -15,7 +15,7 @@ missing() {
 }
 command -v node >/dev/null || missing "node is not there; install Node 20.17 or later from nodejs.org, or: brew install node"
 case " $* " in
-  *" --help "* | *" --dry-run "* | *" --backend "*) ;; # these need no Mac
+  *" --help "* | *" --dry-run "* | *" --backend metal-emulated "* | *" --backend cpu "*) ;; # these need no Mac
   *)
     [ "$(uname -s)-$(uname -m)" = Darwin-arm64 ] || missing "this is no Mac with Apple silicon; --dry-run says what would be done"
     xcode-select -p >/dev/null 2>&1 || missing "Xcode's command line tools are not there: xcode-select --install"

@@ -50,7 +50,7 @@ describe("run-metal.sh", () => {
   });
 
   it("writes one file of what came of the steps", () => {
-    const out = join(temporaryFolder(), "run.json");
+    const out = join(temporaryFolder(), "results", "run.json");
     const ended = run("--backend", "cpu", "--only", "build,conformance,agreement,mps", "--out", out);
     expect(ended).toMatchObject({ status: 0, stderr: "" });
     const { kind, backend, ok, device, commit, steps } = JSON.parse(readFileSync(out, "utf8"));

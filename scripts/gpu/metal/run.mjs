@@ -1,6 +1,6 @@
 // What scripts/gpu/run-metal.sh runs, once it has found what it needs.
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { arch, cpus, platform, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -127,7 +127,7 @@ if (options["dry-run"]) {
     ok,
     steps: results,
   };
-  if (!existsSync(dirname(join(root, out)))) mkdirSync(dirname(join(root, out)), { recursive: true });
+  mkdirSync(dirname(out), { recursive: true });
   writeFileSync(out, `${JSON.stringify(file, null, 1)}\n`);
   console.log(out);
   process.exitCode = ok ? 0 : 1;

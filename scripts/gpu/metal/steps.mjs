@@ -35,7 +35,7 @@ const MIDDLING = [
   ],
   ...["--head-dim", "128", "--intermediate", "768", "--vocabulary", "1024", "--rank", "32"],
 ];
-/** A family before simdgroup_matrix came: every op runs on its simple twin. */
+/** A family before simdgroup_matrix came: linear layers and the loss run on their simple twins. */
 const TWINS = { IBERT_METAL_FAMILY: "6" };
 
 /**
