@@ -47,7 +47,8 @@ std::vector<Output> run(Session& session, const Case& test, Placement placement 
   for (const Field& field : opSchema(test.op).fields) {
     if (!goesByRow(test.op, field) || field.role == Role::In || field.role == Role::InOptional) continue;
     const Tensor& tensor = *reinterpret_cast<const Tensor*>(test.arguments.data() + field.offset);
-    if (tensor) outputs.push_back({field.name, rowBytes(tensor), operands.bytes(field.name)});
+    const int64_t bytes = tensor ? rowBytes(tensor) : 0;  // x A^T of rank 0 has none
+    if (bytes > 0) outputs.push_back({field.name, bytes, operands.bytes(field.name)});
   }
   return outputs;
 }
