@@ -12,7 +12,10 @@ import { InferenceEngine } from "../generation/engine.js";
 import { currentDirectory } from "../formats/atomic.js";
 import { sha256OfFile, sha256OfText } from "../formats/hash.js";
 import { loadAdapter, type LoadedAdapter } from "../models/adapter-file.js";
+import { baseContents, type BaseContents } from "../models/base-contents.js";
 import { ModelSession } from "../models/session.js";
+import { resolveSource } from "../models/sources.js";
+import { openWeights } from "../models/weights.js";
 import { evaluateByGeneration } from "./evaluate.js";
 import { ExecutionJudge } from "./execution/judge.js";
 import { ChosenRows, rowsPerTask, type EvaluationResult } from "./metrics.js";
@@ -156,7 +159,7 @@ async function adapterSha256(adapter: string): Promise<string> {
   return sha256OfText((await Promise.all(hashes)).join("\n"));
 }
 
-/** What decides the numbers of an evaluation: rows and adapters by their contents, the base by its name. */
+/** What decides the numbers of an evaluation: rows and adapters by their contents, and where it may be resumed the base too. */
 async function settingsOf(
   options: Omit<EvaluateOptions, keyof Subject>,
   subjects: readonly Subject[],
@@ -172,6 +175,7 @@ async function settingsOf(
   );
   return {
     base,
+    ...(options.scores === undefined ? {} : await contentsOfBase(base)),
     corpus,
     dsl: manifest.dsl,
     split,
@@ -187,6 +191,11 @@ async function settingsOf(
     executed: duckDbBinding() !== undefined,
     subjects: measured,
   };
+}
+
+async function contentsOfBase(base: string): Promise<BaseContents> {
+  const source = await resolveSource(base);
+  return baseContents({ source, model: openWeights(source) });
 }
 
 interface Material {

@@ -14,7 +14,7 @@ vi.mock("../data/corpus.js", async (original) => ({
 }));
 
 it(
-  "goes on with the same adapter alone, whose scale and prompts count too",
+  "goes on with the same base and the same adapter alone, whose scale and prompts count too",
   { timeout: 300_000 },
   async () => {
     const folder = temporaryFolder();
@@ -36,5 +36,14 @@ it(
     const config = JSON.parse(readFileSync(path, "utf8")) as { lora_alpha: number };
     writeFileSync(path, JSON.stringify({ ...config, lora_alpha: config.lora_alpha * 2 }));
     await expect(run()).rejects.toMatchObject({ code: "resume-mismatch" });
+    writeFileSync(path, JSON.stringify(config));
+    const weights = join(base, "model.safetensors");
+    const bytes = readFileSync(weights);
+    bytes[bytes.length - 2] = (bytes.at(-2) ?? 0) ^ 1;
+    writeFileSync(weights, bytes);
+    await expect(run()).rejects.toMatchObject({
+      code: "resume-mismatch",
+      message: expect.stringContaining("another weights") as unknown,
+    });
   },
 );

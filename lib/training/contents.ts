@@ -1,16 +1,15 @@
 /** What a run is made of, by content: a checkpoint and a finished adapter carry it, so that names may change hands. */
-import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 
 import { z } from "zod";
 
 import { splitFile } from "../data/corpus.js";
 import { dslByName } from "../dsl/registry.js";
 import { IBertError } from "../errors.js";
-import { openGguf } from "../formats/gguf.js";
-import { cachedSha256, sha256OfFile, sha256OfText } from "../formats/hash.js";
-import { resolveSource, type ModelSource } from "../models/sources.js";
-import { openWeights, type ModelWeights } from "../models/weights.js";
+import { sha256OfFile, sha256OfText } from "../formats/hash.js";
+import { baseContents, type OpenBase } from "../models/base-contents.js";
+import { resolveSource } from "../models/sources.js";
+import { openWeights } from "../models/weights.js";
 import { evaluates, MAY_CHANGE_ON_RESUME, type TrainingConfig } from "./config.js";
 
 const Sha256 = z.string().regex(/^[\da-f]{64}$/);
@@ -44,19 +43,9 @@ const NAMES: Readonly<Record<keyof RunContents, string>> = {
   tokens: "way to turn its rows into tokens",
 };
 
-/** Every file of a Hugging Face folder that decides which ids a text becomes, and which of them end it. */
-const TOKENIZER_FILES = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "tekken.json",
-  "generation_config.json",
-];
-
 export interface ContentOptions {
   /** The base, where it is open already. */
-  base?: { source: ModelSource; model: ModelWeights };
+  base?: OpenBase;
   /** SHA-256 of corpus files that were read already, by path. */
   known?: ReadonlyMap<string, string>;
   onProgress?: (bytes: number, total: number) => void;
@@ -83,38 +72,9 @@ export async function contentsOf(config: TrainingConfig, options: ContentOptions
   return {
     corpus: await ofFile(corpus),
     ...(heldOut === undefined ? {} : { heldOut: await ofFile(heldOut) }),
-    weights: await weightsSha256(model, options.onProgress),
-    architecture: sha256OfText(JSON.stringify(model.config)),
-    tokenizer: await tokenizerSha256(source),
+    ...(await baseContents({ source, model }, options.onProgress)),
     templates: sha256OfText(JSON.stringify(dslByName(config.dsl).defaultPrompts)),
   };
-}
-
-async function weightsSha256(
-  model: ModelWeights,
-  onProgress: (bytes: number, total: number) => void = () => undefined,
-): Promise<string> {
-  const tensors = model.names.map((name) => model.tensor(name));
-  const total = tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  let read = 0;
-  const hashes: string[] = [];
-  for (const path of new Set(tensors.map((tensor) => tensor.path))) {
-    hashes.push(await cachedSha256(path, (bytes) => onProgress((read += bytes), total)));
-  }
-  return hashes.length === 1 ? (hashes[0] as string) : sha256OfText(hashes.join("\n"));
-}
-
-async function tokenizerSha256({ format, path }: ModelSource): Promise<string> {
-  if (format === "gguf") {
-    const own = [...openGguf(path).metadata].filter(([key]) => key.startsWith("tokenizer."));
-    return sha256OfText(
-      JSON.stringify(own, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value)),
-    );
-  }
-  const files = TOKENIZER_FILES.map((name) => join(path, name)).filter((file) => existsSync(file));
-  const hashes: string[] = [];
-  for (const file of files) hashes.push(`${basename(file)} ${await sha256OfFile(file)}`);
-  return sha256OfText(hashes.join("\n"));
 }
 
 /** What differs between two runs, in words; what one of them does not know is left out. */
