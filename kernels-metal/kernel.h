@@ -13,6 +13,7 @@
 #include "dtypes.h"
 #include "frame/faults.h"
 #include "frame/kernel.h"
+#include "tile_type.h"
 
 namespace ibert::metal {
 
@@ -25,10 +26,14 @@ static_assert(kNotFiniteKind == frame::kNotFinite && kNoneAllowedKind == frame::
 // What launchers choose by. A planned device has one too.
 struct Machine {
   int64_t threadgroupBytes = 32 << 10;
-  int family = 7;  // of Apple's GPUs: 7 is the M1's
+  int family = 7;         // of Apple's GPUs: 7 is the M1's
+  bool hasBfloat = true;  // the system compiles Metal 3.1, which has the type
 
   // simdgroup_matrix came with the seventh.
   bool hasMatrices() const { return family >= 7; }
+  // Arithmetic in bf16 came with the ninth, the M3's. Before it the compiler makes it of float32 and shifts,
+  // slower than float32 itself.
+  bool hasBf16() const { return family >= 9 && hasBfloat; }
 };
 
 // Threads of a threadgroup, as grid.h has them: one an element, or few that share a row.
@@ -46,10 +51,11 @@ struct Operand {
 // Who brings kernels to the device.
 class Launcher {
  public:
-  // Encodes kernel(operands..., parameters) with `threadgroupBytes` of threadgroup memory.
+  // Encodes kernel(operands..., parameters) with `threadgroupBytes` of threadgroup memory. `type`: of kernels
+  // that are compiled for each.
   virtual void launch(const char* kernel, int64_t groups, int threads,
                       std::initializer_list<Operand> operands, const void* parameters, size_t bytes,
-                      int64_t threadgroupBytes) = 0;
+                      int64_t threadgroupBytes, TileType type) = 0;
 
  protected:
   ~Launcher() = default;
@@ -76,8 +82,8 @@ struct Context {
   // A threadgroup of four simdgroups for each of `count` tiles.
   template <class Parameters>
   void tiles(const char* kernel, int64_t count, std::initializer_list<Operand> operands,
-             const Parameters& parameters, int64_t threadgroupBytes) {
-    launch(kernel, count, kTileThreads, operands, parameters, threadgroupBytes);
+             const Parameters& parameters, int64_t threadgroupBytes, TileType type) {
+    launch(kernel, count, kTileThreads, operands, parameters, threadgroupBytes, type);
   }
   // A threadgroup of kFewThreads for each of `count` rows.
   template <class Parameters>
@@ -95,10 +101,11 @@ struct Context {
  private:
   template <class Parameters>
   void launch(const char* kernel, int64_t groups, int threads, std::initializer_list<Operand> operands,
-              const Parameters& parameters, int64_t threadgroupBytes) {
+              const Parameters& parameters, int64_t threadgroupBytes, TileType type = TileType::float32) {
     static_assert(std::is_trivially_copyable_v<Parameters>);
     if (groups > 0)
-      launcher.launch(kernel, groups, threads, operands, &parameters, sizeof parameters, threadgroupBytes);
+      launcher.launch(kernel, groups, threads, operands, &parameters, sizeof parameters, threadgroupBytes,
+                      type);
   }
 };
 
@@ -107,8 +114,8 @@ using KernelTable = frame::KernelTable<Context>;
 
 // A simple kernel: plain loops in float32 over any shape. It is what fast ones are held against.
 inline constexpr const char* kTwin = "twin";
-// On a simdgroup's matrices of 8 x 8.
-inline constexpr const char* kMatrices = "simdgroup";
+// On a simdgroup's matrices of 8 x 8, of float32 or of bf16.
+inline constexpr const char *kMatrices = "simdgroup", *kBf16Matrices = "simdgroup-bf16";
 // Attention by tiles in threadgroup memory (flash.h).
 inline constexpr const char* kFlash = "flash";
 

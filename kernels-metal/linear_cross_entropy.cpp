@@ -50,6 +50,7 @@ struct TileScratch {
 void runTiles(const LinearCrossEntropy& args, LossParameters p, Context& context) {
   const TileScratch scratch(args);
   const auto at = [&](int64_t floats) { return context.scratch(floats * kFloat); };
+  const TileType type = tileType(context.machine, {&args.x});
   p.parts = scratch.partCount;
   p.aligned = alignedFlag(args.x, kAlignedLossX) | alignedFlag(args.weight, kAlignedLossWeight);
   for (p.first = 0; p.first < args.x.shape[0]; p.first += scratch.rows) {
@@ -63,7 +64,7 @@ void runTiles(const LinearCrossEntropy& args, LossParameters p, Context& context
     };
     context.tiles(many ? "lossPartsMany" : "lossPartsSome", rowTiles * ceilDivide(p.V, kPartColumns),
                   {&args.x, &args.weight, &args.targets, at(scratch.parts), at(scratch.targetLogits)}, p,
-                  memory);
+                  memory, type);
     context.elements("lossOfParts", p.rows,
                      {at(scratch.parts), at(scratch.targetLogits), &args.targets, &args.tokenWeight,
                       at(scratch.rowSums), &args.loss, &args.logprob},
@@ -72,9 +73,9 @@ void runTiles(const LinearCrossEntropy& args, LossParameters p, Context& context
       p.end = std::min<int64_t>(p.V, p.begin + kGradientColumns);
       context.tiles(many ? "lossLogitGradientMany" : "lossLogitGradientSome", tiles(p.end - p.begin),
                     {&args.x, &args.weight, &args.targets, at(scratch.rowSums), at(scratch.gradient)}, p,
-                    memory);
+                    memory, type);
       context.tiles(many ? "lossChunkGradientMany" : "lossChunkGradientSome", tiles(p.D),
-                    {at(scratch.gradient), &args.weight, at(scratch.sofar), &args.dx}, p, memory);
+                    {at(scratch.gradient), &args.weight, at(scratch.sofar), &args.dx}, p, memory, type);
     }
   }
 }
@@ -85,7 +86,7 @@ bool isInTiles(const LinearCrossEntropy& args, Machine machine) {
 }
 
 const char* pathOf(const LinearCrossEntropy& args, Machine machine) {
-  return isInTiles(args, machine) ? kMatrices : kTwin;
+  return isInTiles(args, machine) ? tilePath(tileType(machine, {&args.x})) : kTwin;
 }
 
 int64_t workspace(const LinearCrossEntropy& args, Machine machine) {

@@ -2,6 +2,7 @@
 
 #include "lora_linear_tiles.h"
 #include "register.h"
+#include "tile_choice.h"
 
 namespace ibert::metal {
 
@@ -90,10 +91,10 @@ std::string backwardUnsupported(const LoraLinearBackward& args) {
 }
 
 const char* forwardPath(const LoraLinearForward& args, Machine machine) {
-  return isForwardInTiles(args, machine) ? kMatrices : kTwin;
+  return isForwardInTiles(args, machine) ? tilePath(tileType(machine, {&args.x})) : kTwin;
 }
-const char* backwardPath(const LoraLinearBackward&, Machine machine) {
-  return machine.hasMatrices() ? kMatrices : kTwin;
+const char* backwardPath(const LoraLinearBackward& args, Machine machine) {
+  return machine.hasMatrices() ? tilePath(tileType(machine, {&args.dy})) : kTwin;
 }
 
 }  // namespace

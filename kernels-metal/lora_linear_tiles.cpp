@@ -14,6 +14,7 @@ int64_t lowColumnsOf(const LoraLinearForward& args) {
   return args.loraA ? args.loraA.shape[0] * ceilDivide(args.loraB.shape[2], 8) * 8 : 0;
 }
 
+// Elements of threadgroup memory for them. Whether there is room is asked for float32 in either type.
 template <class Shape>
 constexpr int64_t lowRoom(int64_t columns) {
   return columns == 0 ? 0 : Shape::kRows * (columns + kTilePad);
@@ -41,13 +42,15 @@ void launchTiles(const char* kernel, const LoraLinearForward& args, LinearParame
   const int64_t rowTiles = ceilDivide(p.T, Shape::kRows);
   p.span = static_cast<int32_t>(
       p.hasLora ? tileSpan(rowTiles * ceilDivide(p.N, Shape::kColumns), context.machine) : 1);
+  const TileType type = tileType(context.machine, {&args.x});
   int64_t spans = 0;
   for (int64_t i = 0, begin = 0; i < p.segmentCount; begin = p.ends[i++])
     spans += ceilDivide(p.ends[i] - begin, p.span * Shape::kColumns);
   context.tiles(kernel, rowTiles * spans,
                 {&args.x, &args.weight, &args.loraA, &args.loraB, &args.adapterOfRow, &args.bias,
                  &args.residual, &args.y, &args.xa},
-                p, (Shape::kFloats + lowRoom<Shape>(p.lowColumns)) * kFloat);
+                p, Shape::kFloats * kFloat + lowRoom<Shape>(p.lowColumns) * (type == TileType::bf16 ? 2 : 4),
+                type);
 }
 
 }  // namespace
@@ -90,6 +93,7 @@ constexpr bool isMany(TileRows rows) {
 
 void backwardInTiles(const LoraLinearBackward& args, LinearParameters p, Operand low, Context& context) {
   const Machine machine = context.machine;
+  const TileType type = tileType(machine, {&args.dy});
   p.aligned = alignedFlag(args.x, kAlignedX) | alignedFlag(args.weight, kAlignedWeight) |
               alignedFlag(args.loraA, kAlignedA) | alignedFlag(args.loraB, kAlignedB) |
               alignedFlag(args.dy, kAlignedDy) | alignedFlag(args.xa, kAlignedXa);
@@ -98,26 +102,27 @@ void backwardInTiles(const LoraLinearBackward& args, LinearParameters p, Operand
   if (args.loraA) {
     const int64_t slots = p.R / std::max<int64_t>(p.r, 1);
     context.tiles("linearLowGradientTiles", slots * tilesOf<FewColumns>(p.T, p.r),
-                  {&args.dy, &args.loraB, low}, p, kFew);
+                  {&args.dy, &args.loraB, low}, p, kFew, type);
   }
   if (args.dx) {
     const bool many = isMany(tileRows(p.T, machine));
     context.tiles(many ? "linearInputGradientMany" : "linearInputGradientSome",
                   many ? tilesOf<ManyRows>(p.T, p.K) : tilesOf<SomeRows>(p.T, p.K),
-                  {&args.dy, &args.weight, low, &args.loraA, &args.dx}, p, many ? kMany : kSome);
+                  {&args.dy, &args.weight, low, &args.loraA, &args.dx}, p, many ? kMany : kSome, type);
   }
   if (args.dLoraA) {
     const bool many = isMany(tileRows(p.R, machine));
     context.tiles(many ? "linearAGradientMany" : "linearAGradientSome",
                   many ? tilesOf<ManyRows>(p.R, p.K) : tilesOf<SomeRows>(p.R, p.K),
-                  {low, &args.x, &args.dLoraA}, p, many ? kMany : kSome);
+                  {low, &args.x, &args.dLoraA}, p, many ? kMany : kSome,
+                  tileType(machine, {&args.dy, &args.x}));
   }
   if (args.dLoraB) {
     int64_t rowTiles = 0;
     for (int64_t i = 0, begin = 0; i < p.segmentCount; begin = p.ends[i++])
       rowTiles += ceilDivide(p.ends[i] - begin, FewColumns::kRows);
     context.tiles("linearBGradientTiles", rowTiles * ceilDivide(p.r, FewColumns::kColumns),
-                  {&args.dy, &args.xa, &args.dLoraB}, p, kFew);
+                  {&args.dy, &args.xa, &args.dLoraB}, p, kFew, tileType(machine, {&args.dy, &args.xa}));
   }
 }
 

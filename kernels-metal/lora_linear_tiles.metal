@@ -16,10 +16,10 @@ struct AdapterRows {
   bool isAligned;
   int64_t first, r, padded, R, rows, depth;
 
-  void bring(int64_t row, int64_t k, thread float* four) const {
+  TileFour bring(int64_t row, int64_t k) const {
     const int64_t adapter = row / padded, j = row % padded;
-    bringFour(data, dtype, isAligned, (adapter * R + first + j) * depth + k,
-              row < rows && j < r ? depth - k : 0, four);
+    return bringFour(data, dtype, isAligned, (adapter * R + first + j) * depth + k,
+                     row < rows && j < r ? depth - k : 0);
   }
 };
 
@@ -30,9 +30,10 @@ struct AdapterColumns {
   bool isAligned;
   int64_t N, r, padded, rows, depth;
 
-  void bring(int64_t row, int64_t k, thread float* four) const {
+  TileFour bring(int64_t row, int64_t k) const {
     const int64_t adapter = k / padded, j = k % padded;
-    bringFour(data, dtype, isAligned, (adapter * N + row) * r + j, row < rows && k < depth ? r - j : 0, four);
+    return bringFour(data, dtype, isAligned, (adapter * N + row) * r + j,
+                     row < rows && k < depth ? r - j : 0);
   }
 };
 
@@ -68,7 +69,7 @@ inline TileSpan spanOf(constant LinearParameters& p, int64_t number) {
 // scale * x A^T into threadgroup memory, and x A^T into the op's output. A row has 0 in the columns of
 // adapters that are not its own.
 struct KeepLow {
-  threadgroup float* low;
+  threadgroup TileElement* low;
   int stride;
   int64_t row, column, first;
   const device int32_t* adapterOfRow;
@@ -82,7 +83,7 @@ struct KeepLow {
     const int64_t t = row + i, c = column + j;
     const bool isThere = t < T && c % padded < r;
     const int64_t adapter = isThere && hasAdapters ? inside(adapterOfRow[t], 0, P, -1) : 0;
-    low[i * stride + c] = isThere && adapter == c / padded ? scale * sum : 0.0f;
+    low[i * stride + c] = tileElement(isThere && adapter == c / padded ? scale * sum : 0.0f);
     if (keeps && isThere) setAt(xa, dtype, t * R + first + c, sum);
   }
 };
@@ -104,14 +105,14 @@ struct WriteY {
 };
 
 // x: (T, K), W: (N, K), A: (P, R, K), B: (P, N, r), y: (T, N), xa: (T, R). Threadgroup memory:
-// Shape::kFloats, and with adapters rows of x A^T, lowColumns + kTilePad apart.
+// Shape::kFloats, and with adapters rows of x A^T, lowColumns + kTilePad elements apart.
 template <class Shape>
 inline void forwardTiles(const device uint8_t* x, const device uint8_t* weight, const device uint8_t* A,
                          const device uint8_t* B, const device int32_t* adapterOfRow,
                          const device float* bias, const device uint8_t* residual, device uint8_t* y,
                          device uint8_t* xa, constant LinearParameters& p, threadgroup float* memory,
                          int64_t number, TilePlace place) {
-  using RightStep = StepOf<false, Shape::kColumns, Shape::kDepth>;
+  using RightStep = StepOf<false, Shape::kColumns, stepDepth<Shape>()>;
   const TileSpan span = spanOf<Shape>(p, number);
   const int64_t rows = p.T - span.row, roundedRows = (rows + 7) / 8 * 8;
   const MatrixFactor<false> ofX = {x, p.x, (p.aligned & kAlignedX) != 0, 0, p.K, p.T, p.K};
@@ -119,7 +120,7 @@ inline void forwardTiles(const device uint8_t* x, const device uint8_t* weight, 
                                         span.end, p.K};
 
   // The columns of x A^T that these rows have: of the adapters from the first to the last of them.
-  threadgroup float* const low = memory + Shape::kFloats;
+  threadgroup TileElement* const low = (threadgroup TileElement*)(memory + Shape::kFloats);
   const int lowStride = p.lowColumns + kTilePad;
   int64_t lowBegin = 0, lowEnd = span.slot < 0 ? 0 : p.lowColumns;
   if (span.slot >= 0 && p.hasAdapters) {
@@ -144,12 +145,12 @@ inline void forwardTiles(const device uint8_t* x, const device uint8_t* weight, 
     forSums(sums, roundedRows, lowEnd - column, memory, keep, place);
   }
 
-  threadgroup float* const other = memory + Shape::kLeftFloats;
+  threadgroup TileElement* const other = (threadgroup TileElement*)(memory + Shape::kLeftFloats);
   for (int64_t column = span.begin; column < span.end; column += Shape::kColumns) {
     sums.clear();
     addProduct<Shape, false, false>(sums, ofX, span.row, ofWeight, column, 0, p.K, memory, place);
     const AdapterColumns ofB = {B, p.B, (p.aligned & kAlignedB) != 0, p.N, p.r, p.padded, span.end, lowEnd};
-    for (int64_t k = lowBegin; k < lowEnd; k += Shape::kDepth) {
+    for (int64_t k = lowBegin; k < lowEnd; k += stepDepth<Shape>()) {
       threadgroup_barrier(mem_flags::mem_threadgroup);  // all have used what was there, and x A^T is there
       RightStep::fill(other, ofB, column, k, place.index);
       threadgroup_barrier(mem_flags::mem_threadgroup);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
 
 #include "kernel.h"
 #include "tiles.h"
@@ -29,6 +30,17 @@ enum class TileRows { few, some, many };
 inline TileRows tileRows(int64_t rows, Machine machine) {
   const TileRule& rule = tileRule(machine);
   return rows <= rule.fewRows ? TileRows::few : rows <= rule.someRows ? TileRows::some : TileRows::many;
+}
+
+// Activations in bf16 are multiplied as bf16 where the chip does that, and whatever they are multiplied by is
+// rounded to it; float32 ones are not. Looks at dtypes alone, as rows do not change them.
+inline TileType tileType(Machine machine, std::initializer_list<const Tensor*> activations) {
+  bool isBf16 = machine.hasBf16();
+  for (const Tensor* one : activations) isBf16 = isBf16 && one->dtype == DType::BF16;
+  return isBf16 ? TileType::bf16 : TileType::float32;
+}
+inline const char* tilePath(TileType type) {
+  return type == TileType::bf16 ? kBf16Matrices : kMatrices;
 }
 
 // Of tiles in a row how many a threadgroup makes, for what it prepares once to pay: as many as leave each

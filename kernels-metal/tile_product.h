@@ -1,11 +1,14 @@
 // Products of matrices of any dtype, a tile a threadgroup, on a simdgroup's matrices of 8 x 8.
 //
-// Factors become float32 on their way into threadgroup memory, block formats with them, and all arithmetic is
-// float32: that of every chip since the M1, where bf16 is slow and float16 has not the range of bf16. An
-// element is a sum over k in ascending order, in eights, and what is beyond the factors counts as 0: its bits
-// depend neither on the shape of the tile nor on the other rows.
+// A file of kernels in tiles is compiled twice. With IBERT_BF16_TILES factors become bf16 on their way into
+// threadgroup memory, block formats with them, and bf16 matrices are multiplied: for activations in bf16 on
+// chips that compute in it (tile_choice.h). Without, factors become float32: that of every chip since the M1,
+// where bf16 is slow and float16 has not the range of bf16. Sums are float32 in either, and products exact.
+// An element is a sum over k in ascending order, in eights, and what is beyond the factors counts as 0: its
+// bits depend neither on the shape of the tile nor on the other rows.
 #pragma once
 
+#include "four_values.h"
 #include "grid.h"
 #include "operand.h"
 #include "tiles.h"
@@ -15,27 +18,51 @@ struct TilePlace {
   uint index, simdgroup, lane;
 };
 
-// Elements i to i + 3 of a tensor as float32, of which the first `count` are there; the others are 0.
-// `isAligned`: the tensor begins at a multiple of sixteen bytes.
-inline void bringFour(const device uint8_t* data, int32_t dtype, bool isAligned, int64_t i, int64_t count,
-                      thread float* four) {
-  if (count >= 4 && i % 4 == 0 && isAligned && dtype == kBf16) {
-    const uint2 bits = *(const device uint2*)(data + 2 * i);
-    four[0] = as_type<float>(bits.x << 16);
-    four[1] = as_type<float>(bits.x & 0xffff0000u);
-    four[2] = as_type<float>(bits.y << 16);
-    four[3] = as_type<float>(bits.y & 0xffff0000u);
-  } else if (count >= 4 && i % 4 == 0 && isAligned && dtype == kF32) {
-    const uint4 bits = *(const device uint4*)(data + 4 * i);
-    four[0] = as_type<float>(bits.x);
-    four[1] = as_type<float>(bits.y);
-    four[2] = as_type<float>(bits.z);
-    four[3] = as_type<float>(bits.w);
-  } else if (count >= 4 && i % 4 == 0 && isBlocks(dtype)) {
+// An element of a factor in threadgroup memory, and four of them. A bf16 one is its sixteen bits there, and
+// becomes a number within a matrix alone.
+#ifdef IBERT_BF16_TILES
+typedef bfloat TileNumber;
+typedef ushort TileElement;
+typedef ushort4 TileFour;
+inline TileElement tileElement(float value) {
+  return as_type<ushort>(bfloat(value));
+}
+inline TileFour tileFour(ushort4 bits) {
+  return bits;
+}
+#else
+typedef float TileNumber;
+typedef float TileElement;
+typedef float4 TileFour;
+inline TileElement tileElement(float value) {
+  return value;
+}
+inline TileFour tileFour(ushort4 bits) {
+  return valuesOf(bits);
+}
+#endif
+typedef simdgroup_matrix<TileNumber, 8, 8> TileMatrix;
+inline TileFour tileFour(float4 values) {
+  return {tileElement(values.x), tileElement(values.y), tileElement(values.z), tileElement(values.w)};
+}
+// Elements in the place of a float: steps of bf16 go twice as deep in the same memory.
+constant constexpr int kTilePacked = int(sizeof(float) / sizeof(TileElement));
+
+// Elements i to i + 3 of a tensor, of which the first `count` are there; the others are 0. `isAligned`: the
+// tensor begins at a multiple of sixteen bytes.
+inline TileFour bringFour(const device uint8_t* data, int32_t dtype, bool isAligned, int64_t i,
+                          int64_t count) {
+  float four[4];
+  if (count >= 4 && i % 4 == 0 && isAligned && dtype == kBf16)
+    return tileFour(loadFour((const device ushort*)data + i, true));
+  if (count >= 4 && i % 4 == 0 && isAligned && dtype == kF32) return tileFour(fourValues(data, dtype, i));
+  if (count >= 4 && i % 4 == 0 && isBlocks(dtype)) {
     blockFour(data, dtype, i, four);
   } else {
     for (int j = 0; j < 4; ++j) four[j] = j < count ? elementAt(data, dtype, i + j) : 0.0f;
   }
+  const float4 values = {four[0], four[1], four[2], four[3]};
+  return tileFour(values);
 }
 
 // A factor whose element (row, k) is data[start + row * stride + k], or data[start + k * stride + row] where
@@ -48,11 +75,11 @@ struct MatrixFactor {
   int64_t start, stride, rows, depth;
 
   // Four elements, along the rows or along k.
-  void bring(int64_t row, int64_t k, thread float* four) const {
+  TileFour bring(int64_t row, int64_t k) const {
     const int64_t outer = kAlongRows ? k : row, inner = kAlongRows ? row : k;
     const int64_t outerEnd = kAlongRows ? depth : rows, innerEnd = kAlongRows ? rows : depth;
-    bringFour(data, dtype, isAligned, start + outer * stride + inner, outer < outerEnd ? innerEnd - inner : 0,
-              four);
+    return bringFour(data, dtype, isAligned, start + outer * stride + inner,
+                     outer < outerEnd ? innerEnd - inner : 0);
   }
 };
 
@@ -60,26 +87,33 @@ struct MatrixFactor {
 // are neighbours too.
 template <bool kAlongRows, int kRows, int kDepth>
 struct StepOf {
-  static constant constexpr int kStride = (kAlongRows ? kRows : kDepth) + kTilePad;
+  static constant constexpr int kStride = kAlongRows ? kRows + kTilePad : kDepth + kTilePad * kTilePacked;
 
   template <class Factor>
-  static void fill(threadgroup float* step, thread const Factor& factor, int64_t row, int64_t k, uint index) {
+  static void fill(threadgroup TileElement* step, thread const Factor& factor, int64_t row, int64_t k,
+                   uint index) {
     constexpr int kFours = (kAlongRows ? kRows : kDepth) / 4, kOuter = kAlongRows ? kDepth : kRows;
     for (int i = int(index); i < kFours * kOuter; i += int(kTileThreads)) {
       const int outer = i / kFours, inner = i % kFours * 4;
-      float four[4];
-      factor.bring(row + (kAlongRows ? inner : outer), k + (kAlongRows ? outer : inner), four);
-      for (int j = 0; j < 4; ++j) step[outer * kStride + inner + j] = four[j];
+      *(threadgroup TileFour*)(step + outer * kStride + inner) =
+          factor.bring(row + (kAlongRows ? inner : outer), k + (kAlongRows ? outer : inner));
     }
   }
 };
 
 // The 8 x 8 elements from (row, k) of a step on; with rows and columns exchanged where k is to go down.
 template <bool kAlongRows>
-inline void takeMatrix(thread simdgroup_float8x8& matrix, const threadgroup float* step, int stride, int row,
+inline void takeMatrix(thread TileMatrix& matrix, const threadgroup TileElement* step, int stride, int row,
                        int k, bool isExchanged) {
-  simdgroup_load(matrix, step + (kAlongRows ? k * stride + row : row * stride + k), ulong(stride), ulong2(0),
+  const threadgroup TileElement* from = step + (kAlongRows ? k * stride + row : row * stride + k);
+  simdgroup_load(matrix, (const threadgroup TileNumber*)from, ulong(stride), ulong2(0),
                  kAlongRows != isExchanged);
+}
+
+// Columns of a step.
+template <class Shape>
+constexpr int stepDepth() {
+  return Shape::kDepth * kTilePacked;
 }
 
 // The sums of a tile, a simdgroup its own part. Loops over them are unrolled: a simdgroup's matrices lie in
@@ -110,12 +144,12 @@ inline int firstColumn(TilePlace place) {
 // sums += left right^T of a step in threadgroup memory, over its first `depth` columns. Matrices beyond
 // `rows` and `columns` of the tile are left out.
 template <class Shape, bool kLeftAlongRows, bool kRightAlongRows>
-inline void addStep(thread TileSums<Shape>& sums, const threadgroup float* left, int leftStride,
-                    const threadgroup float* right, int rightStride, int64_t depth, int64_t rows,
+inline void addStep(thread TileSums<Shape>& sums, const threadgroup TileElement* left, int leftStride,
+                    const threadgroup TileElement* right, int rightStride, int64_t depth, int64_t rows,
                     int64_t columns, TilePlace place) {
   const int top = firstRow<Shape>(place), side = firstColumn<Shape>(place);
-  for (int k = 0; k < Shape::kDepth && k < depth; k += 8) {
-    simdgroup_float8x8 a[Shape::kDown], b[Shape::kAcross];
+  for (int k = 0; k < stepDepth<Shape>() && k < depth; k += 8) {
+    TileMatrix a[Shape::kDown], b[Shape::kAcross];
 #pragma clang loop unroll(full)
     for (int i = 0; i < Shape::kDown; ++i)
       if (top + 8 * i < rows) takeMatrix<kLeftAlongRows>(a[i], left, leftStride, top + 8 * i, k, false);
@@ -139,17 +173,17 @@ template <class Shape, bool kLeftAlongRows, bool kRightAlongRows, class Left, cl
 inline void addProduct(thread TileSums<Shape>& sums, thread const Left& left, int64_t row,
                        thread const Right& right, int64_t column, int64_t begin, int64_t end,
                        threadgroup float* memory, TilePlace place) {
-  using LeftStep = StepOf<kLeftAlongRows, Shape::kRows, Shape::kDepth>;
-  using RightStep = StepOf<kRightAlongRows, Shape::kColumns, Shape::kDepth>;
-  threadgroup float* const other = memory + Shape::kLeftFloats;
-  for (int64_t k = begin; k < end; k += Shape::kDepth) {
+  using LeftStep = StepOf<kLeftAlongRows, Shape::kRows, stepDepth<Shape>()>;
+  using RightStep = StepOf<kRightAlongRows, Shape::kColumns, stepDepth<Shape>()>;
+  threadgroup TileElement* const own = (threadgroup TileElement*)memory;
+  threadgroup TileElement* const other = (threadgroup TileElement*)(memory + Shape::kLeftFloats);
+  for (int64_t k = begin; k < end; k += stepDepth<Shape>()) {
     threadgroup_barrier(mem_flags::mem_threadgroup);  // all have used what was there
-    LeftStep::fill(memory, left, row, k, place.index);
+    LeftStep::fill(own, left, row, k, place.index);
     RightStep::fill(other, right, column, k, place.index);
     threadgroup_barrier(mem_flags::mem_threadgroup);  // the step is there
-    addStep<Shape, kLeftAlongRows, kRightAlongRows>(sums, memory, LeftStep::kStride, other,
-                                                    RightStep::kStride, end - k, left.rows - row,
-                                                    right.rows - column, place);
+    addStep<Shape, kLeftAlongRows, kRightAlongRows>(sums, own, LeftStep::kStride, other, RightStep::kStride,
+                                                    end - k, left.rows - row, right.rows - column, place);
   }
 }
 

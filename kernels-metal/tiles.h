@@ -10,7 +10,7 @@ constexpr int floatsOfStep(int rows, int depth) {
 }
 
 // A tile of kRows x kColumns that four simdgroups share, kRowGroups of them one below the other, and whose
-// sums go on in steps of kDepth.
+// sums go on in steps of kDepth float32, or of twice as many bf16.
 template <int kTileRows, int kTileColumns, int kTileRowGroups, int kTileDepth>
 struct TileShape {
   static IBERT_SHARED_CONSTANT int kRows = kTileRows, kColumns = kTileColumns, kDepth = kTileDepth;

@@ -14,8 +14,8 @@ const { values } = parseArgs({
   options: { kernels: { type: "string", default: join(root, "kernels-metal") } },
 });
 const zig = installZig(join(root, "build", "release", "zig"));
-const { kernels, problems, unknown } = checkMetal(resolve(values.kernels), { zig });
+const { kernels, bf16, problems, unknown } = checkMetal(resolve(values.kernels), { zig });
 for (const problem of problems) console.error(problem);
 for (const one of unknown) console.log(`${one} (each launch is held to 32 KB when it is made)`);
-console.log(`${kernels} kernels, ${problems.length} problems`);
+console.log(`${kernels} kernels, ${bf16} of them for bf16 too, ${problems.length} problems`);
 process.exitCode = problems.length === 0 ? 0 : 1;

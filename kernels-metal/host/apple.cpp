@@ -8,7 +8,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "hardware.h"
 #include "objc.h"
@@ -24,13 +24,18 @@ using objc::Pool;
 using objc::send;
 
 // Constants of Metal's headers.
-constexpr unsigned long kStorageModeShared = 0, kLanguageVersion30 = 3 << 16, kStatusCompleted = 4,
-                        kStatusError = 5;
+constexpr unsigned long kStorageModeShared = 0, kLanguage30 = 3 << 16, kLanguage31 = (3 << 16) + 1,
+                        kStatusCompleted = 4, kStatusError = 5;
 constexpr long kFamilyApple1 = 1001, kFamilyApple9 = 1009;
 
 // MTLSize
 struct Size {
   unsigned long width, height, depth;
+};
+
+// NSOperatingSystemVersion
+struct Version {
+  long major, minor, patch;
 };
 
 std::string textOf(Id string) {
@@ -139,7 +144,7 @@ class AppleQueue final : public Queue {
 
 class AppleHardware final : public Hardware {
  public:
-  explicit AppleHardware(Owned device) : device_(std::move(device)), libraries_(kSourceCount) {}
+  explicit AppleHardware(Owned device) : device_(std::move(device)) {}
 
   DeviceInfo info() override {
     const Pool pool;
@@ -168,10 +173,16 @@ class AppleHardware final : public Hardware {
   void read(void* to, const std::byte* from, int64_t bytes) override { std::memcpy(to, from, bytes); }
   void copy(std::byte* to, const std::byte* from, int64_t bytes) override { std::memmove(to, from, bytes); }
   void fill(std::byte* to, uint8_t value, int64_t bytes) override { std::memset(to, value, bytes); }
-  Pipeline& pipeline(const char* name) override {
+  // It came with macOS 14.
+  bool hasBfloat() override {
+    const Pool pool;
+    const Id process = send(objc::classNamed("NSProcessInfo"), "processInfo");
+    return send<bool>(process, "isOperatingSystemAtLeastVersion:", Version{14, 0, 0});
+  }
+  Pipeline& pipeline(const char* name, TileType type) override {
     const std::lock_guard lock(mutex_);
-    auto& found = pipelines_[name];
-    if (found == nullptr) found = compiled(name);
+    auto& found = pipelines_[{name, type}];
+    if (found == nullptr) found = compiled(name, type);
     return *found;
   }
   std::unique_ptr<Queue> queue() override { return std::make_unique<AppleQueue>(device_.get()); }
@@ -189,27 +200,33 @@ class AppleHardware final : public Hardware {
     const long number = text == nullptr ? 0 : std::strtol(text, nullptr, 10);
     return number < 1 ? kFamilyApple9 : std::min(kFamilyApple9, kFamilyApple1 - 1 + number);
   }
-  Id library(int file) {
-    if (libraries_[file]) return libraries_[file].get();
+  Id library(int file, TileType type) {
+    Owned& library = libraries_[{file, type}];
+    if (library) return library.get();
+    const bool isBf16 = type == TileType::bf16;
     const Owned options = Owned::adopt(send(objc::classNamed("MTLCompileOptions"), "new"));
     // Infinities and NaN are numbers here.
     send<void>(options.get(), "setFastMathEnabled:", false);
-    send<void>(options.get(), "setLanguageVersion:", kLanguageVersion30);
+    send<void>(options.get(), "setLanguageVersion:", isBf16 ? kLanguage31 : kLanguage30);
+    if (isBf16)
+      send<void>(options.get(), "setPreprocessorMacros:",
+                 send(objc::classNamed("NSDictionary"), "dictionaryWithObject:forKey:", stringOf("1"),
+                      stringOf("IBERT_BF16_TILES")));
     Id error = nullptr;
-    libraries_[file] =
+    library =
         Owned::adopt(send(device_.get(), "newLibraryWithSource:options:error:", stringOf(kSourceTexts[file]),
                           options.get(), &error));
-    if (!libraries_[file])
-      throw std::runtime_error(std::string("Metal does not compile ") + kSourceNames[file] + ": " +
-                               errorOf(error));
-    return libraries_[file].get();
+    if (!library)
+      throw std::runtime_error(std::string("Metal does not compile ") + kSourceNames[file] +
+                               (isBf16 ? " in bf16: " : ": ") + errorOf(error));
+    return library.get();
   }
-  std::unique_ptr<ApplePipeline> compiled(const char* name) {
+  std::unique_ptr<ApplePipeline> compiled(const char* name, TileType type) {
     const Pool pool;
     for (int i = 0; i < kKernelCount; ++i) {
       if (std::strcmp(kKernelSources[i].kernel, name) != 0) continue;
       const Owned function =
-          Owned::adopt(send(library(kKernelSources[i].file), "newFunctionWithName:", stringOf(name)));
+          Owned::adopt(send(library(kKernelSources[i].file, type), "newFunctionWithName:", stringOf(name)));
       if (!function) break;
       Id error = nullptr;
       auto pipeline = std::make_unique<ApplePipeline>();
@@ -227,8 +244,8 @@ class AppleHardware final : public Hardware {
 
   Owned device_;
   std::mutex mutex_;
-  std::vector<Owned> libraries_;
-  std::map<std::string, std::unique_ptr<ApplePipeline>> pipelines_;
+  std::map<std::pair<int, TileType>, Owned> libraries_;
+  std::map<std::pair<std::string, TileType>, std::unique_ptr<ApplePipeline>> pipelines_;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "emulator/memory.h"
@@ -156,6 +157,11 @@ class EmulatedHardware final : public Hardware {
     result.sharesHostMemory = 1;
     return result;
   }
+  // IBERT_EMULATED_METAL=3.0 is a system without it.
+  bool hasBfloat() override {
+    const char* version = std::getenv("IBERT_EMULATED_METAL");
+    return version == nullptr || std::strcmp(version, "3.0") != 0;
+  }
   std::unique_ptr<GpuBuffer> allocate(int64_t bytes) override {
     return std::make_unique<EmulatedBuffer>(bytes);
   }
@@ -171,12 +177,13 @@ class EmulatedHardware final : public Hardware {
   void fill(std::byte* to, uint8_t value, int64_t bytes) override {
     emulator::fill(to, value, static_cast<size_t>(bytes));
   }
-  Pipeline& pipeline(const char* name) override {
+  Pipeline& pipeline(const char* kernel, TileType type) override {
+    const std::string name = std::string(kernel) + (type == TileType::bf16 ? kBf16Entry : "");
     const std::lock_guard lock(mutex_);
     auto& found = pipelines_[name];
     if (found == nullptr) {
       const auto entry = entries().find(name);
-      if (entry == entries().end()) throw std::runtime_error(std::string("there is no kernel ") + name);
+      if (entry == entries().end()) throw std::runtime_error("there is no kernel " + name);
       found = std::make_unique<EmulatedPipeline>(entry->second);
     }
     return *found;

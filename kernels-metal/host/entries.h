@@ -76,3 +76,6 @@ struct Caller<kFunction> {
 
 #define IBERT_METAL_ENTRY(name) \
   static const bool ibertEntryOf_##name = ibert::metal::addEntry(ibert::metal::Caller<&::name>::entry(#name));
+#define IBERT_BF16_METAL_ENTRY(name)      \
+  static const bool ibertEntryOf_##name = \
+      ibert::metal::addEntry(ibert::metal::Caller<&::inBf16::name>::entry(#name IBERT_BF16_ENTRY));

@@ -15,6 +15,10 @@ struct Call {
   alignas(16) std::byte parameters[kMostParameterBytes];
 };
 
+// Behind the names of kernels that are compiled for TileType::bf16.
+#define IBERT_BF16_ENTRY " in bf16"
+inline constexpr const char* kBf16Entry = IBERT_BF16_ENTRY;
+
 struct Entry {
   const char* name;
   int operands;

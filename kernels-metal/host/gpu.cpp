@@ -84,6 +84,7 @@ Gpu openGpu(int index) {
   gpu.hardware = openHardware(index);
   gpu.info = gpu.hardware->info();
   gpu.machine = machineOf(gpu.info.architecture);
+  gpu.machine.hasBfloat = gpu.hardware->hasBfloat();
   return gpu;
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "backend.h"
+#include "tile_type.h"
 
 namespace ibert::metal {
 
@@ -79,6 +80,8 @@ class Hardware {
  public:
   virtual ~Hardware() = default;
   virtual DeviceInfo info() = 0;  // availableBytes as it is now
+  // Whether the system compiles Metal 3.1, which kernels of TileType::bf16 are written in.
+  virtual bool hasBfloat() = 0;
   // Throws std::bad_alloc when there is no memory.
   virtual std::unique_ptr<GpuBuffer> allocate(int64_t bytes) = 0;
   // By the host, while no work uses the memory.
@@ -86,8 +89,8 @@ class Hardware {
   virtual void read(void* to, const std::byte* from, int64_t bytes) = 0;
   virtual void copy(std::byte* to, const std::byte* from, int64_t bytes) = 0;
   virtual void fill(std::byte* to, uint8_t value, int64_t bytes) = 0;
-  // Throws std::runtime_error for a kernel that is not there or does not compile. Compiled once.
-  virtual Pipeline& pipeline(const char* name) = 0;
+  // Throws std::runtime_error for a kernel that is not there or does not compile. Compiled once for a type.
+  virtual Pipeline& pipeline(const char* name, TileType type = TileType::float32) = 0;
   virtual std::unique_ptr<Queue> queue() = 0;
   virtual std::unique_ptr<GpuEvent> event() = 0;
 };

@@ -171,8 +171,8 @@ std::string StreamState::takeDeviceError() {
 
 void StreamState::launch(const char* kernel, int64_t groups, int threads,
                          std::initializer_list<Operand> operands, const void* parameters, size_t bytes,
-                         int64_t threadgroupBytes) {
-  Pipeline& pipeline = gpu_.use().pipeline(kernel);
+                         int64_t threadgroupBytes, TileType type) {
+  Pipeline& pipeline = gpu_.use().pipeline(kernel, type);
   if (threads > pipeline.mostThreads) {
     throw std::runtime_error(std::string("the kernel ") + kernel + " runs with at most " +
                              std::to_string(pipeline.mostThreads) +

@@ -76,7 +76,8 @@ class StreamState final : public Launcher {
   std::string synchronize();
 
   void launch(const char* kernel, int64_t groups, int threads, std::initializer_list<Operand> operands,
-              const void* parameters, size_t bytes, int64_t threadgroupBytes) override;
+              const void* parameters, size_t bytes, int64_t threadgroupBytes,
+              TileType type = TileType::float32) override;
 
  private:
   // Work that is left out after a failure, and fails the stream when it throws.

@@ -1,9 +1,10 @@
 # Kernels of kernels-metal/ with one change each, in a namespace of its own, for metal_*_faults_test.cpp: what a person
 # might get wrong. A text that no longer has what is changed stops the configuration, so that a fault cannot go stale.
 
-# ibert_metal_fault(SOURCE KERNEL FAULT FROM TO [UNTIL TEXT]): what stands behind UNTIL's text is left out.
+# ibert_metal_fault(SOURCE KERNEL FAULT FROM TO [UNTIL TEXT] [BF16]): what stands behind UNTIL's text is left out. With BF16
+# the fault is in the kernel as it is compiled for bf16 too.
 function(ibert_metal_fault source kernel fault from to)
-  cmake_parse_arguments(PARSE_ARGV 5 arg "" UNTIL "")
+  cmake_parse_arguments(PARSE_ARGV 5 arg "BF16" UNTIL "")
   set(text "${IBERT_METAL_TEXT_${source}}")
   if(DEFINED arg_UNTIL)
     string(FIND "${text}" "${arg_UNTIL}" end)
@@ -14,12 +15,21 @@ function(ibert_metal_fault source kernel fault from to)
     message(FATAL_ERROR "the fault ${fault}: ${source} must hold: ${from}")
   endif()
   string(REPLACE "${from}" "${to}" text "${text}")
+  set(entered "static const bool isEntered = ibert::metal::addEntry(ibert::metal::Caller<&${kernel}>::entry(\"${fault}\"")
   set_property(GLOBAL APPEND_STRING PROPERTY IBERT_FAULTS_OF_${source} "
 namespace ${fault} {
 ${text}
-static const bool isEntered = ibert::metal::addEntry(ibert::metal::Caller<&${kernel}>::entry(\"${fault}\"));
+${entered}));
 }  // namespace ${fault}
 ")
+  if(arg_BF16)
+    set_property(GLOBAL APPEND_STRING PROPERTY IBERT_BF16_FAULTS_OF_${source} "
+namespace ${fault}InBf16 {
+${text}
+${entered} IBERT_BF16_ENTRY));
+}  // namespace ${fault}InBf16
+")
+  endif()
 endfunction()
 
 # ibert_metal_faults_test(NAME SOURCE...): a test of the kernels of these files, right and with their faults.
@@ -29,6 +39,13 @@ function(ibert_metal_faults_test name)
     get_property(text GLOBAL PROPERTY IBERT_FAULTS_OF_${source}.metal)
     file(CONFIGURE OUTPUT ${IBERT_METAL_WRITTEN}/faults_of_${source}.metal CONTENT "#include \"host/entries.h\"\n${text}" @ONLY)
     list(APPEND entries ${IBERT_METAL_WRITTEN}/entries_of_${source}.metal ${IBERT_METAL_WRITTEN}/faults_of_${source}.metal)
+    get_property(text GLOBAL PROPERTY IBERT_BF16_FAULTS_OF_${source}.metal)
+    if(text)
+      file(CONFIGURE OUTPUT ${IBERT_METAL_WRITTEN}/bf16_faults_of_${source}.metal
+        CONTENT "#define IBERT_BF16_TILES\n#include \"host/entries.h\"\n${text}" @ONLY)
+      list(APPEND entries ${IBERT_METAL_WRITTEN}/bf16_entries_of_${source}.metal
+        ${IBERT_METAL_WRITTEN}/bf16_faults_of_${source}.metal)
+    endif()
   endforeach()
   set(program ibert_metal_${name}_faults_test)
   add_executable(${program} native/tests/metal_${name}_faults_test.cpp kernels-metal/host/emulated.cpp)
@@ -70,7 +87,7 @@ ibert_metal_faults_test(attention flash_forward flash_backward flash_paged)
 set(barrier "threadgroup_barrier(mem_flags::mem_threadgroup);  // ")
 # The others are the same in other sizes.
 function(ibert_linear_fault fault from to)
-  ibert_metal_fault(lora_linear_tiles.metal linearForwardFew ${fault} "${from}" "${to}" UNTIL "KERNEL linearForwardSome")
+  ibert_metal_fault(lora_linear_tiles.metal linearForwardFew ${fault} "${from}" "${to}" UNTIL "KERNEL linearForwardSome" BF16)
 endfunction()
 ibert_linear_fault(unfilled "${barrier}the step is there\n" "\n")
 ibert_linear_fault(overwritten "${barrier}all have used what was there\n" "\n")

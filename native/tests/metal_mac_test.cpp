@@ -36,12 +36,15 @@ void testTexts() {
     expect(first != std::string::npos && text.find("#define KERNEL", first + 1) == std::string::npos,
            name + " has each header once");
     expect(first < text.find("\nKERNEL "), name + " has its headers before its kernels");
+    const bool isInTiles = text.find("simdgroup_load") != std::string::npos;
+    expect((text.find("IBERT_BF16_TILES") != std::string::npos) == isInTiles,
+           name + " is for bf16 too if it has tiles");
   }
 }
 
 #ifdef __APPLE__
-// Every kernel as this Mac's Metal compiles it. Without a device, which a virtual machine may lack, there is
-// nothing to compile for.
+// Every kernel as this Mac's Metal compiles it, and those in tiles for bf16 where the GPU has it. Without a
+// device, which a virtual machine may lack, there is nothing to compile for.
 void testCompiles() {
   std::shared_ptr<Hardware> hardware;
   try {
@@ -52,19 +55,25 @@ void testCompiles() {
   }
   const DeviceInfo info = hardware->info();
   std::printf("%s, %s\n", info.name, info.architecture);
-  const bool hasMatrices = std::atoi(info.architecture + std::strlen("apple")) >= 7;
+  const int family = std::atoi(info.architecture + std::strlen("apple"));
+  const bool hasMatrices = family >= 7, hasBf16 = family >= 9 && hardware->hasBfloat();
   for (int i = 0; i < kKernelCount; ++i) {
     const auto& [kernel, file] = kKernelSources[i];
-    if (!hasMatrices && std::strstr(kSourceTexts[file], "simdgroup_load") != nullptr) {
+    const bool isInTiles = std::strstr(kSourceTexts[file], "simdgroup_load") != nullptr;
+    if (!hasMatrices && isInTiles) {
       std::printf("%s: left out, as the GPU has no simdgroup_matrix\n", kernel);
       continue;
     }
-    try {
-      const int threads = hardware->pipeline(kernel).mostThreads;
-      std::printf("%s: %d threads\n", kernel, threads);
-      expect(threads >= 256, std::string(kernel) + " runs with a threadgroup of 256");
-    } catch (const std::exception& error) {
-      expect(false, std::string(kernel) + " compiles: " + error.what());
+    for (const TileType type : {TileType::float32, TileType::bf16}) {
+      if (type == TileType::bf16 && !(hasBf16 && isInTiles)) continue;
+      const std::string name = std::string(kernel) + (type == TileType::bf16 ? " in bf16" : "");
+      try {
+        const int threads = hardware->pipeline(kernel, type).mostThreads;
+        std::printf("%s: %d threads\n", name.c_str(), threads);
+        expect(threads >= 256, name + " runs with a threadgroup of 256");
+      } catch (const std::exception& error) {
+        expect(false, name + " compiles: " + error.what());
+      }
     }
   }
 }

@@ -169,8 +169,26 @@ if(TARGET ibert_metal_emulated)
   include(native/tests/metal_faults.cmake)
   add_test(NAME step-metal-emulated COMMAND ibert-kernels ${IBERT_SMALL_STEP} --backend metal-emulated --against reference)
   # Which kernels run, and those of a chip without matrices.
-  ibert_usage_test(metal-matrices "loraLinearForward +qkv +simdgroup" ${IBERT_SMALL_STEP} --backend metal-emulated)
+  ibert_usage_test(metal-bf16 "loraLinearForward +qkv +simdgroup-bf16" ${IBERT_SMALL_STEP} --backend metal-emulated)
+  foreach(name matrices no-bf16)
+    ibert_usage_test(metal-${name} "loraLinearForward +qkv +simdgroup +[0-9]" ${IBERT_SMALL_STEP} --backend metal-emulated)
+  endforeach()
+  set_tests_properties(usage-metal-matrices PROPERTIES ENVIRONMENT IBERT_EMULATED_GPU=apple8)
+  set_tests_properties(usage-metal-no-bf16 PROPERTIES ENVIRONMENT IBERT_EMULATED_METAL=3.0)  # an M3 under macOS 13
   ibert_usage_test(metal-twins "loraLinearForward +qkv +twin" ${IBERT_SMALL_STEP} --backend metal-emulated)
+  add_test(NAME step-metal-emulated-float32 COMMAND ibert-kernels ${IBERT_SMALL_STEP} --backend metal-emulated --against reference)
+  set_tests_properties(step-metal-emulated-float32 PROPERTIES ENVIRONMENT IBERT_EMULATED_GPU=apple7)
+  # What bf16 activations get on an M1: the suite's others run in float32 on any chip.
+  foreach(share "loraLinearForward@bf16 (33, 129)" "loraLinearForward@bf16 (7, 64) times bf16 (33, 64)" "loraLinearBackward@bf16 (33, 129)"
+      "linearCrossEntropy@bf16 (33, 64)")
+    string(REPLACE "@" ";" words "${share}")
+    list(GET words 0 op)
+    list(GET words 1 case)
+    string(MAKE_C_IDENTIFIER "${case}" name)
+    add_test(NAME metal-emulated-float32-${op}-${name}
+      COMMAND ibert-kernels test --backend metal-emulated --op ${op} --case ${case})
+    set_tests_properties(metal-emulated-float32-${op}-${name} PROPERTIES ENVIRONMENT IBERT_EMULATED_GPU=apple7)
+  endforeach()
   add_test(NAME step-metal-emulated-twins COMMAND ibert-kernels ${IBERT_SMALL_STEP} --backend metal-emulated --against reference)
   set_tests_properties(usage-metal-twins step-metal-emulated-twins PROPERTIES ENVIRONMENT IBERT_EMULATED_GPU=apple6)
   foreach(op loraLinearForward loraLinearBackward linearCrossEntropy)

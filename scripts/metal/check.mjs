@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { kernelProblems, layoutProblems, memoryProblems } from "./clang.mjs";
+import { isForBf16, kernelProblems, layoutProblems, memoryProblems } from "./clang.mjs";
 import { declarationProblems, flattened, kernelsIn, metalFiles } from "./kernels.mjs";
 import { bindingProblems, hostSources } from "./launches.mjs";
 
@@ -23,8 +23,8 @@ const isShared = (folder) => (header) =>
   );
 
 /**
- * `{ kernels, problems, unknown }` of a folder of kernels with their host's side; without `zig` only what needs no compiler.
- * `unknown` are launches whose threadgroup memory is known when they are made.
+ * `{ kernels, bf16, problems, unknown }` of a folder of kernels with their host's side; without `zig` only what needs no compiler.
+ * `bf16` are the kernels that are compiled for it too, `unknown` launches whose threadgroup memory is known when they are made.
  */
 export function checkMetal(folder, { zig } = {}) {
   const files = metalFiles(folder).map((file) => {
@@ -40,7 +40,10 @@ export function checkMetal(folder, { zig } = {}) {
       host.flatMap(({ launches }) => launches),
     ),
   );
-  if (zig === undefined) return { kernels: kernels.length, problems, unknown: [] };
+  const bf16 = files
+    .filter(({ file }) => isForBf16(flattened(folder, file)))
+    .flatMap((one) => one.kernels).length;
+  if (zig === undefined) return { kernels: kernels.length, bf16, problems, unknown: [] };
   for (const { file, source, kernels: own } of files) {
     const text = flattened(folder, file);
     problems.push(...kernelProblems(zig, file, text));
@@ -52,5 +55,5 @@ export function checkMetal(folder, { zig } = {}) {
   }
   const memory = host.map((one) => memoryProblems(zig, folder, one));
   problems.push(...memory.flatMap((one) => one.problems));
-  return { kernels: kernels.length, problems, unknown: memory.flatMap((one) => one.unknown) };
+  return { kernels: kernels.length, bf16, problems, unknown: memory.flatMap((one) => one.unknown) };
 }

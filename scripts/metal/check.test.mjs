@@ -32,9 +32,10 @@ describe("the kernels' declarations and the host's launches", () => {
   };
 
   it("agree in all files", () => {
-    const { kernels, problems } = checkMetal(folder);
+    const { kernels, bf16, problems } = checkMetal(folder);
     expect(problems).toEqual([]);
     expect(kernels).toBeGreaterThan(20);
+    expect(bf16).toBeGreaterThan(10);
   });
 
   it.each([
@@ -150,6 +151,18 @@ describe.runIf(existsSync(zig))("clang", () => {
     const wrong = changed(text, line, `${line}\n${fault}`);
     expect(kernelProblems(zig, "rms_norm.metal", wrong).join("\n")).toMatch(problem);
   });
+
+  it("reads tiles as macOS 13 compiles them, and for bf16", () => {
+    const tiles = flattened(folder, "lora_linear_gradient_tiles.metal");
+    const problemsOf = (from, to) => kernelProblems(zig, "tiles", changed(tiles, from, to)).join("\n");
+    expect(kernelProblems(zig, "tiles", tiles)).toEqual([]);
+    expect(problemsOf("typedef float TileNumber;", "typedef bfloat TileNumber;")).toMatch(
+      /^tiles, line .*unknown type name 'bfloat'/,
+    );
+    expect(problemsOf("as_type<ushort>(bfloat(value))", "as_type<ushort>(bfloat(other))")).toMatch(
+      /^tiles in bf16, line .*undeclared identifier 'other'/,
+    );
+  }, 60_000);
 
   it("finds parameters that host and kernels lay out otherwise", () => {
     const host = '#include "rms_norm.h"\nRmsNormParameters one;';

@@ -14,8 +14,14 @@ const METAL = [
   ...["-Wall", "-Wno-c++17-extensions", "-ferror-limit=0", "-fno-caret-diagnostics"],
   // Attributes are Metal's; of headers a file uses some.
   ...["-Wno-unknown-attributes", "-Wno-unused-function", "-Wno-unused-const-variable"],
-  ...["-Wno-sign-compare", "-D__METAL_VERSION__=300", "-isystem", library],
+  ...["-Wno-sign-compare", "-isystem", library],
 ];
+/** As macOS 13 compiles a text, and as macOS 14 does for chips with bf16. */
+const OLDEST = ["-D__METAL_VERSION__=300"];
+const BF16 = ["-D__METAL_VERSION__=310", "-DIBERT_BF16_TILES"];
+/** Whether a text is compiled once more, for bf16 (kernels-metal/tile_product.h). */
+export const isForBf16 = (text) => text.includes("IBERT_BF16_TILES");
+
 /** Metal copies a struct out of any address space, for which C++ has no constructor. */
 const COPY = /implicit copy (constructor|assignment operator)\) not viable: .*address space/;
 
@@ -70,9 +76,18 @@ function spaceProblems(tree, lines) {
   return problems;
 }
 
-/** What is wrong with the text of a file of kernels, `<name>:<line>: …` each, lines as in the text. */
+/**
+ * What is wrong with the text of a file of kernels, `<name>:<line>: …` each, lines as in the text: as macOS 13 compiles it, and
+ * for bf16 where that is another text.
+ */
 export function kernelProblems(zig, name, text) {
-  const ended = spawnSync(zig, [...METAL, "-Xclang", "-ast-dump=json", "-"], {
+  const problems = problemsAs(zig, name, text, OLDEST);
+  if (isForBf16(text)) problems.push(...problemsAs(zig, `${name} in bf16`, text, BF16));
+  return problems;
+}
+
+function problemsAs(zig, name, text, language) {
+  const ended = spawnSync(zig, [...METAL, ...language, "-Xclang", "-ast-dump=json", "-"], {
     input: text,
     encoding: "utf8",
     maxBuffer: 2 ** 30,
@@ -121,7 +136,8 @@ function layoutsOf(zig, flags, text) {
 export function layoutProblems(zig, folder, kernels, text, host) {
   const names = [...new Set(kernels.flatMap(({ parameters }) => parametersOf(parameters)))];
   const ours = layoutsOf(zig, [...hostFlags(zig, folder), "-w"], host);
-  const theirs = layoutsOf(zig, METAL.slice(METAL.indexOf("--target=arm64-apple-macos13")), text);
+  const flags = [...METAL.slice(METAL.indexOf("--target=arm64-apple-macos13")), ...OLDEST];
+  const theirs = layoutsOf(zig, flags, text);
   return names.flatMap((name) => {
     const [file] = kernels.map((kernel) => kernel.file);
     if (!ours.has(name) || !theirs.has(name))

@@ -29,6 +29,7 @@ describe("run-metal.sh", () => {
       "conformance",
       "rows",
       "agreement",
+      "float32",
       "layers",
       "perf",
       "mps",

@@ -37,6 +37,8 @@ const MIDDLING = [
 ];
 /** A family before simdgroup_matrix came: linear layers and the loss run on their simple twins. */
 const TWINS = { IBERT_METAL_FAMILY: "6" };
+/** The last family without bf16: what an M3 multiplies in bf16, it multiplies in float32. */
+const FLOAT32 = { IBERT_METAL_FAMILY: "8" };
 
 /**
  * `{ name, command, env, seconds, figures, unless }` of each step: `figures` where it prints one JSON object, `unless` says why
@@ -77,6 +79,13 @@ export function stepsOf({ backend, tools, isMac, hasMlx, jobs }) {
     {
       name: "agreement",
       command: step(real ? MIDDLING : SMALL, "--against", "reference", "--repeat", "1"),
+      seconds: 600,
+      figures: true,
+    },
+    {
+      name: "float32",
+      command: step(real ? MIDDLING : SMALL, "--against", "reference", "--repeat", "1"),
+      env: FLOAT32,
       seconds: 600,
       figures: true,
     },
