@@ -22,9 +22,9 @@ inline float groupHighest(float value, threadgroup float* partial, uint index, u
   return highest;
 }
 constant constexpr int64_t kNoPlace = 0x7fffffffffffffff;
-// The lowest; where a thread found nothing it has kNoPlace.
+// The lowest of the first `threads`, for all; where a thread found nothing it has kNoPlace.
 inline int64_t groupFirst(int64_t value, threadgroup int64_t* partial, uint index, uint threads) {
-  partial[index] = value;
+  if (index < threads) partial[index] = value;
   threadgroup_barrier(mem_flags::mem_threadgroup);
   int64_t first = partial[0];
   for (uint i = 1; i < threads; ++i) first = partial[i] < first ? partial[i] : first;

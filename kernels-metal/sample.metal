@@ -179,22 +179,14 @@ inline int64_t drawOf(Row row, float uniform, float topP, int32_t topK, threadgr
   return int64_t(last & ((uint64_t(1) << kIdBits) - 1));
 }
 
-// The lowest of all threads.
+// The lowest of all threads, by way of parts of them.
 inline int64_t drawFirst(int64_t value, threadgroup int64_t* partial, uint index) {
   partial[index] = value;
   threadgroup_barrier(mem_flags::mem_threadgroup);
-  threadgroup int64_t* parts = partial + kDrawThreads;
-  if (index < uint(kDrawParts)) {
-    int64_t first = kNoPlace;
-    for (int i = int(index); i < kDrawThreads; i += kDrawParts)
-      first = partial[i] < first ? partial[i] : first;
-    parts[index] = first;
-  }
-  threadgroup_barrier(mem_flags::mem_threadgroup);
   int64_t first = kNoPlace;
-  for (int i = 0; i < kDrawParts; ++i) first = parts[i] < first ? parts[i] : first;
-  threadgroup_barrier(mem_flags::mem_threadgroup);
-  return first;
+  for (int i = int(index); index < uint(kDrawParts) && i < kDrawThreads; i += kDrawParts)
+    first = partial[i] < first ? partial[i] : first;
+  return groupFirst(first, partial + kDrawThreads, index, uint(kDrawParts));
 }
 
 // A row a threadgroup. ids that could not be drawn become negative: drawFaults looks for them.
