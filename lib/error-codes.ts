@@ -82,6 +82,8 @@ export const ERROR_CODES = {
   "sandbox-failed": "the sandbox failed in a way that is nobody's text",
   "sandbox-start": "the sandbox did not start",
   "schema-invalid": "a schema holds something that is no type",
+  "semgrep-failed": "Semgrep could not run, or not with these rules",
+  "semgrep-missing": "Semgrep is not installed",
   "setting-invalid": "a --set is wrong",
   shape: "a tensor's shape does not fit",
   "table-invalid": "a --table is wrong",

@@ -132,6 +132,7 @@ test_cuda() {
 }
 
 set_up
+stage "Semgrep" bash scripts/semgrep/setup.sh
 check "op types" node scripts/generate-op-types.mjs --check
 check "types" npm run --silent typecheck
 check "lint" npx eslint .
