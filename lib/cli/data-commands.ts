@@ -1,4 +1,4 @@
-/** `ibert data build|inspect|check|coverage|add`. */
+/** `ibert data build|inspect|check|coverage|add|mine`. */
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 
@@ -22,6 +22,7 @@ import { resolveSource } from "../models/sources.js";
 import { loadTokenizer } from "../models/load-tokenizer.js";
 import { addAddCommand } from "./data-add-command.js";
 import { addCoverage } from "./data-coverage-command.js";
+import { addMineCommand } from "./data-mine-command.js";
 import { dslOption } from "./dsl-option.js";
 import { formatCount, formatDuration, formatPercent, formatTable } from "./format.js";
 import { wholeNumber, withExample } from "./help.js";
@@ -39,12 +40,13 @@ interface BuildOptions {
 export function addDataCommands(program: Command, run: Run): void {
   const data = program
     .command("data")
-    .description("Corpora: build, inspect, check, add, and how much of the API they reach.");
+    .description("Corpora: build, inspect, check, add, mine, and how much of the API they reach.");
   addBuild(data, run);
   addInspect(data, run);
   addCheck(data, run);
   addCoverage(data, run);
   addAddCommand(data, run);
+  addMineCommand(data, run);
 }
 
 const defaultFolder = (name: string): string => join("data", "corpus", name);
