@@ -1,12 +1,15 @@
 """The worker's door: one JSON request in, one JSON answer out. No exception leaves by it, whatever its kind."""
 
+import gc
 import json
 import time
 import traceback
 
 import collectable  # noqa: F401 before anything makes what it replaces
+import graphs
 import ibis
 import names
+import objects
 from api import describe_api
 from checker import ADDRESS, RequestError, check
 from neighbours import neighbours
@@ -14,6 +17,11 @@ from sqlcheck import check_sql, duckdb_tables
 from trace import trace
 
 names.install()
+graphs.install()
+objects.install()
+# What is loaded stays: the collector need not look through it again and again.
+gc.collect()
+gc.freeze()
 
 # The function of `checker` or `sqlcheck` that an exception passed through tells the rung.
 RUNGS = {"parse_text": "parse", "parse_query": "parse", "compile_sql": "compile", "label": "compile"}
@@ -45,6 +53,8 @@ def verdict_of(judge, timed):
         if timed:
             verdict["milliseconds"] = round((time.perf_counter() - start) * 1000, 3)
         return verdict
+    finally:
+        graphs.forget()
 
 
 def check_one(text, schema=None, dialect="duckdb", label=False):
