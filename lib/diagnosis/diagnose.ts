@@ -18,6 +18,7 @@ import { cacheDirectory } from "../runtime/cache.js";
 import { AUTO, backendOfEnvironment } from "../runtime/device.js";
 import { readHost, whyHostCannot } from "../runtime/host.js";
 import { addonPath, loadAddon, type AddonBuild } from "../runtime/addon-file.js";
+import { findBackend, type BackendBuild } from "../runtime/backend-file.js";
 import type { Addon } from "../runtime/native.js";
 import { describeEnd, probeSeconds } from "../runtime/child.js";
 import { findingOfEnd, NEEDS, OF_THE_HOST, type Finding, type Obstacle } from "../runtime/probe.js";
@@ -31,6 +32,8 @@ export interface BackendDiagnosis {
   available: boolean;
   /** What it runs on. */
   device?: { name: string; architecture: string; memoryBytes: number; threads: number };
+  /** Its library, where a package brought that, and what that was built from. */
+  library?: { file: string; build: BackendBuild };
   /** Op → kernel, null where the backend lacks the op. */
   kernels?: Record<string, string | null>;
   /** Of one that is available: that no hardware has run it, so that `auto` leaves it alone. */
@@ -132,17 +135,30 @@ function probe(
 }
 
 async function diagnoseBackend(file: string, name: string): Promise<BackendDiagnosis> {
-  const answer = await probe(file, name);
+  const found = findBackend(name);
+  const answer = "obstacle" in found ? found : await probe(file, found.open);
+  const library =
+    "library" in found && found.build !== undefined
+      ? { library: { file: found.library, build: found.build } }
+      : {};
   if ("obstacle" in answer) {
     const { obstacle, reason } = answer;
     // What a driver lacks comes with what would help.
     const says = obstacle === "not-installed" || obstacle === "other";
-    return { name, available: false, obstacle, reason, ...(says ? { help: NEEDS[name] ?? "" } : {}) };
+    return {
+      name,
+      available: false,
+      ...library,
+      obstacle,
+      reason,
+      ...(says ? { help: NEEDS[name] ?? "" } : {}),
+    };
   }
   const { name: device, architecture, memoryBytes, threads } = answer.info;
   return {
     name,
     available: true,
+    ...library,
     ...(UNPROVEN[name] === undefined ? {} : { unproven: UNPROVEN[name] }),
     device: { name: device, architecture, memoryBytes, threads },
     kernels: answer.kernels,

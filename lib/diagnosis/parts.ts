@@ -77,12 +77,12 @@ function askedBackends({ auto, config: file }: Facts): Map<string, string> {
 }
 
 function judgeBackend(found: BackendDiagnosis, asked: ReadonlyMap<string, string>): Part {
-  const { name, device, unproven, obstacle, reason = "", help } = found;
+  const { name, device, library, unproven, obstacle, reason = "", help } = found;
   const part = `backend ${name}`;
   const asker = asked.get(name);
   if (device !== undefined) {
     const threads = device.threads > 0 ? `, ${device.threads} threads` : "";
-    const is = `${device.name}, ${device.architecture}${threads}`;
+    const is = `${device.name}, ${device.architecture}${threads}${describeLibrary(library)}`;
     return unproven === undefined
       ? { part, verdict: "ok", reason: is }
       : { part, verdict: "warning", reason: `${is}; ${unproven}` };
@@ -93,10 +93,19 @@ function judgeBackend(found: BackendDiagnosis, asked: ReadonlyMap<string, string
     {
       part,
       verdict: isNeeded ? "broken" : expected ? "absent" : "warning",
-      reason: asker === undefined ? reason : `${asker} asks for it, and ${reason}`,
+      reason:
+        (asker === undefined ? reason : `${asker} asks for it, and ${reason}`) + describeLibrary(library),
     },
     help,
   );
+}
+
+/** A library that a package brought. */
+function describeLibrary(library: BackendDiagnosis["library"]): string {
+  if (library === undefined) return "";
+  const { file, build } = library;
+  const { version, commit, toolkit, minimumDriver } = build;
+  return `; ${file}, version ${version} of ${commit.slice(0, 12)}, CUDA ${toolkit}, driver ${minimumDriver} or later`;
 }
 
 /** Asked for by name, with nothing looked at because there is no addon to look with. */

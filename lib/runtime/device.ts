@@ -13,7 +13,7 @@ import {
   type OpValue,
   type PassedOver,
 } from "./native.js";
-import { findingOf, findingOfUnproven, isExpected, NEEDS, probeDriver } from "./probe.js";
+import { findingOf, findRunnable, isExpected, NEEDS } from "./probe.js";
 import { OP_NAMES, type Ops } from "./ops.generated.js";
 import { DTYPES, rowMajorBytes, Tensor, type DType, type Layout } from "./tensor.js";
 
@@ -98,14 +98,16 @@ export class Device implements AsyncDisposable {
       let native: NativeDevice | undefined;
       try {
         // For a device that is only planned nobody asks the driver.
-        const unproven = asked === "auto" ? findingOfUnproven(name) : undefined;
-        const finding = unproven ?? (typeof planned === "string" ? undefined : probeDriver(name));
-        if (finding !== undefined) {
-          passedOver.push({ backend: name, installed: true, ...finding });
+        const file = findRunnable(name, {
+          isChosen: asked === "auto",
+          asksDriver: typeof planned !== "string",
+        });
+        if ("obstacle" in file) {
+          passedOver.push({ backend: name, installed: file.obstacle !== "not-installed", ...file });
           continue;
         }
         native = new Native(
-          name,
+          file.open,
           options.threads ?? 0,
           options.index ?? 0,
           typeof planned === "string" ? planned : undefined,

@@ -85,7 +85,7 @@ export function whyHostCannot({ platform, glibc, kernel, translated }: Host): st
 }
 
 /** Whether a version ("2.9") comes before another one ("2.28"). */
-function isOlder(version: string, than: string): boolean {
+export function isOlder(version: string, than: string): boolean {
   const [a, b] = [version, than].map((text) => text.split(".").map(Number)) as [number[], number[]];
   const at = b.findIndex((number, i) => (a[i] ?? 0) !== number);
   return at >= 0 && (a[at] ?? 0) < (b[at] as number);

@@ -3,8 +3,8 @@
  * crashes or hangs whoever opens it.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 
+import { backendPackage, findBackend, installCommand, type BackendFile } from "./backend-file.js";
 import { askChild, probeSeconds } from "./child.js";
 import { addon, addonPath } from "./native.js";
 import { UNPROVEN } from "./unproven.js";
@@ -13,6 +13,8 @@ import { fileIdentity, keepVerdict, verdictKey, wentWell } from "./verdicts.js";
 /** What keeps a backend from running here. */
 export type Obstacle =
   | "not-installed"
+  /** Its package is of another version, or damaged. */
+  | "unfit"
   | "no-driver"
   | "driver-too-old"
   | "driver-broken"
@@ -63,21 +65,16 @@ const found = new Map<string, Finding | undefined>();
  * processes that may start no other.
  * @throws Error of the addon, whose code is an `Obstacle` or none, where the backend's library cannot be loaded
  */
-export function probeDriver(backend: string): Finding | undefined {
-  if (!addon().opensDriver(backend) || probeSeconds() === 0) return undefined;
-  if (!found.has(backend)) found.set(backend, askDriver(backend));
-  return found.get(backend);
+function probeDriver(backend: string, file: BackendFile): Finding | undefined {
+  if (!addon().opensDriver(file.open) || probeSeconds() === 0) return undefined;
+  if (!found.has(file.library)) found.set(file.library, askDriver(backend, file));
+  return found.get(file.library);
 }
 
-function askDriver(backend: string): Finding | undefined {
-  const key = verdictKey(
-    "driver",
-    fileIdentity(addonPath()),
-    fileIdentity(libraryOf(backend)),
-    driverIdentity(),
-  );
+function askDriver(backend: string, { open, library }: BackendFile): Finding | undefined {
+  const key = verdictKey("driver", fileIdentity(addonPath()), fileIdentity(library), driverIdentity());
   if (wentWell(key)) return undefined;
-  const ended = askChild<Partial<Finding>>("probe-driver.mjs", [addonPath(), backend], probeSeconds());
+  const ended = askChild<Partial<Finding>>("probe-driver.mjs", [addonPath(), open], probeSeconds());
   switch (ended.how) {
     case "refused":
       return {
@@ -98,19 +95,21 @@ function askDriver(backend: string): Finding | undefined {
   }
 }
 
-/** Why `auto` does not take a backend that is installed here, because no hardware has run it. */
-export function findingOfUnproven(backend: string): Finding | undefined {
-  const reason = UNPROVEN[backend];
-  return reason !== undefined && existsSync(libraryOf(backend))
-    ? { obstacle: "unproven", reason }
-    : undefined;
-}
-
-/** Where the addon looks for a backend's library. */
-function libraryOf(backend: string): string {
-  if (backend.includes("/")) return backend;
-  const ending = process.platform === "darwin" ? "dylib" : "so";
-  return join(dirname(addonPath()), `libibert-${backend}.${ending}`);
+/**
+ * The library of a backend that can run here, or what keeps it from running.
+ * @param isChosen whether it would be chosen automatically, which one that no hardware has run is not
+ * @param asksDriver whether its driver is asked
+ * @throws as `probeDriver`
+ */
+export function findRunnable(
+  backend: string,
+  { isChosen, asksDriver }: { isChosen: boolean; asksDriver: boolean },
+): BackendFile | Finding {
+  const file = findBackend(backend);
+  if ("obstacle" in file) return file;
+  const unproven = isChosen ? UNPROVEN[backend] : undefined;
+  if (unproven !== undefined && existsSync(file.library)) return { obstacle: "unproven", reason: unproven };
+  return (asksDriver ? probeDriver(backend, file) : undefined) ?? file;
 }
 
 /** The loaded driver and the start of the system: after an update, or a restart, it is tried again. */
@@ -136,11 +135,18 @@ export function isExpected({ obstacle }: { obstacle: Obstacle }): boolean {
 }
 
 /** What a backend needs, for people. */
-export const NEEDS: Record<string, string> = {
-  cuda: existsSync("/proc/driver/nvidia/version")
-    ? "The NVIDIA driver is here, but this build has no CUDA kernels: in a checkout run `npm run build:cuda`."
-    : "It needs an NVIDIA GPU with its driver, and in a checkout `npm run build:cuda`, which needs the CUDA toolkit.",
+export const NEEDS: Readonly<Record<string, string>> = {
+  cuda: cudaNeeds(),
   metal: "It needs a Mac with Apple silicon. It is emulated only: no Apple GPU has run it yet.",
   cpu: "Build again: npm run build:native. IBERT_CPU_ISA may force an instruction set that this machine lacks.",
   reference: "Build it: npm run build:native.",
 };
+
+function cudaNeeds(): string {
+  const name = backendPackage("cuda", `${process.platform}-${process.arch}`);
+  if (name === undefined) return "It needs an NVIDIA GPU under Linux.";
+  const get = `\`${installCommand(name)}\`; in a checkout \`npm run build:cuda\`, which needs the CUDA toolkit.`;
+  return existsSync("/proc/driver/nvidia/version")
+    ? `The NVIDIA driver is here, the CUDA kernels are not: ${get}`
+    : `It needs an NVIDIA GPU with its driver, and ${get}`;
+}

@@ -1,4 +1,4 @@
-/** The package that brings the CUDA backend to those who want it: @ibert/cuda-linux-x64. */
+/** The package that brings the CUDA backend to those who want it: @ibert/cuda-linux-x64, or -arm64. lib/runtime/backend-file.ts finds it. */
 import { execFileSync } from "node:child_process";
 import {
   copyFileSync,
@@ -19,7 +19,8 @@ import { readElf } from "./elf.mjs";
 import { isNewer } from "./floors.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const NAME = "@ibert/cuda-linux-x64";
+/** The name of the package for an architecture, in Node's words. */
+export const cudaPackage = (architecture) => `@ibert/cuda-linux-${architecture}`;
 /** As kernels-cuda/host/driver.cpp asks for them. */
 const MINIMUM = { driver: "580", cuda: "13.0" };
 
@@ -52,8 +53,7 @@ export function cudaBuild() {
 }
 
 /** What the library asks of the system, by its symbols: the newest version of the C library's, and other libraries. */
-function needsOf(bytes) {
-  const { needed, versions } = readElf(bytes);
+function needsOf({ needed, versions }) {
   const newest = (prefix) =>
     versions
       .map(({ version }) => version)
@@ -69,7 +69,9 @@ function needsOf(bytes) {
  */
 export function stageCuda(folder, { library, commit, toolkit }) {
   const { version, license, repository } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const bytes = readFileSync(library);
+  const elf = readElf(readFileSync(library));
+  const architecture = elf.machine === "x86-64" ? "x64" : elf.machine;
+  const name = cudaPackage(architecture);
   const build = {
     version,
     commit,
@@ -79,16 +81,16 @@ export function stageCuda(folder, { library, commit, toolkit }) {
     minimumCuda: MINIMUM.cuda,
     backendAbi: Number(found("native/backend.h", /kBackendAbiVersion = (\d+)/)),
     opTable: found("lib/runtime/ops.generated.ts", /OP_TABLE\b[^"]*"([0-9a-f]{16})"/),
-    needs: needsOf(bytes),
+    needs: needsOf(elf),
   };
   const manifest = {
-    name: NAME,
+    name,
     version,
-    description: "The CUDA backend of ibert for Linux on x86-64",
+    description: `The CUDA backend of ibert for Linux on ${elf.machine}`,
     license,
     ...(repository === undefined ? {} : { repository }),
     os: ["linux"],
-    cpu: ["x64"],
+    cpu: [architecture],
     libc: ["glibc"],
     exports: {
       "./build.json": "./build.json",
@@ -102,17 +104,19 @@ export function stageCuda(folder, { library, commit, toolkit }) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   writeFileSync(join(folder, "build.json"), `${JSON.stringify(build, null, 2)}\n`);
-  writeFileSync(join(folder, "README.md"), readme(build));
+  writeFileSync(join(folder, "README.md"), readme(name, elf.machine, build));
   copyFileSync(library, join(folder, "libibert-cuda.so"));
   copyFileSync(join(root, "LICENSE"), join(folder, "LICENSE"));
   return build;
 }
 
-const readme = ({ version, toolkit, minimumDriver, architectures }) => `# ${NAME}
+const readme = (name, machine, { version, toolkit, minimumDriver, architectures }) => `# ${name}
 
-The CUDA backend of ibert ${version} for Linux on x86-64: one library, and \`build.json\`, which says what it was built from.
+The CUDA backend of ibert ${version} for Linux on ${machine}: one library, and \`build.json\`, which says what it was built from. Installed
+beside ibert of the same version it is found by itself:
 
-    IBERT_BACKEND=./node_modules/${NAME}/libibert-cuda.so npx ibert doctor
+    npm install ibert@${version} ${name}@${version}
+    npx ibert doctor
 
 It needs an NVIDIA driver ${minimumDriver} or later and no CUDA toolkit, and holds code for ${architectures.join(", ")}. It was built with CUDA
 ${toolkit}, whose runtime library is linked in and is NVIDIA's, under the CUDA Toolkit's end user licence agreement.
