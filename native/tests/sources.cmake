@@ -1,11 +1,13 @@
 # C++ tests, run by ctest.
-foreach(name dtypes indices reference schema stream thread_pool)
+foreach(name dtypes indices packed reference schema stream thread_pool)
   add_executable(ibert_${name}_test native/tests/${name}_test.cpp)
   target_link_libraries(ibert_${name}_test PRIVATE ibert_cases)
   # Beside the backend libraries, where the loader looks.
   set_target_properties(ibert_${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/Release)
   add_test(NAME ${name} COMMAND ibert_${name}_test)
 endforeach()
+target_link_libraries(ibert_packed_test PRIVATE ibert_cpu)
+target_compile_options(ibert_packed_test PRIVATE -Wno-psabi)
 add_dependencies(ibert_stream_test ibert_reference)
 
 add_test(NAME reference-gradients COMMAND ibert-kernels grad --backend reference)

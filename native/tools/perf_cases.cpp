@@ -24,17 +24,19 @@ double bytesOf(DType dtype, double elements) {
   return elements / info->blockElements * info->blockBytes;
 }
 
-// A packed weight whose rows repeat: what is timed does not depend on the values, and drawing them takes
-// long.
-Tensor quickWeight(Maker& make, DType dtype, int64_t N, int64_t K) {
+// A weight whose rows repeat: what is timed does not depend on the values, and drawing them takes long.
+Tensor rowsThatRepeat(Maker& make, DType dtype, int64_t N, int64_t K) {
   const int64_t few = std::min<int64_t>(N, 16);
   const Tensor source = make.weight(dtype, few, K);
-  const Tensor tensor = make.packed(make.empty(dtype, {N, K}), dtype);
+  const Tensor tensor = make.empty(dtype, {N, K});
   const int64_t bytes = rowMajorBytes(dtype, K, K);
   for (int64_t n = 0; n < N; ++n) {
     std::memcpy(tensor.as<std::byte>() + n * bytes, source.as<std::byte>() + n % few * bytes, bytes);
   }
   return tensor;
+}
+Tensor quickWeight(Maker& make, DType dtype, int64_t N, int64_t K) {
+  return make.packed(rowsThatRepeat(make, dtype, N, K), dtype);
 }
 
 class Table {
@@ -205,6 +207,17 @@ class Table {
         });
   }
 
+  // Counts what is read and what is written.
+  void packing(const Model& model, DType dtype) {
+    const int64_t N = 4096, K = model.hidden;
+    add(Op::packWeight, std::string(model.name) + " " + std::to_string(N) + " rows " + dtypeInfo(dtype)->name,
+        0, 2 * bytesOf(dtype, static_cast<double>(N) * K), false, [=](Maker& make) {
+          Tensor packed = make.empty(dtype, {N, K});
+          packed.layout = Layout::Packed;
+          make.arguments(PackWeight{rowsThatRepeat(make, dtype, N, K), packed});
+        });
+  }
+
   void optimizer(int64_t P) {
     const std::string label = std::to_string(P) + " parameters";
     add(Op::gradNorm, label, 2.0 * P, 4.0 * P, false,
@@ -258,6 +271,8 @@ std::vector<PerfCase> perfCases() {
     table.paged(kDevstral, 1, 4096, 1, cache);
     table.paged(kDevstral, 1, 4096, 8, cache);
   }
+  for (const DType dtype : {DType::F32, DType::BF16, DType::F16}) table.packing(kDevstral, dtype);
+  for (const DType dtype : kBlockFormats) table.packing(kDevstral, dtype);
   table.optimizer(16 << 20);
   table.sample(kSmol.vocabulary, "temperature 0.7, top-k 40, top-p 0.9", 0.7, 0.9, 40);
   table.sample(kDevstral.vocabulary, "greedy", 0, 1, 0);

@@ -176,9 +176,15 @@ void Operands::upload(const Case& test, const Field& field, Tensor& tensor) {
     pack(source, target->second, tensor);
     return;
   }
-  Operand& operand =
-      add(host, field.name, rowMajorBytes(tensor.dtype, tensor.elements(), tensor.shape[tensor.rank - 1]),
-          shiftOf(tensor.dtype));
+  const bool packed = tensor.layout == Layout::Packed;
+  const int64_t bytes = packed
+                            ? session_.packedBytes(tensor.dtype, tensor.shape[0], tensor.shape[1])
+                            : rowMajorBytes(tensor.dtype, tensor.elements(), tensor.shape[tensor.rank - 1]);
+  if (bytes < 0) {
+    unsupported_ = std::string(field.name) + ": " + dtypeInfo(tensor.dtype)->name + " cannot be packed";
+    return;
+  }
+  Operand& operand = add(host, field.name, bytes, packed ? 0 : shiftOf(tensor.dtype));
   place(operand, tensor);
   if (!isOutput(field.role)) session_.toDevice(tensor.buffer, tensor.offset, host, operand.bytes);
   operand.input = isInput(field.role);
