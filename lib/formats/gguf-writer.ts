@@ -74,6 +74,38 @@ export class GgufBytes {
 export const ggmlType = (dtype: DType): number =>
   [...GGML_TYPES].find(([, name]) => name === dtype)?.[0] ?? NaN;
 
+/** The bytes that a tensor takes in a file, padded. */
+export const paddedBytes = (bytes: number): number =>
+  Math.ceil(bytes / DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT;
+
+/** The header of a GGUF of version 3 whose tensors follow in this order, each padded to the default alignment. */
+export function ggufHeader(
+  metadata: Readonly<Record<string, TypedValue>>,
+  tensors: readonly { name: string; dtype: DType; shape: readonly number[] }[],
+): GgufBytes {
+  const entries = Object.entries(metadata);
+  const header = new GgufBytes();
+  header.u32(GGUF_MAGIC);
+  header.u32(3);
+  header.u64(tensors.length);
+  header.u64(entries.length);
+  for (const [key, value] of entries) {
+    header.string(key);
+    header.value(value);
+  }
+  let offset = 0;
+  for (const { name, dtype, shape } of tensors) {
+    header.string(name);
+    header.u32(shape.length);
+    for (const dimension of [...shape].reverse()) header.u64(dimension);
+    header.u32(ggmlType(dtype));
+    header.u64(offset);
+    offset += paddedBytes(tensorBytes(dtype, shape));
+  }
+  header.pad(DEFAULT_ALIGNMENT);
+  return header;
+}
+
 /**
  * Writes a GGUF of version 3, whole or not at all.
  * @throws IBertError `disk-full`, `write-failed` naming the path.
@@ -86,34 +118,15 @@ export async function writeGguf(
   }: { metadata: Record<string, TypedValue>; tensors: ReadonlyMap<string, TensorToWrite> },
   options: AtomicOptions = {},
 ): Promise<void> {
-  const entries = Object.entries(metadata);
-  const header = new GgufBytes();
-  header.u32(GGUF_MAGIC);
-  header.u32(3);
-  header.u64(tensors.size);
-  header.u64(entries.length);
-  for (const [key, value] of entries) {
-    header.string(key);
-    header.value(value);
-  }
-  const padding = (length: number): number =>
-    (DEFAULT_ALIGNMENT - (length % DEFAULT_ALIGNMENT)) % DEFAULT_ALIGNMENT;
-  let offset = 0;
-  for (const [name, { dtype, shape }] of tensors) {
-    header.string(name);
-    header.u32(shape.length);
-    for (const dimension of [...shape].reverse()) header.u64(dimension);
-    header.u32(ggmlType(dtype));
-    header.u64(offset);
-    const bytes = tensorBytes(dtype, shape);
-    offset += bytes + padding(bytes);
-  }
-  header.pad(DEFAULT_ALIGNMENT);
+  const header = ggufHeader(
+    metadata,
+    [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
+  );
   const pieces = function* (): Generator<Uint8Array> {
     yield* header.parts;
     for (const { data } of tensors.values()) {
       yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-      yield new Uint8Array(padding(data.byteLength));
+      yield new Uint8Array(paddedBytes(data.byteLength) - data.byteLength);
     }
   };
   await writeFileAtomic(path, pieces(), options);

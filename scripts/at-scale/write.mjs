@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
-const { GgufBytes } = await import("../../dist/formats/gguf-writer.js");
+const { ggufHeader, paddedBytes } = await import("../../dist/formats/gguf-writer.js");
 const { expectedTensors, ggufModule } = await import("../../dist/models/weights.js");
 const { loadPreset } = await import("../../dist/models/presets.js");
 const { Random } = await import("../../dist/data/random.js");
@@ -52,10 +52,9 @@ const tensors = [...expectedTensors(config)].map(([name, shape]) => {
   const elements = shape.reduce((product, size) => product * size, 1);
   const plain = shape.length === 1;
   const bytes = plain ? 4 * elements : (elements / BLOCK) * BLOCK_BYTES;
-  return { name: storedName(name), shape, plain, bytes };
+  return { name: storedName(name), dtype: plain ? "F32" : "Q4_0", shape, plain, bytes };
 });
 
-const header = new GgufBytes();
 const u32 = (value) => ({ type: "u32", value });
 const f32 = (value) => ({ type: "f32", value });
 const metadata = {
@@ -75,26 +74,9 @@ const metadata = {
   "tokenizer.ggml.bos_token_id": u32(1),
   "tokenizer.ggml.eos_token_id": u32(2),
 };
-const padded = (bytes) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
-header.u32(0x46554747);
-header.u32(3);
-header.u64(tensors.length);
-header.u64(Object.keys(metadata).length);
-for (const [key, value] of Object.entries(metadata)) {
-  header.string(key);
-  header.value(value);
-}
-let offset = 0;
-for (const { name, shape, plain, bytes } of tensors) {
-  header.string(name);
-  header.u32(shape.length);
-  for (const size of [...shape].reverse()) header.u64(size);
-  header.u32(plain ? 0 : 2);
-  header.u64(offset);
-  offset += padded(bytes);
-}
-header.pad(ALIGNMENT);
-const total = header.length + offset;
+const header = ggufHeader(metadata, tensors);
+const dataBytes = tensors.reduce((sum, { bytes }) => sum + paddedBytes(bytes), 0);
+const total = header.length + dataBytes;
 
 const { bavail, bsize } = statfsSync(dirname(output));
 if (bavail * bsize < total)
@@ -138,7 +120,7 @@ for (const { plain, bytes } of tensors) {
     put(blocks.subarray(at, at + length));
     left -= length;
   }
-  put(Buffer.alloc(padded(bytes) - bytes));
+  put(Buffer.alloc(paddedBytes(bytes) - bytes));
 }
 fsyncSync(file);
 closeSync(file);
