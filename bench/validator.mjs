@@ -24,6 +24,9 @@ export async function validator({ rounds, threads, quick, peak, quiet, log }) {
     rows: [
       compare(`pool of ${threads} until each has answered`, "s", ({ poolSeconds }) => poolSeconds),
       compare("programs judged and labelled", "checks/s", ({ checksPerSecond }) => checksPerSecond),
+      ...(participants.every((one) => one.values(({ cpuPerCheck }) => cpuPerCheck).every(Number.isFinite))
+        ? [compare("processor time of one", "ms", ({ cpuPerCheck }) => cpuPerCheck)]
+        : []),
     ],
   };
 }

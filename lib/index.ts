@@ -39,6 +39,7 @@ export {
   type Neighbourhood,
   type QueryConstant,
   type SourcePosition,
+  type SqlCheckOptions,
   type SqlVerdict,
   type CheckOptions,
   type DslEngine,

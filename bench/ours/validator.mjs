@@ -1,7 +1,8 @@
 /**
  * The Ibis engine: our side of `bench -- validator`, and its other side with `--loading`, where no process goes on from a
- * snapshot. A round is a new pool: it answers { poolSeconds, checksPerSecond, compiled }, where the first is the time until
- * every process of the pool has judged a program, and the second is measured on `--checks` generated programs after that.
+ * snapshot. A round is a new pool: it answers { poolSeconds, checksPerSecond, cpuPerCheck, compiled }, where the first is the time
+ * until every process of the pool has judged a program, and the others are measured on `--checks` generated programs after
+ * that; cpuPerCheck, in ms of all processes together, only where the system tells it (Linux).
  *
  *   node ours/validator.mjs [--threads 2] [--checks 2000] [--loading]
  */
@@ -14,6 +15,7 @@ import { randomProgram } from "../../dist/dsl/ibis/generator/programs.js";
 import { toSchema } from "../../dist/dsl/ibis/generator/schemas.js";
 import { CANONICAL, write } from "../../dist/dsl/ibis/generator/syntax.js";
 import { Device } from "../../dist/runtime/device.js";
+import { cpuMilliseconds } from "./cpu-time.mjs";
 import { hello, serve } from "./protocol.mjs";
 
 const { values } = parseArgs({
@@ -36,11 +38,13 @@ async function work() {
     const { text, schema } = programs[0];
     await Promise.all(Array.from({ length: workers }, () => engine.label(text, { schema })));
     const ready = performance.now();
+    const cpu = cpuMilliseconds();
     const verdicts = await engine.labelMany(programs, { timeoutMs: 600_000 });
     const seconds = (performance.now() - ready) / 1000;
     return {
       poolSeconds: (ready - started) / 1000,
       checksPerSecond: programs.length / seconds,
+      ...(cpu === undefined ? {} : { cpuPerCheck: (cpuMilliseconds() - cpu) / programs.length }),
       compiled: verdicts.filter(({ ok }) => ok).length,
     };
   } finally {

@@ -158,6 +158,14 @@ export interface Neighbourhood {
 }
 
 /** A pool of sandboxed processes that hold the live DSL. Every call may throw `IBertError` if no worker can start. */
+export interface SqlCheckOptions {
+  /** Default: the DSL's own, DuckDB. */
+  dialect?: string;
+  schema?: Schema;
+  /** Whether `canonical` and `duckdb` may be left out of the verdict (default false). */
+  verdictOnly?: boolean;
+}
+
 export interface DslEngine extends AsyncDisposable {
   /** Climb the ladder with untrusted text. Never throws for what the text does. */
   check(text: string, options?: CheckOptions): Promise<Verdict>;
@@ -169,9 +177,9 @@ export interface DslEngine extends AsyncDisposable {
   labelMany(items: readonly CheckItem[], options?: CheckOptions): Promise<Labelled[]>;
   /**
    * Judge one untrusted query, never run it, and normalise it. Without a schema any table may be there. Never throws for
-   * what the text does.
+   * what the text does. With `verdictOnly` it is not normalised, nor put into DuckDB's SQL: a fraction of the work.
    */
-  checkSql(sql: string, options?: { dialect?: string; schema?: Schema }): Promise<SqlVerdict>;
+  checkSql(sql: string, options?: SqlCheckOptions): Promise<SqlVerdict>;
   /** The neighbours of a query, for judging by execution; undefined for a text that is no query. */
   neighbours(sql: string, options: { schema: Schema; dialect?: string }): Promise<Neighbourhood | undefined>;
   /** The DSL's public API with docstrings, from the installed package itself. */

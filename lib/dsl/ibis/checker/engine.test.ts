@@ -127,6 +127,17 @@ describe("SQL", () => {
     expect(other.canonical).toBe(one.canonical);
   });
 
+  it("is judged alike where nobody asks for its normal form", async () => {
+    for (const dialect of ["duckdb", "postgres"]) {
+      for (const sql of ["select a from t", "select nope from t", "select a from t where ("]) {
+        const { canonical, duckdb, ...whole } = await engine.checkSql(sql, { schema, dialect });
+        expect(await engine.checkSql(sql, { schema, dialect, verdictOnly: true })).toEqual(whole);
+        expect(canonical !== undefined).toBe(whole.ok);
+        expect(duckdb !== undefined).toBe(whole.ok && dialect !== "duckdb");
+      }
+    }
+  });
+
   it.each([
     ["select a from t where (", "parse", "ParserException", { line: 1, column: 23 }],
     ["select 'é',\n  'é', nope from t", "names", "BinderException", { line: 2, column: 8, endColumn: 12 }],

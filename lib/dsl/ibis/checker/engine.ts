@@ -9,6 +9,7 @@ import type {
   Labelled,
   Neighbourhood,
   Schema,
+  SqlCheckOptions,
   SqlJudge,
   SqlVerdict,
   Verdict,
@@ -85,7 +86,7 @@ class IbisEngine implements DslEngine {
     return this.many(items, options, true);
   }
 
-  async checkSql(sql: string, options: { dialect?: string; schema?: Schema } = {}): Promise<SqlVerdict> {
+  async checkSql(sql: string, options: SqlCheckOptions = {}): Promise<SqlVerdict> {
     return this.sql.check(sql, options);
   }
 

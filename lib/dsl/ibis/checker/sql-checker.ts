@@ -1,5 +1,5 @@
 import { IBertError } from "../../../errors.js";
-import type { Schema, SqlJudge, SqlVerdict, VerdictError } from "../../dsl.js";
+import type { Schema, SqlCheckOptions, SqlJudge, SqlVerdict, VerdictError } from "../../dsl.js";
 import { duckDbBinding, DuckDbJudge, type Judgement } from "../../duckdb/judge.js";
 import type { SandboxPool } from "../../sandbox/sandbox-pool.js";
 import { SandboxFailure } from "../../sandbox/sandbox-process.js";
@@ -48,16 +48,21 @@ export class SqlChecker {
   }
 
   /** Whatever the text does, the answer is a verdict. @throws IBertError `schema-invalid`, `dialect-unknown` */
-  async check(sql: string, options: { dialect?: string; schema?: Schema }): Promise<SqlVerdict> {
-    const { dialect = "duckdb", schema } = options;
+  async check(sql: string, options: SqlCheckOptions): Promise<SqlVerdict> {
+    const { dialect = "duckdb", schema, verdictOnly = false } = options;
     if (/\p{Surrogate}/u.test(sql)) {
       const message = "the SQL holds half of a surrogate pair, which no encoding can express";
       return { ok: false, stage: "parse", judge: "sqlglot", error: { type: "UnicodeEncodeError", message } };
     }
-    const [answer, judgement] = await Promise.all([
-      this.askSqlglot(sql, dialect, schema),
-      dialect === "duckdb" ? this.askDuckDb(sql, schema) : undefined,
-    ]);
+    const asked = dialect === "duckdb" ? this.askDuckDb(sql, schema) : undefined;
+    if (verdictOnly) {
+      const judgement = await asked;
+      if (judgement === undefined) return sqlglotVerdict(await this.askSqlglot(sql, dialect, schema, false));
+      return judgement.ok
+        ? { ok: true, stage: "compile", judge: "duckdb" }
+        : { ...judgement, judge: "duckdb" };
+    }
+    const [answer, judgement] = await Promise.all([this.askSqlglot(sql, dialect, schema, true), asked]);
     if (judgement === undefined) return sqlglotVerdict(answer);
     if (!judgement.ok) return { ...judgement, judge: "duckdb" };
     const verdict: SqlVerdict = { ok: true, stage: "compile", judge: "duckdb" };
@@ -69,9 +74,14 @@ export class SqlChecker {
     await this.duckDb?.close();
   }
 
-  private async askSqlglot(sql: string, dialect: string, schema: Schema | undefined): Promise<SqlAnswer> {
+  private async askSqlglot(
+    sql: string,
+    dialect: string,
+    schema: Schema | undefined,
+    normalise: boolean,
+  ): Promise<SqlAnswer> {
     try {
-      const params = { sql, schema: schema ?? null, dialect };
+      const params = { sql, schema: schema ?? null, dialect, normalise };
       return sqlAnswerSchema.parse(await this.python.request("checkSql", params, DEFAULT_TIMEOUT_MS));
     } catch (error) {
       if (!(error instanceof SandboxFailure)) throw error;

@@ -148,7 +148,7 @@ class IbisRowSource implements RowSource {
       if (/\b_ibis_/i.test(sql)) return refuse(task, "its SQL calls a function of Ibis's own", sql);
       // Ibis spells out the white space that it trims.
       if (sql.includes("\n")) return refuse(task, "its SQL has a text of several lines", sql);
-      const verdict = await this.engine.checkSql(sql, { schema, ...inDialect });
+      const verdict = await this.engine.checkSql(sql, { schema, ...inDialect, verdictOnly: true });
       if (!verdict.ok) return refuse(task, `${verdict.error?.type}: ${verdict.error?.message}`, sql);
     }
     switch (task) {

@@ -73,8 +73,8 @@ def check_many(items, label=False):
     return verdicts
 
 
-def check_sql_text(sql, schema=None, dialect="duckdb"):
-    return verdict_of(lambda: check_sql(sql, schema, dialect), False)
+def check_sql_text(sql, schema=None, dialect="duckdb", normalise=True):
+    return verdict_of(lambda: check_sql(sql, schema, dialect, normalise), False)
 
 
 def version():

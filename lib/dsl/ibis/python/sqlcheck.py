@@ -30,8 +30,8 @@ CANONICAL_ALIAS = re.compile(r"_\d+")
 QUERIES = (exp.Query, exp.Values, exp.Pivot)
 
 
-def check_sql(sql, schema=None, dialect="duckdb"):
-    """`{"stage", "ok"}` with `error`, and with `canonical` and, of other dialects, `duckdb` when the text is one query."""
+def check_sql(sql, schema=None, dialect="duckdb", normalise=True):
+    """`{"stage", "ok"}` with `error`, and, to be normalised, `canonical` and, of other dialects, `duckdb` when the text is one query."""
     compiler = compiler_of(dialect)
     if schema is not None:
         make_tables(schema)  # raises RequestError where it is the schema that is wrong
@@ -52,6 +52,8 @@ def check_sql(sql, schema=None, dialect="duckdb"):
             answer = {"stage": mistake.stage, "ok": False, "error": describe_mistake(sql, mistake)}
         except RecursionError:
             pass
+    if not normalise:
+        return answer
     if dialect != "duckdb" and (executable := in_duckdb(query)) is not None:
         answer["duckdb"] = executable
     text = canonical(query, qualified, compiler.dialect)
