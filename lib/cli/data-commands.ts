@@ -94,9 +94,14 @@ async function build(options: BuildOptions, run: Run): Promise<void> {
   const { workers } = options;
   const dsl = dslByName(name);
   const engine = dsl.createEngine({ workers });
+  const agreement = Agreement.open(engine, { workers });
   const onProgress = options.json === true ? undefined : progressPrinter(run);
   try {
-    const source = await dsl.corpusSource(engine, { seed, profile });
+    const source = await dsl.corpusSource(engine, {
+      seed,
+      profile,
+      ...(agreement === undefined ? {} : { execute: agreement.executeAll }),
+    });
     const human = config.human ? () => humanDraws(dsl, engine) : undefined;
     const { manifest, reused } = await buildCorpus(
       { directory, seed, rows },
@@ -113,6 +118,7 @@ async function build(options: BuildOptions, run: Run): Promise<void> {
     run.print(countsTable(manifest.counts));
     run.print(`${manifest.refused} candidates refused, ${manifest.duplicates} duplicates left out`);
   } finally {
+    await agreement?.close();
     await engine.close();
   }
 }

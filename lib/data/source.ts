@@ -30,6 +30,24 @@ export type GiveTheSame = (
   schema: Schema,
 ) => Promise<{ equal: boolean; runs: boolean; reason?: string } | string>;
 
+/** What executing queries shows of them: which give the first one's rows, and whether that one gives any. */
+export interface Execution {
+  /** For each of the others, whether it gives what the known query gives. */
+  equal: boolean[];
+  /** Whether what the known query gives hangs on what the tables hold: no row at all is told as false. */
+  tells: boolean;
+}
+
+/**
+ * Executes a query and others that are said to be the same, in DuckDB's SQL, on databases made for the first; a text
+ * where the first does not run.
+ */
+export type ExecuteAll = (
+  known: string,
+  others: readonly string[],
+  schema: Schema,
+) => Promise<Execution | string>;
+
 /**
  * The gates for rows that somebody wrote: their programs compile, their SQL is accepted and gives what their programs
  * give, what is said to fail does. Draws are in the order of the rows.

@@ -1,4 +1,12 @@
-import type { AdmitRows, AuditRows, GiveTheSame, Refusal, RowSource, WrittenRow } from "../data/source.js";
+import type {
+  AdmitRows,
+  AuditRows,
+  ExecuteAll,
+  GiveTheSame,
+  Refusal,
+  RowSource,
+  WrittenRow,
+} from "../data/source.js";
 import type { TextForms } from "../data/naturalness.js";
 import type { PromptFields, Row, TaskFormat, TaskType } from "../data/tasks.js";
 import type { DslEngine, Schema } from "./dsl.js";
@@ -63,5 +71,9 @@ export interface Dsl {
   admit(engine: DslEngine): AdmitRows;
   /** Rows of human origin that the DSL's own packages hold, for measuring alone, and what was left out of them. */
   humanRows(): Promise<{ rows: WrittenRow[]; left: Refusal[] }>;
-  corpusSource(engine: DslEngine, options: { seed: number; profile: string }): Promise<RowSource>;
+  /** Rows of a corpus; `execute` shows of queries that they are the same, and that they give rows. */
+  corpusSource(
+    engine: DslEngine,
+    options: { seed: number; profile: string; execute?: ExecuteAll },
+  ): Promise<RowSource>;
 }

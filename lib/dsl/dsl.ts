@@ -180,8 +180,14 @@ export interface DslEngine extends AsyncDisposable {
    * what the text does. With `verdictOnly` it is not normalised, nor put into DuckDB's SQL: a fraction of the work.
    */
   checkSql(sql: string, options?: SqlCheckOptions): Promise<SqlVerdict>;
-  /** The neighbours of a query, for judging by execution; undefined for a text that is no query. */
-  neighbours(sql: string, options: { schema: Schema; dialect?: string }): Promise<Neighbourhood | undefined>;
+  /**
+   * The neighbours of a query, for judging by execution; undefined for a text that is no query. Without `slips` there are
+   * none, only what tables for the query must hold.
+   */
+  neighbours(
+    sql: string,
+    options: { schema: Schema; dialect?: string; slips?: boolean },
+  ): Promise<Neighbourhood | undefined>;
   /** The DSL's public API with docstrings, from the installed package itself. */
   describeApi(): Promise<ApiEntry[]>;
   /** For each program the members of that API that it calls while it is built, as `owner.name`; none where it does not build. */

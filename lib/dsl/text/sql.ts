@@ -16,7 +16,7 @@ export function normaliseSql(sql: string, dialect?: string): string {
 const TIGHT_BEFORE = new Set([")", "]", ",", ".", "::", ":", ";"]);
 const TIGHT_AFTER = new Set(["(", "[", ".", "::"]);
 const KEYWORD_BEFORE_PAREN =
-  /^(AND|OR|NOT|IN|FROM|WHERE|OVER|AS|ON|BY|THEN|ELSE|WHEN|EXCLUDE|UNION|ALL|EXCEPT|INTERSECT|JOIN|SELECT|DISTINCT|HAVING)$/;
+  /^(AND|OR|NOT|IN|FROM|WHERE|OVER|AS|ON|BY|THEN|ELSE|WHEN|EXCLUDE|UNION|ALL|EXCEPT|INTERSECT|JOIN|SELECT|DISTINCT|HAVING|QUALIFY|EXISTS|USING)$/;
 
 /** Whether two tokens follow each other in the text that they were read from, with nothing between. */
 const touch = (before: SqlToken, after: SqlToken): boolean =>

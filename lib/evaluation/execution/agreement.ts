@@ -1,13 +1,16 @@
 /** Whether two queries that are said to be the same give the same rows, on a few databases made for the first. */
-import type { GiveTheSame } from "../../data/source.js";
-import { DuckDbExecutor } from "../../dsl/duckdb/executor.js";
+import type { ExecuteAll, GiveTheSame } from "../../data/source.js";
+import { DuckDbExecutor, EXECUTION_LIMITS, type ExecutionLimits } from "../../dsl/duckdb/executor.js";
 import { duckDbBinding } from "../../dsl/duckdb/judge.js";
 import type { DslEngine } from "../../dsl/dsl.js";
 import { SandboxFailure } from "../../dsl/sandbox/sandbox-process.js";
 import { sameRows } from "./compare.js";
 import { distilFor } from "./suite.js";
+import { tryAll } from "./trial.js";
 
 const SEED = 1;
+/** What is built of the answers must not hang on how busy the machine is. */
+const PATIENT: ExecutionLimits = { ...EXECUTION_LIMITS, milliseconds: 60_000 };
 /** Sets of tables to try: pairs are told to agree, so that few will do. */
 const ROUNDS = 8;
 
@@ -22,10 +25,21 @@ export class Agreement implements AsyncDisposable {
   ) {}
 
   /** Its process starts when it is first asked; undefined where DuckDB is not installed. */
-  static open(engine: DslEngine): Agreement | undefined {
+  static open(engine: DslEngine, { workers = 1 }: { workers?: number } = {}): Agreement | undefined {
     const binding = duckDbBinding();
-    return binding && new Agreement(engine, new DuckDbExecutor(binding.path, 1));
+    return binding && new Agreement(engine, new DuckDbExecutor(binding.path, workers, PATIENT));
   }
+
+  readonly executeAll: ExecuteAll = async (known, others, schema) => {
+    const query = await this.engine.neighbours(known, { schema, slips: false });
+    if (query === undefined) return "it cannot be read";
+    try {
+      return await tryAll(query, others, this.executor);
+    } catch (error) {
+      if (error instanceof SandboxFailure) return `its execution was stopped: ${error.message}`;
+      throw error;
+    }
+  };
 
   readonly same: GiveTheSame = async (known, other, schema) => {
     const { engine, executor } = this;

@@ -40,7 +40,7 @@ const PATIENCE = 14;
 const mixed: Profile = { rows: 24, nulls: 0.1, exact: 0.45, near: 0.25, fresh: 0.1, again: 0.3 };
 
 /** By turns: what one leaves, another may find. */
-function profiles({ window, sizes }: Neighbourhood): Profile[] {
+export function profiles({ window, sizes }: Neighbourhood): Profile[] {
   const wide: Profile = { ...mixed, rows: window + 20, fresh: 0.6, again: 0.15, nulls: 0.05 };
   const all: Profile[] = [
     window > 0 ? wide : mixed,
@@ -55,7 +55,7 @@ function profiles({ window, sizes }: Neighbourhood): Profile[] {
   return all;
 }
 
-const isRows = (result: QueryResult | undefined): result is ResultRows =>
+export const isRows = (result: QueryResult | undefined): result is ResultRows =>
   result !== undefined && "rows" in result;
 
 /** Not a query at all, whatever the tables hold. */
@@ -64,7 +64,8 @@ const isInvalid = (result: QueryResult | undefined): boolean =>
   "error" in result &&
   /^(Binder|Catalog|Parser|Syntax|TypeError|ValueError|Not implemented)/.test(result.error);
 
-function expectation(query: Neighbourhood, ordered: ResultRows): ExpectedRows {
+/** What answers are held against: the rows of `query.ordered`. */
+export function expectation(query: Neighbourhood, ordered: ResultRows): ExpectedRows {
   const own = ordered.columns.length - query.keys;
   return {
     columns: ordered.columns.slice(0, own),
@@ -87,10 +88,10 @@ export async function distilFor(
   { engine, executor }: { engine: DslEngine; executor: DuckDbExecutor },
   { hasNeighbours = true, ...options }: DistilOptions & { hasNeighbours?: boolean },
 ): Promise<TestSuite | string> {
-  const query = await engine.neighbours(sql, { schema });
+  const query = await engine.neighbours(sql, { schema, slips: hasNeighbours });
   if (query === undefined) return "the query cannot be read";
   try {
-    return await distil(hasNeighbours ? query : { ...query, neighbours: [] }, executor, options);
+    return await distil(query, executor, options);
   } catch (error) {
     if (error instanceof SandboxFailure) return `the query's execution was stopped: ${error.message}`;
     throw error;

@@ -92,10 +92,11 @@ class IbisEngine implements DslEngine {
 
   async neighbours(
     sql: string,
-    { schema, dialect = "duckdb" }: { schema: Schema; dialect?: string },
+    { schema, dialect = "duckdb", slips = true }: { schema: Schema; dialect?: string; slips?: boolean },
   ): Promise<Neighbourhood | undefined> {
     try {
-      const answer = await this.pool.request("neighbours", { sql, schema, dialect }, DEFAULT_TIMEOUT_MS);
+      const params = { sql, schema, dialect, slips };
+      const answer = await this.pool.request("neighbours", params, DEFAULT_TIMEOUT_MS);
       const found = neighboursSchema.parse(answer);
       if (found === null) return undefined;
       const { tables } = await this.sql.describe(schema);

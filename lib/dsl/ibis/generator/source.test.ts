@@ -8,12 +8,14 @@ import { checkCorpus } from "../../../data/check.js";
 import { Random } from "../../../data/random.js";
 import { openSplit } from "../../../data/reader.js";
 import { SPLITS, TASK_TYPES, type Row, type TaskType } from "../../../data/tasks.js";
+import { Agreement } from "../../../evaluation/execution/agreement.js";
 import { evaluateRows } from "../../../evaluation/metrics.js";
 import type { DslEngine } from "../../dsl.js";
 import { drawMutant, isRaised, MISTAKES } from "./mistakes/index.js";
 import { FORMS, written, type Written } from "./forms/index.js";
 import { PROFILES, randomProgram, type Program } from "./programs.js";
 import { toSchema } from "./schemas.js";
+import { sqlForms } from "./sql/forms.js";
 import { isAttribute } from "./python-names.js";
 import { binary, call, keyOf, literal, write, type Node, type Style } from "./syntax.js";
 import { ibisRowAudit } from "../checker/audit.js";
@@ -22,12 +24,15 @@ import { ibisTaskFormat } from "../tasks/prompts.js";
 import { createIbisRowSource } from "./source.js";
 
 let engine: DslEngine;
+let agreement: Agreement;
 let folder: string;
 beforeAll(async () => {
   engine = createIbisEngine({ workers: 1 });
+  agreement = Agreement.open(engine) as Agreement;
   folder = await mkdtemp(join(tmpdir(), "ibert-source-"));
 });
 afterAll(async () => {
+  await agreement.close();
   await engine.close();
   await rm(folder, { recursive: true, force: true });
 });
@@ -83,6 +88,46 @@ describe("the forms of a program", () => {
     expect(count(({ text }) => text.includes("lambda "))).toBeGreaterThan(5);
     const { text } = written(Random.of(32), drawn[0]?.program as Program, "quickstart");
     expect(text).not.toContain("\n");
+  });
+});
+
+describe("the forms of SQL", () => {
+  it("give what the compiler's own gives, on tables that DuckDB holds", async () => {
+    const items = Array.from({ length: 60 }, (_, i) => randomProgram(Random.of(51, i), "full")).map(
+      ({ node, schema }) => ({ text: write(node), schema: toSchema(schema.tables) }),
+    );
+    const seen = new Set<string>();
+    for (const [i, { sql = "" }] of (await engine.labelMany(items)).entries()) {
+      const { schema = {} } = items[i] ?? {};
+      const forms = sqlForms(sql, schema);
+      const told = await agreement.executeAll(
+        sql,
+        forms.map(({ text }) => text),
+        schema,
+      );
+      if (typeof told === "string" || !told.tells) continue;
+      told.equal.forEach((equal, at) => expect(equal, `${sql}\n${forms[at]?.text}`).toBe(true));
+      for (const { form } of forms) seen.add(form);
+    }
+    for (const form of ["compact", "plain alias", "using", "comma", "cte", "lower", "compiler"])
+      expect(seen, form).toContain(form);
+  });
+
+  it("are told from what gives other rows or another order, and from programs that give none", async () => {
+    const schema = { t: { a: "int64" } };
+    const others = [
+      "SELECT a FROM t WHERE a > 1",
+      "SELECT a FROM t",
+      "SELECT a FROM t ORDER BY a DESC",
+      "SELECT b",
+    ];
+    expect(await agreement.executeAll("SELECT a FROM t ORDER BY a", others, schema)).toEqual({
+      equal: [false, false, false, false],
+      tells: true,
+    });
+    const none = "SELECT COUNT(*) FROM t WHERE a > 3 AND a < 2";
+    expect(await agreement.executeAll(none, [none], schema)).toEqual({ equal: [false], tells: false });
+    expect(await agreement.executeAll("SELECT b FROM t", [], schema)).toMatch(/"b"/);
   });
 });
 
@@ -197,7 +242,7 @@ describe.each(PROFILES)("a corpus of the %s profile", (profile) => {
   const all: Row[] = [];
 
   beforeAll(async () => {
-    const source = await createIbisRowSource(engine, { seed: 4, profile });
+    const source = await createIbisRowSource(engine, { seed: 4, profile, execute: agreement.executeAll });
     const directory = join(folder, profile);
     const { manifest } = await buildCorpus({ directory, seed: 4, rows }, { engine, source });
     expect(manifest.counts).toEqual(rows);

@@ -1,10 +1,9 @@
 import { splitOfShape } from "../../../data/corpus.js";
 import { Random } from "../../../data/random.js";
-import type { Candidate, Draw, Labeller, RowSource } from "../../../data/source.js";
+import type { Candidate, Draw, ExecuteAll, Labeller, RowSource } from "../../../data/source.js";
 import type { PromptFields, TaskType } from "../../../data/tasks.js";
 import { IBertError } from "../../../errors.js";
 import type { DslEngine, Labelled, Schema } from "../../dsl.js";
-import { compactSql } from "./compact_sql.js";
 import {
   differences,
   documentedFunctions,
@@ -18,6 +17,7 @@ import { drawMutant, isRaised } from "./mistakes/index.js";
 import { randomProgram, type Profile, type Program } from "./programs.js";
 import { intent as intentOf, question } from "./questions/grammar.js";
 import { toSchema } from "./schemas.js";
+import { sqlForms, type WrittenSql } from "./sql/forms.js";
 import { boilerplate, FORMS, written, type Form } from "./forms/index.js";
 import { write } from "./syntax.js";
 import { completionOf, inTwoStatements } from "../tasks/completion.js";
@@ -26,7 +26,7 @@ import { shortError } from "../tasks/error-resolution.js";
 import { codeIn, markCode } from "../tasks/prose.js";
 
 /** Raise it when the same seed no longer gives the same rows. */
-const GENERATOR_VERSION = "ibis-generator-5";
+const GENERATOR_VERSION = "ibis-generator-6";
 
 export const GENERATED = { source: "generator", licence: "Apache-2.0" };
 export const DOCSTRINGS = { source: "ibis-framework docstrings", licence: "Apache-2.0" };
@@ -66,6 +66,8 @@ export const DIALECTS = [
   [1, "databricks"],
 ] as const;
 
+const EMPTY = "it gives no rows, or always the same, whatever its tables hold";
+
 interface Drawn {
   task: TaskType;
   random: Random;
@@ -88,6 +90,12 @@ const PROGRAM_FORMS: Readonly<Partial<Record<TaskType, readonly Form[]>>> = {
   code_completion: ["expression", "statements"],
 };
 
+/** How often SQL that is to be translated is in one of all forms in which people write it, and not the compact one. */
+const FORMS_VARIED = 0.7;
+
+/** Steps of which two may leave no row between them. */
+const NARROWING = /\.(?:filter|having|drop_null|intersect|difference|\w*join|isin)\(/g;
+
 /** How often a program that is to be mended stands under its imports, in the full profile. */
 const IMPORTS_SHOWN = 0.2;
 
@@ -101,11 +109,13 @@ class IbisRowSource implements RowSource {
     private readonly seed: number,
     private readonly profile: Profile,
     private readonly functions: readonly DocumentedFunction[],
+    private readonly execute: ExecuteAll | undefined,
   ) {
     this.differences = differences(functions).filter(
       ({ keys: [one, other] }) => splitOfShape(`api:${one}`) === splitOfShape(`api:${other}`),
     );
-    this.version = `${GENERATOR_VERSION}/${profile}`;
+    const executed = profile === "full" && execute === undefined ? "/not executed" : "";
+    this.version = `${GENERATOR_VERSION}/${profile}${executed}`;
   }
 
   async draw(
@@ -131,6 +141,7 @@ class IbisRowSource implements RowSource {
     const labelled = await options.label(text, schema, dialect);
     const fault = faultOf(labelled);
     if (fault !== undefined) return refuse(task, fault, text);
+    if (!translates && (await this.isEmpty(text, labelled, schema))) return refuse(task, EMPTY, text);
     const checked = { program, text, schema, labelled, ...(form === undefined ? {} : { form: form.form }) };
     return this.fromProgram(drawn, checked, dialect);
   }
@@ -138,7 +149,9 @@ class IbisRowSource implements RowSource {
   private async fromProgram(drawn: Drawn, checked: Checked, dialect?: string): Promise<Draw> {
     const { random, task } = drawn;
     const { text, schema } = checked;
-    const sql = compactSql(checked.labelled.sql ?? "", schema, dialect);
+    const own = await this.sqlOf(drawn, checked, dialect);
+    if (typeof own === "string") return refuse(task, own, text);
+    const { text: sql, form: sqlForm } = own;
     const inDialect = dialect === undefined ? {} : { dialect };
     const longest = checked.form === undefined ? LONGEST : LONGEST_WRITTEN;
     if (text.length > longest || sql.length > LONGEST)
@@ -153,7 +166,7 @@ class IbisRowSource implements RowSource {
     }
     switch (task) {
       case "sql_to_ibis":
-        return accept(drawn, checked, { input: sql, ...inDialect }, text);
+        return accept(drawn, checked, { input: sql, ...inDialect }, text, sqlForm);
       case "ibis_to_sql":
         return accept(drawn, checked, { input: text, ...inDialect }, sql, checked.form);
       case "code_completion": {
@@ -181,6 +194,50 @@ class IbisRowSource implements RowSource {
     }
   }
 
+  /**
+   * The program's SQL as a person may write it, executed against the compiler's own; a text where the program gives no
+   * rows, whatever its tables hold. The compiler's own where execution cannot tell, as of functions that DuckDB lacks.
+   */
+  private async sqlOf(
+    { random, task, label }: Drawn,
+    { labelled, text, schema }: Checked,
+    dialect: string | undefined,
+  ): Promise<WrittenSql | string> {
+    const forms = sqlForms(labelled.sql ?? "", schema, dialect);
+    const [compact, compiler] = [forms[0] as WrittenSql, forms.at(-1) as WrittenSql];
+    const translates = task === "sql_to_ibis" || task === "ibis_to_sql";
+    if (!translates || this.execute === undefined || this.profile !== "full") return compact;
+    // A prompt may be in any form; answers have the compact one.
+    const names = [...new Set(forms.map(({ form }) => form))];
+    const form = task === "sql_to_ibis" && random.chance(FORMS_VARIED) ? random.pick(names) : "compact";
+    const wanted = random.pick(forms.filter((one) => one.form === form));
+    const known = dialect === undefined ? labelled.sql : (await label(text, schema)).sql;
+    if (known === undefined) return compiler;
+    const tried = wanted === compact ? [compact] : [wanted, compact];
+    const texts = await Promise.all(
+      tried.map(async (one) =>
+        dialect === undefined ? one.text : (await this.engine.checkSql(one.text, { schema, dialect })).duckdb,
+      ),
+    );
+    // What sqlglot cannot say in DuckDB's SQL gives nothing there.
+    const executed = await this.execute(
+      known,
+      texts.map((one) => one ?? ""),
+      schema,
+    );
+    if (typeof executed === "string") return `DuckDB does not run it: ${executed}`;
+    if (!executed.tells) return EMPTY;
+    return tried.find((_, i) => executed.equal[i]) ?? compiler;
+  }
+
+  /** Whether a program gives no row, whatever its tables hold; only one that narrows twice is executed. */
+  private async isEmpty(text: string, { sql }: Labelled, schema: Schema): Promise<boolean> {
+    if (this.execute === undefined || this.profile !== "full" || sql === undefined) return false;
+    if ((text.match(NARROWING) ?? []).length < 2) return false;
+    const executed = await this.execute(sql, [], schema);
+    return typeof executed === "object" && !executed.tells;
+  }
+
   private async error(drawn: Drawn): Promise<Draw> {
     const { random, task, heldOutSchema, label } = drawn;
     const found = drawMutant(random, () => randomProgram(random, this.profile, heldOutSchema));
@@ -199,6 +256,7 @@ class IbisRowSource implements RowSource {
     if (fault !== undefined) return refuse(task, fault, text);
     if (Math.max(correct.length, labelled.sql?.length ?? 0) > LONGEST)
       return refuse(task, `longer than ${LONGEST} characters`, text);
+    if (await this.isEmpty(correct, labelled, schema)) return refuse(task, EMPTY, correct);
     const because = (reason: string): Draw => refuse(task, `${mutant.mistake}: ${reason}`, broken);
     if (verdict.ok || verdict.error === undefined) return because("the mutant compiles");
     if (verdict.refused === true || !isRaised(verdict.error))
@@ -217,6 +275,7 @@ class IbisRowSource implements RowSource {
     const labelled = await label(text, schema);
     const fault = faultOf(labelled);
     if (fault !== undefined) return refuse(task, fault, text);
+    if (await this.isEmpty(text, labelled, schema)) return refuse(task, EMPTY, text);
     const style = random.pick(DOCSTRING_STYLES);
     const written = functionOf(random, program, text, Object.keys(labelled.outputSchema ?? {}), style);
     if (written === undefined) return refuse(task, "its result has no good names", text);
@@ -327,16 +386,18 @@ function accept(
 }
 
 /**
- * Rows of the six tasks from Ibis itself: its compiler labels random programs, its docstrings answer questions.
+ * Rows of the six tasks from Ibis itself: its compiler labels random programs, its docstrings answer questions. With
+ * `execute` the full profile has SQL in many forms, each of which gave what the compiler's own gives, and no program that
+ * gives no rows.
  * @throws IBertError `api-empty` when the engine documents none of the functions that this profile asks for.
  */
 export async function createIbisRowSource(
   engine: DslEngine,
-  options: { seed: number; profile: Profile },
+  options: { seed: number; profile: Profile; execute?: ExecuteAll },
 ): Promise<RowSource> {
   const functions = documentedFunctions(await engine.describeApi(), options.profile);
   if (functions.length === 0) {
     throw new IBertError("api-empty", `the engine documents no function of the ${options.profile} profile`);
   }
-  return new IbisRowSource(engine, options.seed, options.profile, functions);
+  return new IbisRowSource(engine, options.seed, options.profile, functions, options.execute);
 }

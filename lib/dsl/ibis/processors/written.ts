@@ -4,7 +4,7 @@ import type { GiveTheSame } from "../../../data/source.js";
 import type { Row } from "../../../data/tasks.js";
 import type { DslEngine, Labelled, SqlVerdict } from "../../dsl.js";
 import { normaliseSql } from "../../text/sql.js";
-import { compactSql } from "../generator/compact_sql.js";
+import { compactSql } from "../generator/sql/compact.js";
 import { DOCSTRINGS, GENERATED } from "../generator/source.js";
 import type { Claims } from "../tasks/task.js";
 

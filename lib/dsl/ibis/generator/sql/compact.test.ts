@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compactSql } from "./compact_sql.js";
+import { compactSql } from "./compact.js";
 
 const schema = { t: { a: "int64", b: "string" } };
 const compact = (sql: string): string => compactSql(sql, schema);
@@ -30,9 +30,7 @@ describe("compactSql", () => {
     expect(compactSql("SELECT `t0`.`rank`, `t0`.`a` FROM `t` AS `t0`", schema, "mysql")).toBe(
       "SELECT `rank`, a FROM t",
     );
-    expect(compactSql('SELECT "t0"."a" FROM "t" AS "t0"', schema, "snowflake")).toBe(
-      'SELECT "t0"."a" FROM "t" AS "t0"',
-    );
+    expect(compactSql('SELECT "t0"."a" FROM "t" AS "t0"', schema, "snowflake")).toBe('SELECT "a" FROM "t"');
     expect(compactSql("SELECT TOP 5 [t0].[a] FROM [t] AS [t0]", schema, "mssql")).toBe(
       "SELECT TOP 5 a FROM t",
     );
@@ -66,6 +64,22 @@ describe("compactSql", () => {
     expect(compact(`SELECT "t0"."b", "t0"."a" FROM "t" AS "t0"`)).toBe("SELECT b, a FROM t");
   });
 
+  it("keeps the names of all columns where the program names them all", () => {
+    expect(compact(`SELECT "t0"."a", "t0"."b" FROM "t" AS "t0"`)).toBe("SELECT a, b FROM t");
+  });
+
+  it("merges the steps after a join into it, and a condition on one table where it keeps the rows", () => {
+    const side = `(SELECT * FROM "u" AS "t1" WHERE "t1"."c" > 5) AS "t4"`;
+    const joined = (how: string): string => `SELECT "t6"."b", COUNT(*) AS "n" FROM (SELECT * FROM (
+      SELECT "t2"."a", "t2"."b", "t4"."c" FROM "t" AS "t2" ${how} JOIN ${side} ON "t2"."a" = "t4"."a"
+      ) AS "t5" WHERE "t5"."b" = 'x') AS "t6" GROUP BY 1`;
+    expect(compact(joined("INNER"))).toBe(
+      "SELECT t2.b, COUNT(*) AS n FROM t AS t2 INNER JOIN u AS t4 ON t2.a = t4.a WHERE t4.c > 5 AND t2.b = 'x' GROUP BY t2.b",
+    );
+    expect(compact(joined("LEFT OUTER"))).toContain("ON t2.a = t4.a AND t4.c > 5 WHERE t2.b = 'x'");
+    expect(compact(joined("FULL OUTER"))).toContain("(SELECT * FROM u AS t1 WHERE t1.c > 5) AS sub");
+  });
+
   it("drops the computed name of an unnamed result", () => {
     expect(compact(`SELECT COUNT(*) AS "CountStar(t)" FROM "t" AS "t0"`)).toBe("SELECT COUNT(*) FROM t");
   });
@@ -82,7 +96,7 @@ describe("compactSql", () => {
     const ranked = `SELECT * FROM (SELECT * FROM "orders" AS "t0" WHERE "t0"."k" > 1) AS "t1"
       QUALIFY RANK() OVER (ORDER BY "t1"."id" ASC) < 3`;
     expect(compactSql(ranked, two)).toBe(
-      "SELECT * FROM orders WHERE k > 1 QUALIFY RANK() OVER (ORDER BY id ASC) < 3",
+      "SELECT * FROM orders WHERE k > 1 QUALIFY RANK() OVER (ORDER BY id) < 3",
     );
     const sides = `SELECT * FROM (SELECT "t0"."k" FROM "orders" AS "t0") AS "t2" UNION ALL
       SELECT * FROM (SELECT "t1"."k" FROM "users" AS "t1" WHERE "t1"."k" > 2) AS "t3"`;

@@ -3,9 +3,14 @@
  * have written for the same rows: shorter prompts, and closer to what users will paste. Only rewrites that keep the
  * result are made, and a statement of another form is left as it is, on one line.
  */
-import type { Schema } from "../../dsl.js";
-import { lexSql, type SqlToken } from "../../text/sql-lexer.js";
-import { splitTopLevel, writeSql } from "../../text/sql.js";
+import type { Schema } from "../../../dsl.js";
+import { lexSql, type SqlToken } from "../../../text/sql-lexer.js";
+import { splitTopLevel, writeSql } from "../../../text/sql.js";
+import { flatten } from "./flatten.js";
+import { namedTables } from "./names.js";
+import { allOf, isFilter, isStar, item, parseSelect, writeSelect, type Select } from "./select.js";
+import { tidy } from "./tidy.js";
+import { bare, isAlias, isWord, symbol } from "./tokens.js";
 
 /** Names that must stay quoted in common dialects; all that DuckDB reserves are among them. */
 const RESERVED = new Set(
@@ -16,9 +21,6 @@ const RESERVED = new Set(
   show some summarize symmetric table then to trailing true union unique unpivot user using values variadic when where
   window with`.split(/\s+/),
 );
-
-const isWord = (token: SqlToken | undefined, word: string): boolean =>
-  token?.kind === "word" && token.text === word;
 
 /** Words that one or the other of the dialects beside DuckDB's takes for its own. */
 const RESERVED_ELSEWHERE = new Set(
@@ -35,8 +37,10 @@ const FOLDS_NAMES = new Set(["snowflake", "oracle", "exasol"]);
 const unquoter =
   (dialect: string) =>
   (token: SqlToken): SqlToken => {
-    if (token.kind !== "quoted" || FOLDS_NAMES.has(dialect)) return token;
+    if (token.kind !== "quoted") return token;
     const name = token.text.slice(1, -1);
+    // Ibis's own names of tables are the same ones in any case.
+    if (FOLDS_NAMES.has(dialect)) return /^t\d+$/.test(name) ? { ...token, kind: "word", text: name } : token;
     const isFree = dialect === "duckdb" || !RESERVED_ELSEWHERE.has(name);
     return isFree && /^[a-z_][a-z0-9_]*$/.test(name) && !RESERVED.has(name)
       ? { ...token, kind: "word", text: name }
@@ -45,8 +49,6 @@ const unquoter =
 
 /** Drops `t0.` and `AS t0`; only sound where each scope has one source. */
 function dropAliases(tokens: readonly SqlToken[]): SqlToken[] {
-  const isAlias = (token: SqlToken | undefined): boolean =>
-    token?.kind === "word" && /^t\d+$/.test(token.text);
   const out: SqlToken[] = [];
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i] as SqlToken;
@@ -69,93 +71,12 @@ function dropComputedNames(tokens: readonly SqlToken[]): SqlToken[] {
   });
 }
 
-interface Select {
-  distinct: boolean;
-  items: SqlToken[][];
-  from: SqlToken[] | Select;
-  where?: SqlToken[];
-  groupBy?: SqlToken[];
-  having?: SqlToken[];
-  qualify?: SqlToken[];
-  orderBy?: SqlToken[];
-  limit?: SqlToken[];
-}
-
-const CLAUSES = ["FROM", "WHERE", "GROUP", "HAVING", "QUALIFY", "ORDER", "LIMIT"] as const;
-
-/** The clauses of a plain SELECT; undefined for set operations and all else. */
-function parseSelect(tokens: readonly SqlToken[]): Select | undefined {
-  if (!isWord(tokens[0], "SELECT")) return undefined;
-  const isClause = (token: SqlToken): boolean =>
-    token.kind === "word" && (CLAUSES as readonly string[]).includes(token.text);
-  const heads: string[] = [];
-  const parts = splitTopLevel(tokens.slice(1), (token) => {
-    if (isClause(token)) heads.push(token.text);
-    return isClause(token);
-  });
-  if (tokens.some((token) => /^(UNION|EXCEPT|INTERSECT|OFFSET|EXCLUDE|TOP|FETCH)$/.test(token.text)))
-    return undefined;
-  if (heads[0] !== "FROM" || new Set(heads).size !== heads.length) return undefined;
-  const clause = (name: string): SqlToken[] | undefined => {
-    const at = heads.indexOf(name);
-    if (at < 0) return undefined;
-    const body = parts[at + 1] as SqlToken[];
-    return name === "GROUP" || name === "ORDER" ? body.slice(1) : body;
-  };
-  const from = clause("FROM") as SqlToken[];
-  const isSubquery = from[0]?.text === "(" && from.at(-1)?.text === ")";
-  const inner = isSubquery ? parseSelect(from.slice(1, -1)) : undefined;
-  const head = parts[0] as SqlToken[];
-  const distinct = isWord(head[0], "DISTINCT");
-  const select: Select = {
-    distinct,
-    items: splitTopLevel(distinct ? head.slice(1) : head, (token) => token.text === ","),
-    from: inner ?? from,
-  };
-  for (const [key, name] of [
-    ["where", "WHERE"],
-    ["groupBy", "GROUP"],
-    ["having", "HAVING"],
-    ["qualify", "QUALIFY"],
-    ["orderBy", "ORDER"],
-    ["limit", "LIMIT"],
-  ] as const) {
-    const body = clause(name);
-    if (body !== undefined) select[key] = body;
-  }
-  return select;
-}
-
-const isStar = (select: Select): boolean =>
-  select.items.length === 1 && writeSql(select.items[0] ?? []) === "*";
-
-/** The expression and the name of one item: `SUM(x) AS total`, or a plain column. */
-function item(tokens: readonly SqlToken[]): { expression: SqlToken[]; name: string | undefined } {
-  const at = tokens.length - 2;
-  if (isWord(tokens[at], "AS")) return { expression: tokens.slice(0, at), name: tokens[at + 1]?.text };
-  return { expression: [...tokens], name: tokens.length === 1 ? tokens[0]?.text : undefined };
-}
-
-const symbol = (text: string): SqlToken => ({ kind: "symbol", text });
-const word = (text: string): SqlToken => ({ kind: "word", text });
-
-function bracketed(condition: SqlToken[]): SqlToken[] {
-  const hasOr = splitTopLevel(condition, (token) => isWord(token, "OR")).length > 1;
-  return hasOr ? [symbol("("), ...condition, symbol(")")] : condition;
-}
-
 /** Folds the subquery into its outer SELECT where that keeps the rows; the innermost first. */
 function fold(outer: Select, schema: Schema): Select {
   if (Array.isArray(outer.from)) return star(outer, outer.from, schema);
   const inner = fold(outer.from, schema);
-  const innerIsFilter =
-    isStar(inner) &&
-    !(inner.distinct || inner.groupBy || inner.having || inner.qualify || inner.orderBy || inner.limit);
-  if (innerIsFilter) {
-    const where =
-      outer.where && inner.where
-        ? [...bracketed(inner.where), word("AND"), ...bracketed(outer.where)]
-        : (outer.where ?? inner.where);
+  if (isFilter(inner)) {
+    const where = allOf(inner.where, outer.where);
     const folded: Select = { ...outer, from: inner.from };
     if (where) folded.where = where;
     return Array.isArray(folded.from) ? star(folded, folded.from, schema) : folded;
@@ -190,58 +111,40 @@ function toHaving(condition: readonly SqlToken[], grouped: Select): SqlToken[] |
   return out;
 }
 
-/** `SELECT a, b, c, f(a) AS x FROM t`, where t has just a, b, c, is `SELECT *, f(a) AS x FROM t`. */
+/**
+ * `SELECT a, b, c, f(a) AS x FROM t`, where t has just a, b, c, is `SELECT *, f(a) AS x FROM t`. Where there are these
+ * columns alone, the program named them: Ibis prints a star else.
+ */
 function star(select: Select, from: readonly SqlToken[], schema: Schema): Select {
-  const table = from.length === 1 ? (from[0] as SqlToken).text.replaceAll('"', "") : undefined;
+  const table = from.length === 1 ? bare(from[0] as SqlToken) : undefined;
   const columns = Object.keys((table !== undefined ? schema[table] : undefined) ?? {});
-  const names = select.items.map((tokens) =>
-    tokens.length === 1 ? tokens[0]?.text.replaceAll('"', "") : undefined,
-  );
-  const isAll = columns.length > 1 && columns.every((column, i) => names[i] === column);
+  const names = select.items.map((tokens) => (tokens.length === 1 ? bare(tokens[0] as SqlToken) : undefined));
+  const isAll = names.length > columns.length && columns.every((column, i) => names[i] === column);
   if (!isAll || select.groupBy) return select;
   return { ...select, items: [[symbol("*")], ...select.items.slice(columns.length)] };
 }
 
-/** `GROUP BY 1, 2` by the names or expressions that the numbers stand for. */
-function nameGroups(select: Select): SqlToken[] | undefined {
-  const groups = select.groupBy && splitTopLevel(select.groupBy, (token) => token.text === ",");
-  return groups?.flatMap((group, i) => {
-    const ordinal = group.length === 1 && group[0]?.kind === "number" ? Number(group[0].text) : undefined;
-    const named = ordinal === undefined ? group : item(select.items[ordinal - 1] ?? group).expression;
-    return i === 0 ? named : [symbol(","), ...named];
-  });
-}
-
-function writeSelect(select: Select): SqlToken[] {
-  const groupBy = nameGroups(select);
-  return [
-    word("SELECT"),
-    ...(select.distinct ? [word("DISTINCT")] : []),
-    ...select.items.flatMap((tokens, i) => (i === 0 ? tokens : [symbol(","), ...tokens])),
-    word("FROM"),
-    ...(Array.isArray(select.from) ? select.from : [symbol("("), ...writeSelect(select.from), symbol(")")]),
-    ...(select.where ? [word("WHERE"), ...select.where] : []),
-    ...(groupBy ? [word("GROUP"), word("BY"), ...groupBy] : []),
-    ...(select.having ? [word("HAVING"), ...select.having] : []),
-    ...(select.qualify ? [word("QUALIFY"), ...select.qualify] : []),
-    ...(select.orderBy ? [word("ORDER"), word("BY"), ...select.orderBy] : []),
-    ...(select.limit ? [word("LIMIT"), ...select.limit] : []),
-  ].filter((token, i, all) => !(isWord(token, "ASC") && !isInWindow(all, i)));
-}
-
-const isInWindow = (tokens: readonly SqlToken[], at: number): boolean =>
-  tokens.slice(0, at).some((token) => isWord(token, "OVER"));
-
-/** `sql` as Ibis printed it for tables of `schema`, on one line and without what a reader does not need. */
-export function compactSql(sql: string, schema: Schema, dialect = "duckdb"): string {
+/**
+ * `sql` as Ibis printed it for tables of `schema`, without what a reader does not need: one subquery a step as it was, and
+ * compact. Where two tables are in reach of one condition, Ibis's names of tables tell their columns apart.
+ */
+export function readableTokens(
+  sql: string,
+  schema: Schema,
+  dialect = "duckdb",
+): { stepwise: SqlToken[]; compact: SqlToken[] } {
   const quoted = lexSql(sql, dialect).map(unquoter(dialect));
   // Some dialects want a name for what is computed in a subquery.
-  const tokens = dialect === "duckdb" ? dropComputedNames(quoted) : quoted;
-  // Where two tables are in reach of one condition, their aliases tell the columns apart.
-  if (tokens.some((token) => isWord(token, "JOIN") || isWord(token, "EXISTS"))) return writeSql(tokens);
-  const plain = dropAliases(tokens);
-  return writeSql(compactQuery(plain, schema) ?? plain);
+  const plain = tidy(dialect === "duckdb" ? dropComputedNames(quoted) : quoted);
+  const joins = plain.some((token) => isWord(token, "JOIN", "EXISTS"));
+  if (joins) return { stepwise: plain, compact: flatten(plain, schema) ?? plain };
+  const stepwise = dropAliases(plain);
+  return { stepwise, compact: compactQuery(stepwise, schema) ?? stepwise };
 }
+
+/** `sql` as Ibis printed it for tables of `schema`, on one line and without what a reader does not need. */
+export const compactSql = (sql: string, schema: Schema, dialect = "duckdb"): string =>
+  writeSql(namedTables(readableTokens(sql, schema, dialect).compact));
 
 const isSetOperation = (token: SqlToken): boolean =>
   token.kind === "word" && /^(UNION|EXCEPT|INTERSECT)$/.test(token.text);
