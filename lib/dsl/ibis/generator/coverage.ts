@@ -2,10 +2,12 @@
 import { Random } from "../../../data/random.js";
 import type { ApiReach } from "../../definition.js";
 import type { ApiEntry, DslEngine, Schema } from "../../dsl.js";
+import { DIALECTS } from "./dialects.js";
+import { asked, boilerplate } from "./forms/index.js";
 import { ANALYTICS, PREDICATE_METHODS, REDUCTIONS, SCALAR_METHODS } from "./methods.js";
 import { randomProgram } from "./programs.js";
 import { toSchema } from "./schemas.js";
-import { childrenOf, isTable, write, type Node } from "./syntax.js";
+import { childrenOf, isJoin, isTable, SPELLINGS, write, type Node } from "./syntax.js";
 import { NO_TEMPLATE, UNREACHABLE } from "./unreachable.js";
 
 const READS_OR_WRITES =
@@ -21,7 +23,6 @@ const METHODS = new Map(
   ]),
 );
 const OF_VALUES: Readonly<Record<string, string>> = { ifelse: "BooleanValue.ifelse" };
-const JOINS = /(^|_)join$/;
 
 function memberOf(node: Extract<Node, { kind: "call" }>): string {
   const { target, name } = node;
@@ -29,9 +30,7 @@ function memberOf(node: Extract<Node, { kind: "call" }>): string {
   if (target.kind === "self") return `Table.${name}`;
   if (!isTable(target)) return OF_VALUES[name] ?? METHODS.get(name) ?? `Value.${name}`;
   if (target.kind === "call" && target.name === "group_by") return `GroupedTable.${name}`;
-  return target.kind === "call" && JOINS.test(target.name) && !/^(semi|anti)/.test(target.name)
-    ? `Join.${name}`
-    : `Table.${name}`;
+  return `${isJoin(target) ? "Join" : "Table"}.${name}`;
 }
 
 /** What a program seems to call, by its text: near the truth, which only Ibis tells. */
@@ -53,20 +52,28 @@ const countedMembers = (api: readonly ApiEntry[]): ApiEntry[] =>
   );
 
 /** So many programs that seem to call a member are looked at. */
-const WITNESSES = 2;
+const WITNESSES = 4;
 /** In a function of the table every operand is there when an operator takes it. */
 const TRACED = { column: "lambda", quote: '"' } as const;
+/** As programs are written that prompts show. */
+const STYLES = [TRACED, ...SPELLINGS.map((spelling) => ({ ...TRACED, spelling }))];
 
 /** Of the programs drawn those that between them seem to call all that the others do. */
 function witnesses(programs: number, seed: number): { text: string; schema: Schema }[] {
   const seen = new Map<string, number>();
   const chosen: { text: string; schema: Schema }[] = [];
   for (let i = 0; i < programs; i++) {
-    const { node, schema } = randomProgram(Random.of(seed, "coverage", i), "full");
+    const random = Random.of(seed, "coverage", i);
+    const drawn = random.weighted(DIALECTS);
+    const dialect = drawn === "duckdb" ? undefined : drawn;
+    const { node, schema } = randomProgram(random, "full", { dialect, shown: true });
     const calls = new Set(seemingMembers(node));
     if (![...calls].some((member) => (seen.get(member) ?? 0) < WITNESSES)) continue;
     for (const member of calls) seen.set(member, (seen.get(member) ?? 0) + 1);
-    chosen.push({ text: write(node, TRACED), schema: toSchema(schema.tables) });
+    const texts = STYLES.map((style) => write(node, style));
+    const [text = ""] = texts;
+    texts.push([...boilerplate(random, text, schema.tables), text].join("\n"), asked(random, text));
+    for (const one of new Set(texts)) chosen.push({ text: one, schema: toSchema(schema.tables) });
   }
   return chosen;
 }

@@ -251,7 +251,7 @@ export function exampleOf(
     ? `ibis.${documented.name}(`
     : `.${stepName(documented)}(`;
   for (let i = 0; i < MOST_TRIES; i++) {
-    const program = randomProgram(random, profile, heldOut);
+    const program = randomProgram(random, profile, { heldOutSchema: heldOut });
     const code = write(program.node);
     if (chainOf(program.node).length <= 2 && code.includes(sought)) {
       return { code, tables: program.schema.tables, schemaId: program.schema.id };

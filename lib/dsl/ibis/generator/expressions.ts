@@ -28,6 +28,7 @@ import {
 } from "./scope.js";
 import { fromTemplates } from "./templates.js";
 import {
+  DAY_TEMPLATES,
   PREDICATE_TEMPLATES,
   REDUCTION_TEMPLATES,
   SCALAR_TEMPLATES,
@@ -149,6 +150,9 @@ function simpleCondition(random: Random, scope: readonly ScopeColumn[], easy: bo
   const form = random.float();
   if (column.kind === "str" && column.values.length === 0) {
     return applyMethod(random, pickMethod(random, PREDICATE_METHODS, "str", easy) as MethodSpec, column);
+  }
+  if (!easy && isDate(column.kind) && form < 0.12) {
+    return fromTemplates(random, DAY_TEMPLATES, [column]) ?? comparison(random, column);
   }
   if (form < 0.6 || column.kind === "bool") return comparison(random, column);
   if (form < 0.72 && (column.kind === "str" || column.kind === "int")) {

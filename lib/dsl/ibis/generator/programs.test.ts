@@ -7,7 +7,7 @@ import type { Column } from "./schemas.js";
 import { chainOf, childrenOf, type Node } from "./syntax.js";
 
 const programs = Array.from({ length: 1500 }, (_, i) =>
-  randomProgram(Random.of(21, i), "full", i % 10 === 0),
+  randomProgram(Random.of(21, i), "full", { heldOutSchema: i % 10 === 0 }),
 );
 
 function nodesOf(node: Node): Node[] {

@@ -2,12 +2,15 @@ import type { Random } from "../../../data/random.js";
 import { rowValue } from "./expressions.js";
 import { inWords, type Clause } from "./questions/clauses.js";
 import { randomSchema, type RandomSchema, type Table } from "./schemas.js";
-import { isMeasure, type ScopeColumn } from "./scope.js";
-import { chainOf, childrenOf, isTable, type Node } from "./syntax.js";
-import { cleaning, mutate, select } from "./tables/columns.js";
+import { isAddress, isMeasure, type ScopeColumn } from "./scope.js";
+import { chainOf, childrenOf, isJoin, isTable, type Node } from "./syntax.js";
+import { cleaning, mutate, ofDialect, select } from "./tables/columns.js";
 import { terminal } from "./tables/ends.js";
 import { aggregate, group } from "./tables/groups.js";
+import { groupedSelect, orderedGroup } from "./tables/grouped.js";
+import { asofOfJoin } from "./tables/joined.js";
 import { asofJoin, join, selfJoin, shareOfAll } from "./tables/joins.js";
+import { byName } from "./tables/names.js";
 import { longer, wider } from "./tables/pivots.js";
 import { distinct, filter, onlyOnce, order } from "./tables/rows.js";
 import { selecting } from "./tables/selectors.js";
@@ -50,10 +53,18 @@ function hasDeadColumn(program: Node, kept: readonly ScopeColumn[]): boolean {
   return false;
 }
 
+export interface ProgramOptions {
+  heldOutSchema?: boolean;
+  /** Of the SQL that it is for: it may call what Ibis has a rule for there alone. */
+  dialect?: string | undefined;
+  /** It is shown and never asked for, so that it may have forms of which an answer has simpler ones. */
+  shown?: boolean;
+}
+
 /** A random, well-typed program; deterministic in the state of `random`. */
-export function randomProgram(random: Random, profile: Profile, heldOutSchema = false): Program {
+export function randomProgram(random: Random, profile: Profile, options: ProgramOptions = {}): Program {
   for (;;) {
-    const { columns, ...program } = draw(random, profile, heldOutSchema);
+    const { columns, ...program } = draw(random, profile, options);
     if (!hasDeadColumn(program.node, columns)) return program;
   }
 }
@@ -61,7 +72,10 @@ export function randomProgram(random: Random, profile: Profile, heldOutSchema = 
 /** Steps that make one whole of the tables of a schema. */
 function relate(state: State): void {
   const { random, schema } = state;
-  const [first] = schema.relations;
+  const [first, second] = schema.relations;
+  if (schema.tables.length === 3 && first !== undefined && second !== undefined && random.chance(0.2)) {
+    if (asofOfJoin(state, first, second)) return;
+  }
   if (schema.tables.length === 2 && first !== undefined) {
     const form = random.weighted([
       [14, undefined],
@@ -88,6 +102,10 @@ function between(state: State): void {
     [4, besideAll],
     [1, shareOfAll],
     [1, selfJoin],
+    [2, orderedGroup],
+    [1.5, groupedSelect],
+    [state.shown ? 4 : 0, byName],
+    [state.dialect === undefined ? 0 : state.columns.some(isAddress) ? 200 : 6, ofDialect],
   ] as const);
   form?.(state);
 }
@@ -119,7 +137,7 @@ function core(state: State): boolean {
       select(state);
       return false;
     case "distinct":
-      select(state);
+      if (!isJoin(state.node) || random.chance(0.5)) select(state);
       distinct(state);
       return false;
     case "terminal":
@@ -153,7 +171,7 @@ const hasRoom = ({ clauses, easy }: State): boolean => clauses.length < (easy ? 
 function draw(
   random: Random,
   profile: Profile,
-  heldOutSchema: boolean,
+  { heldOutSchema = false, dialect, shown = false }: ProgramOptions,
 ): Program & { columns: ScopeColumn[] } {
   const easy = profile === "quickstart";
   const joined = !easy && random.chance(0.3);
@@ -170,6 +188,8 @@ function draw(
   const state: State = {
     random,
     easy,
+    dialect,
+    shown,
     schema,
     node: { kind: "table", name: root.name },
     columns: root.columns.map((column) => ({ ...column, ofTable: root.name })),

@@ -36,6 +36,9 @@ export const isSpecial = (column: Pick<Column, "kind">): boolean =>
 /** A key is compared and counted, not added up. */
 export const isKey = ({ role }: Pick<Column, "role">): boolean => role === "key" || role === "foreign";
 export const isMeasure = (column: Column): boolean => isNumber(column.kind) && !isKey(column);
+/** The address of a page. */
+export const isAddress = ({ kind, values }: Pick<Column, "kind" | "values">): boolean =>
+  kind === "str" && values[0]?.includes("://") === true;
 /** Rows fall into few groups by it. */
 export const isCategory = (column: Column): boolean =>
   column.kind === "bool" || (column.kind === "str" && column.values.length > 0);

@@ -4,6 +4,7 @@ import type { Candidate, Draw, ExecuteAll, Labeller, RowSource } from "../../../
 import type { PromptFields, TaskType } from "../../../data/tasks.js";
 import { IBertError } from "../../../errors.js";
 import type { DslEngine, Labelled, Schema } from "../../dsl.js";
+import { DIALECTS } from "./dialects.js";
 import {
   differences,
   documentedFunctions,
@@ -51,20 +52,6 @@ const EXAMPLES = 2;
 
 /** How often a beginning stands under a comment that says what is wanted. */
 const INTENT_SAID = 0.6;
-
-/** Dialects of SQL in rows of the full profile; the quick start keeps to DuckDB's. */
-export const DIALECTS = [
-  [10, "duckdb"],
-  [3, "postgres"],
-  [2, "bigquery"],
-  [2, "snowflake"],
-  [2, "mysql"],
-  [1, "sqlite"],
-  [1, "trino"],
-  [1, "clickhouse"],
-  [1, "mssql"],
-  [1, "databricks"],
-] as const;
 
 const EMPTY = "it gives no rows, or always the same, whatever its tables hold";
 
@@ -130,14 +117,16 @@ class IbisRowSource implements RowSource {
       return this.documentation(drawn);
     }
     if (task === "error_resolution") return this.error(drawn);
-    const program = randomProgram(random, this.profile, options.heldOutSchema);
-    const forms = PROGRAM_FORMS[task];
-    const form = forms && written(random, program, this.profile, forms);
-    const text = form?.text ?? write(program.node);
-    const schema = toSchema(program.schema.tables);
+    const { heldOutSchema } = options;
     const translates = task === "ibis_to_sql" || task === "sql_to_ibis";
     const drawnDialect = translates && this.profile === "full" ? random.weighted(DIALECTS) : "duckdb";
     const dialect = drawnDialect === "duckdb" ? undefined : drawnDialect;
+    const shown = task === "ibis_to_sql";
+    const program = randomProgram(random, this.profile, { heldOutSchema, dialect, shown });
+    const forms = PROGRAM_FORMS[task];
+    const form = forms && written(random, program, this.profile, { forms, shown });
+    const text = form?.text ?? write(program.node);
+    const schema = toSchema(program.schema.tables);
     const labelled = await options.label(text, schema, dialect);
     const fault = faultOf(labelled);
     if (fault !== undefined) return refuse(task, fault, text);
@@ -240,14 +229,13 @@ class IbisRowSource implements RowSource {
 
   private async error(drawn: Drawn): Promise<Draw> {
     const { random, task, heldOutSchema, label } = drawn;
-    const found = drawMutant(random, () => randomProgram(random, this.profile, heldOutSchema));
+    const found = drawMutant(random, () => randomProgram(random, this.profile, { heldOutSchema }));
     if (found === undefined) return refuse(task, "no mistake applies", "");
     const { program, mutant } = found;
     const correct = write(program.node);
-    const tables = program.schema.tables.map(({ name }) => name);
     const above =
       this.profile === "full" && random.chance(IMPORTS_SHOWN)
-        ? `${boilerplate(random, correct, tables).join("\n")}\n`
+        ? `${boilerplate(random, correct, program.schema.tables).join("\n")}\n`
         : "";
     const [text, broken] = [above + correct, above + mutant.text];
     const schema = toSchema(program.schema.tables);
@@ -269,7 +257,8 @@ class IbisRowSource implements RowSource {
   /** A function that someone may have written, and its docstring, whose example gives what the program gives. */
   private async writtenFunction(drawn: Drawn): Promise<Draw> {
     const { random, task, label } = drawn;
-    const program = randomProgram(random, this.profile, drawn.heldOutSchema);
+    const { heldOutSchema } = drawn;
+    const program = randomProgram(random, this.profile, { heldOutSchema });
     const text = write(program.node);
     const schema = toSchema(program.schema.tables);
     const labelled = await label(text, schema);

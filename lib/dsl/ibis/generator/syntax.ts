@@ -57,6 +57,34 @@ export interface Style {
   quote: '"' | "'";
   /** Keys of groups and orders are written as columns, not as strings. */
   keys?: "column";
+  spelling?: Spelling;
+}
+
+/** Other spellings of the same steps: names that older programs have, and functions of the module in place of methods. */
+export const SPELLINGS = ["other_names", "functions"] as const;
+export type Spelling = (typeof SPELLINGS)[number];
+
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  agg: "aggregate",
+  select: "projection",
+  fill_null: "fillna",
+  drop_null: "dropna",
+};
+
+const isGrouping = (node: Node): boolean =>
+  node.kind === "call" && (node.name === "group_by" || node.name === "having");
+
+/** Of a call: what stands before its arguments, where the style spells it in another way than the answers do. */
+function spelt(target: Node, name: string, { spelling }: Style): { name: string; isFunction: boolean } {
+  if (spelling === "other_names") {
+    const other = name === "count" && isGrouping(target) ? "size" : OTHER_NAMES[name];
+    const isOne = isTable(target) ? other : name === "fill_null" ? other : undefined;
+    return { name: isOne ?? name, isFunction: false };
+  }
+  const isFunction = ["join", "cross_join", "agg"].includes(name) && isTable(target) && !isGrouping(target);
+  return spelling === "functions" && isFunction
+    ? { name: name === "agg" ? "aggregate" : name, isFunction }
+    : { name, isFunction: false };
 }
 
 /** The one style of every answer that the model learns to write. */
@@ -206,6 +234,10 @@ export function isTable(node: Node): boolean {
   return node.target === null ? TABLE_FUNCTIONS.has(node.name) : isTable(node.target);
 }
 
+/** A join of two tables, to which Ibis gives a class of its own: those that only choose rows of the left one are none. */
+export const isJoin = (node: Node): boolean =>
+  node.kind === "call" && /(^|_)join$/.test(node.name) && !/^(semi|anti)/.test(node.name) && isTable(node);
+
 /** An expression whose columns have no table of their own: in the lambda styles it becomes a function of the table. */
 function isDeferred(node: Node): boolean {
   if (isTable(node) || node.kind === "field") return false;
@@ -267,8 +299,13 @@ function writeNode(node: Node, writing: Writing): string {
     case "tuple":
       return `(${all(node.items).join(", ")}${node.items.length === 1 ? "," : ""})`;
     case "call": {
-      const target = node.target === null ? "ibis" : nested(node.target, POSTFIX);
-      return `${target}.${node.name}(${writeArguments(node, writing).join(", ")})`;
+      const args = writeArguments(node, writing);
+      if (node.target === null) return `ibis.${node.name}(${args.join(", ")})`;
+      const { name, isFunction } = spelt(node.target, node.name, style);
+      const target = nested(node.target, POSTFIX);
+      return isFunction
+        ? `ibis.${name}(${[target, ...args].join(", ")})`
+        : `${target}.${name}(${args.join(", ")})`;
     }
     case "binary": {
       const own = STRENGTH[node.op];
@@ -277,7 +314,9 @@ function writeNode(node: Node, writing: Writing): string {
       return `${left} ${node.op} ${nested(node.right, own + 1)}`;
     }
     case "not":
-      return `~${nested(node.operand, UNARY)}`;
+      return style.spelling === "other_names"
+        ? `${nested(node.operand, POSTFIX)}.negate()`
+        : `~${nested(node.operand, UNARY)}`;
     case "template":
       return writeTemplate(node, writing);
   }

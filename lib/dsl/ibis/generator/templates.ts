@@ -11,7 +11,7 @@ import {
   type Expression,
   type ScopeColumn,
 } from "./scope.js";
-import { binary, literal, type BinaryOp, type Node, type TemplateNode } from "./syntax.js";
+import { binary, literal, verbatim, type BinaryOp, type Node, type TemplateNode } from "./syntax.js";
 import type { ValueTemplate } from "./values/template.js";
 
 const HOLE = /\{(\w+)\}|"((?:[^"\\]|\\.)*)"/g;
@@ -109,9 +109,10 @@ function compared(node: TemplateNode): Node {
   const last = parts.at(-1) ?? "";
   const isHole = last === "" && holes.at(-1)?.kind === "literal";
   const before = isHole ? (parts.at(-2) ?? "") : last;
-  const [, start = "", op, number = ""] = /^(.*) (==|!=|<=?|>=?) (\d*)$/.exec(before) ?? [];
+  const [, start = "", op, number = ""] = /^(.*) (==|!=|<=?|>=?) (\d*|ibis\..*)$/.exec(before) ?? [];
   if (op === undefined || isHole !== (number === "")) return node;
-  const right = isHole ? (holes.at(-1) as Node) : literal(Number(number));
+  const constant = number.startsWith("ibis") ? verbatim([number]) : literal(Number(number));
+  const right = isHole ? (holes.at(-1) as Node) : constant;
   const left = {
     ...node,
     parts: [...parts.slice(0, isHole ? -2 : -1), start],

@@ -3,7 +3,7 @@ export const COMMERCE = `
 retail
   orders order_id:key customer_id>customers product_id>products status=open|shipped|closed|returned region=north|south|east|west amount:money(5..900) quantity:count(1..40) discount:real(0..0.4) ordered_at:ts ship_date:date is_gift:flag
   customers customer_id:key name:person city:city country=US|DE|FR|IN segment=retail|business|online age:count(18..90) balance:money(-200..5000) signup_date:date active:flag
-  products product_id:key category=toys|books|food|garden brand:word price:money(2..400) stock:count(0..800) weight:real(0.1..30) launched:date discontinued:flag
+  products product_id:key category=toys|books|food|garden brand:word page_url:address price:money(2..400) stock:count(0..800) weight:real(0.1..30) launched:date discontinued:flag
 grocery
   baskets basket_id:key shopper_id>shoppers store_id>stores total:money(3..260) items:count(1..70) paid_by=cash|card|voucher bought_at:ts self_checkout:flag
   shoppers shopper_id:key tier=basic|silver|gold points:count(0..9000) joined:date email:text
@@ -12,9 +12,12 @@ fashion
   garments sku:key line=women|men|kids size=XS|S|M|L|XL colour=black|white|red|blue list_price:money(9..600) on_hand:count(0..500) season=spring|summer|autumn|winter released:date
   sales sale_id:key sku>garments channel=web|shop|outlet units:count(1..12) net_price:money(5..550) sold_on:date returned:flag
 marketplace
-  listings listing_id:key seller_id>sellers title:text condition=new|used|refurbished price:money(1..3000) views:count(0..20000) listed_at:ts sold:flag
+  listings listing_id:key seller_id>sellers title:text photo_url:address condition=new|used|refurbished price:money(1..3000) views:count(0..20000) listed_at:ts sold:flag
   sellers seller_id:key handle:word country=US|GB|PL|CN rating:real(1..5) since:date verified:flag
   offers offer_id:key listing_id>listings bidder_id>sellers bid:money(1..2900) placed_at:ts accepted:flag
+web_traffic
+  page_views view_id:key visitor_id>visitors url:address device=phone|tablet|desktop seconds:real(0.5..900) scrolled:count(0..100) viewed_at:ts bounced:flag
+  visitors visitor_id:key landing_page:address source=search|mail|social|direct country=US|DE|FR|IN visits:count(1..300) first_seen:date subscribed:flag
 bank
   accounts account_id:key owner:person kind=checking|savings|loan balance:money(-900..90000) rate:real(0..0.09) opened:date closed:flag branch:city
   transactions tx_id:key account_id>accounts amount:money(-4000..4000) currency=USD|EUR|GBP|JPY channel=card|wire|cash merchant:word posted_at:ts flagged:flag

@@ -115,7 +115,7 @@ genomics
 surveys
   responses answers:json(wave=first|second,score:count(0..10),recommend:flag) choices:list(red|green|blue|none)
 papers
-  papers keywords:list(theory|data|model|survey) outlet:map(kind=print|web,access=open|closed)
+  papers link:address keywords:list(theory|data|model|survey) outlet:map(kind=print|web,access=open|closed)
 `;
 
 export const NESTED_HELD_OUT = `

@@ -10,7 +10,7 @@
  *     name:list(a|b|c)      an array of texts; name:list(0..100) of integers
  *     name:struct(…)  name:json(…)  name:map(…)   parts in this same notation, with commas between; those of a map are
  *                           categories, and a document or a map may lack any of them
- *     name:person  name:city  name:word   texts whose values come from a list
+ *     name:person  name:city  name:word  name:address   texts whose values come from a list
  */
 
 export const ROLES = [
@@ -103,6 +103,12 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
     "atlas",
     "ember",
     "prime",
+  ],
+  address: [
+    "https://shop.example/toys?page=2",
+    "https://news.example/world#top",
+    "http://docs.example/guide/start",
+    "https://ann@files.example/a.csv",
   ],
   text: [],
 };

@@ -1,6 +1,7 @@
 /** Steps that choose, add, name, order and clean columns. */
 import { literalFor } from "../literals.js";
 import {
+  isAddress,
   isMeasure,
   isNumber,
   isPlain,
@@ -9,7 +10,9 @@ import {
   type Expression,
   type ScopeColumn,
 } from "../scope.js";
-import { keyOf, listOf, literal, mapping, nameOf } from "../syntax.js";
+import { call, keyOf, listOf, literal, mapping, nameOf } from "../syntax.js";
+import { fromTemplates } from "../templates.js";
+import { DIALECT_TEMPLATES } from "../values/index.js";
 import { computed, fresh, newColumn, step, stillUnique, withoutTable, type State } from "./state.js";
 
 export function mutate(state: State, expression: Expression | undefined): void {
@@ -38,8 +41,10 @@ export function cleaning(state: State): void {
     [4, rename],
     [3, fillNull],
     [2, cast],
+    [0.6, tryCast],
     [2, relocate],
     [1, unnest],
+    [1, unpack],
   ] as const);
   if (!form(state, column)) rename(state, column);
 }
@@ -96,10 +101,25 @@ const cast: Cleaning = (state) => {
   const column = pickColumn(state.random, state.columns, (c) => isMeasure(c) && isNumber(c.kind));
   if (column === undefined) return false;
   const [type, kind] = CASTS[column.kind as keyof typeof CASTS];
-  step(state, "cast", [mapping([[column.name, literal(type)]])], `convert ${spoken(column)} to ${type}`);
+  const types = mapping([[column.name, literal(type)]]);
+  const form = !state.easy && state.random.chance(0.25) ? call(null, "schema", [types]) : types;
+  step(state, "cast", [form], `convert ${spoken(column)} to ${type}`);
   state.columns = state.columns.map((c) =>
     c === column ? { ...withoutTable(c), kind, type } : withoutTable(c),
   );
+  return true;
+};
+
+/** Texts that may be numbers. */
+const tryCast: Cleaning = (state, column) => {
+  if (column.kind !== "str") return false;
+  const text = `convert ${spoken(column)} to int64, with null where it is no number`;
+  step(state, "try_cast", [mapping([[column.name, literal("int64")]])], text);
+  state.columns = state.columns.map((c) => {
+    if (c !== column) return withoutTable(c);
+    const { role: _, ...rest } = withoutTable(c);
+    return { ...rest, kind: "int", type: "int64", values: [] };
+  });
   return true;
 };
 
@@ -130,3 +150,28 @@ const unnest: Cleaning = (state) => {
   state.unique = undefined;
   return true;
 };
+
+/** The parts of a struct as columns of their own. */
+const unpack: Cleaning = (state) => {
+  const column = pickColumn(state.random, state.columns, ({ kind }) => kind === "struct");
+  const parts = column?.parts ?? [];
+  const taken = state.columns.map(({ name }) => name);
+  if (column === undefined || parts.some(({ name }) => taken.includes(name))) return false;
+  step(state, "unpack", [literal(column.name)], `make a column of each part of the ${spoken(column)}`);
+  state.columns = [
+    ...state.columns.filter((c) => c !== column).map(withoutTable),
+    ...parts.map((part): ScopeColumn => ({ ...part, label: `${spoken(column)} ${spoken(part)}` })),
+  ];
+  return true;
+};
+
+/** A value that only some dialects can compute. */
+export function ofDialect(state: State): boolean {
+  const { dialect } = state;
+  if (dialect === undefined) return false;
+  const templates = DIALECT_TEMPLATES.filter(({ dialects }) => dialects?.includes(dialect) === true);
+  const addresses = state.columns.filter(isAddress);
+  const columns = addresses.length > 0 ? addresses : state.columns;
+  mutate(state, fromTemplates(state.random, templates, columns));
+  return true;
+}

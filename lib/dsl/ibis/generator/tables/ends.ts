@@ -8,10 +8,27 @@ export function terminal(state: State): void {
   const column = pickColumn(random, state.columns, (c) => isCategory(c) || c.role === "foreign");
   if (!easy && random.chance(0.3) && single(state)) return;
   if (column === undefined || random.chance(0.3)) {
-    step(state, "count", [], "count the rows");
+    const different = !easy && state.columns.length < 9 && random.chance(0.3);
+    step(
+      state,
+      different ? "nunique" : "count",
+      [],
+      different ? "count the different rows" : "count the rows",
+    );
     return;
   }
   const name = spoken(column);
+  if (!easy && random.chance(0.15)) {
+    state.node = call(call(state.node, "group_by", [keyOf(column)]), "count");
+    said(state, `count the rows of each ${name}`);
+    return;
+  }
+  if (!easy && random.chance(0.1)) {
+    const own: Node = { kind: "field", table: state.node, name: column.name };
+    state.node = call(call(own, "as_table"), "distinct");
+    said(state, `list the different values of ${name}`);
+    return;
+  }
   // `t.region.value_counts()` or `t.select("region").value_counts()`
   const ofColumn = !easy && random.chance(0.4);
   const values: Node = ofColumn
@@ -49,7 +66,8 @@ function single(state: State): boolean {
   const column = pickColumn(state.random, state.columns, isMeasure);
   if (column === undefined) return false;
   const [method, english] = state.random.pick(SINGLE);
-  state.node = call({ kind: "field", table: state.node, name: column.name }, method);
+  const value = call({ kind: "field", table: state.node, name: column.name }, method);
+  state.node = state.random.chance(0.15) ? call(value, "as_table") : value;
   said(state, `find the ${english} ${spoken(column)}`);
   return true;
 }

@@ -1,7 +1,7 @@
 /** Joins: along the foreign keys of a schema, of a table with itself, to the latest row, and of all with one. */
 import type { Relation, Table } from "../schemas.js";
 import { columnNode, isDate, isMeasure, pickColumn, spoken, stem, type ScopeColumn } from "../scope.js";
-import { binary, call, keyOf, listOf, literal, nameOf, tupleOf, type Node } from "../syntax.js";
+import { binary, call, isJoin, keyOf, listOf, literal, nameOf, tupleOf, type Node } from "../syntax.js";
 import { filter } from "./rows.js";
 import { said, step, withoutTable, type State } from "./state.js";
 
@@ -76,7 +76,10 @@ export function join(state: State, relation: Relation, at: number): void {
     [2, "anti"],
   ]);
   const keepsLeft = how === "semi" || how === "anti";
-  const method = keepsLeft || random.chance(0.2) ? `${how}_join` : "join";
+  // ClickHouse alone has joins that take one of several matches; of a key there is one.
+  const any = state.dialect === "clickhouse" && !rightHolds && (how === "inner" || how === "left");
+  const method =
+    any && random.chance(0.4) ? `any_${how}_join` : keepsLeft || random.chance(0.2) ? `${how}_join` : "join";
   const named: [string, Node][] = how !== "inner" && method === "join" ? [["how", literal(how)]] : [];
   const side = rightSide(state, tie);
   const same = own.name === other.name;
@@ -125,9 +128,10 @@ export function asofJoin(state: State, relation: Relation, at: number): boolean 
 /** A table with itself: along a key of its own, or all pairs that share a value. */
 export function selfJoin(state: State): boolean {
   const { random } = state;
-  const root = state.node.kind === "table" ? state.node.name : undefined;
+  const joined = isJoin(state.node);
+  const root = state.node.kind === "table" ? state.node.name : joined ? "the joined rows" : undefined;
   const shared = pickColumn(random, state.columns, (c) => c.role === "foreign" || c.role === "category");
-  if (root === undefined || shared === undefined || state.columns.length > 5) return false;
+  if (root === undefined || shared === undefined || state.columns.length > (joined ? 8 : 5)) return false;
   const rname = random.pick(["{name}_other", "other_{name}"]);
   step(
     state,
@@ -147,7 +151,7 @@ export function selfJoin(state: State): boolean {
 /** Each row beside one that sums up all, and its share of it. */
 export function shareOfAll(state: State): boolean {
   const column = pickColumn(state.random, state.columns, isMeasure);
-  if (column === undefined || state.node.kind !== "table") return false;
+  if (column === undefined || (state.node.kind !== "table" && !isJoin(state.node))) return false;
   const name = `${stem(column)}_of_all`;
   const share = `${stem(column)}_share`;
   if (state.columns.some((c) => c.name === name || c.name === share)) return false;

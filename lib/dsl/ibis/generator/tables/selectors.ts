@@ -1,5 +1,5 @@
 /** Columns chosen by what they are, not by name: `import ibis.selectors as s`. */
-import { isMeasure, isNumber, type ScopeColumn } from "../scope.js";
+import { isMeasure, isNumber, isPlain, type ScopeColumn } from "../scope.js";
 import { call, keyOf, literal, mapping, nameOf, verbatim, type Node } from "../syntax.js";
 import { groupKeys } from "./groups.js";
 import { said, listed, step, stillUnique, withoutTable, type State } from "./state.js";
@@ -88,6 +88,15 @@ function byName({ columns }: State): Selector[] {
   return [...ends.values()];
 }
 
+function byPlace({ columns }: State): Selector[] {
+  return (["first", "last"] as const).flatMap((name) => {
+    const column = columns.at(name === "first" ? 0 : -1);
+    return column === undefined
+      ? []
+      : [{ node: selector(name, []), english: `the ${name} column`, found: [column] }];
+  });
+}
+
 /** Two selectors as one. */
 function either(random: State["random"], selectors: readonly Selector[]): Selector[] {
   if (selectors.length < 2) return [];
@@ -97,7 +106,13 @@ function either(random: State["random"], selectors: readonly Selector[]): Select
   const node = random.chance(0.5)
     ? operator(one.node, "|", other.node)
     : selector("any_of", [one.node, other.node]);
-  return [{ node, english, found: union(one, other) }];
+  const both = one.found.filter((column) => other.found.includes(column));
+  const all: Selector = {
+    node: selector("all_of", [one.node, other.node]),
+    english: `${one.english} that are among ${other.english}`,
+    found: both,
+  };
+  return both.length > 0 && random.chance(0.25) ? [all] : [{ node, english, found: union(one, other) }];
 }
 
 function draw(state: State, test: (found: readonly ScopeColumn[]) => boolean): Selector | undefined {
@@ -112,7 +127,10 @@ const inOrder = ({ columns }: State, found: readonly ScopeColumn[]): ScopeColumn
   columns.filter((c) => found.includes(c));
 
 function selected(state: State): boolean {
-  const chosen = draw(state, (found) => found.length > 0 && found.length < state.columns.length);
+  const ends = state.columns.every(isOfSchema) && state.columns.length > 2 && state.random.chance(0.12);
+  const chosen = ends
+    ? state.random.pick(byPlace(state))
+    : draw(state, (found) => found.length > 0 && found.length < state.columns.length);
   if (chosen === undefined) return false;
   const drop = state.random.chance(0.3);
   const kept = inOrder(state, drop ? state.columns.filter((c) => !chosen.found.includes(c)) : chosen.found);
@@ -156,6 +174,24 @@ function summarised(state: State): boolean {
   );
   state.columns = [...keys.map(withoutTable), ...made];
   state.unique = keys.length === 0 ? undefined : keys.map(({ name }) => name);
+  state.narrowed = new Set();
+  return true;
+}
+
+/** How many different values each column has. */
+function varieties(state: State): boolean {
+  const { columns, random } = state;
+  if (columns.length > 5 || !columns.every((c) => isOfSchema(c) && isPlain(c))) return false;
+  const counts = random.chance(0.4);
+  const value = verbatim([counts ? "_.count()" : "_.nunique()"]);
+  step(
+    state,
+    "agg",
+    [selector("across", [selector("all", []), value])],
+    counts ? "count the known values of every column" : "count the different values of every column",
+  );
+  state.columns = columns.map(({ name }) => ({ name, kind: "int", type: "int64", values: [] }));
+  state.unique = undefined;
   state.narrowed = new Set();
   return true;
 }
@@ -211,7 +247,8 @@ export function selecting(state: State): boolean {
     [5, selected],
     [4, summarised],
     [2, changed],
-    [1, tested],
+    [2, tested],
+    [0.5, varieties],
   ] as const);
   return form(state);
 }

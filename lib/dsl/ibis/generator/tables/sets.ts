@@ -1,7 +1,7 @@
 /** Rows of one table beside those of another. */
 import type { Relation } from "../schemas.js";
 import { pickColumn, spoken } from "../scope.js";
-import { call, keyOf, literal, type Node } from "../syntax.js";
+import { call, isJoin, keyOf, literal, type Node } from "../syntax.js";
 import { freshState, tieOf } from "./joins.js";
 import { filter } from "./rows.js";
 import { comparable, said, withoutTable, type State } from "./state.js";
@@ -38,7 +38,7 @@ export function setOperation(state: State): void {
   if (column === undefined || (!state.easy && state.clauses.length > 1)) return;
   const other: State = { ...state, clauses: [], narrowed: new Set() };
   filter(other, [column]);
-  filter(state);
+  if (!isJoin(state.node) || random.chance(0.6)) filter(state);
   const [clause] = other.clauses;
   const where = clause?.kind === "filter" ? clause.conditions.join(" and ") : "";
   combine(state, name, other.node, copies(state, name));

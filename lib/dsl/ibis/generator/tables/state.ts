@@ -8,6 +8,10 @@ import { call, type Node } from "../syntax.js";
 export interface State {
   random: Random;
   easy: boolean;
+  /** Of the SQL that the program is for; undefined for DuckDB's. */
+  dialect?: string | undefined;
+  /** It is no answer: see `ProgramOptions`. */
+  shown: boolean;
   node: Node;
   columns: ScopeColumn[];
   /** What the steps do, in their order. */

@@ -1,4 +1,5 @@
 /** Conditions that ask another table, or the table as a whole. */
+import type { Random } from "../../../../data/random.js";
 import type { Relation } from "../schemas.js";
 import { columnNode, isMeasure, pickColumn, spoken } from "../scope.js";
 import { binary, call, literal, type Node } from "../syntax.js";
@@ -36,6 +37,13 @@ export function among(state: State, relation: Relation, at: number): boolean {
   return true;
 }
 
+/** One value of the whole table, as a table of one row that stands for it, or as that table's column. */
+function ofTable(random: Random, root: Node, name: string, method: string): Node {
+  const whole = call(root, "agg", [], [["whole", call({ kind: "column", name }, method)]]);
+  const one: Node = random.chance(0.5) ? whole : { kind: "field", table: whole, name: "whole" };
+  return call(one, "as_scalar");
+}
+
 /** Rows held against all rows: above the average, at the maximum. */
 export function besideAll(state: State): boolean {
   const { random } = state;
@@ -50,8 +58,12 @@ export function besideAll(state: State): boolean {
   ] as const);
   if (method === "median" && column.kind === "decimal") return false;
   const own = columnNode(column);
+  const root: Node | undefined = state.node.kind === "table" ? state.node : undefined;
   const times = method === "mean" && random.chance(0.2) ? random.pick([1.5, 2]) : undefined;
-  const all: Node = call(own, method);
+  const all =
+    root !== undefined && random.chance(0.25)
+      ? ofTable(random, root, column.name, method)
+      : call(own, method);
   const bound = times === undefined ? all : binary("*", all, literal(times));
   const text = `${spoken(column)} ${english.replace("above the", times === undefined ? "above the" : `above ${times} times the`).replace("below the", times === undefined ? "below the" : `below ${times} times the`)}`;
   keep(state, [{ node: binary(op, own, bound), english: `${text} of all` }]);

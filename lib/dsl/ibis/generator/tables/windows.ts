@@ -56,6 +56,12 @@ function over({ random }: State, node: Node, named: Named): Node {
     : call(node, "over", [], named);
 }
 
+/** `node.over(ibis.rows_window(preceding=3, following=0, …))` */
+const spanned = (node: Node, name: string, before: number, after: Node, named: Named): Node =>
+  call(node, "over", [
+    call(null, name, [], [["preceding", literal(before)], ["following", after], ...named]),
+  ]);
+
 const isOrdered = (c: ScopeColumn): boolean => isNumber(c.kind) || isDate(c.kind);
 
 function ranking(state: State): Expression | undefined {
@@ -127,7 +133,10 @@ function moving(state: State): Expression | undefined {
   switch (form) {
     case "rows": {
       const both = random.chance(0.25);
-      const node = over(state, reduced, frame("rows", tupleOf([literal(-size), literal(both ? size : 0)])));
+      const after = literal(both ? size : 0);
+      const node = random.chance(0.25)
+        ? spanned(reduced, "rows_window", size, after, rows.named)
+        : over(state, reduced, frame("rows", tupleOf([literal(-size), after])));
       const span = both
         ? `the ${size} rows before and after and the row itself`
         : `the row and the ${size} before it`;
@@ -141,8 +150,11 @@ function moving(state: State): Expression | undefined {
       );
     case "range": {
       const bounds = tupleOf([literal(-size), literal(0)]);
+      const node = random.chance(0.3)
+        ? spanned(reduced, "range_window", size, literal(0), rows.named)
+        : over(state, reduced, frame("range", bounds));
       const span = `rows whose ${spoken(rows.column)} is up to ${size} before its own`;
-      return made(over(state, reduced, frame("range", bounds)), `${what} of ${span}${rows.english}`, "near");
+      return made(node, `${what} of ${span}${rows.english}`, "near");
     }
     case "days": {
       const days = call(null, "interval", [], [["days", literal(size + 1)]]);

@@ -2,6 +2,7 @@
 import { parseTemplates } from "./template.js";
 
 export const CHOICES = parseTemplates(String.raw`
+Value.cast ibis.dtype | reals | {x}.cast(ibis.dtype("string")) | str | text | {x} as text
 Value.hash | str | {x}.hash() | int | hash | a hash of {x}
 Value.typeof | any | {x}.typeof() | str | type | the type of {x}
 Value.try_cast | str | {x}.try_cast("int64") | int | number | {x} as a number where it is one

@@ -11,8 +11,9 @@ import { STRUCTS } from "./structs.js";
 import { TEMPORAL } from "./temporal.js";
 import type { ValueTemplate } from "./template.js";
 
-export { PREDICATES as PREDICATE_TEMPLATES } from "./predicates.js";
+export { OF_THE_DAY as DAY_TEMPLATES, PREDICATES as PREDICATE_TEMPLATES } from "./predicates.js";
 export { REDUCTIONS_OF_COLUMNS as REDUCTION_TEMPLATES } from "./reductions.js";
+export { OF_DIALECTS as DIALECT_TEMPLATES } from "./dialects.js";
 export { WINDOWS as WINDOW_TEMPLATES } from "./windows.js";
 
 /** Row by row. */

@@ -6,7 +6,7 @@
  * result is that of `{x}`.
  */
 import type { Kind } from "../schemas.js";
-import { isKey, isNumber, isPlain, type ScopeColumn } from "../scope.js";
+import { isAddress, isKey, isNumber, isPlain, type ScopeColumn } from "../scope.js";
 
 export interface ValueTemplate {
   covers: readonly string[];
@@ -15,6 +15,8 @@ export interface ValueTemplate {
   returns: Kind | "same";
   suffix: string;
   english: string;
+  /** Where Ibis has a rule for it, if not in DuckDB. */
+  dialects?: readonly string[];
 }
 
 const of =
@@ -27,6 +29,7 @@ const SUBJECTS: Readonly<Record<string, (column: ScopeColumn) => boolean>> = {
   str: of("str"),
   /** A text with known values. */
   cat: ({ kind, values }) => kind === "str" && values.length > 0,
+  url: isAddress,
   num: ({ kind }) => isNumber(kind),
   money: of("decimal"),
   real: of("float"),
@@ -52,8 +55,11 @@ const SUBJECTS: Readonly<Record<string, (column: ScopeColumn) => boolean>> = {
   odd: of("strs", "ints", "map", "json", "struct", "time", "instant", "uuid", "bytes"),
 };
 
-/** @throws Error naming the line that is not as the notation has it */
-export function parseTemplates(table: string): readonly ValueTemplate[] {
+/**
+ * With `dialects` for those alone.
+ * @throws Error naming the line that is not as the notation has it
+ */
+export function parseTemplates(table: string, dialects?: readonly string[]): readonly ValueTemplate[] {
   return table
     .trim()
     .split("\n")
@@ -71,6 +77,7 @@ export function parseTemplates(table: string): readonly ValueTemplate[] {
         returns: returns as Kind,
         suffix,
         english,
+        ...(dialects === undefined ? {} : { dialects }),
       };
     });
 }
