@@ -194,6 +194,7 @@ describe("a device", () => {
   it("tells V8 of its memory, as much when it goes as when it came", async () => {
     const { held, external } = addon().deviceMemory();
     const grown = (): number => addon().deviceMemory().external - external;
+    const heldMore = (): number => addon().deviceMemory().held - held;
     const mib = 2 ** 20;
     const device = Device.open("cpu");
     const x = device.empty([64, mib], "f32");
@@ -201,15 +202,15 @@ describe("a device", () => {
     device.arena("a", 16 * mib);
     device.plan().empty([64, mib], "f32");
     const bytes = (64 + 16) * 4 * mib + 16 * mib;
-    expect(addon().deviceMemory().held - held).toBe(bytes);
-    // Other things come and go meanwhile, none of them so large.
+    // Other things come and go meanwhile, none of them so large: devices of other tests are collected too.
+    expect(Math.abs(heldMore() - bytes)).toBeLessThan(mib);
     expect(Math.abs(grown() - bytes)).toBeLessThan(16 * mib);
     device.free(x);
     device.free(x);
-    expect(addon().deviceMemory().held - held).toBe(bytes - 256 * mib);
+    expect(Math.abs(heldMore() - (bytes - 256 * mib))).toBeLessThan(mib);
     expect(device.memory.held).toBe(bytes - 256 * mib);
     await device.close();
-    expect(addon().deviceMemory().held).toBe(held);
+    expect(Math.abs(heldMore())).toBeLessThan(mib);
     expect(Math.abs(grown())).toBeLessThan(16 * mib);
   });
 

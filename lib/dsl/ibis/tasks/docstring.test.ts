@@ -82,6 +82,9 @@ describe("documentedParameters", () => {
   });
 
   it("are held against those of the function", () => {
+    const heading =
+      "Sums.\n\n    Args:\n        returns: Rows.\n        Returns: Table.\n\n    Returns:\n        Table.";
+    expect(documentedParameters(heading)).toEqual(["returns", "Returns"]);
     expect(parametersOf("x = 1\ndef f(a, *b: list[int], c=(1, 2), **d) -> int:\n    return a")).toEqual([
       "a",
       "b",

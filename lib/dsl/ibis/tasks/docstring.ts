@@ -185,12 +185,16 @@ export function parametersOf(source: string): string[] {
 }
 
 /** Sections of Google's style (`Args:`) and of NumPy's (underlined), and what follows them. */
-const PARAMETERS = /^\s*(?:Args|Arguments|Parameters)(?::|\s*\n\s*-{3,})\s*\n([^]*)/m;
-const NEXT_SECTION = /^\s*(?:Returns?|Yields?|Raises|Examples?|Notes?|See Also)(?::|\s*\n\s*-{3,})/m;
+const PARAMETERS = /^([ \t]*)(?:Args|Arguments|Parameters)(?::|[ \t]*\n[ \t]*-{3,})[ \t]*\n([^]*)/m;
+const NEXT_SECTION =
+  /^([ \t]*)(?:Returns?|Yields?|Raises|Examples?|Notes?|See Also)(?::|[ \t]*\n[ \t]*-{3,})/gm;
 
 /** The parameters that a docstring documents, in either style. */
 export function documentedParameters(docstring: string): string[] {
-  const section = PARAMETERS.exec(docstring)?.[1]?.split(NEXT_SECTION)[0] ?? "";
+  const [, indent = "", rest = ""] = PARAMETERS.exec(docstring) ?? [];
+  // A parameter may be called Returns: a heading is no deeper than the one before it.
+  const end = [...rest.matchAll(NEXT_SECTION)].find(([, own = ""]) => own.length <= indent.length)?.index;
+  const section = rest.slice(0, end);
   const lines = section.split("\n").filter((line) => line.trim() !== "");
   const margin = Math.min(...lines.map((line) => line.length - line.trimStart().length));
   return lines.flatMap((line) => {
