@@ -48,8 +48,13 @@ class MinHeap {
 /**
  * The ranks of a piece's tokens, in O(n log n) for n bytes.
  * @param ranks must hold every single byte that occurs.
+ * @param longest bytes of the longest token, if known: no longer pair is looked up
  */
-export function bytePairEncode(piece: ByteString, ranks: ReadonlyMap<ByteString, number>): number[] {
+export function bytePairEncode(
+  piece: ByteString,
+  ranks: ReadonlyMap<ByteString, number>,
+  longest = Infinity,
+): number[] {
   const whole = ranks.get(piece);
   if (whole !== undefined) return [whole];
   // Part i is piece[i .. end[i]); a part that was merged into its left neighbour has end 0.
@@ -59,7 +64,8 @@ export function bytePairEncode(piece: ByteString, ranks: ReadonlyMap<ByteString,
   const heap = new MinHeap();
   const pairRank = (start: number): number | undefined => {
     const middle = end[start] as number;
-    return middle < length ? ranks.get(piece.slice(start, end[middle])) : undefined;
+    if (middle >= length || (end[middle] as number) - start > longest) return undefined;
+    return ranks.get(piece.slice(start, end[middle]));
   };
   const offer = (start: number): void => {
     const rank = pairRank(start);

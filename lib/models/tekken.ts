@@ -2,7 +2,8 @@ import { z } from "zod";
 
 import { IBertError } from "../errors.js";
 import { readJson } from "../formats/json.js";
-import { repetitionsIn } from "../formats/pattern-cost.js";
+import { compileLinear, UnsupportedPattern } from "../formats/linear-pattern.js";
+import { PatternScanner } from "../formats/pattern-scanner.js";
 import { bytePairEncode, type ByteString } from "./bpe.js";
 import { parseNamed } from "./config.js";
 import type { ChatMessage, ChatOptions, DecodeOptions, EncodeOptions, Tokenizer } from "./tokenizer.js";
@@ -48,8 +49,9 @@ const UNLISTED_SPECIALS = [
   "[TOOL_CONTENT]",
 ];
 
-/** Pieces whose tokens are remembered; the cache starts anew when it is full. */
+/** Pieces whose tokens are remembered, and the longest of them; the cache starts anew when it is full. */
 const CACHED_PIECES = 50_000;
+const LONGEST_CACHED = 64;
 
 /** Mistral's Tekken: tiktoken-style byte-level BPE whose first ids are the special tokens. */
 class TekkenTokenizer implements Tokenizer {
@@ -62,9 +64,11 @@ class TekkenTokenizer implements Tokenizer {
   readonly #path: string;
   /** From this version on, the system prompt has tokens of its own. */
   readonly #version: number;
-  readonly #pattern: RegExp;
+  readonly #scanner: PatternScanner;
   readonly #ranks = new Map<ByteString, number>();
   readonly #bytes: ByteString[] = [];
+  /** Bytes of the longest token. */
+  readonly #longest: number;
   readonly #specials: ReadonlyMap<string, number>;
   readonly #specialNames: readonly string[];
   readonly #specialPattern: RegExp;
@@ -76,7 +80,7 @@ class TekkenTokenizer implements Tokenizer {
     this.#version = Number(/^v(\d+)/.exec(config.version)?.[1] ?? NaN);
     this.vocabSize = config.default_vocab_size;
     const specialCount = config.default_num_special_tokens;
-    this.#pattern = compilePattern(config.pattern, path);
+    this.#scanner = scannerOf(config.pattern, path);
     this.#specialNames = specialNames(file, specialCount);
     this.#specials = new Map(this.#specialNames.map((name, id) => [name, id]));
     this.specialIds = new Set(this.#specialNames.keys());
@@ -105,6 +109,7 @@ class TekkenTokenizer implements Tokenizer {
       this.#ranks.set(bytes, rank);
       this.#bytes[rank] = bytes;
     }
+    this.#longest = this.#bytes.reduce((most, { length }) => Math.max(most, length), 1);
     for (let byte = 0; byte < 256; byte++) {
       if (!this.#ranks.has(String.fromCharCode(byte))) {
         throw new IBertError("tokenizer-invalid", `${path}: there is no token for the byte ${byte}`);
@@ -132,15 +137,20 @@ class TekkenTokenizer implements Tokenizer {
 
   #encodePart(text: string, ids: number[]): void {
     const offset = this.#specialNames.length;
-    for (const [piece] of text.matchAll(this.#pattern)) {
+    this.#scanner.scan(text, (start, end, matched) => {
+      // What the pattern leaves out has no tokens.
+      if (!matched) return;
+      const piece = text.slice(start, end);
       let ranks = this.#cache.get(piece);
       if (ranks === undefined) {
-        ranks = bytePairEncode(Buffer.from(piece).toString("latin1"), this.#ranks);
-        if (this.#cache.size >= CACHED_PIECES) this.#cache.clear();
-        this.#cache.set(piece, ranks);
+        ranks = bytePairEncode(Buffer.from(piece).toString("latin1"), this.#ranks, this.#longest);
+        if (piece.length <= LONGEST_CACHED) {
+          if (this.#cache.size >= CACHED_PIECES) this.#cache.clear();
+          this.#cache.set(piece, ranks);
+        }
       }
       for (const rank of ranks) ids.push(rank + offset);
-    }
+    });
   }
 
   decode(ids: ArrayLike<number>, { skipSpecial = false }: DecodeOptions = {}): string {
@@ -196,21 +206,14 @@ class TekkenTokenizer implements Tokenizer {
   }
 }
 
-/** Rust's `\s` is Unicode's White_Space, which has U+0085 and lacks U+FEFF; JavaScript's is not. */
-function compilePattern(pattern: string, path: string): RegExp {
-  if (repetitionsIn(pattern).nested) {
-    throw new IBertError(
-      "tokenizer-invalid",
-      `${path}: config.pattern repeats what repeats or offers a choice, which may take forever on a text`,
-    );
-  }
+function scannerOf(pattern: string, path: string): PatternScanner {
   try {
-    return new RegExp(
-      pattern.replaceAll("\\s", "\\p{White_Space}").replaceAll("\\S", "\\P{White_Space}"),
-      "gu",
-    );
+    return new PatternScanner(compileLinear(pattern));
   } catch (error) {
-    throw new IBertError("tokenizer-invalid", `${path}: config.pattern cannot be compiled: ${String(error)}`);
+    if (!(error instanceof UnsupportedPattern)) throw error;
+    throw new IBertError("tokenizer-unsupported", `${path}: config.pattern has ${error.message}`, {
+      hint: "That is not read in Tekken's patterns; fetch the model's tekken.json again.",
+    });
   }
 }
 

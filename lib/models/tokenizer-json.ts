@@ -9,6 +9,7 @@ import { readJson } from "../formats/json.js";
 import { readText } from "../formats/text.js";
 import { ChatTemplate } from "./chat-template.js";
 import { parseNamed } from "./config.js";
+import { linearCut } from "./linear-cut.js";
 import { cutAndSpell, keepPieces, type CachedParts } from "./piece-cache.js";
 import { asInRust } from "./pre-tokenizer.js";
 import { requireKnownFlags } from "./tokenizer-flags.js";
@@ -79,6 +80,7 @@ export class JsonTokenizer implements Tokenizer {
   readonly #json: TokenizerJson;
   /** The pre-tokenizer in two parts, where pieces are spelt each for itself. */
   readonly #parts: ReturnType<typeof cutAndSpell>;
+  #cut: ReturnType<typeof linearCut>;
   readonly #settings: TokenizerSettings;
   #withSpecials: HubTokenizer | undefined;
   #plain: HubTokenizer | undefined;
@@ -121,6 +123,8 @@ export class JsonTokenizer implements Tokenizer {
         model: { ...this.#json.model, ...NO_TOKENS },
       });
       if (full.model !== null && spell !== null) keepPieces(full.model, spell);
+      this.#cut = linearCut(this.#parts.cut);
+      if (this.#cut !== undefined) full.pre_tokenizer = this.#cut;
     }
     return (this.#withSpecials = full);
   }
@@ -139,6 +143,7 @@ export class JsonTokenizer implements Tokenizer {
     const full = this.#full();
     this.#plain = this.#make({ ...json, model: { ...model, ...NO_TOKENS } });
     this.#plain.model = full.model;
+    if (this.#cut !== undefined) this.#plain.pre_tokenizer = this.#cut;
     return this.#plain;
   }
 
