@@ -1,4 +1,4 @@
-/** `ibert data build|inspect|check|coverage|add|mine`. */
+/** `ibert data build|inspect|check|coverage|kill-rate|add|mine`. */
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 
@@ -22,6 +22,7 @@ import { resolveSource } from "../models/sources.js";
 import { loadTokenizer } from "../models/load-tokenizer.js";
 import { addAddCommand } from "./data-add-command.js";
 import { addCoverage } from "./data-coverage-command.js";
+import { addKillRate } from "./data-kill-rate-command.js";
 import { addMineCommand } from "./data-mine-command.js";
 import { dslOption } from "./dsl-option.js";
 import { formatCount, formatDuration, formatPercent, formatTable } from "./format.js";
@@ -40,11 +41,14 @@ interface BuildOptions {
 export function addDataCommands(program: Command, run: Run): void {
   const data = program
     .command("data")
-    .description("Corpora: build, inspect, check, add, mine, and how much of the API they reach.");
+    .description(
+      "Corpora: build, inspect, check, add, mine, how much of the API they reach, how sharply they are judged.",
+    );
   addBuild(data, run);
   addInspect(data, run);
   addCheck(data, run);
   addCoverage(data, run);
+  addKillRate(data, run);
   addAddCommand(data, run);
   addMineCommand(data, run);
 }

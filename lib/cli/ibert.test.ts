@@ -35,6 +35,7 @@ describe("ibert --help", () => {
           "data inspect",
           "data check",
           "data coverage",
+          "data kill-rate",
           "data add",
           "model inspect",
           "model plan",

@@ -176,7 +176,7 @@ async function execute(
   row: Row,
   gold: Checked,
   answer: Checked | undefined,
-  { engine, format, judge }: { engine: DslEngine; format: TaskFormat; judge: ExecutionJudge },
+  { engine, format, judge }: Executing,
 ): Promise<NonNullable<RowScore["execution"]> | string> {
   const known = await knownQuery(row, gold, { engine, format, judge });
   if ("fault" in known) return `the row's own completion: ${known.fault}`;
@@ -184,13 +184,33 @@ async function execute(
     anyOrder: format.columnsAreOpen(row),
   });
   if (typeof judged === "string") return judged;
+  const constantEqual = await constantPasses(row, known.sql, { engine, format, judge });
+  return { ...judged, constantEqual, facets: facetsOf(row, known.sql) };
+}
+
+interface Executing {
+  engine: DslEngine;
+  format: TaskFormat;
+  judge: ExecutionJudge;
+}
+
+/** Whether the task's constant answer gives what the known query gives. */
+export async function constantPasses(row: Row, known: string, executing: Executing): Promise<boolean> {
+  const { engine, format, judge } = executing;
   const constant = await check(engine, row, format.assemble(row.task, row.fields, format.constant(row)));
-  const baseline = await judge.judge(known.sql, constant.executable, row.schema);
-  return {
-    ...judged,
-    constantEqual: typeof baseline !== "string" && baseline.equal,
-    facets: facetsOf(row, known.sql),
-  };
+  const judged = await judge.judge(known, constant.executable, row.schema);
+  return typeof judged !== "string" && judged.equal;
+}
+
+/** What a row's answers are held against; undefined where they are not executed. */
+export async function goldQuery(
+  row: Row,
+  executing: Executing,
+): Promise<{ sql: string } | { fault: string } | undefined> {
+  const { engine, format } = executing;
+  const gold = format.assemble(row.task, row.fields, row.completion);
+  if (gold === undefined || !format.determined(row)) return undefined;
+  return knownQuery(row, await check(engine, row, gold), executing);
 }
 
 /**
@@ -200,7 +220,7 @@ async function execute(
 async function knownQuery(
   row: Row,
   gold: Checked,
-  { engine, format, judge }: { engine: DslEngine; format: TaskFormat; judge: ExecutionJudge },
+  { engine, format, judge }: Executing,
 ): Promise<{ sql: string } | { fault: string }> {
   const dialect = row.fields.dialect ?? "duckdb";
   if (gold.executable === undefined) {

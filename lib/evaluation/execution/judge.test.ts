@@ -2,7 +2,9 @@ import { afterAll, describe, expect, it } from "vitest";
 import { DuckDbExecutor } from "../../dsl/duckdb/executor.js";
 import { duckDbBinding } from "../../dsl/duckdb/judge.js";
 import { createIbisEngine, ibis } from "../../dsl/ibis/index.js";
+import type { Row } from "../../data/tasks.js";
 import { ExecutionJudge } from "./judge.js";
+import { countKills, killsByTask, rowKills } from "./kill-rate.js";
 import { distil, killable } from "./suite.js";
 import { BATTERY, SHOP } from "./testing/battery.js";
 
@@ -66,6 +68,7 @@ describe("execution", { timeout: 300_000 }, () => {
       if (query === undefined || typeof suite === "string") continue;
       told++;
       killed += suite.killed;
+      expect(suite.killed + suite.survivors.length, sql).toBe(suite.neighbours);
       missed += (await killable(query, executor, suite.survivors, { seed: 2, rounds: 60 })).length;
       const [table = ""] = Object.keys(schema);
       const judged = await judge.judge(sql, `SELECT * FROM "${table}"`, schema);
@@ -75,6 +78,35 @@ describe("execution", { timeout: 300_000 }, () => {
     expect(killed).toBeGreaterThan(150);
     expect(killed / (killed + missed)).toBeGreaterThan(0.95);
     expect(constant).toBe(0);
+  });
+
+  it("counts for each row what its databases kill, of all and of the killable", async () => {
+    const row = (id: string, completion: string): Row => ({
+      ...{ id, task: "ibis_to_sql", fields: { input: "orders" }, completion, schema: SHOP },
+      ...{ schemaId: "shop", split: "test", shape: "s", source: "test", licence: "Apache-2.0" },
+    });
+    const options = { engine, format: ibis.format(), judge, rounds: 20 };
+    const rows = await Promise.all([
+      rowKills(row("sharp", "SELECT region FROM orders WHERE quantity >= 5"), options),
+      rowKills(row("constant", "SELECT * FROM orders"), options),
+      rowKills(row("same", "SELECT * FROM orders WHERE amount > 5 AND amount IS NULL"), options),
+    ]);
+    expect(rows[0]).toMatchObject({ id: "sharp", constantEqual: false, missed: [] });
+    expect(rows[1]).toMatchObject({ id: "constant", constantEqual: true });
+    expect(rows[2]).toMatchObject({
+      id: "same",
+      untold: expect.stringMatching(/the same whatever/) as string,
+    });
+    const known = rows.filter((one) => one !== undefined);
+    const all = countKills(known);
+    expect(all).toMatchObject({ rows: 2, untold: 1, constantEqual: 1 });
+    expect(all.killed).toBeGreaterThan(3);
+    expect(all.killable).toBeGreaterThanOrEqual(all.killed);
+    expect(all.neighbours).toBeGreaterThanOrEqual(all.killable);
+    expect(killsByTask(known)).toEqual({ ibis_to_sql: all });
+    expect(
+      await rowKills({ ...row("prose", "No code."), task: "function_documentation" }, options),
+    ).toBeUndefined();
   });
 
   it("tells queries over nested columns apart", async () => {

@@ -6,7 +6,7 @@ import { duckDbBinding } from "../../dsl/duckdb/judge.js";
 import type { DslEngine, Schema } from "../../dsl/dsl.js";
 import { SandboxFailure } from "../../dsl/sandbox/sandbox-process.js";
 import { alignments, sameUnder, type Alignment } from "./compare.js";
-import { distilFor, type TestSuite } from "./suite.js";
+import { distilFor, killable, type TestSuite } from "./suite.js";
 
 export interface ExecutionJudgement {
   /** It gives rows, whichever, on every database that it was asked about. */
@@ -95,6 +95,20 @@ export class ExecutionJudge implements AsyncDisposable {
     const { neighbours, killed } = suite;
     const found = answer === undefined ? NO_QUERY : await this.fault(suite, answer, anyOrder);
     return { equal: found === undefined, ...(found ?? { runs: true }), neighbours, killed };
+  }
+
+  /**
+   * Those neighbours of a query that its databases do not tell from it, though some tables do. They are sought on `rounds`
+   * sets of tables that the distillation has not tried; what is left is taken to mean the same as the query.
+   * @throws SandboxFailure
+   * @internal
+   */
+  async missed(sql: string, schema: Schema, rounds: number): Promise<TestSuite["survivors"]> {
+    const suite = await this.suite(sql, schema);
+    if (typeof suite === "string" || suite.survivors.length === 0) return [];
+    const query = await this.engine.neighbours(sql, { schema, slips: false });
+    if (query === undefined) return [];
+    return killable(query, this.executor, suite.survivors, { seed: SEED + 1, rounds });
   }
 
   private async fault(suite: TestSuite, answer: string, anyOrder: boolean): Promise<Fault | undefined> {

@@ -21,7 +21,7 @@ export interface TestSuite {
   neighbours: number;
   /** Those that a database tells from the query. */
   killed: number;
-  /** The others: most mean the same as the query. */
+  /** The others, which most often mean the same as the query: see `killable`. */
   survivors: Neighbourhood["neighbours"];
 }
 
@@ -110,7 +110,7 @@ export async function distil(
 ): Promise<TestSuite | string> {
   const maker = new TableMaker(query);
   const turns = profiles(query);
-  const kept: (TestDatabase & { kills: number; stable: boolean })[] = [];
+  const kept: (TestDatabase & { kills: readonly Neighbour[]; stable: boolean })[] = [];
   const seen = new Set<string>();
   let alive: readonly Neighbour[] | undefined;
   let neighbours = 0;
@@ -133,10 +133,10 @@ export async function distil(
     const valid = tried.filter((_, i) => alive !== undefined || !isInvalid(others[i]));
     if (alive === undefined) neighbours = valid.length;
     const left = valid.filter((neighbour) => survives(others[tried.indexOf(neighbour)]));
-    const kills = valid.length - left.length;
+    const kills = valid.filter((neighbour) => !left.includes(neighbour));
     const result = JSON.stringify(expected.rows);
     alive = valid;
-    if (kills === 0 && (seen.has(result) || kept.length >= FEWEST)) continue;
+    if (kills.length === 0 && (seen.has(result) || kept.length >= FEWEST)) continue;
     const turned = tables.map((table) => ({ ...table, rows: random.shuffled(table.rows) }));
     const [again] = await executor.execute(turned, [query.sql]);
     const stable = survives(own) && survives(again);
@@ -144,17 +144,18 @@ export async function distil(
     kept.push({ tables, expected, kills, stable });
     seen.add(result);
     alive = left;
-    if (kills > 0) idle = 0;
+    if (kills.length > 0) idle = 0;
   }
   if (seen.size < 2) return fault ?? "the query gives the same whatever the tables hold";
-  kept.sort((a, b) => b.kills - a.kills);
+  kept.sort((a, b) => b.kills.length - a.kills.length);
   const databases = kept.slice(0, MOST);
-  const killed = databases.reduce((sum, { kills }) => sum + kills, 0);
+  const killed = databases.reduce((sum, { kills }) => sum + kills.length, 0);
+  const spared = kept.slice(MOST).flatMap(({ kills }) => kills);
   return {
     databases: databases.map(({ tables, expected }) => ({ tables, expected })),
     neighbours,
     killed,
-    survivors: [...(alive ?? [])],
+    survivors: [...(alive ?? []), ...spared],
   };
 }
 
