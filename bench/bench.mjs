@@ -11,7 +11,7 @@ import { capture, shellCommand } from "./driver.mjs";
 import { Peak, QUIET, Quiet } from "./machine.mjs";
 import { median, printTable, save } from "./report.mjs";
 
-const USAGE = `usage: npm run bench [-- train|decode|prefill|gemm|kernels|startup|validator|change] [options]
+const USAGE = `usage: npm run bench [-- train|decode|prefill|gemm|kernels|startup|validator|change|released] [options]
 
 Without a work it measures training. What is not built yet is built.
 
@@ -36,6 +36,7 @@ const WORKS = {
   prefill: async () => (await import("./prefill.mjs")).prefill,
   gemm: async () => (await import("./gemm.mjs")).gemm,
   kernels: async () => (await import("./kernels.mjs")).kernels,
+  released: async () => (await import("./released.mjs")).released,
   change: async () => (await import("./change.mjs")).change,
   startup: async () => (await import("./startup.mjs")).startup,
   validator: async () => (await import("./validator.mjs")).validator,

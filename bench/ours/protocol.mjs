@@ -20,11 +20,16 @@ export function hello(name, device, facts = {}) {
   });
 }
 
-/** Answers `round N` lines until the input ends. */
+/** Answers `round N` lines, with the processor time of all threads as `cpuSeconds` besides, until the input ends. */
 export async function serve(work) {
   for await (const line of createInterface({ input: process.stdin })) {
     const match = /^round (\d+)$/.exec(line.trim());
     if (match === null) answer({ error: `expected \`round N\`, got ${JSON.stringify(line)}` });
-    else answer({ round: Number(match[1]), ...(await work()) });
+    else {
+      const before = process.cpuUsage();
+      const found = await work();
+      const { user, system } = process.cpuUsage(before);
+      answer({ round: Number(match[1]), cpuSeconds: (user + system) / 1e6, ...found });
+    }
   }
 }
