@@ -1,10 +1,8 @@
 /** `ibert data add`. */
-import { join } from "node:path";
-
 import type { Command } from "commander";
 
 import { addToCorpus, type Addition } from "../data/add.js";
-import { readManifest } from "../data/corpus.js";
+import { corpusFolder, readManifest } from "../data/corpus.js";
 import { SPLITS, TASK_TYPES } from "../data/tasks.js";
 import { dslOfPackage } from "../dsl/registry.js";
 import { ExecutionJudge } from "../evaluation/execution/judge.js";
@@ -27,7 +25,7 @@ export function addAddCommand(data: Command, run: Run): void {
       "<files...>",
       'lines of {"task", "input", "completion", "schema"?, "error"?, "dialect"?, "source"?, "licence"?}',
     )
-    .option("--to <folder>", "the corpus", join("data", "corpus", "quickstart"))
+    .option("--to <folder>", "the corpus", corpusFolder("quickstart"))
     .option("--dry-run", "say what would be added, and add nothing");
   addSchemaOptions(command)
     .option("--json", "print { read, added, refused }")

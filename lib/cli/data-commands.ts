@@ -1,13 +1,13 @@
 /** `ibert data build|inspect|check|coverage|kill-rate|add|mine`. */
 import { availableParallelism } from "node:os";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 
 import { Option, type Command } from "commander";
 
 import { buildCorpus, type CorpusProgress } from "../data/build.js";
 import { checkCorpus, type CorpusCheck } from "../data/check.js";
 import { DATA_CONFIGS, readDataConfig } from "../data/config.js";
-import { splitCounts } from "../data/corpus.js";
+import { corpusFolder, splitCounts } from "../data/corpus.js";
 import type { Naturalness } from "../data/naturalness.js";
 import { inspectCorpus, type CorpusReport } from "../data/inspect.js";
 import type { Draw, GiveTheSame } from "../data/source.js";
@@ -53,8 +53,6 @@ export function addDataCommands(program: Command, run: Run): void {
   addMineCommand(data, run);
 }
 
-const defaultFolder = (name: string): string => join("data", "corpus", name);
-
 /** `quickstart` of `configs/data/quickstart.yaml`. */
 const nameOf = (config: string): string => basename(config).replace(/\.ya?ml$/, "");
 
@@ -92,7 +90,7 @@ function addBuild(data: Command, run: Run): void {
 async function build(options: BuildOptions, run: Run): Promise<void> {
   const config = readDataConfig(options.config);
   const { dsl: name, profile, evaluation, taskWeights } = config;
-  const directory = options.output ?? defaultFolder(nameOf(options.config));
+  const directory = options.output ?? corpusFolder(nameOf(options.config));
   const seed = options.seed ?? config.seed;
   const rows = splitCounts({ train: options.rows ?? config.rows, evaluation }, taskWeights);
   const { workers } = options;
@@ -181,7 +179,7 @@ function addInspect(data: Command, run: Run): void {
   const command = data
     .command("inspect")
     .description("What a corpus holds: rows, token lengths, an example of each task.")
-    .argument("[folder]", "the corpus", defaultFolder("quickstart"))
+    .argument("[folder]", "the corpus", corpusFolder("quickstart"))
     .option("--base <name>", "model whose tokens are counted", "smollm2-135m")
     .option("--json", "print the report")
     .action(async (folder: string, options: { base: string; json?: boolean }) => {
@@ -238,7 +236,7 @@ function addCheck(data: Command, run: Run): void {
   const command = data
     .command("check")
     .description("Compute anew what a corpus says: files, shapes, splits, programs, SQL, exceptions, copies.")
-    .argument("[folder]", "the corpus", defaultFolder("quickstart"))
+    .argument("[folder]", "the corpus", corpusFolder("quickstart"))
     .option("--sample <n>", "compile only so many rows (default: all)", wholeNumber(1))
     .option("--seed <n>", "which rows", wholeNumber(0), 0)
     .addOption(dslOption())

@@ -1,8 +1,7 @@
 /** `ibert data kill-rate`. */
-import { join } from "node:path";
-
 import { Option, type Command } from "commander";
 
+import { corpusFolder } from "../data/corpus.js";
 import { openSplit } from "../data/reader.js";
 import { SPLITS, TASK_TYPES, type Split } from "../data/tasks.js";
 import { dslByName } from "../dsl/registry.js";
@@ -37,7 +36,7 @@ export function addKillRate(data: Command, run: Run): void {
     .description(
       "How sharp the databases are on which answers are executed: the share of near misses that they tell from right.",
     )
-    .argument("[folder]", "the corpus", join("data", "corpus", "quickstart"))
+    .argument("[folder]", "the corpus", corpusFolder("quickstart"))
     .addOption(new Option("--split <name>", "whose rows").choices(SPLITS).default("test"))
     .option("--limit <n>", "rows in all, shared out among the tasks (default: all)", wholeNumber(1))
     .option("--rounds <n>", "sets of tables on which to look for what they miss", wholeNumber(1), 100)

@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import { Option, type Command } from "commander";
 
+import { corpusFolder } from "../data/corpus.js";
 import { parseTaskType, SPLITS, TASK_TYPES, type Split, type TaskType } from "../data/tasks.js";
 import { IBertError } from "../errors.js";
 import { FACETS, type Facet } from "../evaluation/breakdown.js";
@@ -51,7 +52,7 @@ export function addEvaluateCommand(program: Command, run: Run): void {
   const command = program
     .command("evaluate")
     .description("Let a model answer held-out rows, and execution and the compiler judge the answers.")
-    .option("--corpus <folder>", "the corpus", join("data", "corpus", "quickstart"))
+    .option("--corpus <folder>", "the corpus", corpusFolder("quickstart"))
     .addOption(
       new Option("--split <name>", "test: unseen program shapes; test_schema: unseen schemas")
         .choices(SPLITS.filter((split) => split !== "train"))

@@ -59,6 +59,9 @@ export function splitCounts(
   };
 }
 
+/** Where a corpus of a configuration lies unless it is told otherwise. */
+export const corpusFolder = (name: string): string => join("data", "corpus", name);
+
 /** Of a table of a schema: its name and the names of its columns, by which a table of a held-out schema is known. */
 export const tableHash = ([table, columns]: [string, Record<string, string>]): number =>
   hash53(JSON.stringify([table, Object.keys(columns).sort()]));

@@ -157,7 +157,7 @@ export interface Neighbourhood {
   window: number;
 }
 
-/** A pool of sandboxed processes that hold the live DSL. Every call may throw `IBertError` if no worker can start. */
+/** How a query is judged. */
 export interface SqlCheckOptions {
   /** Default: the DSL's own, DuckDB. */
   dialect?: string;
@@ -166,6 +166,7 @@ export interface SqlCheckOptions {
   verdictOnly?: boolean;
 }
 
+/** A pool of sandboxed processes that hold the live DSL. Every call may throw `IBertError` if no worker can start. */
 export interface DslEngine extends AsyncDisposable {
   /** Climb the ladder with untrusted text. Never throws for what the text does. */
   check(text: string, options?: CheckOptions): Promise<Verdict>;

@@ -203,6 +203,7 @@ describe("a device", () => {
     device.plan().empty([64, mib], "f32");
     const bytes = (64 + 16) * 4 * mib + 16 * mib;
     // Other things come and go meanwhile, none of them so large: devices of other tests are collected too.
+    expect(device.memory.held).toBe(bytes);
     expect(Math.abs(heldMore() - bytes)).toBeLessThan(mib);
     expect(Math.abs(grown() - bytes)).toBeLessThan(16 * mib);
     device.free(x);

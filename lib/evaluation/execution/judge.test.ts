@@ -80,6 +80,21 @@ describe("execution", { timeout: 300_000 }, () => {
     expect(constant).toBe(0);
   });
 
+  it("counts among the survivors what only databases beyond the last one kept kill", async () => {
+    const sql =
+      "SELECT region, SUM(amount) AS total FROM orders WHERE quantity >= 5 AND amount < 90 GROUP BY region HAVING COUNT(*) > 2 ORDER BY total DESC LIMIT 3";
+    const query = await engine.neighbours(sql, { schema: SHOP });
+    if (query === undefined) throw new Error("it is a query");
+    const [one, all] = [
+      await distil(query, executor, { seed: 1, most: 1 }),
+      await distil(query, executor, { seed: 1 }),
+    ];
+    if (typeof one === "string" || typeof all === "string") throw new Error("it can be told");
+    expect(one.databases).toHaveLength(1);
+    expect(one.killed).toBeLessThan(all.killed);
+    expect(one.killed + one.survivors.length).toBe(one.neighbours);
+  });
+
   it("counts for each row what its databases kill, of all and of the killable", async () => {
     const row = (id: string, completion: string): Row => ({
       ...{ id, task: "ibis_to_sql", fields: { input: "orders" }, completion, schema: SHOP },

@@ -29,11 +29,12 @@ export interface DistilOptions {
   seed: number;
   /** Sets of tables to try at most (default 48). */
   rounds?: number;
+  /** Databases to keep at most (default 10), those that kill most. */
+  most?: number;
 }
 
-/** Databases that are kept at least, where there are so many, and at most. */
+/** Databases that are kept at least, where there are so many. */
 const FEWEST = 4;
-const MOST = 10;
 /** So many rounds in a row without a kill end the search. */
 const PATIENCE = 14;
 
@@ -106,7 +107,7 @@ export async function distilFor(
 export async function distil(
   query: Neighbourhood,
   executor: DuckDbExecutor,
-  { seed, rounds = 48 }: DistilOptions,
+  { seed, rounds = 48, most = 10 }: DistilOptions,
 ): Promise<TestSuite | string> {
   const maker = new TableMaker(query);
   const turns = profiles(query);
@@ -148,9 +149,9 @@ export async function distil(
   }
   if (seen.size < 2) return fault ?? "the query gives the same whatever the tables hold";
   kept.sort((a, b) => b.kills.length - a.kills.length);
-  const databases = kept.slice(0, MOST);
+  const databases = kept.slice(0, most);
   const killed = databases.reduce((sum, { kills }) => sum + kills.length, 0);
-  const spared = kept.slice(MOST).flatMap(({ kills }) => kills);
+  const spared = kept.slice(most).flatMap(({ kills }) => kills);
   return {
     databases: databases.map(({ tables, expected }) => ({ tables, expected })),
     neighbours,

@@ -8,7 +8,7 @@ import { ANALYTICS, PREDICATE_METHODS, REDUCTIONS, SCALAR_METHODS } from "./meth
 import { randomProgram } from "./programs.js";
 import { toSchema } from "./schemas.js";
 import { childrenOf, isJoin, isTable, SPELLINGS, write, type Node } from "./syntax.js";
-import { NO_TEMPLATE, UNREACHABLE } from "./unreachable.js";
+import { NOT_CALLED, UNREACHABLE } from "./unreachable.js";
 
 const READS_OR_WRITES =
   /^(to_(?!sql$|array$)\w+|execute|read_\w+|connect|get_backend|set_backend|preview|visualize|cache|release|memtable|compile)$/;
@@ -114,6 +114,6 @@ function reasonOf(member: string, docstring: string): { reason: string; barred: 
   if (DEPRECATED.test(docstring)) return { reason: "Ibis has deprecated it", barred: true };
   const found = UNREACHABLE.find(({ members }) => members.test(member));
   return found === undefined
-    ? { reason: NO_TEMPLATE, barred: false }
+    ? { reason: NOT_CALLED, barred: false }
     : { reason: found.reason, barred: found.barred };
 }

@@ -8,9 +8,8 @@ import { cleaning, mutate, ofDialect, select } from "./tables/columns.js";
 import { terminal } from "./tables/ends.js";
 import { aggregate, group } from "./tables/groups.js";
 import { groupedSelect, orderedGroup } from "./tables/grouped.js";
-import { asofOfJoin } from "./tables/joined.js";
-import { asofJoin, join, selfJoin, shareOfAll } from "./tables/joins.js";
-import { byName } from "./tables/names.js";
+import { byIntrospection } from "./tables/introspection.js";
+import { asofJoin, asofOfJoin, join, selfJoin, shareOfAll } from "./tables/joins.js";
 import { longer, wider } from "./tables/pivots.js";
 import { distinct, filter, onlyOnce, order } from "./tables/rows.js";
 import { selecting } from "./tables/selectors.js";
@@ -104,7 +103,7 @@ function between(state: State): void {
     [1, selfJoin],
     [2, orderedGroup],
     [1.5, groupedSelect],
-    [state.shown ? 4 : 0, byName],
+    [state.shown ? 4 : 0, byIntrospection],
     [state.dialect === undefined ? 0 : state.columns.some(isAddress) ? 200 : 6, ofDialect],
   ] as const);
   form?.(state);

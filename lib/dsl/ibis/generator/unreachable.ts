@@ -59,4 +59,4 @@ export const UNREACHABLE: readonly Unreachable[] = [
 ];
 
 /** For the others. */
-export const NO_TEMPLATE = "the generator has no template for it yet";
+export const NOT_CALLED = "none of these programs calls it";

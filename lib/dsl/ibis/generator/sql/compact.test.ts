@@ -62,6 +62,7 @@ describe("compactSql", () => {
       "SELECT *, a + 1 AS c FROM t",
     );
     expect(compact(`SELECT "t0"."b", "t0"."a" FROM "t" AS "t0"`)).toBe("SELECT b, a FROM t");
+    expect(compact(`SELECT "t0"."b", "t0"."a" FROM "unknown" AS "t0"`)).toBe("SELECT b, a FROM unknown");
   });
 
   it("keeps the names of all columns where the program names them all", () => {

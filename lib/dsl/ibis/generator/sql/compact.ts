@@ -119,7 +119,8 @@ function star(select: Select, from: readonly SqlToken[], schema: Schema): Select
   const table = from.length === 1 ? bare(from[0] as SqlToken) : undefined;
   const columns = Object.keys((table !== undefined ? schema[table] : undefined) ?? {});
   const names = select.items.map((tokens) => (tokens.length === 1 ? bare(tokens[0] as SqlToken) : undefined));
-  const isAll = names.length > columns.length && columns.every((column, i) => names[i] === column);
+  const isMore = columns.length > 0 && names.length > columns.length;
+  const isAll = isMore && columns.every((column, i) => names[i] === column);
   if (!isAll || select.groupBy) return select;
   return { ...select, items: [[symbol("*")], ...select.items.slice(columns.length)] };
 }

@@ -135,7 +135,7 @@ const unwrapped = (tokens: SqlToken[]): SqlToken[] =>
 
 /** Nothing that counts, drops or groups rows. */
 const keepsRows = ({ where, distinct, groupBy, having, qualify }: Select): boolean =>
-  !(where ?? distinct) && !distinct && !groupBy && !having && !qualify;
+  !(where || distinct || groupBy || having || qualify);
 
 /** `SELECT * FROM (… GROUP BY …) WHERE …` with a HAVING; a sort or a limit around anything that has none. */
 function aroundGroups(outer: Select, inner: Select, alias: string): Select | undefined {

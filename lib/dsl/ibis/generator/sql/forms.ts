@@ -5,28 +5,15 @@
 import type { Schema } from "../../../dsl.js";
 import { lexSql, type SqlToken } from "../../../text/sql-lexer.js";
 import { splitTopLevel, writeSql } from "../../../text/sql.js";
-import { compactSql, readableTokens } from "./compact.js";
+import { readableTokens } from "./compact.js";
 import { conditionOf } from "./conditions.js";
 import { byComma, usingColumns } from "./joins.js";
 import { namedTables } from "./names.js";
 import { parseSelect, writeSelect } from "./select.js";
 import { closing, isAlias, isWord, symbol, word } from "./tokens.js";
 
-export const SQL_FORMS = [
-  ...([
-    "compact",
-    "plain alias",
-    "using",
-    "comma",
-    "cte",
-    "exists",
-    "in",
-    "qualify",
-    "lower",
-    "compiler",
-  ] as const),
-];
-export type SqlForm = (typeof SQL_FORMS)[number];
+export type SqlForm =
+  "compact" | "plain alias" | "using" | "comma" | "cte" | "exists" | "in" | "qualify" | "lower" | "compiler";
 
 export interface WrittenSql {
   form: SqlForm;
@@ -133,11 +120,11 @@ export function inLowerCase(sql: string, dialect: string): string {
  * last the compiler's own on one line.
  */
 export function sqlForms(sql: string, schema: Schema, dialect = "duckdb"): WrittenSql[] {
-  const found: WrittenSql[] = [{ form: "compact", text: compactSql(sql, schema, dialect) }];
+  const { compact, stepwise } = readableTokens(sql, schema, dialect);
+  const found: WrittenSql[] = [{ form: "compact", text: writeSql(namedTables(compact)) }];
   const add = (form: SqlForm, text: string | undefined): void => {
     if (text !== undefined && found.every((one) => one.text !== text)) found.push({ form, text });
   };
-  const { compact, stepwise } = readableTokens(sql, schema, dialect);
   const plain = withoutAs(compact) ?? compact;
   const forms: readonly (readonly [SqlForm, SqlToken[] | undefined])[] = [
     ["plain alias", withoutAs(compact)],

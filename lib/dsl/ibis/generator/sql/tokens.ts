@@ -25,6 +25,6 @@ export function closing(tokens: readonly SqlToken[], open: number): number {
   return tokens.length;
 }
 
-/** Conditions that must all hold: `a AND (b OR c)`. */
+/** The parts with `separator` between them. */
 export const joinedBy = (separator: SqlToken, parts: readonly (readonly SqlToken[])[]): SqlToken[] =>
   parts.flatMap((part, i) => (i === 0 ? part : [separator, ...part]));

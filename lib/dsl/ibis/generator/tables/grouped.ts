@@ -8,6 +8,7 @@ import {
   spoken,
   stem,
   type Expression,
+  type ScopeColumn,
 } from "../scope.js";
 import { binary, call, keyOf, type Node } from "../syntax.js";
 import { tieBreaks } from "./rows.js";
@@ -28,25 +29,16 @@ export function orderedGroup(state: State): boolean {
   if (breaks === undefined) return false;
   const keys = [sorted, ...breaks.filter(({ name }) => name !== group.name)];
   const within = `within each ${spoken(group)} by ${keys.map(spoken).join(" and then ")}`;
-  const lagged = value !== undefined && random.chance(0.5);
-  const expression: Expression = lagged
-    ? {
-        node: call({ kind: "column", name: value.name }, random.pick(["lag", "lead"])),
-        kind: value.kind,
-        english: "",
-        name: `${stem(value)}_beside`,
-      }
-    : {
-        node: call(null, "row_number"),
-        kind: "int",
-        english: "",
-        name: `${stem(sorted)}_place`,
-        range: [0, 30],
-      };
-  const isLead = lagged && expression.node.kind === "call" && expression.node.name === "lead";
-  expression.english = lagged
-    ? `the ${isLead ? "next" : "previous"} ${spoken(value)} ${within}`
-    : `the row number from 0 ${within}`;
+  const expression: Expression =
+    value !== undefined && random.chance(0.5)
+      ? beside(value, random.pick(["lag", "lead"]), within)
+      : {
+          node: call(null, "row_number"),
+          kind: "int",
+          english: `the row number from 0 ${within}`,
+          name: `${stem(sorted)}_place`,
+          range: [0, 30],
+        };
   if (!fresh(state, expression)) return false;
   const grouped = call(call(state.node, "group_by", [keyOf(group)]), "order_by", keys.map(keyOf));
   state.node = call(grouped, "mutate", [], [[expression.name, expression.node]]);
@@ -54,6 +46,14 @@ export function orderedGroup(state: State): boolean {
   state.columns = [...state.columns.map(withoutTable), newColumn(expression)];
   return true;
 }
+
+/** The value of the row before or after. */
+const beside = (value: ScopeColumn, method: "lag" | "lead", within: string): Expression => ({
+  node: call({ kind: "column", name: value.name }, method),
+  kind: value.kind,
+  english: `the ${method === "lead" ? "next" : "previous"} ${spoken(value)} ${within}`,
+  name: `${stem(value)}_beside`,
+});
 
 /** `t.group_by("region").select("order_id", share=_.amount / _.amount.sum())` */
 export function groupedSelect(state: State): boolean {

@@ -146,7 +146,7 @@ const ofStruct: Form = (state) => {
 };
 
 /** A step by what the table tells of itself; false where its columns allow none. */
-export function byName(state: State): boolean {
+export function byIntrospection(state: State): boolean {
   const hasStruct = state.columns.some(({ kind }) => kind === "struct");
   if (hasStruct && state.random.chance(0.8)) return ofStruct(state);
   const form = state.random.weighted<Form>([
