@@ -6,11 +6,12 @@ import { Option, type Command } from "commander";
 
 import { buildCorpus, type CorpusProgress } from "../data/build.js";
 import { checkCorpus, type CorpusCheck } from "../data/check.js";
-import { DATA_CONFIGS, readDataConfig } from "../data/config.js";
+import { DATA_CONFIGS, OWN_SHARE, readDataConfig, type DataConfig } from "../data/config.js";
 import { corpusFolder, splitCounts } from "../data/corpus.js";
 import type { Naturalness } from "../data/naturalness.js";
 import { inspectCorpus, type CorpusReport } from "../data/inspect.js";
-import type { Draw, GiveTheSame } from "../data/source.js";
+import { readOwnTables } from "../data/own-tables.js";
+import type { Draw, GiveTheSame, SourceOptions } from "../data/source.js";
 import { SPLITS, TASK_TYPES } from "../data/tasks.js";
 import { DEFAULT_DSL } from "../dsl/declared.js";
 import type { Dsl } from "../dsl/definition.js";
@@ -34,6 +35,7 @@ interface BuildOptions {
   rows?: number;
   seed?: number;
   output?: string;
+  tables?: string;
   workers: number;
   json?: boolean;
 }
@@ -77,6 +79,7 @@ function addBuild(data: Command, run: Run): void {
       wholeNumber(0),
     )
     .option("--output <folder>", "where (default: data/corpus/<name of the configuration>)")
+    .option("--tables <file>", "your own tables, in YAML or JSON, over which most of the programs are to be")
     .addOption(workersOption())
     .option("--json", "print the manifest")
     .action((options: BuildOptions) => build(options, run));
@@ -84,6 +87,7 @@ function addBuild(data: Command, run: Run): void {
     command,
     "npx ibert data build --config quickstart",
     "npx ibert data build --config full --rows 100000 --output data/corpus/large",
+    "npx ibert data build --config full --tables warehouse.yaml --output data/corpus/warehouse",
   );
 }
 
@@ -94,6 +98,7 @@ async function build(options: BuildOptions, run: Run): Promise<void> {
   const seed = options.seed ?? config.seed;
   const rows = splitCounts({ train: options.rows ?? config.rows, evaluation }, taskWeights);
   const { workers } = options;
+  const own = ownTables(config, options.tables);
   const dsl = dslByName(name);
   const engine = dsl.createEngine({ workers });
   const agreement = Agreement.open(engine, { workers });
@@ -103,7 +108,9 @@ async function build(options: BuildOptions, run: Run): Promise<void> {
       seed,
       profile,
       ...(agreement === undefined ? {} : { execute: agreement.executeAll }),
+      ...(own === undefined ? {} : { own }),
     });
+    if (options.json !== true) for (const remark of source.remarks ?? []) run.print(remark);
     const human = config.human ? () => humanDraws(dsl, engine) : undefined;
     const { manifest, reused } = await buildCorpus(
       { directory, seed, rows },
@@ -123,6 +130,11 @@ async function build(options: BuildOptions, run: Run): Promise<void> {
     await agreement?.close();
     await engine.close();
   }
+}
+
+/** The tables of the option, else of the configuration. */
+function ownTables({ tables }: DataConfig, file = tables?.file): SourceOptions["own"] {
+  return file === undefined ? undefined : { tables: readOwnTables(file), share: tables?.share ?? OWN_SHARE };
 }
 
 /** Rows of human origin that pass the gates, executed on data of their own where DuckDB is here. */

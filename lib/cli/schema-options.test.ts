@@ -43,6 +43,12 @@ describe("tables on the command line", () => {
     expect(() => schemaFrom({ schema })).toThrow(`--schema ${schema}: ${problem}`);
   });
 
+  it("come from the file of a corpus's own tables too", () => {
+    const file = join(temporaryFolder(), "warehouse.yaml");
+    writeFileSync(file, "orders:\n  id: { type: int64, key: true }\n  amount: float64\n");
+    expect(schemaFrom({ schema: file })).toEqual({ orders: { id: "int64", amount: "float64" } });
+  });
+
   it("in a file of another form are refused with their place", () => {
     const schema = schemaFile('{"a": {"x": 1}}');
     expect(() => schemaFrom({ schema })).toThrow(`${schema}: a.x: `);

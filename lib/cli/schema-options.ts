@@ -4,10 +4,12 @@ import type { Command } from "commander";
 import { isMap, isScalar, parseDocument } from "yaml";
 import { z } from "zod";
 
+import { readOwnTables } from "../data/own-tables.js";
 import type { Schema } from "../dsl/dsl.js";
+import { refuseRepeated } from "../dsl/table-name.js";
 import { IBertError } from "../errors.js";
 import { readJson } from "../formats/json.js";
-import { parseTable, refuseRepeated } from "./table-spec.js";
+import { parseTable } from "./table-spec.js";
 
 const SchemaFile = z.record(z.string().min(1), z.record(z.string().min(1), z.string().min(1)));
 
@@ -19,7 +21,10 @@ export interface SchemaOptions {
 /** `--schema FILE` and `--table "name(column type, ...)"`, which add up. */
 export function addSchemaOptions(command: Command): Command {
   return command
-    .option("--schema <file>", 'JSON file of the tables: {"orders": {"region": "string"}}')
+    .option(
+      "--schema <file>",
+      'JSON file of the tables: {"orders": {"region": "string"}}; or the YAML file of data build --tables',
+    )
     .option(
       "--table <table>",
       'one table, e.g. "orders(region string, amount float64)"; may be repeated; "quoted names" as in SQL',
@@ -29,7 +34,8 @@ export function addSchemaOptions(command: Command): Command {
 
 /**
  * The tables that the options name; undefined when there is none.
- * @throws IBertError `table-invalid`, `table-repeated`, `column-repeated`, `schema-invalid`, `file-missing`, `json-invalid`.
+ * @throws IBertError `table-invalid`, `table-repeated`, `column-repeated`, `schema-invalid`, `file-missing`, `json-invalid`;
+ * of a YAML file those of `readOwnTables`
  */
 export function schemaFrom({ schema: file, table: tables = [] }: SchemaOptions): Schema | undefined {
   if (file === undefined && tables.length === 0) return undefined;
@@ -46,6 +52,15 @@ export function schemaFrom({ schema: file, table: tables = [] }: SchemaOptions):
 }
 
 function readSchemaFile(file: string): Schema {
+  if (/\.ya?ml$/i.test(file)) {
+    const { tables } = readOwnTables(file);
+    return Object.fromEntries(
+      tables.map(({ name, columns }) => [
+        name,
+        Object.fromEntries(columns.map((one) => [one.name, one.type])),
+      ]),
+    );
+  }
   const tables = readJson(file);
   const parsed = SchemaFile.safeParse(tables);
   if (parsed.success) {

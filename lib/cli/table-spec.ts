@@ -1,5 +1,5 @@
 /** Tables as the command line has them, in DDL's way: `sales.orders("unit price" float64, tags array<string>)`. */
-import { tableName } from "../dsl/table-name.js";
+import { refuseRepeated, tableName } from "../dsl/table-name.js";
 import { IBertError } from "../errors.js";
 
 const BARE = /[\p{L}\p{M}\p{N}_$]+/uy;
@@ -42,24 +42,6 @@ export function parseTable(text: string): [name: string, columns: Record<string,
       ),
   );
   return [name, Object.fromEntries(columns)];
-}
-
-/** Refuses names that are equal, or equal but for case: most databases, DuckDB among them, take those for one. */
-export function refuseRepeated(
-  names: readonly string[],
-  describe: (problem: (kind: string) => string) => IBertError,
-): void {
-  const seen = new Map<string, string>();
-  for (const name of names) {
-    const before = seen.get(name.toLowerCase());
-    if (before === name) throw describe((kind) => `${kind} ${JSON.stringify(name)} is given twice`);
-    if (before !== undefined) {
-      throw describe(
-        (kind) => `${kind}s ${JSON.stringify(before)} and ${JSON.stringify(name)} differ in case only`,
-      );
-    }
-    seen.set(name.toLowerCase(), name);
-  }
 }
 
 class Reader {

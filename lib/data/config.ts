@@ -11,6 +11,9 @@ import type { TaskType } from "./tasks.js";
 /** The configurations that come with ibert. */
 export const DATA_CONFIGS = new ShippedConfigs("data");
 
+/** Of the programs; the others, over many domains, keep the model from taking the user's tables for all that there are. */
+export const OWN_SHARE = 0.7;
+
 const count = z.int().nonnegative();
 
 /** Absent weights are the DSL's where all are absent, else 0. */
@@ -35,6 +38,10 @@ export const DataConfig = z.strictObject({
   evaluation: z
     .strictObject({ valid: count.default(0), test: count.default(0), test_schema: count.default(0) })
     .prefault({}),
+  /** Tables of the user's own, and the share of programs that are over them. */
+  tables: z
+    .strictObject({ file: z.string().min(1), share: z.number().positive().max(1).default(OWN_SHARE) })
+    .optional(),
   /** Holds out pairs that people wrote, where the DSL's packages have some. */
   human: z.boolean().default(false),
   taskWeights: taskWeights.default(

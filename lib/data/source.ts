@@ -1,4 +1,5 @@
 import type { Labelled, Schema } from "../dsl/dsl.js";
+import type { OwnTables } from "./own-tables.js";
 import type { Row, TaskType } from "./tasks.js";
 
 /** A row before it has a split and a number. */
@@ -76,5 +77,17 @@ export type Labeller = (text: string, schema: Schema, dialect?: string) => Promi
 export interface RowSource {
   /** Changes whenever the same arguments would give other rows. */
   readonly version: string;
+  /** What was made of the user's tables, a line each. */
+  readonly remarks?: readonly string[];
   draw(task: TaskType, index: number, options: { heldOutSchema: boolean; label: Labeller }): Promise<Draw>;
+}
+
+/** What rows of a corpus are to come of. */
+export interface SourceOptions {
+  seed: number;
+  profile: string;
+  /** Shows of queries that they are the same, and that they give rows. */
+  execute?: ExecuteAll;
+  /** Tables of the user's own, and the share of programs that are over them. */
+  own?: { tables: OwnTables; share: number };
 }

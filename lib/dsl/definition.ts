@@ -1,10 +1,10 @@
 import type {
   AdmitRows,
   AuditRows,
-  ExecuteAll,
   GiveTheSame,
   Refusal,
   RowSource,
+  SourceOptions,
   WrittenRow,
 } from "../data/source.js";
 import type { TextForms } from "../data/naturalness.js";
@@ -71,9 +71,6 @@ export interface Dsl {
   admit(engine: DslEngine): AdmitRows;
   /** Rows of human origin that the DSL's own packages hold, for measuring alone, and what was left out of them. */
   humanRows(): Promise<{ rows: WrittenRow[]; left: Refusal[] }>;
-  /** Rows of a corpus; `execute` shows of queries that they are the same, and that they give rows. */
-  corpusSource(
-    engine: DslEngine,
-    options: { seed: number; profile: string; execute?: ExecuteAll },
-  ): Promise<RowSource>;
+  /** Rows of a corpus. @throws IBertError `profile-unknown`; what is wrong with the user's tables */
+  corpusSource(engine: DslEngine, options: SourceOptions): Promise<RowSource>;
 }

@@ -45,12 +45,12 @@ export const ibis: Dsl = {
   textForms,
   admit: ibisAdmit,
   humanRows: () => humanRows(locateWheels()),
-  corpusSource(engine, { seed, profile, ...how }) {
+  corpusSource(engine, { profile, ...how }) {
     if (!(PROFILES as readonly string[]).includes(profile)) {
       throw new IBertError("profile-unknown", `there is no corpus profile ${JSON.stringify(profile)}`, {
         hint: `The profiles are: ${PROFILES.join(", ")}.`,
       });
     }
-    return createIbisRowSource(engine, { seed, profile: profile as Profile, ...how });
+    return createIbisRowSource(engine, { profile: profile as Profile, ...how });
   },
 };

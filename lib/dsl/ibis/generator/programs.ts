@@ -1,7 +1,7 @@
 import type { Random } from "../../../data/random.js";
 import { rowValue } from "./expressions.js";
 import { inWords, type Clause } from "./questions/clauses.js";
-import { randomSchema, type RandomSchema, type Table } from "./schemas.js";
+import { randomSchema, type OwnDomain, type RandomSchema, type Table } from "./schemas.js";
 import { isAddress, isMeasure, type ScopeColumn } from "./scope.js";
 import { chainOf, childrenOf, isJoin, isTable, type Node } from "./syntax.js";
 import { cleaning, mutate, ofDialect, select } from "./tables/columns.js";
@@ -54,6 +54,7 @@ function hasDeadColumn(program: Node, kept: readonly ScopeColumn[]): boolean {
 
 export interface ProgramOptions {
   heldOutSchema?: boolean;
+  own?: OwnDomain | undefined;
   /** Of the SQL that it is for: it may call what Ibis has a rule for there alone. */
   dialect?: string | undefined;
   /** It is shown and never asked for, so that it may have forms of which an answer has simpler ones. */
@@ -170,7 +171,7 @@ const hasRoom = ({ clauses, easy }: State): boolean => clauses.length < (easy ? 
 function draw(
   random: Random,
   profile: Profile,
-  { heldOutSchema = false, dialect, shown = false }: ProgramOptions,
+  { heldOutSchema = false, own, dialect, shown = false }: ProgramOptions,
 ): Program & { columns: ScopeColumn[] } {
   const easy = profile === "quickstart";
   const joined = !easy && random.chance(0.3);
@@ -181,6 +182,7 @@ function draw(
     tables: joined ? (random.chance(0.3) ? 3 : 2) : 1,
     heldOut: heldOutSchema,
     simple: easy,
+    own,
   });
   const [root] = schema.tables as [Table];
   const key = root.columns.find(({ role }) => role === "key");

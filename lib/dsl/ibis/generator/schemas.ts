@@ -37,6 +37,12 @@ export type Kind =
   | "other";
 type ColumnKind = Exclude<Kind, "other">;
 
+/** A user's own tables, and how often a program is about them instead of one of the domains. */
+export interface OwnDomain {
+  domain: DomainWords;
+  share: number;
+}
+
 export interface Column {
   name: string;
   kind: Kind;
@@ -84,9 +90,10 @@ export interface SchemaOptions {
   heldOut: boolean;
   /** Names in snake case only, as in the quick start. */
   simple: boolean;
+  own?: OwnDomain | undefined;
 }
 
-const KIND_OF: Readonly<Record<Role, ColumnKind>> = {
+const KIND_OF: Readonly<Record<Role, Kind>> = {
   key: "int",
   foreign: "int",
   category: "str",
@@ -106,6 +113,7 @@ const KIND_OF: Readonly<Record<Role, ColumnKind>> = {
   struct: "struct",
   map: "map",
   json: "json",
+  other: "other",
 };
 
 const TYPE_OF: Readonly<Record<ColumnKind, string>> = {
@@ -129,7 +137,7 @@ const TYPE_OF: Readonly<Record<ColumnKind, string>> = {
 
 /** Roles that a table of the quick start has no column of: what they are for takes longer to learn. */
 const BEYOND_SIMPLE: ReadonlySet<Role> = new Set<Role>([
-  ...(["time", "instant", "uuid", "bytes", "list", "numbers", "struct", "map", "json"] as const),
+  ...(["time", "instant", "uuid", "bytes", "list", "numbers", "struct", "map", "json", "other"] as const),
 ]);
 
 /** Columns that any table may have besides its own. */
@@ -149,6 +157,9 @@ const COMMON_NESTED: readonly ColumnWords[] =
 
 /** How often a table has one of them, and a column of its own of such a type is kept. */
 const NESTED_SHARE = { common: 0.07, own: 0.6 };
+
+/** Columns of a table of a user's that is shown whole. */
+const MOST_OWN_COLUMNS = 16;
 
 /** Names that people give to a table whose name says nothing. */
 const PLAIN_TABLE_NAMES: readonly string[] = ["df", "t", "data", "records"];
@@ -180,21 +191,23 @@ function tiesOf(domain: DomainWords, chosen: readonly TableWords[]): Tie[] {
   return ties;
 }
 
-/** The columns that a sampled table has: those of `keep`, a text and a number where it has them, and others by chance. */
+/**
+ * The columns that a sampled table has: those of `keep`, a text and a number where it has them, and others by chance;
+ * with `more`, sometimes one that any table may have.
+ */
 function sampleColumns(
   random: Random,
   words: TableWords,
   count: number,
-  keep: ReadonlySet<string>,
-  simple: boolean,
+  { keep, simple, more }: { keep: ReadonlySet<string>; simple: boolean; more: number },
 ): ColumnWords[] {
   const own = words.columns.filter(({ role }) => !(simple && BEYOND_SIMPLE.has(role)));
   const absent = (columns: readonly ColumnWords[]): ColumnWords[] =>
     columns.filter(({ name }) => words.columns.every((column) => column.name !== name));
   const pool = [
     ...own,
-    ...(random.chance(0.3) ? random.sample(absent(COMMON), 1) : []),
-    ...(!simple && random.chance(NESTED_SHARE.common) ? random.sample(absent(COMMON_NESTED), 1) : []),
+    ...(random.chance(0.3 * more) ? random.sample(absent(COMMON), 1) : []),
+    ...(!simple && random.chance(NESTED_SHARE.common * more) ? random.sample(absent(COMMON_NESTED), 1) : []),
   ];
   const first = (test: (column: ColumnWords) => boolean): ColumnWords[] => {
     const found = pool.filter(test);
@@ -214,28 +227,54 @@ function sampleColumns(
 /** Keys of what a column holds are no names of the warehouse's. */
 const PLAIN_NAMES: Naming = { table: (name) => name, column: (name) => name };
 
+/** The kind of a column of that type, as Ibis writes it. */
+export function kindOfType(type: string): Kind {
+  if (/^u?int\d+$/.test(type)) return "int";
+  if (/^float\d+$/.test(type)) return "float";
+  if (/^decimal\b/.test(type)) return "decimal";
+  if (/^timestamp(?:\(\d+\))?$/.test(type)) return "timestamp";
+  if (/^timestamp\('UTC'(?:, \d+)?\)$/.test(type)) return "instant";
+  if (/^array<u?int\d+>$/.test(type)) return "ints";
+  if (type.startsWith("struct<")) return "struct";
+  return (Object.keys(TYPE_OF) as ColumnKind[]).find((kind) => TYPE_OF[kind] === type) ?? "other";
+}
+
 function toColumn(random: Random, words: ColumnWords, naming: Naming): Column {
   const parts = (words.parts ?? []).map((part) => toColumn(random, part, PLAIN_NAMES));
-  const kind = words.role === "money" && random.chance(0.5) ? "float" : KIND_OF[words.role];
+  const [kind, type] =
+    words.type === undefined ? drawnType(random, words, parts) : ownType(words, words.type);
   return {
     name: naming.column(words.name),
     kind,
-    type: kind === "struct" ? structType(parts) : TYPE_OF[kind],
+    type,
     role: words.role,
-    label: words.name.replaceAll("_", " "),
+    label: words.label ?? words.name.replaceAll("_", " "),
     values: words.values,
     ...(words.range === undefined ? {} : { range: words.range }),
     ...(parts.length === 0 ? {} : { parts }),
   };
 }
 
+function drawnType(random: Random, { role }: ColumnWords, parts: readonly Column[]): [Kind, string] {
+  const kind = role === "money" && random.chance(0.5) ? "float" : KIND_OF[role];
+  if (kind === "other") throw new RangeError(`a column of the role ${role} has its own type`);
+  return [kind, kind === "struct" ? structType(parts) : TYPE_OF[kind]];
+}
+
+const ownType = ({ role }: ColumnWords, type: string): [Kind, string] => [
+  role === "other" ? "other" : kindOfType(type),
+  type,
+];
+
 const structType = (parts: readonly Column[]): string =>
   `struct<${parts.map(({ name, type }) => `${name}: ${type}`).join(", ")}>`;
 
 /** A random schema: one table, or several along foreign keys. */
 export function randomSchema(random: Random, options: SchemaOptions): RandomSchema {
-  const domain = random.pick(options.heldOut ? HELD_OUT_DOMAINS : DOMAINS);
-  const naming = randomNaming(random, options.simple);
+  const own = options.heldOut ? undefined : options.own;
+  const isOwn = own !== undefined && random.chance(own.share);
+  const domain = isOwn ? own.domain : random.pick(options.heldOut ? HELD_OUT_DOMAINS : DOMAINS);
+  const naming = isOwn ? PLAIN_NAMES : randomNaming(random, options.simple);
   const chosen = [random.pick(domain.tables)];
   const ties: Tie[] = [];
   while (chosen.length < options.tables) {
@@ -255,10 +294,13 @@ export function randomSchema(random: Random, options: SchemaOptions): RandomSche
   const joining = new Set(keep.flatMap((names) => [...names]));
   const taken = new Set<string>();
   const tables = chosen.map((words, i): Table => {
-    const count = random.between(options.minColumns, options.maxColumns);
+    // Who has tables asks about them whole; a wide one is shown in part.
+    const whole = isOwn && words.columns.length <= MOST_OWN_COLUMNS && random.chance(0.5);
+    const count = whole ? words.columns.length : random.between(options.minColumns, options.maxColumns);
     const kept = keep[i] ?? new Set<string>();
     // A name that two tables share would be renamed by a join: one table keeps it, unless it is what joins them.
-    const columns = sampleColumns(random, words, count, kept, options.simple).filter(
+    const more = isOwn ? 0 : 1;
+    const columns = sampleColumns(random, words, count, { keep: kept, simple: options.simple, more }).filter(
       ({ name }) => kept.has(name) || !(taken.has(name) || joining.has(name)),
     );
     for (const { name } of columns) taken.add(name);
@@ -269,7 +311,7 @@ export function randomSchema(random: Random, options: SchemaOptions): RandomSche
     };
   });
   const [root] = tables as [Table];
-  if (tables.length === 1 && !options.heldOut && random.chance(0.1))
+  if (tables.length === 1 && !options.heldOut && !isOwn && random.chance(0.1))
     root.name = random.pick(PLAIN_TABLE_NAMES);
   const relations = ties.map((tie, i): Relation => {
     const [from, to] = tie.newHolds ? [i + 1, tie.at] : [tie.at, i + 1];

@@ -1,6 +1,13 @@
 import { splitOfShape } from "../../../data/corpus.js";
 import { Random } from "../../../data/random.js";
-import type { Candidate, Draw, ExecuteAll, Labeller, RowSource } from "../../../data/source.js";
+import type {
+  Candidate,
+  Draw,
+  ExecuteAll,
+  Labeller,
+  RowSource,
+  SourceOptions,
+} from "../../../data/source.js";
 import type { PromptFields, TaskType } from "../../../data/tasks.js";
 import { IBertError } from "../../../errors.js";
 import type { DslEngine, Labelled, Schema } from "../../dsl.js";
@@ -14,10 +21,11 @@ import {
   type DocumentedFunction,
   type Example,
 } from "./documentation.js";
+import { describeDomain, ownDomain } from "./domains/own.js";
 import { drawMutant, isRaised } from "./mistakes/index.js";
 import { randomProgram, type Profile, type Program } from "./programs.js";
 import { intent as intentOf, question } from "./questions/grammar.js";
-import { toSchema } from "./schemas.js";
+import { toSchema, type OwnDomain } from "./schemas.js";
 import { sqlForms, type WrittenSql } from "./sql/forms.js";
 import { boilerplate, FORMS, written, type Form } from "./forms/index.js";
 import { write } from "./syntax.js";
@@ -97,12 +105,15 @@ class IbisRowSource implements RowSource {
     private readonly profile: Profile,
     private readonly functions: readonly DocumentedFunction[],
     private readonly execute: ExecuteAll | undefined,
+    private readonly own: OwnDomain | undefined,
+    readonly remarks: readonly string[],
+    tables: string,
   ) {
     this.differences = differences(functions).filter(
       ({ keys: [one, other] }) => splitOfShape(`api:${one}`) === splitOfShape(`api:${other}`),
     );
     const executed = profile === "full" && execute === undefined ? "/not executed" : "";
-    this.version = `${GENERATOR_VERSION}/${profile}${executed}`;
+    this.version = `${GENERATOR_VERSION}/${profile}${executed}${tables}`;
   }
 
   async draw(
@@ -118,11 +129,12 @@ class IbisRowSource implements RowSource {
     }
     if (task === "error_resolution") return this.error(drawn);
     const { heldOutSchema } = options;
+    const { own } = this;
     const translates = task === "ibis_to_sql" || task === "sql_to_ibis";
     const drawnDialect = translates && this.profile === "full" ? random.weighted(DIALECTS) : "duckdb";
     const dialect = drawnDialect === "duckdb" ? undefined : drawnDialect;
     const shown = task === "ibis_to_sql";
-    const program = randomProgram(random, this.profile, { heldOutSchema, dialect, shown });
+    const program = randomProgram(random, this.profile, { heldOutSchema, own, dialect, shown });
     const forms = PROGRAM_FORMS[task];
     const form = forms && written(random, program, this.profile, { forms, shown });
     const text = form?.text ?? write(program.node);
@@ -229,7 +241,9 @@ class IbisRowSource implements RowSource {
 
   private async error(drawn: Drawn): Promise<Draw> {
     const { random, task, heldOutSchema, label } = drawn;
-    const found = drawMutant(random, () => randomProgram(random, this.profile, { heldOutSchema }));
+    const found = drawMutant(random, () =>
+      randomProgram(random, this.profile, { heldOutSchema, own: this.own }),
+    );
     if (found === undefined) return refuse(task, "no mistake applies", "");
     const { program, mutant } = found;
     const correct = write(program.node);
@@ -258,7 +272,7 @@ class IbisRowSource implements RowSource {
   private async writtenFunction(drawn: Drawn): Promise<Draw> {
     const { random, task, label } = drawn;
     const { heldOutSchema } = drawn;
-    const program = randomProgram(random, this.profile, { heldOutSchema });
+    const program = randomProgram(random, this.profile, { heldOutSchema, own: this.own });
     const text = write(program.node);
     const schema = toSchema(program.schema.tables);
     const labelled = await label(text, schema);
@@ -382,11 +396,21 @@ function accept(
  */
 export async function createIbisRowSource(
   engine: DslEngine,
-  options: { seed: number; profile: Profile; execute?: ExecuteAll },
+  { seed, profile, execute, own }: Omit<SourceOptions, "profile"> & { profile: Profile },
 ): Promise<RowSource> {
-  const functions = documentedFunctions(await engine.describeApi(), options.profile);
+  const functions = documentedFunctions(await engine.describeApi(), profile);
   if (functions.length === 0) {
-    throw new IBertError("api-empty", `the engine documents no function of the ${options.profile} profile`);
+    throw new IBertError("api-empty", `the engine documents no function of the ${profile} profile`);
   }
-  return new IbisRowSource(engine, options.seed, options.profile, functions, options.execute);
+  const domain = own && (await ownDomain(engine, own.tables));
+  return new IbisRowSource(
+    engine,
+    seed,
+    profile,
+    functions,
+    execute,
+    domain && own && { domain, share: own.share },
+    domain === undefined ? [] : describeDomain(domain),
+    own === undefined ? "" : `/${own.share} of ${own.tables.sha256}`,
+  );
 }

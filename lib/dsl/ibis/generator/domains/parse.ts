@@ -33,6 +33,7 @@ export const ROLES = [
   "struct",
   "map",
   "json",
+  "other",
 ] as const;
 /** What a column is for: whether it is counted, added up, grouped by or compared. */
 export type Role = (typeof ROLES)[number];
@@ -49,6 +50,9 @@ export interface ColumnWords {
   references?: string;
   /** What a struct, a map or a document holds. */
   parts?: readonly ColumnWords[];
+  /** Of tables that a user has: Ibis's type and the words for the column, which are drawn and derived else. */
+  type?: string;
+  label?: string;
 }
 
 export interface TableWords {
@@ -114,11 +118,11 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The texts between commas that are in no brackets. */
-function splitParts(text: string): string[] {
+export function splitParts(text: string, opening = "(", closing = ")"): string[] {
   const parts = [""];
   let depth = 0;
   for (const letter of text) {
-    depth += letter === "(" ? 1 : letter === ")" ? -1 : 0;
+    depth += opening.includes(letter) ? 1 : closing.includes(letter) ? -1 : 0;
     if (letter === "," && depth === 0) parts.push("");
     else parts[parts.length - 1] += letter;
   }
@@ -151,7 +155,7 @@ function parseColumn(text: string): ColumnWords {
   if (values !== undefined) return { name, role: "category", values: values.split("|") };
   const list = LISTS[type];
   if (list !== undefined) return { name, role: "text", values: list };
-  const role = ROLES.find((one) => one === type);
+  const role = ROLES.find((one) => one === type && one !== "other");
   const isMeasure = role === "money" || role === "real" || role === "count";
   if (role === undefined || isMeasure !== (low !== undefined)) {
     throw new Error(`${text}: not a column in the notation of the domains`);
