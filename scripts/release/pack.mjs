@@ -1,8 +1,8 @@
 // Makes the tarball of a release: the same bytes whenever the sources, the wheels and the prebuilds are the same. Prints its
 // files with their sizes, and its SHA-256, and writes both beside it.
-//   npm run release:pack [-- --platforms linux-x64,…] [--local] [--cuda] [--out FOLDER] [--wheels FOLDER]
+//   npm run release:pack [-- --platforms linux-x64,…] [--local] [--cuda|--cuda-only] [--out FOLDER] [--wheels FOLDER]
 // --local takes this machine's own build (build/Release) in place of prebuilds/, for tests. --cuda makes the tarball of
-// @ibert/cuda-linux-x64 too, of the library that `npm run build:cuda` made (cuda.mjs).
+// @ibert/cuda-linux-x64 too, of the library that `npm run build:cuda` made (cuda.mjs); --cuda-only that alone.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     platforms: { type: "string" },
     local: { type: "boolean", default: false },
     cuda: { type: "boolean", default: false },
+    "cuda-only": { type: "boolean", default: false },
     out: { type: "string", default: join(root, "build", "release") },
     wheels: {
       type: "string",
@@ -33,12 +34,14 @@ const { values } = parseArgs({
 
 async function pack() {
   const out = resolve(values.out);
-  const platforms = values.local ? [] : platformsOf(values.platforms);
   mkdirSync(out, { recursive: true });
-  const folder = join(out, "package");
-  await stagePackage(folder, { wheels: resolve(values.wheels), platforms });
-  packFolder(folder, out, MOST_BYTES);
-  if (!values.cuda) return;
+  if (!values["cuda-only"]) {
+    const platforms = values.local ? [] : platformsOf(values.platforms);
+    const folder = join(out, "package");
+    await stagePackage(folder, { wheels: resolve(values.wheels), platforms });
+    packFolder(folder, out, MOST_BYTES);
+    if (!values.cuda) return;
+  }
   const cuda = join(out, "cuda-package");
   stageCuda(cuda, cudaBuild());
   packFolder(cuda, out, MOST_CUDA_BYTES);
