@@ -11,7 +11,7 @@ import { capture, shellCommand } from "./driver.mjs";
 import { Peak, QUIET, Quiet } from "./machine.mjs";
 import { median, printTable, save } from "./report.mjs";
 
-const USAGE = `usage: npm run bench [-- train|decode|prefill|gemm|kernels|startup|validator|change|released] [options]
+const USAGE = `usage: npm run bench [-- train|decode|prefill|gemm|kernels|startup|validator|tokenizer|change|released] [options]
 
 Without a work it measures training. What is not built yet is built.
 
@@ -39,6 +39,7 @@ const WORKS = {
   released: async () => (await import("./released.mjs")).released,
   change: async () => (await import("./change.mjs")).change,
   startup: async () => (await import("./startup.mjs")).startup,
+  tokenizer: async () => (await import("./tokenizer.mjs")).tokenizer,
   validator: async () => (await import("./validator.mjs")).validator,
 };
 
@@ -93,7 +94,16 @@ async function git(...words) {
 
 /** Everything that a version number can be read from. */
 function versions(participants) {
-  const keys = ["node", "python", "torch", "transformers", "peft", "nodeLlamaCpp", "llamaCpp"];
+  const keys = [
+    "node",
+    "python",
+    "torch",
+    "transformers",
+    "peft",
+    "nodeLlamaCpp",
+    "llamaCpp",
+    "mistralCommon",
+  ];
   const hellos = participants.map(({ hello }) => hello);
   return Object.fromEntries(
     keys.flatMap((key) => {

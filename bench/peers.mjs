@@ -7,19 +7,24 @@ import { capture, Participant } from "./driver.mjs";
 
 const folder = fileURLToPath(new URL("peers/", import.meta.url));
 
-const TORCH_READY = join(folder, "..", ".venv", ".ready");
+const READY = {
+  torch: join(folder, "..", ".venv", ".ready"),
+  mistral: join(folder, "..", ".venv-mistral", ".ready"),
+};
+/** Whether a peer's packages are those of an interpreter that is named, which has them. */
+const isNamed = (what) => what === "torch" && process.env.IBERT_BENCH_PYTHON !== undefined;
 
-/** Installs a peer where it is not there yet. @param what `torch` or `llama` */
+/** Installs a peer where it is not there yet. @param what `torch`, `llama` or `mistral` */
 export async function installPeer(what, log) {
   const there =
     what === "llama"
       ? existsSync(join(folder, "node_modules", "node-llama-cpp"))
-      : process.env.IBERT_BENCH_PYTHON === undefined && existsSync(TORCH_READY);
+      : !isNamed(what) && existsSync(READY[what]);
   if (there) return;
   log(`setting up the peer ${what}`);
   await capture("bash", [join(folder, "setup.sh"), what]);
   // An interpreter alone may be what an installation that was broken off has left.
-  if (what === "torch" && process.env.IBERT_BENCH_PYTHON === undefined) writeFileSync(TORCH_READY, "");
+  if (what !== "llama" && !isNamed(what)) writeFileSync(READY[what], "");
 }
 
 export function python() {
@@ -30,6 +35,15 @@ export function python() {
 export function torchPeer(name, script, args) {
   const env = { ...process.env, HF_HUB_OFFLINE: "1" };
   return () => Participant.start(name, python(), [join(folder, script), ...args], { env });
+}
+
+/** The interpreter that has mistral-common. */
+export const mistralPython = join(folder, "..", ".venv-mistral", "bin", "python");
+
+/** A function that starts mistral-common. */
+export function mistralPeer(args) {
+  const script = join(folder, "mistral_tokenizer.py");
+  return () => Participant.start("mistral-common", mistralPython, [script, ...args]);
 }
 
 export function llamaPeer(args) {

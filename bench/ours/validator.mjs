@@ -27,7 +27,7 @@ const { values } = parseArgs({
 });
 const workers = Number(values.threads);
 const programs = Array.from({ length: Number(values.checks) }, (_, index) => {
-  const program = randomProgram(Random.of(1, "bench", "", index), "full", false);
+  const program = randomProgram(Random.of(1, "bench", "", index), "full");
   return { text: write(program.node, CANONICAL), schema: toSchema(program.schema.tables) };
 });
 

@@ -12,8 +12,6 @@ import resource
 import sys
 from collections.abc import Callable
 
-import torch
-
 
 def peak_rss_bytes() -> int:
     """Highest resident size of this process so far."""
@@ -27,16 +25,13 @@ def answer(value: dict) -> None:
 
 
 def hello(name: str, **facts: object) -> None:
-    answer(
-        {
-            "hello": name,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            "isa": torch.backends.cpu.get_cpu_capability(),
-            "threads": torch.get_num_threads(),
-            **facts,
-        }
-    )
+    torch = sys.modules.get("torch")
+    of_torch = {} if torch is None else {
+        "torch": torch.__version__,
+        "isa": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+    }
+    answer({"hello": name, "python": platform.python_version(), **of_torch, **facts})
 
 
 def serve(work: Callable[[], dict]) -> None:

@@ -2,7 +2,8 @@
 # Installs the benchmark's peers into the benchmark's own places, never through `npm test` or ibert's dependencies:
 # PyTorch, transformers and PEFT into bench/.venv (pins: scripts/goldens/requirements.txt, the oracles' own), and
 # llama.cpp as node-llama-cpp's prebuilt CPU library into bench/peers/node_modules.
-#   bash bench/peers/setup.sh [torch|llama]          both, if none is named
+# mistral-common, of the same pins, goes into bench/.venv-mistral.
+#   bash bench/peers/setup.sh [torch|llama|mistral]  all, if none is named
 #   IBERT_BENCH_PYTHON=/path/to/python               use this interpreter's packages and install none
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -39,9 +40,17 @@ setup_llama() {
   echo "node-llama-cpp $version ($platform)"
 }
 
+setup_mistral() {
+  local venv="$here/../.venv-mistral"
+  [ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$venv"
+  "$venv/bin/python" -m pip install --quiet "$(grep '^mistral-common==' "$requirements")"
+  "$venv/bin/python" -c 'import mistral_common; print("mistral-common", mistral_common.__version__)'
+}
+
 case "$what" in
   torch) setup_torch ;;
+  mistral) setup_mistral ;;
   llama) setup_llama ;;
-  all) setup_torch; setup_llama ;;
-  *) echo "usage: setup.sh [torch|llama]" >&2; exit 2 ;;
+  all) setup_torch; setup_llama; setup_mistral ;;
+  *) echo "usage: setup.sh [torch|llama|mistral]" >&2; exit 2 ;;
 esac
