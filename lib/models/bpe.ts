@@ -45,6 +45,41 @@ class MinHeap {
   }
 }
 
+/** Bytes of a piece in which looking at all pairs for each merge costs less than a heap. */
+const SHORT = 48;
+
+/** As `bytePairEncode`, in O(n²). */
+function encodeShort(piece: ByteString, ranks: ReadonlyMap<ByteString, number>, longest: number): number[] {
+  // Part i is piece[starts[i] .. starts[i + 1]), and pairs[i] the rank of it and its right neighbour together.
+  const starts: number[] = [];
+  for (let at = 0; at <= piece.length; at++) starts.push(at);
+  const pairRank = (part: number): number => {
+    const start = starts[part] as number;
+    const end = starts[part + 2];
+    if (end === undefined || end - start > longest) return Infinity;
+    return ranks.get(piece.slice(start, end)) ?? Infinity;
+  };
+  const pairs: number[] = [];
+  for (let part = 0; part + 1 < piece.length; part++) pairs.push(pairRank(part));
+  for (;;) {
+    let lowest = Infinity;
+    let at = -1;
+    for (let part = 0; part < pairs.length; part++) {
+      const rank = pairs[part] as number;
+      if (rank < lowest) [lowest, at] = [rank, part];
+    }
+    if (at < 0) break;
+    starts.splice(at + 1, 1);
+    pairs.splice(at, 1);
+    if (at < pairs.length) pairs[at] = pairRank(at);
+    if (at > 0) pairs[at - 1] = pairRank(at - 1);
+  }
+  const result: number[] = [];
+  for (let part = 0; part + 1 < starts.length; part++)
+    result.push(ranks.get(piece.slice(starts[part], starts[part + 1])) as number);
+  return result;
+}
+
 /**
  * The ranks of a piece's tokens, in O(n log n) for n bytes.
  * @param ranks must hold every single byte that occurs.
@@ -57,6 +92,7 @@ export function bytePairEncode(
 ): number[] {
   const whole = ranks.get(piece);
   if (whole !== undefined) return [whole];
+  if (piece.length <= SHORT) return encodeShort(piece, ranks, longest);
   // Part i is piece[i .. end[i]); a part that was merged into its left neighbour has end 0.
   const length = piece.length;
   const end = Uint32Array.from({ length }, (_, i) => i + 1);

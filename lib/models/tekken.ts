@@ -53,6 +53,11 @@ const UNLISTED_SPECIALS = [
 const CACHED_PIECES = 50_000;
 const LONGEST_CACHED = 64;
 
+/** The UTF-8 of a text. */
+const bytesOf = (text: string): ByteString =>
+  // eslint-disable-next-line no-control-regex -- ASCII is its own UTF-8, and most pieces are
+  /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text).toString("latin1");
+
 /** Mistral's Tekken: tiktoken-style byte-level BPE whose first ids are the special tokens. */
 class TekkenTokenizer implements Tokenizer {
   readonly vocabSize: number;
@@ -143,7 +148,7 @@ class TekkenTokenizer implements Tokenizer {
       const piece = text.slice(start, end);
       let ranks = this.#cache.get(piece);
       if (ranks === undefined) {
-        ranks = bytePairEncode(Buffer.from(piece).toString("latin1"), this.#ranks, this.#longest);
+        ranks = bytePairEncode(bytesOf(piece), this.#ranks, this.#longest);
         if (piece.length <= LONGEST_CACHED) {
           if (this.#cache.size >= CACHED_PIECES) this.#cache.clear();
           this.#cache.set(piece, ranks);
