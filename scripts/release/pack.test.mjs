@@ -72,8 +72,13 @@ describe("the tarball", () => {
     const paths = packed.files.map(({ path }) => path);
     const places = new Set(paths.map((path) => (path.includes("/") ? path.split("/")[0] : path)));
     expect([...places].sort()).toEqual(
-      ["LICENSE", "README.md", "configs", "dist", "licenses", "package.json", "prebuilds", "wheels"].sort(),
+      [
+        ...["CHANGELOG.md", "LICENSE", "README.md", "configs", "dist", "docs"],
+        ...["licenses", "package.json", "prebuilds", "wheels"],
+      ].sort(),
     );
+    const named = new Set(readFileSync(join(root, "README.md"), "utf8").match(/docs\/[\w-]+\.md/g));
+    expect([...named].filter((path) => !paths.includes(path))).toEqual([]);
     expect(paths.filter((path) => /\.(cpp|cu|h|gyp|map|ts)$/.test(path.replace(/\.d\.ts$/, "")))).toEqual([]);
     expect(paths.filter((path) => /(^|[./])(test|testing|goldens)[./]/.test(path))).toEqual([]);
     const { packages } = JSON.parse(readFileSync(join(root, "lib/dsl/ibis/wheels.lock.json"), "utf8"));

@@ -101,6 +101,13 @@ function addPrebuilds(folder, platforms) {
   copyFileSync(join(headers, "LICENSE.md"), join(folder, "licenses", "node-addon-api", "LICENSE.md"));
 }
 
+/** What errors and README point to; the reference is made from the types, which are there. */
+function addGuides(folder) {
+  mkdirSync(join(folder, "docs"));
+  for (const name of readdirSync(join(root, "docs")).filter((one) => one.endsWith(".md")))
+    copyFileSync(join(root, "docs", name), join(folder, "docs", name));
+}
+
 /** This machine's own build in place of a release's, for tests where the compiler of releases is not. */
 function addOwnBuild(folder) {
   const target = join(folder, "prebuilds", `${process.platform}-${process.arch}`);
@@ -118,7 +125,9 @@ export async function stagePackage(folder, { wheels, platforms }) {
   mkdirSync(folder, { recursive: true });
   writePackageJson(folder);
   compile(folder);
-  for (const name of ["README.md", "LICENSE"]) copyFileSync(join(root, name), join(folder, name));
+  for (const name of ["README.md", "CHANGELOG.md", "LICENSE"])
+    copyFileSync(join(root, name), join(folder, name));
+  addGuides(folder);
   addConfigs(folder);
   await addWheels(folder, wheels);
   addPrebuilds(folder, platforms);
