@@ -11,6 +11,7 @@ target_compile_options(ibert_packed_test PRIVATE -Wno-psabi)
 add_dependencies(ibert_stream_test ibert_reference)
 
 add_test(NAME reference-gradients COMMAND ibert-kernels grad --backend reference)
+add_test(NAME cpu-gradients COMMAND ibert-kernels grad --backend cpu)
 add_test(NAME reference-backend COMMAND ibert-kernels test --backend reference)
 
 # Every instruction set of the build; exit code 3 says that this machine cannot run it.
@@ -63,6 +64,25 @@ ibert_fault_test(abi "built for backend ABI")
 ibert_fault_test(table "built with another op table")
 ibert_fault_test(none "ok   swigluForward +[0-9]+ passed")
 
+# What `grad` must notice in a backend without float64, and that a gradient as right as its dtype allows passes.
+function(ibert_gradient_fault_test fault op expected)
+  add_test(NAME fault-grad-${fault} COMMAND ibert-kernels grad --backend $<TARGET_FILE:ibert_faulty> --op ${op})
+  set_tests_properties(fault-grad-${fault} PROPERTIES ENVIRONMENT IBERT_FAULT=grad-${fault} PASS_REGULAR_EXPRESSION "${expected}")
+endfunction()
+ibert_gradient_fault_test(scale loraLinearBackward "ok[^\n]* f32 dLoraA.*FAIL[^\n]* f32 dLoraB.*ok[^\n]* bf16 dLoraA.*FAIL[^\n]* bf16 dLoraB")
+ibert_gradient_fault_test(element loraLinearBackward "FAIL[^\n]* f32 dx.*FAIL[^\n]* bf16 dx")
+ibert_gradient_fault_test(slot loraLinearBackward "FAIL[^\n]* f32 dx.*FAIL[^\n]* bf16 dx")
+ibert_gradient_fault_test(term rmsNormBackward "FAIL[^\n]* f32 dx.*FAIL[^\n]* bf16 dx.*FAIL[^\n]* bf16 dx, x in f32")
+ibert_gradient_fault_test(delta attentionBackward
+  "FAIL[^\n]* f32 dqkv of 16.*FAIL[^\n]* of 64.*FAIL[^\n]* bf16 dqkv of 16.*FAIL[^\n]* of 64")
+ibert_gradient_fault_test(row attentionBackward
+  "FAIL[^\n]* f32 dqkv of 16.*FAIL[^\n]* of 64.*FAIL[^\n]* bf16 dqkv of 16.*FAIL[^\n]* of 64")
+ibert_gradient_fault_test(direction rope "FAIL[^\n]* f32 inverse.*FAIL[^\n]* bf16 inverse")
+ibert_gradient_fault_test(rounded swigluBackward "FAIL[^\n]* f32 dGateUp.*ok[^\n]* bf16 dGateUp")
+ibert_gradient_fault_test(weight linearCrossEntropy "ok[^\n]* f32 dx .*FAIL[^\n]* f32 dx, weighted.*FAIL[^\n]* bf16 dx, weighted")
+add_test(NAME fault-grad-none COMMAND ibert-kernels grad --backend $<TARGET_FILE:ibert_faulty>)
+set_tests_properties(fault-grad-none PROPERTIES ENVIRONMENT IBERT_FAULT=grad-none)
+
 # The command line.
 function(ibert_usage_test name expected)
   add_test(NAME usage-${name} COMMAND ibert-kernels ${ARGN})
@@ -111,6 +131,7 @@ if(TARGET ibert_cuda_emulated)
   target_link_libraries(ibert_cuda_runtime_test PRIVATE ibert_emulated_runtime)
   add_test(NAME cuda-runtime COMMAND ibert_cuda_runtime_test)
   include(native/tests/instructions/sources.cmake)
+  add_test(NAME cuda-gradients COMMAND ibert-kernels grad --backend cuda-emulated)
   add_test(NAME step-cuda-emulated COMMAND ibert-kernels ${IBERT_SMALL_STEP} --backend cuda-emulated --against reference)
   set(memory ${IBERT_CUDA_HOST})
   list(FILTER memory INCLUDE REGEX "/(driver|gpu|memory|planned|reserved_memory)\\.cpp$")
@@ -196,6 +217,11 @@ if(TARGET ibert_metal_emulated)
   foreach(op loraLinearForward loraLinearBackward linearCrossEntropy)
     add_test(NAME metal-emulated-twin-${op} COMMAND ibert-kernels test --backend metal-emulated --op ${op} --case q5_k)
     set_tests_properties(metal-emulated-twin-${op} PROPERTIES ENVIRONMENT IBERT_EMULATED_GPU=apple6)
+  endforeach()
+  # With matrices in bf16, with those of an M1 in float32, and without matrices.
+  foreach(chip apple9 apple7 apple6)
+    add_test(NAME metal-gradients-${chip} COMMAND ibert-kernels grad --backend metal-emulated)
+    set_tests_properties(metal-gradients-${chip} PROPERTIES ENVIRONMENT IBERT_EMULATED_GPU=${chip})
   endforeach()
   ibert_usage_test(metal-launches "an M1 moves the distinct bytes, computed and not measured" perf
     --backend metal-emulated --op swigluForward --case "smollm2-135m T=1")

@@ -58,6 +58,15 @@ Tensor Maker::empty(DType dtype, std::initializer_list<int64_t> shape) {
   return tensor;
 }
 
+Tensor Maker::wide(const Tensor& tensor) {
+  const int64_t count = tensor.elements();
+  Tensor copy = tensor;
+  copy.dtype = DType::F64;
+  copy.data = case_.memory.emplace_back(count * sizeof(double) + 1).data();
+  reference::readRange(tensor, 0, count, copy.as<double>());
+  return copy;
+}
+
 Tensor Maker::normal(DType dtype, std::initializer_list<int64_t> shape, double deviation, double mean) {
   const Tensor tensor = empty(dtype, shape);
   std::vector<double> values(tensor.elements());

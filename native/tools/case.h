@@ -66,6 +66,8 @@ class Maker {
   Random random;
 
   Tensor empty(DType dtype, std::initializer_list<int64_t> shape);
+  // A copy in float64.
+  Tensor wide(const Tensor& tensor);
   // Any dtype that the reference writes, q8_0 among them.
   Tensor normal(DType dtype, std::initializer_list<int64_t> shape, double deviation = 1, double mean = 0);
   Tensor uniform(DType dtype, std::initializer_list<int64_t> shape);

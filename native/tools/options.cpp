@@ -123,7 +123,8 @@ usage: ibert-kernels COMMAND [options]
           --json: also the calls that every model makes)
   test    every op on random inputs and odd shapes, against the float64 reference
   rows    of the ops of a step of generation: a row has the same bits whatever rows go with it
-  grad    every backward op against finite differences of its forward op (needs a backend with f64: reference)
+  grad    every backward op against finite differences of its forward op as the float64 reference computes it: in
+          float64 where the backend has it, else in f32 and in bf16, within the suite's bounds for these
   perf    time, GFLOP/s, GB/s and the share of what this machine can do, measured first, or by a GPU maker's figures
   step    a LoRA training step of a stack of decoder layers on synthetic weights, bf16: its parts' times, and each op's
 

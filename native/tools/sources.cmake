@@ -9,7 +9,8 @@ add_library(ibert_cases STATIC
 target_link_libraries(ibert_cases PUBLIC ibert_reference_ops)
 
 add_executable(ibert-kernels
-  native/tools/grad.cpp native/tools/launches.cpp native/tools/list.cpp native/tools/main.cpp native/tools/options.cpp
+  native/tools/grad.cpp native/tools/gradient_check.cpp native/tools/launches.cpp native/tools/list.cpp
+  native/tools/main.cpp native/tools/options.cpp
   native/tools/peak.cpp native/tools/perf.cpp native/tools/perf_cases.cpp native/tools/rows.cpp
   native/tools/decoder_step.cpp native/tools/step.cpp native/tools/test.cpp native/tools/timing.cpp)
 target_link_libraries(ibert-kernels PRIVATE ibert_cases ibert_cpu)
