@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 
 import type { Command } from "commander";
 
-import { mine, type MinedRepository } from "../data/mine/mine.js";
+import { FOUND, mine, type MinedRepository, type MiningProgress } from "../data/mine/mine.js";
 import { ownRules, readRules } from "../data/mine/rules.js";
 import { findSemgrep, scan } from "../data/mine/semgrep.js";
 import type { Dsl } from "../dsl/definition.js";
@@ -11,7 +11,9 @@ import { dslByName } from "../dsl/registry.js";
 import { dslOption } from "./dsl-option.js";
 import { formatCount, formatTable } from "./format.js";
 import { withExample } from "./help.js";
+import { interruptible } from "./interruptible.js";
 import type { Run } from "./main.js";
+import { progressLine } from "./progress-line.js";
 
 interface MineCommandOptions {
   output: string;
@@ -46,17 +48,26 @@ async function mineCommand(paths: string[], options: MineCommandOptions, run: Ru
   const program = findSemgrep();
   const dsl = dslByName(options.dsl);
   const imports = new RegExp(`^\\s*(?:>>> )?(?:import|from) +${dsl.name}\\b`, "m");
-  const mined = await mine({
-    places: paths.length === 0 ? ownWheel(dsl) : paths,
-    rules,
-    output: options.output,
-    mentions: (text) => imports.test(text),
-    scan: (...asked) => scan(program, ...asked),
+  const { output } = options;
+  const kept = "the same command goes on after the batches of files that are finished";
+  await interruptible(run, kept, async (signal) => {
+    const mined = await mine({
+      ...{ rules, output, signal },
+      places: paths.length === 0 ? ownWheel(dsl) : paths,
+      mentions: (text) => imports.test(text),
+      scan: (...asked) => scan(program, ...asked),
+      ...(options.json === true ? {} : { onProgress: progressLine(run, progressText) }),
+    });
+    if (options.json === true) return run.printJson(mined);
+    for (const repository of mined.repositories) print(repository, run);
+    const found = mined.repositories.reduce((sum, one) => sum + one.found, 0);
+    run.print(`${join(output, FOUND)}: ${formatCount(found)} matches of ${rules.length} rules`);
   });
-  if (options.json === true) return run.printJson(mined);
-  for (const repository of mined.repositories) print(repository, run);
-  const found = mined.repositories.reduce((sum, one) => sum + one.found, 0);
-  run.print(`${join(options.output, "found.jsonl")}: ${formatCount(found)} matches of ${rules.length} rules`);
+}
+
+function progressText({ repository, files, of, found, resumed }: MiningProgress): string {
+  const before = resumed === 0 ? "" : `, ${formatCount(resumed)} of them by an earlier run`;
+  return `${repository}: ${formatCount(files)} of ${formatCount(of)} files${before}, ${formatCount(found)} matches`;
 }
 
 function print(

@@ -1,12 +1,21 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 
-import { mine, type Mined } from "./mine.js";
+import { mine, type Mined, type MiningProgress } from "./mine.js";
 import { licenceOf } from "./repository.js";
-import type { Scan } from "./semgrep.js";
+import { scan as runSemgrep, type Scan } from "./semgrep.js";
 
 const folder = mkdtempSync(join(tmpdir(), "ibert-mined-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -26,12 +35,24 @@ const scan = (_: unknown, texts: readonly string[]): Promise<Scan> =>
     ),
   });
 
+/** Whether a process has ended; one that nobody has waited for yet has too. */
+function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return existsSync(`/proc/${pid}/stat`) && / Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return true;
+  }
+}
+
 const asked = { places: [root], rules: [], output, mentions: (text: string) => text.includes("ibis"), scan };
 const found = (): Record<string, unknown>[] =>
   readFileSync(join(output, "found.jsonl"), "utf8")
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+const at = (line: number, endColumn: number): object => ({ line, column: 1, endLine: line, endColumn });
 
 describe("mining", () => {
   it("says of each match where it is from, in one order, and of each file that it could not take why", async () => {
@@ -44,15 +65,15 @@ describe("mining", () => {
     writeFileSync(join(root, "LICENSE"), "Apache License\n  Version 2.0, January 2004\n");
     const [first] = (await mine(asked)).repositories;
     expect(first).toEqual({
-      ...{ name: "reports", commit: "none", licence: "Apache-2.0", files: 5, read: 3, found: 3 },
+      ...{ name: "reports", place: root, commit: "none", licence: "Apache-2.0", files: 5, read: 3, found: 3 },
       rules: { filter: 3 },
       refused: ["latin.py: it is no UTF-8 text", "broken.py: it does not parse"],
     });
     const common = { repository: "reports", commit: "none", licence: "Apache-2.0", rule: "filter" };
     expect(found()).toEqual([
-      { ...common, file: "b.py", line: 3, endLine: 3, excerpt: "statement", text: "t.filter(a)" },
-      { ...common, file: "b.py", line: 4, endLine: 4, excerpt: "statement", text: "t.filter(b)" },
-      { ...common, file: "tests/a.py", line: 2, endLine: 2, excerpt: "statement", text: "x = t.filter(c)" },
+      { ...common, file: "b.py", ...at(3, 12), excerpt: "statement", text: "t.filter(a)" },
+      { ...common, file: "b.py", ...at(4, 12), excerpt: "statement", text: "t.filter(b)" },
+      { ...common, file: "tests/a.py", ...at(2, 16), excerpt: "statement", text: "x = t.filter(c)" },
     ]);
   });
 
@@ -93,6 +114,82 @@ describe("mining", () => {
       code: "option-invalid",
     });
   });
+
+  it("goes on after the batches of a run that was ended, of the same rules and texts alone, to the same bytes", async () => {
+    const many = join(folder, "many");
+    mkdirSync(many);
+    for (let i = 0; i < 250; i++)
+      writeFileSync(join(many, `f${String(i).padStart(3, "0")}.py`), "import ibis\nt.filter(a)\n");
+    const controller = new AbortController();
+    let scans = 0;
+    const told: number[][] = [];
+    const counted = {
+      ...{ ...asked, places: [many], output: join(folder, "ended") },
+      scan: (...words: Parameters<typeof scan>) => (scans++, scan(...words)),
+      onProgress: ({ files, found: matches, resumed }: MiningProgress) =>
+        void told.push([files, matches, resumed]),
+    };
+    const ending = {
+      ...counted,
+      signal: controller.signal,
+      onProgress: ({ files }: MiningProgress) => files === 200 && controller.abort(),
+    };
+    await expect(mine(ending)).rejects.toMatchObject({ name: "AbortError" });
+    // Nothing but the finished batches is there: no half-written file.
+    expect(readdirSync(counted.output)).toEqual([".mining"]);
+    expect([scans, readdirSync(join(counted.output, ".mining")).length]).toEqual([2, 2]);
+    await mine(counted);
+    expect([scans, told]).toEqual([
+      3,
+      [
+        [0, 0, 0],
+        [100, 100, 100],
+        [200, 200, 200],
+        [250, 250, 200],
+      ],
+    ]);
+    expect(readdirSync(counted.output).sort()).toEqual(["found.jsonl", "manifest.json"]);
+    const bytes = readFileSync(join(counted.output, "found.jsonl"), "utf8");
+    await mine(counted);
+    expect([scans, readFileSync(join(counted.output, "found.jsonl"), "utf8") === bytes]).toEqual([6, true]);
+    // A changed file, and other rules, are not what was finished.
+    const again = new AbortController();
+    const endingAgain = { ...ending, signal: again.signal, onProgress: () => scans === 7 && again.abort() };
+    await expect(mine(endingAgain)).rejects.toMatchObject({ name: "AbortError" });
+    writeFileSync(join(many, "f000.py"), "import ibis\nt.filter(b)\n");
+    await mine(counted);
+    expect(scans).toBe(10);
+  });
+
+  it.skipIf(process.platform === "win32")(
+    "ends Semgrep with all that it has started, and leaves none of its files",
+    async () => {
+      const program = join(folder, "semgrep");
+      const [mark, temporary] = [join(folder, "pid"), join(folder, "tmp")];
+      mkdirSync(temporary);
+      writeFileSync(
+        program,
+        `#!/bin/sh\nsleep 60 &\necho $! > "${mark}.new"\nmv "${mark}.new" "${mark}"\nwait\n`,
+      );
+      chmodSync(program, 0o755);
+      const before = process.env["TMPDIR"];
+      process.env["TMPDIR"] = temporary;
+      try {
+        const controller = new AbortController();
+        const scanning = runSemgrep(program, [], ["t.filter(a)"], controller.signal);
+        await vi.waitUntil(() => existsSync(mark), { timeout: 10_000 });
+        expect(readdirSync(temporary)).toHaveLength(1);
+        controller.abort();
+        await expect(scanning).rejects.toMatchObject({ name: "AbortError" });
+        const child = Number(readFileSync(mark, "utf8"));
+        await vi.waitUntil(() => isGone(child), { timeout: 10_000 });
+        expect(readdirSync(temporary)).toEqual([]);
+      } finally {
+        if (before === undefined) delete process.env["TMPDIR"];
+        else process.env["TMPDIR"] = before;
+      }
+    },
+  );
 
   it("reads licences from their texts, else from metadata", () => {
     expect(

@@ -10,6 +10,8 @@ import { readZipMember, zipMemberNames } from "../../formats/zip.js";
 
 export interface Repository {
   name: string;
+  /** Absolute path of the folder or the wheel. */
+  place: string;
   /** That of git, with "+" where the files differ from it; of a wheel its version; "none" without either. */
   commit: string;
   /** An SPDX name where the licence says one; "unstated" where there is none. */
@@ -86,6 +88,7 @@ async function openFolder(root: string): Promise<Repository> {
     name === undefined || !existsSync(join(root, name)) ? undefined : readFileSync(join(root, name), "utf8");
   return {
     name: basename(root),
+    place: root,
     commit: head === undefined ? "none" : head.trim() + (changes === "" ? "" : "+"),
     licence: licenceOf(textOf(licence), textOf("pyproject.toml")),
     files: files.filter((file) => file.endsWith(".py") && isFile(file)).sort(),
@@ -107,6 +110,7 @@ async function openWheel(place: string): Promise<Repository> {
     member === undefined ? undefined : Buffer.from(await read(member)).toString();
   return {
     name,
+    place: resolve(place),
     commit: version,
     licence: licenceOf(await textOf(licence), await textOf(metadata)),
     files: members.filter((member) => member.endsWith(".py")),

@@ -73,9 +73,15 @@ export interface Scan {
 
 /**
  * What rules match in Python texts. One start takes some two seconds, however few they are.
- * @throws IBertError `semgrep-failed` with what it printed, `semgrep-missing`
+ * @param signal ends Semgrep and all that it has started
+ * @throws IBertError `semgrep-failed` with what it printed, `semgrep-missing`; the signal's reason
  */
-export async function scan(program: string, rules: readonly Rule[], texts: readonly string[]): Promise<Scan> {
+export async function scan(
+  program: string,
+  rules: readonly Rule[],
+  texts: readonly string[],
+  signal?: AbortSignal,
+): Promise<Scan> {
   const folder = await mkdtemp(join(tmpdir(), "ibert-mine-"));
   try {
     // Copies, under names of no meaning: Semgrep passes over folders that are called `tests`.
@@ -89,7 +95,8 @@ export async function scan(program: string, rules: readonly Rule[], texts: reado
       ...["scan", "--metrics", "off", "--disable-version-check", "--no-git-ignore", "--quiet", "--json"],
       ...["--max-target-bytes", "0", "--timeout", String(RULE_TIMEOUT), "--config", config, sources],
     ];
-    const { output, errors, code } = await run(program, words, join(folder, "settings.yml"));
+    const { output, errors, code } = await run(program, words, join(folder, "settings.yml"), signal);
+    signal?.throwIfAborted();
     const report = parse(output);
     if (report === undefined || (code !== 0 && report.results.length === 0)) {
       const said = report?.errors.map(({ message }) => message).join("; ") ?? "";
@@ -160,17 +167,32 @@ function run(
   program: string,
   words: readonly string[],
   settings: string,
+  signal: AbortSignal | undefined,
 ): Promise<{ output: string; errors: string; code: number | null }> {
   const env = { ...process.env, SEMGREP_SETTINGS_FILE: settings, SEMGREP_SEND_METRICS: "off" };
   return new Promise((resolve, reject) => {
-    const child = spawn(program, words, { env, stdio: ["ignore", "pipe", "pipe"] });
+    // A group of its own: it ends together with the processes that it starts, and when we say so.
+    const detached = process.platform !== "win32";
+    const child = spawn(program, words, { env, detached, stdio: ["ignore", "pipe", "pipe"] });
+    const end = (): void => {
+      try {
+        if (detached && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+        else child.kill();
+      } catch {
+        // It has ended by itself.
+      }
+    };
+    if (signal?.aborted === true) end();
+    signal?.addEventListener("abort", end);
     const [output, errors]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
     child.on("error", (cause) => {
+      signal?.removeEventListener("abort", end);
       reject(new IBertError("semgrep-failed", `${program} cannot be run: ${cause.message}`, { cause }));
     });
     child.on("close", (code) => {
+      signal?.removeEventListener("abort", end);
       resolve({ output: Buffer.concat(output).toString(), errors: Buffer.concat(errors).toString(), code });
     });
   });
