@@ -149,7 +149,7 @@ function simpleCondition(random: Random, scope: readonly ScopeColumn[], easy: bo
   const column = random.pick(plain.length > 0 && random.chance(0.95) ? plain : columns);
   const form = random.float();
   if (column.kind === "str" && column.values.length === 0) {
-    return applyMethod(random, pickMethod(random, PREDICATE_METHODS, "str", easy) as MethodSpec, column);
+    return applyMethod(random, pickMethod(random, PREDICATE_METHODS, column, easy) as MethodSpec, column);
   }
   if (!easy && isDate(column.kind) && form < 0.12) {
     return fromTemplates(random, DAY_TEMPLATES, [column]) ?? comparison(random, column);
@@ -173,7 +173,7 @@ function simpleCondition(random: Random, scope: readonly ScopeColumn[], easy: bo
       english: `${spoken(column)} is between ${low} and ${high}`,
     };
   }
-  const spec = pickMethod(random, PREDICATE_METHODS, column.kind, easy);
+  const spec = pickMethod(random, PREDICATE_METHODS, column, easy);
   return spec === undefined ? comparison(random, column) : applyMethod(random, spec, column);
 }
 
@@ -338,20 +338,31 @@ export function rowValue(random: Random, scope: readonly ScopeColumn[], easy: bo
   const measure = pickColumn(random, columns, isMeasure);
   if (form < 0.55 && measure !== undefined) return arithmetic(random, columns, measure);
   const column = pickColumn(random, columns, (c) => !isKey(c)) ?? random.pick(columns);
-  const spec = isKey(column) ? undefined : pickMethod(random, SCALAR_METHODS, column.kind, easy);
+  const spec = isKey(column) ? undefined : pickMethod(random, SCALAR_METHODS, column, easy);
   if (spec !== undefined) return applyMethod(random, spec, column);
-  return measure !== undefined
-    ? arithmetic(random, columns, measure)
+  if (measure !== undefined) return arithmetic(random, columns, measure);
+  const unsure = pickColumn(random, columns, (c) => c.neverNull !== true);
+  return unsure === undefined
+    ? {
+        node: call(columnNode(column), "cast", [literal("string")]),
+        kind: "str",
+        english: `${spoken(column)} as string`,
+        name: `${stem(column)}_str`,
+      }
     : {
-        node: call(columnNode(column), "isnull"),
+        node: call(columnNode(unsure), "isnull"),
         kind: "bool",
-        english: `whether ${spoken(column)} is null`,
-        name: `${stem(column)}_missing`,
+        english: `whether ${spoken(unsure)} is null`,
+        name: `${stem(unsure)}_missing`,
       };
 }
 
 /** So many rows a group has. */
 const GROUP_SIZES: Range = [1, 60];
+
+/** Of what a count gives: of no rows it is 0. */
+const ofCount = (spec: MethodSpec): { neverNull?: boolean } =>
+  spec.suffix === "count" || spec.suffix === "unique" ? { neverNull: true } : {};
 
 function rangeOfReduction(spec: MethodSpec, column: Column): { range?: Range } {
   if (!isNumber(column.kind)) return spec.returns === "int" ? { range: GROUP_SIZES } : {};
@@ -390,6 +401,7 @@ export function reduction(random: Random, scope: readonly ScopeColumn[], easy: b
       english: "the number of rows",
       name: "n",
       range: GROUP_SIZES,
+      neverNull: true,
     };
   const special = ofSpecial(random, REDUCTION_TEMPLATES, scope);
   if (special !== undefined) return special.kind === "bool" ? counted(special) : special;
@@ -400,11 +412,15 @@ export function reduction(random: Random, scope: readonly ScopeColumn[], easy: b
   }
   const column = pickColumn(random, columns, isMeasure) ?? random.pick(columns);
   const chosen = random.chance(0.7) ? column : random.pick(columns);
-  const spec = pickMethod(random, DETERMINED, chosen.kind, easy || isKey(chosen));
+  const spec = pickMethod(random, DETERMINED, chosen, easy || isKey(chosen));
   if (spec === undefined || (isKey(chosen) && spec.suffix !== "unique")) {
-    return { ...applyMethod(random, NUNIQUE, chosen), kind: "int", range: GROUP_SIZES };
+    return { ...applyMethod(random, NUNIQUE, chosen), kind: "int", range: GROUP_SIZES, neverNull: true };
   }
-  const expression = { ...applyMethod(random, spec, chosen), ...rangeOfReduction(spec, chosen) };
+  const expression = {
+    ...applyMethod(random, spec, chosen),
+    ...rangeOfReduction(spec, chosen),
+    ...ofCount(spec),
+  };
   const flag = pickColumn(random, columns, (c) => c.kind === "bool" && c.name !== chosen.name);
   if (easy || flag === undefined || expression.node.kind !== "call" || !random.chance(0.15))
     return expression;

@@ -1,5 +1,5 @@
 import type { Random } from "../../../data/random.js";
-import type { Kind } from "./schemas.js";
+import type { Column, Kind } from "./schemas.js";
 
 /** What an argument may be: drawn by `expressions.ts` for the column at hand. */
 export type Argument =
@@ -192,20 +192,32 @@ export const DATE_UNITS: Readonly<Record<string, string>> = {
   D: "day",
 };
 
-/** Methods of `specs` that a column of this kind has. */
-export function methodsFor(specs: readonly MethodSpec[], kind: Kind, easyOnly: boolean): MethodSpec[] {
-  return specs.filter((spec) => spec.on.includes(kind) && (!easyOnly || spec.easy === true));
+/** Methods that are about NULL: of what never is NULL they say nothing. */
+const NULL_METHODS: readonly string[] = ["isnull", "notnull", "fill_null"];
+
+/** Methods of `specs` that make sense of such a column. */
+export function methodsFor(
+  specs: readonly MethodSpec[],
+  { kind, neverNull = false }: Pick<Column, "kind" | "neverNull">,
+  easyOnly: boolean,
+): MethodSpec[] {
+  return specs.filter(
+    (spec) =>
+      spec.on.includes(kind) &&
+      (!easyOnly || spec.easy === true) &&
+      !(neverNull && NULL_METHODS.includes(methodName(spec))),
+  );
 }
 
 export const methodName = (spec: MethodSpec): string => spec.path.slice(spec.path.indexOf(".") + 1);
 
-/** One method of the kind, or undefined when it has none. */
+/** One method that suits the column, or undefined when there is none. */
 export function pickMethod(
   random: Random,
   specs: readonly MethodSpec[],
-  kind: Kind,
+  column: Pick<Column, "kind" | "neverNull">,
   easyOnly: boolean,
 ): MethodSpec | undefined {
-  const found = methodsFor(specs, kind, easyOnly);
+  const found = methodsFor(specs, column, easyOnly);
   return found.length > 0 ? random.pick(found) : undefined;
 }

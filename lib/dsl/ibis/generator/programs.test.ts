@@ -95,6 +95,43 @@ describe("random programs", () => {
     }
   });
 
+  it("ask of no key, count or rank whether it is NULL, unless an outer join fills it", () => {
+    const asking = /\b(isnull|notnull|drop_null|fill_null|coalesce)\b/;
+    const counting = /^(count|nunique|approx_nunique|row_number|rank|dense_rank|ntile)$/;
+    let asked = 0;
+    for (const program of programs) {
+      const nodes = nodesOf(program.node);
+      const joins = nodes.some((one) => one.kind === "call" && /(?<!inner_|semi_|anti_)join$/.test(one.name));
+      const certain = new Set(
+        joins
+          ? []
+          : program.schema.tables
+              .slice(0, 1)
+              .flatMap(({ columns }) => columns.flatMap(({ role, name }) => (role === "key" ? [name] : []))),
+      );
+      for (const one of nodes) {
+        if (one.kind !== "call") continue;
+        for (const [name, value] of one.named) {
+          if (value.kind === "call" && counting.test(value.name)) certain.add(name);
+        }
+      }
+      for (const one of nodes) {
+        const about =
+          one.kind === "call" && asking.test(one.name)
+            ? [...(one.target === null ? [] : [one.target]), ...one.args.flatMap(nodesOf)]
+            : one.kind === "template" && one.parts.some((part) => asking.test(part))
+              ? one.holes.slice(0, 1)
+              : [];
+        for (const column of about) {
+          if (column.kind !== "column" && column.kind !== "name") continue;
+          asked++;
+          expect(certain.has(column.name), JSON.stringify(one)).toBe(false);
+        }
+      }
+    }
+    expect(asked).toBeGreaterThan(60);
+  });
+
   it("compare columns with what they may hold", () => {
     let compared = 0;
     for (const program of programs) {

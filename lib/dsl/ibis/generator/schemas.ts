@@ -58,6 +58,8 @@ export interface Column {
   range?: Range;
   /** What a struct, a map or a document holds, each under its own name. */
   parts?: readonly Column[];
+  /** A key that tells rows apart, a count: to ask whether it is NULL says nothing. */
+  neverNull?: boolean;
 }
 
 export interface Table {
@@ -252,6 +254,7 @@ function toColumn(random: Random, words: ColumnWords, naming: Naming): Column {
     values: words.values,
     ...(words.range === undefined ? {} : { range: words.range }),
     ...(parts.length === 0 ? {} : { parts }),
+    ...(words.role === "key" ? { neverNull: true } : {}),
   };
 }
 

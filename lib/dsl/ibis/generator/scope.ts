@@ -21,6 +21,7 @@ export interface Expression {
   range?: Range;
   /** It gives several rows for one. */
   many?: boolean;
+  neverNull?: boolean;
 }
 
 export type Condition = Pick<Expression, "node" | "english">;

@@ -97,6 +97,7 @@ export function applyTemplate(
       covers: template.covers,
     }),
     ...(template.covers.includes("ArrayValue.unnest") ? { many: true } : {}),
+    ...(template.neverNull ? { neverNull: true } : {}),
     kind: template.returns === "same" ? column.kind : template.returns,
     english,
     name: `${stem(column)}_${template.suffix}`,

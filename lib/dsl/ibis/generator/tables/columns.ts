@@ -13,7 +13,16 @@ import {
 import { call, keyOf, listOf, literal, mapping, nameOf } from "../syntax.js";
 import { fromTemplates } from "../templates.js";
 import { DIALECT_TEMPLATES } from "../values/index.js";
-import { computed, fresh, newColumn, step, stillUnique, withoutTable, type State } from "./state.js";
+import {
+  computed,
+  fresh,
+  newColumn,
+  nullable,
+  step,
+  stillUnique,
+  withoutTable,
+  type State,
+} from "./state.js";
 
 export function mutate(state: State, expression: Expression | undefined): void {
   if (!fresh(state, expression)) return;
@@ -52,9 +61,17 @@ export function cleaning(state: State): void {
 type Cleaning = (state: State, column: ScopeColumn) => boolean;
 
 const dropNull: Cleaning = (state, column) => {
-  const other = pickColumn(state.random, state.columns, (c) => c !== column && isPlain(c));
+  if (column.neverNull === true) return false;
+  const other = pickColumn(
+    state.random,
+    state.columns,
+    (c) => c !== column && isPlain(c) && c.neverNull !== true,
+  );
+  const certain = (some: readonly ScopeColumn[]): ScopeColumn[] =>
+    state.columns.map((c) => (some.includes(c) ? { ...c, neverNull: true } : c));
   if (other === undefined || state.random.chance(0.6)) {
     step(state, "drop_null", [nameOf(column.name)], `drop rows where ${spoken(column)} is null`);
+    state.columns = certain([column]);
     return true;
   }
   const any = state.random.chance(0.5);
@@ -63,6 +80,7 @@ const dropNull: Cleaning = (state, column) => {
     ? `drop rows where ${spoken(column)} or ${spoken(other)} is null`
     : `drop rows where both ${spoken(column)} and ${spoken(other)} are null`;
   step(state, "drop_null", [both], text, any ? [] : [["how", literal("all")]]);
+  if (any) state.columns = certain([column, other]);
   return true;
 };
 
@@ -87,11 +105,11 @@ const rename: Cleaning = (state, column) => {
 };
 
 const fillNull: Cleaning = (state, column) => {
-  if (column.kind === "str" && column.values.length === 0) return false;
+  if (column.neverNull === true || (column.kind === "str" && column.values.length === 0)) return false;
   const value = column.kind === "str" ? literalFor(state.random, column) : 0;
   const text = `fill missing ${spoken(column)} with ${typeof value === "string" ? `"${value}"` : value}`;
   step(state, "fill_null", [mapping([[column.name, literal(value)]])], text);
-  state.columns = state.columns.map(withoutTable);
+  state.columns = state.columns.map((c) => withoutTable(c === column ? { ...c, neverNull: true } : c));
   return true;
 };
 
@@ -117,7 +135,7 @@ const tryCast: Cleaning = (state, column) => {
   step(state, "try_cast", [mapping([[column.name, literal("int64")]])], text);
   state.columns = state.columns.map((c) => {
     if (c !== column) return withoutTable(c);
-    const { role: _, ...rest } = withoutTable(c);
+    const { role: _, ...rest } = nullable(withoutTable(c));
     return { ...rest, kind: "int", type: "int64", values: [] };
   });
   return true;

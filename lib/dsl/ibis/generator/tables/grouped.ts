@@ -38,6 +38,7 @@ export function orderedGroup(state: State): boolean {
           english: `the row number from 0 ${within}`,
           name: `${stem(sorted)}_place`,
           range: [0, 30],
+          neverNull: true,
         };
   if (!fresh(state, expression)) return false;
   const grouped = call(call(state.node, "group_by", [keyOf(group)]), "order_by", keys.map(keyOf));

@@ -3,7 +3,7 @@ import type { Relation, Table } from "../schemas.js";
 import { columnNode, isDate, isMeasure, pickColumn, spoken, stem, type ScopeColumn } from "../scope.js";
 import { binary, call, isJoin, keyOf, listOf, literal, nameOf, tupleOf, type Node } from "../syntax.js";
 import { filter } from "./rows.js";
-import { said, step, withoutTable, type State } from "./state.js";
+import { nullable, said, step, withoutTable, type State } from "./state.js";
 
 /** How two tables are tied: `own` is a column of what is joined already, `other` one of the new table `right`. */
 export interface Tie {
@@ -100,7 +100,15 @@ export function join(state: State, relation: Relation, at: number): void {
     if (c.name !== own.name) return [c];
     return twice ? [{ ...c, name: `${c.name}_right`, label: `${right.name} ${spoken(c)}` }] : [];
   });
-  state.columns = [...kept, ...gained];
+  const fills = { left: how === "right" || how === "outer", right: how === "left" || how === "outer" };
+  const joining = new Set([own.name, other.name]);
+  // Of an inner join no row has a NULL in what joins it.
+  const certain = (c: ScopeColumn): ScopeColumn =>
+    how === "inner" && joining.has(c.name) ? { ...c, neverNull: true } : c;
+  state.columns = [
+    ...kept.map((c) => (fills.left ? nullable(c) : certain(c))),
+    ...gained.map((c) => (fills.right ? nullable(c) : certain(c))),
+  ];
   const key = right.columns.find(({ role }) => role === "key");
   if (rightHolds) {
     const one = how === "inner" || how === "right";
@@ -121,7 +129,7 @@ export function asofJoin(state: State, relation: Relation, at: number): boolean 
   const text = `join to each row the latest ${spoken(moment)} of ${right.name} of the same ${spoken(own)} that is not after ${spoken(time)}`;
   step(state, "asof_join", [taken, on, nameOf(own.name)], text);
   const gained = [{ ...own, name: `${own.name}_right`, label: `${right.name} ${spoken(own)}` }, moment];
-  state.columns = [...state.columns, ...gained].map(withoutTable);
+  state.columns = [...state.columns, ...gained.map(nullable)].map(withoutTable);
   return true;
 }
 

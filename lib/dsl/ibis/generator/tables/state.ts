@@ -29,6 +29,7 @@ export const newColumn = (expression: Expression): ScopeColumn => ({
   type: expression.kind,
   values: [],
   ...(expression.range === undefined ? {} : { range: expression.range }),
+  ...(expression.neverNull === true ? { neverNull: true } : {}),
 });
 
 /** Strings born of an expression have no plausible literals: they are left out of conditions. */
@@ -63,6 +64,12 @@ export function fresh(state: State, expression: Expression | undefined): express
 
 export function withoutTable(column: ScopeColumn): ScopeColumn {
   const { ofTable: _, ...rest } = column;
+  return rest;
+}
+
+/** A column that an outer join fills with NULL where no row matches. */
+export function nullable(column: ScopeColumn): ScopeColumn {
+  const { neverNull: _, ...rest } = column;
   return rest;
 }
 

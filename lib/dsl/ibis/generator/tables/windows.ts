@@ -78,6 +78,7 @@ function ranking(state: State): Expression | undefined {
     english: english + rows.english,
     name: `${stem(rows.column)}_${suffix}`,
     range: quarters ? [0, 3] : isShare ? [0, 1] : [0, 30],
+    neverNull: true,
   };
 }
 
@@ -239,6 +240,7 @@ export function groupedMutate(state: State): boolean {
     kind: suffix === "rows" ? "int" : "float",
     english: `${english} within the same ${spoken(group)}`,
     name: `${stem(value)}_${suffix}`,
+    ...(suffix === "rows" ? { neverNull: true } : {}),
   };
   if (!fresh(state, expression)) return false;
   const grouped = call(state.node, "group_by", [keyOf(group)]);

@@ -15,6 +15,8 @@ export interface ValueTemplate {
   returns: Kind | "same";
   suffix: string;
   english: string;
+  /** What it gives is never NULL. */
+  neverNull: boolean;
   /** Where Ibis has a rule for it, if not in DuckDB. */
   dialects?: readonly string[];
 }
@@ -55,6 +57,13 @@ const SUBJECTS: Readonly<Record<string, (column: ScopeColumn) => boolean>> = {
   odd: of("strs", "ints", "map", "json", "struct", "time", "instant", "uuid", "bytes"),
 };
 
+/** Of what is never NULL they say nothing. */
+const ASKS_NULL = /\{x\}\.(?:isnull|notnull|fill_null|coalesce)\(|ibis\.coalesce\(\{x\}/;
+
+/** Counts and ranks: of no rows there is 0, and every row has a place. */
+const COUNTS =
+  /^\{x\}\.(?:count|nunique|approx_nunique|rank|dense_rank|percent_rank|cume_dist)\([^()]*\)(?:\.over\([^()]*\))?$/;
+
 /**
  * With `dialects` for those alone.
  * @throws Error naming the line that is not as the notation has it
@@ -70,13 +79,16 @@ export function parseTemplates(table: string, dialects?: readonly string[]): rea
       const [returns = "", suffix = "", english = ""] = cells.slice(-3);
       const on = SUBJECTS[subject];
       if (cells.length < 6 || on === undefined) throw new Error(`${line}: not a template`);
+      const code = cells.slice(2, -3).join(" | ");
+      const suits = (column: ScopeColumn): boolean => column.neverNull !== true && on(column);
       return {
         covers: covers.split(" ").filter((member) => member !== ""),
-        on,
-        code: cells.slice(2, -3).join(" | "),
+        on: ASKS_NULL.test(code) ? suits : on,
+        code,
         returns: returns as Kind,
         suffix,
         english,
+        neverNull: COUNTS.test(code),
         ...(dialects === undefined ? {} : { dialects }),
       };
     });
