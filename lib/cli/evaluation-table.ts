@@ -1,7 +1,7 @@
 import { TASK_TYPES } from "../data/tasks.js";
 import type { Interval } from "../evaluation/bootstrap.js";
 import { breakDown, type Facet } from "../evaluation/breakdown.js";
-import { EXECUTION_HINT } from "../evaluation/execution/judge.js";
+import { describeKilled, EXECUTION_HINT } from "../evaluation/execution/judge.js";
 import type { EvaluationResult, TaskMetrics } from "../evaluation/metrics.js";
 import { pairedScores } from "../evaluation/report/summary.js";
 import { formatPercent, formatTable } from "./format.js";
@@ -53,8 +53,8 @@ function aboutExecution({ execution }: Pick<TaskMetrics, "execution">): string {
   if (execution === undefined) return `Whether answers execute equal was not measured. ${EXECUTION_HINT}`;
   const { killed, untold } = execution;
   return (
-    `equal: executed, gives what the row's own completion gives. The test databases tell ${formatPercent(killed)} of ` +
-    `its neighbours from it` +
+    "equal: executed, gives what the row's own completion gives. The databases made for completions " +
+    describeKilled(formatPercent(killed)) +
     (untold === 0 ? "." : `; of ${untold} rows nothing can be told.`)
   );
 }

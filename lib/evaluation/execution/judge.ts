@@ -23,6 +23,11 @@ export interface ExecutionJudgement {
 export const EXECUTION_HINT =
   "It is where DuckDB is installed (npm install @duckdb/node-api) and prompts determine what programs give.";
 
+/** How sharp the databases are, said of a share of neighbours that are told from the completions. */
+export const describeKilled = (share: string): string =>
+  `tell ${share} of all their neighbours from them, of which some mean the same; ` +
+  "`ibert data kill-rate` gives the share of those that can be told";
+
 /** Rows of a corpus whose databases are kept; each takes some ten kilobytes, seldom a few hundred. */
 const SUITES_KEPT = 512;
 const SEED = 1;

@@ -4,6 +4,7 @@ import { escapeXml } from "../../report/chart.js";
 import { bar, page, percent, table, type Cell } from "../../report/page.js";
 import type { Interval } from "../bootstrap.js";
 import { FACETS } from "../breakdown.js";
+import { describeKilled } from "../execution/judge.js";
 import type { TaskMetrics } from "../metrics.js";
 import { drawBars, type BarGroup } from "./chart.js";
 import type { Difference, EvaluationSummary, Failure, Measured } from "./summary.js";
@@ -83,8 +84,8 @@ const WHAT =
 function sharpness({ all: { execution } }: Measured): string {
   if (execution === undefined) return "Answers were not executed.";
   return (
-    `The databases tell ${percent(execution.killed)} of the completions' neighbours from them; ` +
-    `of ${execution.untold} rows nothing can be told.`
+    `The databases made for completions ${describeKilled(percent(execution.killed))}; of ` +
+    `${execution.untold} rows nothing can be told.`
   );
 }
 

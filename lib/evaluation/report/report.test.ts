@@ -73,6 +73,9 @@ describe("the report of an evaluation", () => {
     }
     expect(text).toContain("| A | B | 20 | +25.0 points |");
     expect(text).toContain("### sql_to_ibis, r19: NameError: no t");
+    expect(text).toContain(
+      "tell 90 % of all their neighbours from them, of which some mean the same; `ibert data kill-rate`",
+    );
   });
 
   it("is a page with plots, without scripts and addresses, whose texts are escaped", () => {

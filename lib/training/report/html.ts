@@ -1,6 +1,6 @@
 /** The report as one HTML page: no script, no file beside it, no network. */
 import { TASK_TYPES, type TaskType } from "../../data/tasks.js";
-import { EXECUTION_HINT } from "../../evaluation/execution/judge.js";
+import { describeKilled, EXECUTION_HINT } from "../../evaluation/execution/judge.js";
 import type { RowScore, TaskMetrics } from "../../evaluation/metrics.js";
 import { drawCharts, escapeXml, type LineChart } from "../../report/chart.js";
 import { bar, page, percent, table, type Cell } from "../../report/page.js";
@@ -90,8 +90,8 @@ function executionRemark({ execution }: TaskMetrics): string {
   if (execution === undefined) return `Whether answers execute equal was not measured. ${EXECUTION_HINT}`;
   const { rows, killed, untold } = execution;
   return (
-    `${rows} answers were executed: equal are those that give what the row's own completion gives, on databases that ` +
-    `tell ${percent(killed)} of its neighbours from it. Of ${untold} rows nothing can be told. Of others, such as most ` +
+    `${rows} answers were executed: equal are those that give what the row's own completion gives, on databases made for ` +
+    `completions, which ${describeKilled(percent(killed))}. Of ${untold} rows nothing can be told. Of others, such as most ` +
     "completions, the prompt does not say what the program gives."
   );
 }

@@ -110,7 +110,7 @@ describe("the report", () => {
       "executes equal before",
       "compiles before",
       "executes equal; compiles, same SQL",
-      "tell 95 % of its neighbours",
+      "tell 95 % of all their neighbours from them, of which some mean the same",
       "test-qa-1",
     ]) {
       expect(page).toContain(text);
