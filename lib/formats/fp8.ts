@@ -15,6 +15,9 @@ export function e4m3ToFloat(code: number): number {
   return sign * (1 + fraction / 8) * 2 ** (exponent - 7);
 }
 
+/** The power of two that an E8M0 code stands for; 0xff is NaN (OCP Microscaling Formats, 5.4.1). */
+export const e8m0ToFloat = (code: number): number => (code === 0xff ? NaN : 2 ** (code - 127));
+
 const NAN_CODES = [0x7f, 0xff];
 const VALUES = Float32Array.from({ length: 256 }, (_, code) => e4m3ToFloat(code));
 const LARGEST_BF16 = (2 - 2 ** -7) * 2 ** 127;

@@ -101,10 +101,14 @@ interface Narrowed {
   block: [number, number] | null;
   /** Of a scale without blocks. */
   shape?: number[];
-  dtype?: "F32" | "BF16";
+  dtype?: "F32" | "BF16" | "F8_E8M0";
 }
 
 const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** Powers of two as E8M0. */
+const exponents = (powers: Float32Array): Uint8Array =>
+  Uint8Array.from(powers, (power) => Math.log2(power) + 127);
 
 /** The tiny model with arbitrary linears: in FP8, and the same numbers in full. */
 async function twins({
@@ -131,7 +135,7 @@ async function twins({
     const scaleShape = block === null ? shape : [Math.ceil(rows / high), across];
     const scales = Float32Array.from(
       { length: product(scaleShape) },
-      () => 2 ** -12 * (1 + random.below(128) / 128),
+      () => 2 ** -12 * (dtype === "F8_E8M0" ? 2 ** -random.below(3) : 1 + random.below(128) / 128),
     );
     const codes = Uint8Array.from({ length: rows * columns }, () => CODES[random.below(254)] as number);
     const values = Float32Array.from(codes, (code, i) => {
@@ -139,7 +143,7 @@ async function twins({
       return e4m3(code) * (scales[at] as number);
     });
     models.fp8.set(name, { dtype: "F8_E4M3", shape: stored.shape, data: codes });
-    const data = dtype === "F32" ? scales : floatToBf16(scales);
+    const data = { F32: scales, BF16: floatToBf16(scales), F8_E8M0: exponents(scales) }[dtype];
     models.fp8.set(`${name}_scale_inv`, { dtype, shape: scaleShape, data });
     const activation: TensorToWrite = { dtype: "BF16", shape: [], data: new Uint16Array([0x7fc0]) };
     models.fp8.set(name.replace(/weight$/, "activation_scale"), activation);
@@ -154,6 +158,10 @@ async function twins({
     weight_block_size: block,
     modules_to_not_convert: ["lm_head"],
     dequantize: false,
+    // As transformers 5 writes them.
+    modules_to_convert: null,
+    expert_dtype: "fp8",
+    scale_fmt: dtype === "F8_E8M0" ? "ue8m0" : "float",
   };
   const written = async (kind: keyof typeof models): Promise<string> => {
     const own = join(folder, kind);
@@ -184,6 +192,7 @@ describe("a small model in FP8", () => {
     { block: null, shape: [1], dtype: "BF16" },
     { block: [128, 128] },
     { block: [48, 40], dtype: "BF16" },
+    { block: [48, 40], dtype: "F8_E8M0" },
   ])("has the logits of the same in bf16: %j", async (narrowed) => {
     const { fp8, bf16 } = await twins(narrowed);
     for (const weights of ["keep", "f32"] as const) {
@@ -284,6 +293,11 @@ describe("a head in FP8", () => {
     ["a scale of blocks for a tensor", chain({}, withBlocks), [SCALE, "(3, 3)", "one for the tensor"]],
     ["a scale of a tensor for blocks", chain({ weight_block_size: [128, 128] }), [SCALE, "()", "(3, 3)"]],
     ["blocks of another size", chain({ weight_block_size: [64, 64] }, withBlocks), [SCALE, "(5, 5)"]],
+    [
+      "a scale of E8M0 that is NaN",
+      chain({}, (t) => t.set(SCALE, { dtype: "F8_E8M0", shape: [], data: Uint8Array.of(0xff) })),
+      [SCALE, "holds NaN at 0"],
+    ],
     ["a scale in whole numbers", chain({}, (t) => t.set(SCALE, { ...one(1), dtype: "I32" })), [SCALE, "I32"]],
     ...[NaN, Infinity, 0, -0.5, 1e37].map((value): [string, ChainModel, string[]] => [
       `the scale ${value}`,
@@ -330,6 +344,9 @@ describe("a head in FP8", () => {
     [{ weight_block_size: [1, 1] }, "weight_block_size [1,1]"],
     [{ activation_scheme: "tensor" }, 'activation_scheme "tensor"'],
     [{ store_dtype: "int8" }, 'store_dtype "int8"'],
+    [{ scale_fmt: "e4m3" }, 'quantization_config.scale_fmt "e4m3"'],
+    [{ expert_dtype: "fp4" }, 'quantization_config.expert_dtype "fp4"'],
+    [{ modules_to_convert: ["embed_tokens"] }, 'quantization_config.modules_to_convert ["embed_tokens"]'],
   ])("is refused where its configuration says %j", async (quantization, name) => {
     await check(chain(quantization), { code: "model-config-invalid", names: ["config.json", name] });
   });

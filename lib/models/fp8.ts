@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from "node:util";
 import { dequantize } from "../formats/dequantize.js";
 import { formatShape, type DType } from "../formats/dtypes.js";
 import { readRangeSync } from "../formats/file.js";
-import { LARGEST_FP8_SCALE, type Fp8Scales } from "../formats/fp8.js";
+import { e8m0ToFloat, LARGEST_FP8_SCALE, type Fp8Scales } from "../formats/fp8.js";
 import { isObject, unsupported, type Keys, type Value } from "./config-keys.js";
 import { bothNames, invalidWeights, type StoredTensor } from "./stored-tensor.js";
 import { textPart } from "./text-part.js";
@@ -34,6 +34,11 @@ const KEYS: Readonly<Record<string, (value: Value) => boolean>> = {
   weight_block_size: isBlock,
   // Which tensors are FP8 is seen from their types.
   modules_to_not_convert: (value) => value === null || Array.isArray(value),
+  // More than the linears: embeddings.
+  modules_to_convert: (value) => value === null || isDeepStrictEqual(value, []),
+  // float32, or powers of two; which of them, the scales' own type says.
+  scale_fmt: (value) => value === "float" || value === "ue8m0",
+  expert_dtype: (value) => value === "fp8",
   dequantize: (value) => typeof value === "boolean",
 };
 
@@ -70,7 +75,7 @@ export function fp8Block(config: Value, path: string): Fp8Block | undefined {
 
 const SCALE = /^(.+\.weight)_scale_inv$/;
 const PASSED_OVER = /^(.+)\.activation_scale$/;
-const SCALE_DTYPES: ReadonlySet<DType> = new Set<DType>(["F32", "F16", "BF16"]);
+const SCALE_DTYPES: ReadonlySet<DType> = new Set<DType>(["F32", "F16", "BF16", "F8_E8M0"]);
 
 /** The matrix that a scale belongs to, by Hugging Face's name; undefined of another tensor. */
 function scaledWeight(name: string): string | undefined {
@@ -138,7 +143,9 @@ function readScales(
   }
   if (!SCALE_DTYPES.has(scale.dtype))
     throw invalidWeights(scale.path, `tensor ${as} is ${scale.dtype}, which is no type for scales`);
-  const values = dequantize(scale.dtype, readRangeSync(scale));
+  const bytes = readRangeSync(scale);
+  const values =
+    scale.dtype === "F8_E8M0" ? Float32Array.from(bytes, e8m0ToFloat) : dequantize(scale.dtype, bytes);
   const at = values.findIndex((value) => !(value > 0 && value <= LARGEST_FP8_SCALE));
   if (at >= 0)
     throw invalidWeights(scale.path, `tensor ${as} holds ${values[at]} at ${at}, which is no scale`);
