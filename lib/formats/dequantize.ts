@@ -1,5 +1,6 @@
 import { IBertError } from "../errors.js";
 import { DTYPES, type DType } from "./dtypes.js";
+import { halfToFloat } from "./half.js";
 
 /**
  * Weights as float32, in plain TypeScript: what `model inspect` shows and what the kernels are checked against. Each
@@ -7,16 +8,6 @@ import { DTYPES, type DType } from "./dtypes.js";
  */
 
 const { fround } = Math;
-
-/** The float32 of an IEEE half-precision number. */
-export function halfToFloat(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
 
 /** Writes the elements of the block at byte `at` to `out[to…]`. */
 type BlockReader = (bytes: DataView, at: number, out: Float32Array, to: number) => void;
@@ -55,7 +46,7 @@ function fiveBits(
 }
 
 /** The 6-bit scale and minimum of sub-block `j` (of 8) in the 12 bytes that Q4_K and Q5_K pack them into. */
-function scaleAndMinimum(bytes: DataView, at: number, j: number): [scale: number, minimum: number] {
+export function scaleAndMinimum(bytes: DataView, at: number, j: number): [scale: number, minimum: number] {
   const byte = (i: number): number => bytes.getUint8(at + i);
   if (j < 4) return [byte(j) & 63, byte(j + 4) & 63];
   return [(byte(j + 4) & 15) | ((byte(j - 4) >> 6) << 4), (byte(j + 4) >> 4) | ((byte(j) >> 6) << 4)];

@@ -1,37 +1,15 @@
 import { IBertError } from "../errors.js";
 import { floatToBf16 } from "../runtime/bf16.js";
 import { DTYPES, type DType } from "./dtypes.js";
+import { floatToHalf } from "./half.js";
+import { writeQ4K, writeQ5K, writeQ6K, type BlockWriter } from "./quantize-k.js";
 
 /**
  * float32 as weights are stored: the inverse of dequantize.ts, with the bits of ggml's scalar code (`quantize_row_*_ref` of
- * `ggml-quants.c`). Its K types search for their scales, and are not written.
+ * `ggml-quants.c`).
  */
 
 const { fround } = Math;
-
-const word = new Float32Array(1);
-const wordBits = new Uint32Array(word.buffer);
-
-/** The IEEE half-precision number nearest to a float32, ties to even. */
-export function floatToHalf(value: number): number {
-  word[0] = value;
-  const bits = wordBits[0] ?? 0;
-  const sign = (bits >>> 16) & 0x8000;
-  const magnitude = Math.abs(word[0]);
-  if (Number.isNaN(value)) return sign | 0x7e00;
-  if (magnitude >= 65520) return sign | 0x7c00;
-  // Of the smallest exponent are the subnormal numbers too.
-  const exponent = Math.max(((bits >>> 23) & 0xff) - 127, -14);
-  const steps = magnitude / 2 ** (exponent - 10);
-  const below = Math.floor(steps);
-  const rest = steps - below;
-  const rounded = below + (rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? 1 : 0);
-  // A rounding up to the next power of two carries into the exponent.
-  return sign | (((exponent + 14) << 10) + rounded);
-}
-
-/** Writes the block of the elements `values[from…]` at byte `at`. */
-type BlockWriter = (values: Float32Array, from: number, bytes: DataView, at: number) => void;
 
 const BLOCK = 32;
 
@@ -111,6 +89,9 @@ const WRITERS: Partial<Record<DType, BlockWriter>> = {
   Q4_1: fromLeast(16, false),
   Q5_0: centred(32, true),
   Q5_1: fromLeast(32, true),
+  Q4_K: writeQ4K,
+  Q5_K: writeQ5K,
+  Q6_K: writeQ6K,
 };
 
 /** The types that have no blocks. */

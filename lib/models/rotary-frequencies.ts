@@ -1,5 +1,6 @@
 /** RoPE's frequencies as old exports store them: they follow from the configuration, and must agree with it. */
-import { dequantize, halfToFloat } from "../formats/dequantize.js";
+import { dequantize } from "../formats/dequantize.js";
+import { halfToFloat } from "../formats/half.js";
 import type { DType } from "../formats/dtypes.js";
 import { formatShape } from "../formats/dtypes.js";
 import { readRangeSync, type ByteRange } from "../formats/file.js";
