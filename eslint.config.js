@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist/", "build/", "./data/", "adapters/", ".venv*/", "bench/.venv/", "prebuilds/"] },
+  { ignores: ["dist/", "build/", "./data/", "adapters/", ".venv*/", "bench/.venv*/", "prebuilds/"] },
   js.configs.recommended,
   {
     files: ["lib/**/*.ts", "vitest.config.ts"],
