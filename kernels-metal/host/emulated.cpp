@@ -1,4 +1,5 @@
 // The hardware over the emulator: command buffers run on a thread of their queue, launches one after another.
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -29,6 +30,8 @@ std::map<std::string, Entry>& entries() {
   static auto* all = new std::map<std::string, Entry>;
   return *all;
 }
+
+std::atomic<const char*> failure{nullptr};  // of the next command buffer
 
 struct EmulatedBuffer final : GpuBuffer {
   explicit EmulatedBuffer(int64_t size) {
@@ -101,6 +104,7 @@ class EmulatedCommands final : public Commands, public std::enable_shared_from_t
     });
   }
   void commit() override {
+    if (const char* text = failure.exchange(nullptr)) error_ = text;
     queue_.post([self = shared_from_this()] {
       for (const auto& step : self->steps_) step();
       self->steps_.clear();
@@ -210,6 +214,8 @@ std::shared_ptr<Hardware> openHardware(int index) {
 }
 
 const void* hardwareExtension(const char* name) {
+  if (std::strcmp(name, kFailNext) == 0)
+    return reinterpret_cast<const void*>(+[](const char* text) { failure = text; });
   const void* report = emulator::ReportExtension<emulator::describeMetal>::of(name);
   return report != nullptr ? report : emulator::schedulesExtension(name);
 }

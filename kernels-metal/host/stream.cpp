@@ -203,9 +203,18 @@ void StreamState::ensureWorkspace(int64_t bytes) {
   workspace_ = gpu_.allocate(ceilDivide(bytes, kUnit) * kUnit);
 }
 
+void StreamState::requireSound() {
+  settle();
+  const std::lock_guard lock(mutex_);
+  if (!deviceError_.empty()) throw std::runtime_error("left out, since the device failed before it");
+}
+
 // The scratch memory is there.
 void StreamState::runOp(Op op, const void* arguments, int64_t number) {
   running_ = op;
+  // A command buffer that fails does not keep those behind it from running, and the record of faults does not
+  // tell of it: what a step changes would be lost to whatever the failed work left.
+  if (op == Op::adamW) requireSound();
   checkIndices(op, arguments, number);
   Context context{*this, workspace_ == nullptr ? nullptr : workspace_->address, gpu_.machine, record_,
                   number};

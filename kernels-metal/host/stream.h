@@ -91,6 +91,8 @@ class StreamState final : public Launcher {
   int64_t workspaceOf(Op op, const void* arguments) const;
   void checkIndices(Op op, const void* arguments, int64_t number);
   void checkOutputs(Op op, const void* arguments, int64_t number);
+  // Throws where the device failed at what was brought to it.
+  void requireSound();
   void runOp(Op op, const void* arguments, int64_t number);
   void runSingle(Op op, const void* arguments);
   void runRecording(RecordingState& recording);

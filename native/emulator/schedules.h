@@ -14,6 +14,11 @@ struct Schedules {
   void (*take)(int index);
 };
 
+// Another extension of the emulated Metal backend: `void (*)(const char* text)`. The next command buffer that
+// is committed runs nothing and fails with this text, which must outlive it, as one does that ran out of
+// memory.
+inline constexpr const char* kFailNext = "fail-next";
+
 namespace emulator {
 
 // The table above where `name` is kSchedules, else null.

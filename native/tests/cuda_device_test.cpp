@@ -1,7 +1,7 @@
 // Devices of the CUDA backend: planned ones, memory that runs out, recordings as graphs.
 #include <cstdlib>
 
-#include "cuda_fixture.h"
+#include "device_fixture.h"
 #include "emulator/launch_report.h"
 
 namespace ibert::tests {
@@ -50,7 +50,7 @@ void testPlanned() {
 }
 
 void testOutOfMemory() {
-  CudaFixture fixture;
+  DeviceFixture fixture;
   Buffer* large = nullptr;
   const int64_t bytes = int64_t{1} << 50;
   expect(fixture.backend->allocate(fixture.device, bytes, &large, &fixture.message) != 0, "memory runs out");
@@ -69,7 +69,7 @@ void testOutOfMemory() {
 
 // An op whose scratch memory cannot be had fails by name; the stream and its memory are as before.
 void testNoScratch() {
-  CudaFixture fixture;
+  DeviceFixture fixture;
   const Backend* backend = fixture.backend;
   constexpr int64_t T = 1 << 20, R = 8192;
   Buffer* large = nullptr;
@@ -103,7 +103,7 @@ void testNoScratch() {
 
 class Recorded {
  public:
-  Recorded(CudaFixture& fixture, std::initializer_list<RecordedOp> ops) : backend_(fixture.backend) {
+  Recorded(DeviceFixture& fixture, std::initializer_list<RecordedOp> ops) : backend_(fixture.backend) {
     fixture.check(backend_->record(fixture.device, std::data(ops), static_cast<int64_t>(ops.size()),
                                    &recording, &fixture.message));
   }
@@ -116,7 +116,7 @@ class Recorded {
 };
 
 void testGraphs() {
-  CudaFixture fixture;
+  DeviceFixture fixture;
   const Backend* backend = fixture.backend;
   const Embedding lookup = fixture.embedding();
   const GradNorm norm{fixture.tensor(DType::F32, kY, {8}), fixture.tensor(DType::F32, 3072, {1})};

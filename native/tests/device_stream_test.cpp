@@ -1,18 +1,29 @@
-// Streams of the CUDA backend over the emulator: order, faults and who is told of them, copies of pageable
-// memory, events.
+// Streams of a GPU's backend over the emulator, by its name: order, faults and who is told of them, copies of
+// pageable memory, events, and what a device that fails leaves as it was.
 #include <memory>
 #include <vector>
 
-#include "cuda_fixture.h"
+#include "device_fixture.h"
+#include "emulator/schedules.h"
 
 namespace ibert::tests {
 
 namespace {
 
+const char* backendName = "";
+
+bool isMetal() {
+  return std::strcmp(backendName, "metal-emulated") == 0;
+}
+
+struct Fixture : DeviceFixture {
+  explicit Fixture(int index = 0) : DeviceFixture(index, backendName) {}
+};
+
 constexpr char kBadId[] = "embedding: ids[2] is 99, not in [0, 8)";
 
 void testOrder() {
-  CudaFixture fixture;
+  Fixture fixture;
   const int32_t ids[kCount] = {};
   float table[16], y[8];
   for (int i = 0; i < 100; ++i) {
@@ -29,7 +40,7 @@ void testOrder() {
 }
 
 void testFaults() {
-  CudaFixture fixture;
+  Fixture fixture;
   fixture.setIds({0, 1, 99, -7});
   fixture.enqueue(fixture.embedding());
   fixture.enqueue(fixture.embedding());
@@ -55,63 +66,102 @@ void testFaults() {
   expectText(first.get_future().get(), kBadId, "the first report");
 }
 
+// A step of AdamW on four parameters of 1, with gradients of 1.
+struct Step {
+  static constexpr int64_t kParam = 256, kGrad = 320, kM = 384, kV = 448, kNorm = 512;
+  Fixture& fixture;
+  AdamW args{vector(kParam, 4),
+             vector(kGrad, 4),
+             vector(kM, 4),
+             vector(kV, 4),
+             vector(kNorm, 1),
+             0.1,
+             0.9,
+             0.999,
+             1e-8,
+             0,
+             0,
+             1,
+             1};
+
+  explicit Step(Fixture& fixture) : fixture(fixture) {
+    const float ones[4] = {1, 1, 1, 1};
+    fixture.toDevice(kParam, ones, sizeof ones);
+    fixture.toDevice(kGrad, ones, sizeof ones);
+    fixture.toDevice(kNorm, ones, 4);
+    fixture.settle();
+  }
+  Tensor vector(int64_t offset, int64_t size) const { return fixture.tensor(DType::F32, offset, {size}); }
+  void enqueue() {
+    fixture.check(fixture.backend->enqueue(fixture.stream, Op::adamW, &args, &fixture.message));
+  }
+  // Behind a report.
+  float param() const {
+    float values[4];
+    fixture.toHost(values, kParam, sizeof values);
+    fixture.settle();
+    return values[3];
+  }
+};
+
 // AdamW leaves all as it was behind a wrong index, and works again when that was told.
 void testAdamWAfterFault() {
-  CudaFixture fixture;
-  constexpr int64_t kParam = 256, kGrad = 320, kM = 384, kV = 448, kNorm = 512;
-  const auto vector = [&](int64_t offset, int64_t size) {
-    return fixture.tensor(DType::F32, offset, {size});
-  };
-  const AdamW step{vector(kParam, 4),
-                   vector(kGrad, 4),
-                   vector(kM, 4),
-                   vector(kV, 4),
-                   vector(kNorm, 1),
-                   0.1,
-                   0.9,
-                   0.999,
-                   1e-8,
-                   0,
-                   0,
-                   1,
-                   1};
-  const float ones[4] = {1, 1, 1, 1};
-  fixture.toDevice(kParam, ones, sizeof ones);
-  fixture.toDevice(kGrad, ones, sizeof ones);
-  fixture.toDevice(kNorm, ones, 4);
+  Fixture fixture;
+  Step step(fixture);
   fixture.setIds({0, 1, 99, 2});
   fixture.enqueue(fixture.embedding());
-  fixture.check(fixture.backend->enqueue(fixture.stream, Op::adamW, &step, &fixture.message));
-  float param[4];
-  fixture.toHost(param, kParam, sizeof param);
+  step.enqueue();
   expectText(fixture.synchronize(), kBadId, "the fault before the step");
-  expect(param[0] == 1, "a step behind a fault changes nothing");
-  fixture.check(fixture.backend->enqueue(fixture.stream, Op::adamW, &step, &fixture.message));
-  fixture.toHost(param, kParam, sizeof param);
-  fixture.settle();
-  expectNear(param[3], 0.9, 1e-6, "a step after the report");
+  expect(step.param() == 1, "a step behind a fault changes nothing");
+  step.enqueue();
+  expectNear(step.param(), 0.9, 1e-6, "a step after the report");
+}
+
+// So is it where the device itself failed at the work before, in the same command buffer or in one before it.
+void testAdamWAfterFailure() {
+  Fixture fixture;
+  const auto fail = reinterpret_cast<void (*)(const char*)>(fixture.backend->extension(kFailNext));
+  expect(fail != nullptr, "the emulator can fail");
+  if (fail == nullptr) return;
+  Step step(fixture);
+  fixture.setIds({0, 1, 2, 3});
+  for (const int before : {1, 100}) {
+    fail("out of memory on the GPU");
+    for (int i = 0; i < before; ++i) fixture.enqueue(fixture.embedding());
+    step.enqueue();
+    fixture.enqueue(fixture.embedding());
+    expectText(fixture.synchronize(), "the device failed: out of memory on the GPU", "the failure is told");
+    expectText(fixture.synchronize(), "", "and told once");
+    expect(step.param() == 1, "a step behind a failure changes nothing");
+  }
+  step.enqueue();
+  expectNear(step.param(), 0.9, 1e-6, "a step after the report");
 }
 
 void testRefusedAtOnce() {
-  CudaFixture fixture;
+  Fixture fixture;
   Embedding wrong = fixture.embedding();
   wrong.y.dtype = DType::F64;
   expect(fixture.backend->enqueue(fixture.stream, Op::embedding, &wrong, &fixture.message) != 0,
          "f64 is refused");
   expectText(fixture.message.text,
-             "embedding: y is f64; the CUDA kernels take f32 or bf16 (backend cuda-emulated)", "by name");
+             std::string("embedding: y is f64; the ") + (isMetal() ? "Metal" : "CUDA") +
+                 " kernels take f32 or bf16 (backend " + backendName + ")",
+             "by name");
   uint8_t bytes[8] = {};
   expect(fixture.backend->copyToDevice(fixture.stream, fixture.buffer, 4090, bytes, 8, &fixture.message) != 0,
          "a copy behind the buffer is refused");
-  CudaFixture other(1);
-  Embedding foreign = fixture.embedding();
-  expect(other.backend->enqueue(other.stream, Op::embedding, &foreign, &other.message) != 0,
-         "operands of another device are refused");
+  if (!isMetal()) {
+    Fixture other(1);
+    Embedding foreign = fixture.embedding();
+    expect(other.backend->enqueue(other.stream, Op::embedding, &foreign, &other.message) != 0,
+           "operands of another device are refused");
+  }
   expectText(fixture.synchronize(), "", "what was refused leaves the stream as it was");
 }
 
 void testCheckFinite() {
-  CudaFixture fixture;
+  Fixture fixture;
   float table[16] = {};
   table[5] = HUGE_VALF;
   fixture.toDevice(0, table, sizeof table);
@@ -129,7 +179,7 @@ void testCheckFinite() {
 
 // More than the pinned ring holds, both ways, in pieces whose sizes divide nothing, and without one wait.
 void testLargeCopies() {
-  CudaFixture fixture;
+  Fixture fixture;
   constexpr int64_t kBytes = (int64_t{20} << 20) + 12345;
   Buffer* large = nullptr;
   fixture.check(fixture.backend->allocate(fixture.device, kBytes, &large, &fixture.message));
@@ -151,7 +201,7 @@ void testLargeCopies() {
 
 // One stream waits for a place in another; a copy goes from device to device; time passes between two events.
 void testEvents() {
-  CudaFixture first, second(1);
+  Fixture first, second(isMetal() ? 0 : 1);  // a Mac has one device
   const Backend* backend = first.backend;
   Event *ready = nullptr, *begun = nullptr;
   first.check(backend->createEvent(first.device, &ready, &first.message));
@@ -189,11 +239,13 @@ void testEvents() {
 
 }  // namespace ibert::tests
 
-int main() {
+int main(int, char** words) {
   using namespace ibert::tests;
+  backendName = words[1];
   testOrder();
   testFaults();
   testAdamWAfterFault();
+  if (isMetal()) testAdamWAfterFailure();
   testRefusedAtOnce();
   testCheckFinite();
   testLargeCopies();

@@ -1,4 +1,4 @@
-// A device of the CUDA backend over the emulator with one stream and one buffer, used through the C table
+// A device of a GPU's backend over the emulator with one stream and one buffer, used through the C table
 // alone.
 #pragma once
 
@@ -15,22 +15,22 @@ namespace ibert::tests {
 // Of the embedding that tests run: ids and y in the buffer; the table is at 0.
 inline constexpr int64_t kIds = 1024, kY = 2048, kCount = 4;
 
-class CudaFixture {
+class DeviceFixture {
  public:
-  explicit CudaFixture(int index = 0) : backend(openBackend("cuda-emulated")) {
+  explicit DeviceFixture(int index = 0, const char* name = "cuda-emulated") : backend(openBackend(name)) {
     const DeviceOptions options{index, 0, nullptr};
     check(backend->openDevice(&options, &device, &message));
     check(backend->createStream(device, &stream, &message));
     check(backend->allocate(device, 4096, &buffer, &message));
     check(backend->fill(stream, buffer, 0, 0, 4096, &message));
   }
-  ~CudaFixture() {
+  ~DeviceFixture() {
     backend->destroyStream(stream);
     backend->release(device, buffer);
     backend->closeDevice(device);
   }
-  CudaFixture(const CudaFixture&) = delete;
-  CudaFixture& operator=(const CudaFixture&) = delete;
+  DeviceFixture(const DeviceFixture&) = delete;
+  DeviceFixture& operator=(const DeviceFixture&) = delete;
 
   void check(int status) {
     if (status != 0) throw std::runtime_error(message.text);
