@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "command_error.h"
 #include "hardware.h"
 #include "objc.h"
 #include "source.h"
@@ -118,7 +119,8 @@ class AppleCommands final : public Commands {
     const Pool pool;
     send<void>(buffer_.get(), "waitUntilCompleted");
     if (send<unsigned long>(buffer_.get(), "status") != kStatusError) return "";
-    return errorOf(send(buffer_.get(), "error"));
+    const Id error = send(buffer_.get(), "error");
+    return commandError(error == nullptr ? 0 : send<long>(error, "code"), errorOf(error));
   }
   double finishedAt() override { return send<double>(buffer_.get(), "GPUEndTime"); }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "check.h"
+#include "host/command_error.h"
 #include "host/hardware.h"
 #include "host/source.h"
 
@@ -40,6 +41,17 @@ void testTexts() {
     expect((text.find("IBERT_BF16_TILES") != std::string::npos) == isInTiles,
            name + " is for bf16 too if it has tiles");
   }
+}
+
+void testErrors() {
+  const std::string memory = commandError(8, "Insufficient Memory"), other = commandError(1, "Internal");
+  expect(memory ==
+             "out of memory on the GPU; a smaller batch or shorter sequences take less (Insufficient "
+             "Memory, code 8)",
+         "memory that ran out is named: " + memory);
+  expect(commandError(2, "x").rfind("a command buffer ran longer than the system allows", 0) == 0,
+         "and a time-out");
+  expect(other == "Internal, code 1", "what has no name keeps Metal's text: " + other);
 }
 
 #ifdef __APPLE__
@@ -85,6 +97,7 @@ void testCompiles() {
 
 int main() {
   ibert::metal::testTexts();
+  ibert::metal::testErrors();
 #ifdef __APPLE__
   ibert::metal::testCompiles();
 #else
