@@ -28,6 +28,7 @@ describe("run-metal.sh", () => {
       "twins",
       "conformance",
       "rows",
+      "gradients",
       "agreement",
       "float32",
       "layers",
@@ -52,7 +53,14 @@ describe("run-metal.sh", () => {
 
   it("writes one file of what came of the steps", () => {
     const out = join(temporaryFolder(), "results", "run.json");
-    const ended = run("--backend", "cpu", "--only", "build,conformance,agreement,mps", "--out", out);
+    const ended = run(
+      "--backend",
+      "cpu",
+      "--only",
+      "build,conformance,gradients,agreement,mps",
+      "--out",
+      out,
+    );
     expect(ended).toMatchObject({ status: 0, stderr: "" });
     const { kind, backend, ok, device, commit, steps } = JSON.parse(readFileSync(out, "utf8"));
     expect({ kind, backend, ok }).toEqual({ kind: "metal-run", backend: "cpu", ok: true });
@@ -64,6 +72,14 @@ describe("run-metal.sh", () => {
         outcome: "ok",
         figures: null,
         output: [expect.stringMatching(/^cpu /), expect.stringMatching(/^ok +swigluForward/)],
+      },
+      {
+        step: "gradients",
+        outcome: "ok",
+        figures: {
+          checks: expect.arrayContaining([expect.objectContaining({ gradient: "bf16 dqkv of 64" })]),
+        },
+        output: [],
       },
       { step: "agreement", outcome: "ok", figures: expect.objectContaining({}), output: [] },
       { step: "mps", outcome: "skipped" },

@@ -76,6 +76,7 @@ export function stepsOf({ backend, tools, isMac, hasMlx, jobs }) {
     { name: "twins", command: suite("test", ...few), env: TWINS, seconds: 1800 },
     { name: "conformance", command: suite("test", ...few), seconds: 1800 },
     { name: "rows", command: suite("rows", ...few), seconds: 900 },
+    { name: "gradients", command: suite("grad", "--json"), seconds: 300, figures: true },
     {
       name: "agreement",
       command: step(real ? MIDDLING : SMALL, "--against", "reference", "--repeat", "1"),
