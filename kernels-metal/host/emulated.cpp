@@ -44,7 +44,9 @@ struct EmulatedBuffer final : GpuBuffer {
 struct EmulatedPipeline final : Pipeline {
   explicit EmulatedPipeline(const Entry& entry) : entry(entry) {
     name = entry.name;
-    mostThreads = 256;  // as grid.h declares all kernels
+    // As grid.h declares all kernels; IBERT_EMULATED_THREADS=128 is a GPU that gives them fewer.
+    const char* threads = std::getenv("IBERT_EMULATED_THREADS");
+    mostThreads = threads == nullptr ? 256 : static_cast<int>(std::strtol(threads, nullptr, 10));
   }
   const Entry& entry;
 };

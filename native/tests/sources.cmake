@@ -221,6 +221,9 @@ if(TARGET ibert_metal_emulated)
     add_test(NAME metal-emulated-twin-${op} COMMAND ibert-kernels test --backend metal-emulated --op ${op} --case q5_k)
     set_tests_properties(metal-emulated-twin-${op} PROPERTIES ENVIRONMENT IBERT_EMULATED_GPU=apple6)
   endforeach()
+  ibert_usage_test(metal-threads "swigluForward: the kernel swigluForward runs with at most 128 threads of a threadgroup here, and has 256"
+    test --backend metal-emulated --op swigluForward --case "f32 (3, 17)")
+  set_tests_properties(usage-metal-threads PROPERTIES ENVIRONMENT IBERT_EMULATED_THREADS=128)
   # With matrices in bf16, with those of an M1 in float32, and without matrices.
   foreach(chip apple9 apple7 apple6)
     add_test(NAME metal-gradients-${chip} COMMAND ibert-kernels grad --backend metal-emulated)
