@@ -354,7 +354,7 @@ __global__ void __launch_bounds__(D) combine(Fast o) {
     before = *highestSoFar;
     __syncthreads();
   }
-  storeOne(o.y + blockIdx.x * D + threadIdx.x, y * inverseOf(sum));
+  storeOne(o.y + int64_t{blockIdx.x} * D + threadIdx.x, y * inverseOf(sum));
 }
 
 // By dtypes and head dims alone.
