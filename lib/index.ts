@@ -29,13 +29,15 @@ export type { Facet, Facets, PassRate } from "./evaluation/breakdown.js";
 export type { EvaluationResult, ExecutionMetrics, RowScore, TaskMetrics } from "./evaluation/metrics.js";
 export { validate, closeValidators, type ValidateOptions } from "./validation/validate.js";
 export type { TaskShare } from "./data/loader.js";
-export { TASK_TYPES, type PromptFields, type Row, type TaskType } from "./data/tasks.js";
+export { TASK_TYPES, type PromptFields, type Provenance, type Row, type TaskType } from "./data/tasks.js";
 export {
   SQL_JUDGES,
   STAGES,
   type ApiEntry,
   type CheckItem,
   type Labelled,
+  type CutProgram,
+  type CutSite,
   type Neighbourhood,
   type QueryConstant,
   type SourcePosition,
@@ -44,6 +46,7 @@ export {
   type CheckOptions,
   type DslEngine,
   type Schema,
+  type Site,
   type SqlJudge,
   type Stage,
   type Verdict,

@@ -1,13 +1,13 @@
-/** `ibert data build|inspect|check|coverage|kill-rate|add|mine`. */
-import { availableParallelism } from "node:os";
+/** `ibert data build|inspect|check|coverage|kill-rate|add|mine|process`. */
 import { basename } from "node:path";
 
-import { Option, type Command } from "commander";
+import type { Command } from "commander";
 
 import { buildCorpus, type CorpusProgress } from "../data/build.js";
 import { checkCorpus, type CorpusCheck } from "../data/check.js";
 import { DATA_CONFIGS, OWN_SHARE, readDataConfig, type DataConfig } from "../data/config.js";
 import { corpusFolder, splitCounts } from "../data/corpus.js";
+import { openMinedRows } from "../data/mine/rows.js";
 import type { Naturalness } from "../data/naturalness.js";
 import { inspectCorpus, type CorpusReport } from "../data/inspect.js";
 import { readOwnTables } from "../data/own-tables.js";
@@ -25,10 +25,12 @@ import { addAddCommand } from "./data-add-command.js";
 import { addCoverage } from "./data-coverage-command.js";
 import { addKillRate } from "./data-kill-rate-command.js";
 import { addMineCommand } from "./data-mine-command.js";
+import { addProcessCommand } from "./data-process-command.js";
 import { dslOption } from "./dsl-option.js";
 import { formatCount, formatDuration, formatPercent, formatTable } from "./format.js";
 import { wholeNumber, withExample } from "./help.js";
 import { EXIT, type Run } from "./main.js";
+import { workersOption } from "./workers-option.js";
 
 interface BuildOptions {
   config: string;
@@ -44,7 +46,7 @@ export function addDataCommands(program: Command, run: Run): void {
   const data = program
     .command("data")
     .description(
-      "Corpora: build, inspect, check, add, mine, how much of the API they reach, how sharply they are judged.",
+      "Corpora: build, inspect, check, add, mine, process, how much of the API they reach, how sharply they are judged.",
     );
   addBuild(data, run);
   addInspect(data, run);
@@ -53,15 +55,11 @@ export function addDataCommands(program: Command, run: Run): void {
   addKillRate(data, run);
   addAddCommand(data, run);
   addMineCommand(data, run);
+  addProcessCommand(data, run);
 }
 
 /** `quickstart` of `configs/data/quickstart.yaml`. */
 const nameOf = (config: string): string => basename(config).replace(/\.ya?ml$/, "");
-
-const workersOption = (): Option =>
-  new Option("--workers <n>", "compiler processes")
-    .argParser(wholeNumber(1))
-    .default(Math.min(64, availableParallelism()), "one a core, at most 64");
 
 function addBuild(data: Command, run: Run): void {
   const command = data
@@ -112,6 +110,7 @@ async function build(options: BuildOptions, run: Run): Promise<void> {
     });
     if (options.json !== true) for (const remark of source.remarks ?? []) run.print(remark);
     const human = config.human ? () => humanDraws(dsl, engine) : undefined;
+    const mined = config.mined === undefined ? undefined : await openMinedRows(config.mined);
     const { manifest, reused } = await buildCorpus(
       { directory, seed, rows },
       {
@@ -119,6 +118,12 @@ async function build(options: BuildOptions, run: Run): Promise<void> {
         source,
         workers,
         ...(human === undefined ? {} : { human }),
+        ...(mined && {
+          mined: {
+            sha256: mined.sha256,
+            draws: () => mined.draws(dsl.admit(engine), agreement?.same),
+          },
+        }),
         ...(onProgress === undefined ? {} : { onProgress }),
       },
     );

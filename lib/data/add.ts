@@ -8,18 +8,11 @@ import { describeSystemError } from "../formats/system-error.js";
 import { readText } from "../formats/text.js";
 import { withLock } from "../hub/lock.js";
 import { lockOf } from "./build.js";
-import {
-  emptyCounts,
-  readManifest,
-  splitOfShape,
-  tableHash,
-  type Manifest,
-  type SplitCounts,
-} from "./corpus.js";
+import { emptyCounts, readManifest, type SplitCounts } from "./corpus.js";
 import { PartialCorpus } from "./partial-corpus.js";
-import { openSplit } from "./reader.js";
 import type { AdmitRows, GiveTheSame, WrittenRow } from "./source.js";
 import { TASK_TYPES } from "./tasks.js";
+import { heldOutTables, placeWritten } from "./written.js";
 
 const schemaShape = z.record(z.string().min(1), z.record(z.string().min(1), z.string().min(1)));
 
@@ -89,9 +82,9 @@ export async function addToCorpus(options: AddOptions): Promise<Addition> {
   const placed = files.flatMap((file) => readPairs(file, options.schema, addition));
   return withLock(lockOf(directory), async () => {
     const manifest = readManifest(directory);
-    const heldOut = await heldOutTables(directory, manifest);
     const partial = await PartialCorpus.copyOf(directory, manifest);
     try {
+      const heldOut = await heldOutTables(partial);
       for (const one of placed) {
         const reason = await place(one, partial, heldOut, admit, same, addition.added);
         if (reason === undefined) one.of.rows++;
@@ -126,28 +119,10 @@ async function place(
       ? draw.refusal.reason
       : `${draw.refusal.reason} (it has no schema: give it the key schema, or all of them --schema)`;
   }
-  const { duplicateKey, ...candidate } = draw.candidate;
-  const { task, shape, schema } = candidate;
-  if (partial.has(task, duplicateKey)) return "the corpus has this row already, but for literals and names";
-  if (partial.isHuman(shape)) return "its shape is held out by the split human";
-  const table = Object.entries(schema).find((one) => heldOut.has(tableHash(one)));
-  if (table !== undefined) return `its table ${table[0]} is held out by the split test_schema`;
-  const split = splitOfShape(shape);
-  partial.add({ split, ...candidate }, duplicateKey);
-  added[split][task]++;
+  const placed = placeWritten(partial, draw.candidate, heldOut);
+  if (typeof placed === "string") return placed;
+  added[placed.split][row.task]++;
   return undefined;
-}
-
-async function heldOutTables(directory: string, manifest: Manifest): Promise<Set<number>> {
-  const found = new Set<number>();
-  if ((manifest.files["test_schema.jsonl"]?.rows ?? 0) === 0) return found;
-  const rows = await openSplit(directory, "test_schema");
-  try {
-    for (const { schema } of rows) for (const one of Object.entries(schema)) found.add(tableHash(one));
-  } finally {
-    rows.close();
-  }
-  return found;
 }
 
 /** The rows of a file; lines that are none are refused. */

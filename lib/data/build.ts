@@ -9,6 +9,7 @@ import { readManifest, splitOfShape, type Manifest, type SplitCounts } from "./c
 import { batchingLabeller } from "./labeller.js";
 import { PartialCorpus } from "./partial-corpus.js";
 import type { Candidate, Draw, Labeller, RowSource } from "./source.js";
+import { DUPLICATE, heldOutTables, placeWritten } from "./written.js";
 import { DRAWN_SPLITS, SPLITS, TASK_TYPES, type DrawnSplit, type Split, type TaskType } from "./tasks.js";
 
 export interface CorpusOptions {
@@ -38,6 +39,8 @@ export interface CorpusDependencies {
   source: RowSource;
   /** Rows of human origin, which have passed the gates, to be held out. */
   human?: () => Promise<Draw[]>;
+  /** Rows that were mined, by the hash of what they are, as the gates let them pass. */
+  mined?: { sha256: string; draws: () => AsyncIterable<Draw> };
   /** Compiler processes: so many batches are on their way at a time (default 1). Changes no byte. */
   workers?: number;
   onProgress?: (progress: CorpusProgress) => void;
@@ -69,6 +72,7 @@ export async function buildCorpus(
       source: dependencies.source.version,
       rows: options.rows,
       human: dependencies.human !== undefined,
+      ...(dependencies.mined === undefined ? {} : { mined: dependencies.mined.sha256 }),
     };
     const found = await reusable(directory, dsl, settings);
     if (found !== undefined) return { manifest: found, reused: true };
@@ -149,6 +153,27 @@ class Build {
         await this.phase(task, heldOut, next);
       }
     }
+    if (state.task <= TASK_TYPES.length) await this.mined();
+  }
+
+  /** Last of all, when it is known what the other splits hold out. Whole, or not at all: what is not saved is made anew. */
+  private async mined(): Promise<void> {
+    const { partial, dependencies } = this;
+    const place = { task: TASK_TYPES.length, heldOut: false, next: 0, human: true };
+    partial.save(place);
+    const heldOut = await heldOutTables(partial);
+    for await (const draw of dependencies.mined?.draws() ?? []) {
+      dependencies.signal?.throwIfAborted();
+      if ("refusal" in draw) {
+        partial.refuse(draw.refusal);
+        continue;
+      }
+      const { task, completion: text } = draw.candidate;
+      const placed = placeWritten(partial, draw.candidate, heldOut);
+      if (placed === DUPLICATE) partial.state.duplicates++;
+      else if (typeof placed === "string") partial.refuse({ task, reason: placed, text });
+    }
+    partial.save({ ...place, task: TASK_TYPES.length + 1 });
   }
 
   /** First of all, so that what is drawn keeps off their shapes. */

@@ -44,6 +44,8 @@ export const DataConfig = z.strictObject({
     .optional(),
   /** Holds out pairs that people wrote, where the DSL's packages have some. */
   human: z.boolean().default(false),
+  /** Folder of rows that were mined and processed, which go in beside those that are drawn. */
+  mined: z.string().min(1).exactOptional(),
   taskWeights: taskWeights.default(
     Object.fromEntries(DECLARED_TASKS.map(({ name, weight }) => [name, weight])) as Record<TaskType, number>,
   ),

@@ -15,6 +15,8 @@ const settingsShape = z.strictObject({
   rows: countsShape,
   /** Whether rows of human origin are held out beside those. */
   human: z.boolean(),
+  /** SHA-256 of the mined rows that are in. */
+  mined: z.string().exactOptional(),
 });
 
 /** File of the candidates that were refused, with their reasons. */

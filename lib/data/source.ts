@@ -1,4 +1,4 @@
-import type { Labelled, Schema } from "../dsl/dsl.js";
+import type { Labelled, Schema, Site } from "../dsl/dsl.js";
 import type { OwnTables } from "./own-tables.js";
 import type { Row, TaskType } from "./tasks.js";
 
@@ -20,6 +20,16 @@ export interface RowAudit {
 
 /** A row that somebody wrote, before any gate. */
 export type WrittenRow = Omit<Row, "id" | "split" | "shape">;
+
+/** What becomes of a place in a file: rows without where they are from, and why it gives no more. */
+export interface MadeOfSite {
+  rows: Omit<WrittenRow, "source" | "licence" | "provenance">[];
+  /** A reason is the same for all of its kind; the detail is what it is here. */
+  refused: { reason: string; detail: string }[];
+}
+
+/** Makes rows of the places in a file at which rules matched, in their order. A program that came before gives none. */
+export type MakeRows = (file: string, sites: readonly Site[]) => Promise<MadeOfSite[]>;
 
 /**
  * Whether two queries in DuckDB's SQL give the same rows, on databases made for the first; why it cannot be told, as a

@@ -110,7 +110,29 @@ export const rowShape = z.strictObject({
   kind: z.string().min(1).optional(),
   source: z.string().min(1),
   licence: z.string().min(1),
+  provenance: z
+    .strictObject({
+      repository: z.string().min(1),
+      commit: z.string().min(1),
+      file: z.string().min(1),
+      line: z.int().positive(),
+      endLine: z.int().positive(),
+      rule: z.string().min(1),
+    })
+    .optional(),
 });
+
+/** Where in a repository a row was found. */
+export interface Provenance {
+  repository: string;
+  /** As `Repository.commit`. */
+  commit: string;
+  file: string;
+  line: number;
+  endLine: number;
+  /** The rule that found it. */
+  rule: string;
+}
 
 export interface Row {
   id: string;
@@ -124,6 +146,8 @@ export interface Row {
   kind?: string;
   source: string;
   licence: string;
+  /** Of a row that was mined. */
+  provenance?: Provenance;
 }
 
 /** Rows one by one, wherever they lie; an array is one such. */

@@ -2,6 +2,7 @@ import type {
   AdmitRows,
   AuditRows,
   GiveTheSame,
+  MakeRows,
   Refusal,
   RowSource,
   SourceOptions,
@@ -69,6 +70,8 @@ export interface Dsl {
   textForms(row: Row): TextForms[];
   /** The gates for rows that somebody wrote. */
   admit(engine: DslEngine): AdmitRows;
+  /** Makes rows of what rules find in files; with `execute` of programs alone that run and whose result hangs on the tables. */
+  makeRows(engine: DslEngine, execute?: ExecuteAll): MakeRows;
   /** Rows of human origin that the DSL's own packages hold, for measuring alone, and what was left out of them. */
   humanRows(): Promise<{ rows: WrittenRow[]; left: Refusal[] }>;
   /** Rows of a corpus. @throws IBertError `profile-unknown`; what is wrong with the user's tables */

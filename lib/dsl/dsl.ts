@@ -157,6 +157,33 @@ export interface Neighbourhood {
   window: number;
 }
 
+/** A place in a file of Python at which a rule matched: lines and columns from 1, the end beyond the last character. */
+export interface Site {
+  /** What of the file the match stands for: `statement`, `function`, `docstring`, `pair`. */
+  excerpt: string;
+  line: number;
+  column: number;
+  endLine: number;
+  endColumn: number;
+}
+
+/** A program that needs nothing of the file that it was cut from. */
+export interface CutProgram {
+  text: string;
+  /** Tables whose schemas the file itself gives. */
+  given: Schema;
+  /** Tables that it names and gives none. */
+  free: string[];
+  /** The SQL that the file says gives the same. */
+  sql?: string;
+  /** The function that returns it, without its documentation, and that. */
+  function?: string;
+  docstring?: string;
+}
+
+/** The programs of a site; or why it has none: a reason that is the same for all of its kind, and what it is here. */
+export type CutSite = { programs: CutProgram[] } | { reason: string; detail: string };
+
 /** How a query is judged. */
 export interface SqlCheckOptions {
   /** Default: the DSL's own, DuckDB. */
@@ -193,6 +220,11 @@ export interface DslEngine extends AsyncDisposable {
   describeApi(): Promise<ApiEntry[]>;
   /** For each program the members of that API that it calls while it is built, as `owner.name`; none where it does not build. */
   membersOf(programs: readonly { text: string; schema: Schema }[]): Promise<string[][]>;
+  /**
+   * Cuts programs out of an untrusted file, with what of it they need, each for one of its sites. Nothing of it is run.
+   * Never throws for what the file holds.
+   */
+  programsAt(file: string, sites: readonly Site[]): Promise<CutSite[]>;
   /** Name and version of the DSL package in the sandbox. */
   version(): Promise<{ name: string; version: string }>;
   close(): Promise<void>;

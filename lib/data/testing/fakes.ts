@@ -44,6 +44,7 @@ export function toyEngine(): DslEngine & { asked: string[] } {
     neighbours: () => Promise.resolve(undefined),
     describeApi: () => Promise.resolve([]),
     membersOf: (programs) => Promise.resolve(programs.map(() => [])),
+    programsAt: (_, sites) => Promise.resolve(sites.map(() => ({ programs: [] }))),
     version: () => Promise.resolve({ name: "toy", version: "1" }),
     close: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => Promise.resolve(),

@@ -10,6 +10,7 @@ import { createIbisRowSource } from "./generator/source.js";
 import { ibisAdmit } from "./processors/admit.js";
 import { textForms } from "./processors/forms.js";
 import { humanRows } from "./processors/human.js";
+import { ibisMakeRows } from "./processors/mined.js";
 import { locateWheels } from "./wheels.js";
 
 export { createIbisEngine, type IbisEngineOptions } from "./checker/engine.js";
@@ -44,6 +45,7 @@ export const ibis: Dsl = {
   rowAudit: ibisRowAudit,
   textForms,
   admit: ibisAdmit,
+  makeRows: ibisMakeRows,
   humanRows: () => humanRows(locateWheels()),
   corpusSource(engine, { profile, ...how }) {
     if (!(PROFILES as readonly string[]).includes(profile)) {

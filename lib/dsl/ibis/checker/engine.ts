@@ -5,10 +5,12 @@ import type {
   ApiEntry,
   CheckItem,
   CheckOptions,
+  CutSite,
   DslEngine,
   Labelled,
   Neighbourhood,
   Schema,
+  Site,
   SqlCheckOptions,
   SqlJudge,
   SqlVerdict,
@@ -21,6 +23,7 @@ import { SandboxFailure } from "../../sandbox/sandbox-process.js";
 import { DEFAULT_TIMEOUT_MS, endedBy, SqlChecker } from "./sql-checker.js";
 import {
   apiEntriesSchema,
+  cutSitesSchema,
   labelledSchema,
   membersSchema,
   neighboursSchema,
@@ -42,6 +45,8 @@ export interface IbisEngineOptions {
 // Large enough to hide the cost of a message, small enough that a text that hangs costs its neighbours little.
 const BATCH = 32;
 const START_ALLOWANCE_MS = 60_000;
+/** For all sites of one file, which is not run. */
+const FILE_ALLOWANCE_MS = 120_000;
 
 /** The Python modules of the sandbox, as text. */
 function pythonModules(): Record<string, string> {
@@ -120,6 +125,21 @@ class IbisEngine implements DslEngine {
       found.push(...membersSchema.length(items.length).parse(await this.ask("trace", { items })));
     }
     return found;
+  }
+
+  async programsAt(file: string, sites: readonly Site[]): Promise<CutSite[]> {
+    if (sites.length === 0) return [];
+    try {
+      const answer = await this.pool.request("programsAt", { text: file, sites }, FILE_ALLOWANCE_MS);
+      return cutSitesSchema.length(sites.length).parse(answer);
+    } catch (error) {
+      const ended = error instanceof SandboxFailure;
+      if (!ended && !(error instanceof IBertError && error.code === "sandbox-failed")) throw error;
+      return sites.map(() => ({
+        reason: "its file could not be read in the sandbox",
+        detail: error.message,
+      }));
+    }
   }
 
   async version(): Promise<{ name: string; version: string }> {

@@ -74,4 +74,23 @@ export const apiEntriesSchema: z.ZodType<ApiEntry[]> = z.array(
 /** Of each program the members of the API that it calls. */
 export const membersSchema = z.array(z.array(z.string()));
 
+/** Of each site of a file the programs that were cut out for it. */
+export const cutSitesSchema = z.array(
+  z.union([
+    z.strictObject({
+      programs: z.array(
+        z.strictObject({
+          text: z.string(),
+          given: z.record(z.string(), columnsSchema),
+          free: z.array(z.string()),
+          sql: z.string().exactOptional(),
+          function: z.string().exactOptional(),
+          docstring: z.string().exactOptional(),
+        }),
+      ),
+    }),
+    z.strictObject({ reason: z.string(), detail: z.string() }),
+  ]),
+);
+
 export const versionSchema = z.strictObject({ name: z.string(), version: z.string() });

@@ -12,6 +12,7 @@ import names
 import objects
 from api import describe_api
 from checker import ADDRESS, RequestError, check
+from mined import programs_at
 from neighbours import neighbours
 from sqlcheck import check_sql, duckdb_tables
 from trace import trace
@@ -87,6 +88,7 @@ METHODS = {
     "checkSql": check_sql_text,
     "duckdbTables": duckdb_tables,
     "neighbours": neighbours,
+    "programsAt": programs_at,
     "describeApi": describe_api,
     "trace": trace,
     "version": version,
