@@ -45,7 +45,9 @@ export interface IbisEngineOptions {
 // Large enough to hide the cost of a message, small enough that a text that hangs costs its neighbours little.
 const BATCH = 32;
 const START_ALLOWANCE_MS = 60_000;
-/** For all sites of one file, which is not run. */
+/** Places of a file that one message asks for. */
+const SITES = 400;
+/** For such a message: nothing of the file is run. */
 const FILE_ALLOWANCE_MS = 120_000;
 
 /** The Python modules of the sandbox, as text. */
@@ -128,7 +130,13 @@ class IbisEngine implements DslEngine {
   }
 
   async programsAt(file: string, sites: readonly Site[]): Promise<CutSite[]> {
-    if (sites.length === 0) return [];
+    const cut: CutSite[] = [];
+    for (let start = 0; start < sites.length; start += SITES)
+      cut.push(...(await this.cut(file, sites.slice(start, start + SITES))));
+    return cut;
+  }
+
+  private async cut(file: string, sites: readonly Site[]): Promise<CutSite[]> {
     try {
       const answer = await this.pool.request("programsAt", { text: file, sites }, FILE_ALLOWANCE_MS);
       return cutSitesSchema.length(sites.length).parse(answer);

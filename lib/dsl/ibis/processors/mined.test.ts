@@ -126,6 +126,15 @@ def both():
     t = ibis.table({"a": "string"}, name="outer")
     return «t.union(t.filter(t.a == "y"))»
 
+def renamed(orders):
+    o = orders
+    return «(
+        o.filter(o.a > 1)
+    )»
+
+def only(con):
+    return «con.current_catalog.lower()»
+
 def rebound(t):
     t = t.mutate(c=t.a + 1)
     t = t.filter(t.c > 2)
@@ -135,6 +144,8 @@ def rebound(t):
       ['t.filter(lambda t: t.b == "x")'],
       ["outer.filter(outer.a > 1)"],
       ['outer.union(outer.filter(outer.a == "y"))'],
+      ["orders.filter(orders.a > 1)"],
+      "it needs a connection, or a tool of its test",
       ['t = t.mutate(c=t.a + 1)\nt = t.filter(t.c > 2)\nt.select("c")'],
     ]);
   });

@@ -181,35 +181,33 @@ def without_aliases(statements, final, tables):
     for table in dict.fromkeys([*tables, *(n for s in [*statements, final] for n in names_read(s) if n.startswith(TABLE))]):
         if table.startswith(TABLE):
             own = table.removeprefix(TABLE)
-            aliases = [s.targets[0].id for s in statements if is_alias(s) and s.value.id == table]
+            aliases = [s.targets[0].id for s in statements if is_alias(s, tables) and s.value.id == table]
             if bound.count(own) > aliases.count(own) or own in inner or own in tables:
                 raise NoSite("two different things have one name", own)
             names[table] = own
+        else:
+            names[table] = table
     kept = []
     for statement in statements:
-        if is_alias(statement) and statement.value.id in names:
+        if is_alias(statement, tables) and statement.value.id in names:
             alias = statement.targets[0].id
-            if bound.count(alias) == 1 and alias not in inner:
+            if bound.count(alias) == 1 and alias not in inner and names[statement.value.id] not in bound:
                 names[alias] = names[statement.value.id]
                 continue
             if alias == names[statement.value.id]:
                 continue
         kept.append(statement)
     rename = Renamed(names)
-    return [rename.visit(s) for s in kept], rename.visit(final), list(dict.fromkeys([*names.values(), *tables_free(tables)]))
+    return [rename.visit(s) for s in kept], rename.visit(final), list(dict.fromkeys(names.values()))
 
 
-def tables_free(tables):
-    return [t for t in tables if not t.startswith(TABLE)]
-
-
-def is_alias(statement):
+def is_alias(statement, tables):
     return (
         isinstance(statement, ast.Assign)
         and len(statement.targets) == 1
         and isinstance(statement.targets[0], ast.Name)
         and isinstance(statement.value, ast.Name)
-        and statement.value.id.startswith(TABLE)
+        and (statement.value.id.startswith(TABLE) or statement.value.id in tables)
     )
 
 

@@ -73,6 +73,8 @@ def program_of(file, node):
     *statements, final = [given.statement(s) for s in sliced]
     statements, final, tables = without_aliases(statements, final, found.tables)
     statements = used(statements, final)
+    if not does_something(final):
+        raise NoSite("it does nothing with its table")
     frame = next((t for t in tables if FRAME.search(t)), None)
     if frame is not None:
         raise NoSite("its table is a data frame", frame)

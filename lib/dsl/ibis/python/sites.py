@@ -65,7 +65,16 @@ class File:
                 stack.append(child)
             if isinstance(node, (ast.expr, ast.stmt)):
                 self.nodes.append(node)
+        self.expressions = [node for node in self.nodes if isinstance(node, ast.expr)]
         self.imports = imports_of(tree)
+        self.known = {}  # what was found out of statements, which many sites ask for
+
+    def once(self, find, statement):
+        """`find(statement)`, which is the same each time."""
+        key = (find, statement)
+        if key not in self.known:
+            self.known[key] = frozenset(find(statement))
+        return self.known[key]
 
     def above(self, node):
         """The nodes that hold `node`, the innermost first."""
@@ -78,16 +87,19 @@ class File:
     def at(self, line, column, end_line, end_column):
         """The expression of that span, else the smallest one that holds it; columns count characters from 1."""
         span = ((line, column - 1), (end_line, end_column - 1))
-        exact, around = None, None
-        for node in self.nodes:
-            if not isinstance(node, ast.expr):
+        exact, around, within = None, None, None
+        for node in self.expressions:
+            if node.end_lineno < line or node.lineno > end_line:
                 continue
             own = ((node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset))
             if own == span:
                 exact = node
             if own[0] <= span[0] and own[1] >= span[1] and (around is None or size(own) <= size(around[0])):
                 around = (own, node)
-        found = exact or (around and around[1])
+            if own[0] >= span[0] and own[1] <= span[1] and (within is None or size(own) > size(within[0])):
+                within = (own, node)
+        # A span may take in the brackets around an expression, which no node has.
+        found = exact or (around and around[1]) or (within and within[1])
         if found is None:
             raise NoSite("no expression stands there")
         return found

@@ -231,14 +231,14 @@ class Slice:
         for statement in reversed(statements):
             if not needed:
                 return
-            if isinstance(statement, (ast.With, ast.AsyncWith)) and names_bound(statement) & needed:
+            if isinstance(statement, (ast.With, ast.AsyncWith)) and self.file.once(names_bound, statement) & needed:
                 self.block(statement.body, needed)
                 self.with_head(statement, needed)
                 continue
-            changed = changed_names(statement) & needed
+            changed = self.file.once(changed_names, statement) & needed
             if changed:
                 raise NoSite("a value is changed in place", min(changed))
-            bound = names_bound(statement) & needed
+            bound = self.file.once(names_bound, statement) & needed
             if bound:
                 self.bind(statement, bound, needed)
 
@@ -368,6 +368,8 @@ class Slice:
             raise NoSite("it needs too many statements", f"over {MAX_STATEMENTS}")
 
     def free(self, name):
+        if name in OTHERS:
+            raise NoSite("it needs a connection, or a tool of its test", name)
         self.tables[name] = None
 
     def unbound(self, needed):
