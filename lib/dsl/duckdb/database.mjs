@@ -49,7 +49,10 @@ export async function makeTables(duckdb, connection, tables) {
   }
 }
 
-/** Prepares the one statement of `sql`. A PIVOT without its values is several, of which the earlier ones make types. */
+/**
+ * `{prepared, count}` of the one statement of `sql`. A PIVOT without its values is several (`count`), of which the earlier ones
+ * make types.
+ */
 export async function prepare(duckdb, connection, sql) {
   const { extracted_statements: statements, statement_count: count } = await duckdb.extract_statements(
     connection,
@@ -61,5 +64,5 @@ export async function prepare(duckdb, connection, sql) {
     prepared = await duckdb.prepare_extracted_statement(connection, statements, index);
     if (index < count - 1) await duckdb.execute_prepared(prepared);
   }
-  return prepared;
+  return { prepared, count };
 }

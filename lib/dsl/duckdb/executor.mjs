@@ -2,8 +2,9 @@
  * A sandbox's process that executes queries in DuckDB, on small tables of its own and nothing else.
  *
  * Its configuration is `{binding}`, the path of DuckDB's addon. The one method, `execute`, takes
- * `{tables: [{path, columns: [[name, type]], rows: [[literal]]}], queries: [sql], mostRows, milliseconds}` and answers for
- * each query `{columns: [{name, kind}], rows}` or `{error}`. Tables stay until others are asked for.
+ * `{tables: [{path, columns: [[name, type]]}], databases: [[rows of a table: [[literal]]]], queries: [sql], mostRows,
+ * milliseconds}` and answers for each database, for each query, `{columns: [{name, kind}], rows}` or `{error}`. Tables of one
+ * database stay until others are asked for.
  */
 import { createRequire } from "node:module";
 import { clearTimeout, setTimeout } from "node:timers";
@@ -11,6 +12,7 @@ import { closeModules, closeNode } from "../sandbox/lockdown.mjs";
 import { serve } from "../sandbox/protocol.mjs";
 import { makeTables, openDatabase, prepare, quote, readError } from "./database.mjs";
 import { judgeForm } from "./form.mjs";
+import { emptyTable, fillTable } from "./rows.mjs";
 import { tokens } from "./statement.mjs";
 import { columnsOf, readChunk } from "./values.mjs";
 
@@ -21,26 +23,37 @@ const FIRST = ["PRAGMA disable_optimizer"];
 
 let duckdb;
 let connection;
+/** Tables that are there, and the text of them and of their rows where those were the first. */
+let present = [];
 let loaded = "";
 let databases = 0;
+/** What was prepared of each query of a request. */
+const statements = new Map();
 
-async function load(tables, text) {
-  if (text === loaded && connection !== undefined) return;
+async function makeEmpty(tables) {
   if (connection === undefined || ++databases > MOST_DATABASES) {
     connection = await openDatabase(duckdb, FIRST);
     databases = 0;
   } else {
-    const earlier = loaded === "" ? [] : JSON.parse(loaded);
-    loaded = "";
-    for (const { path } of earlier) await duckdb.query(connection, `DROP TABLE ${path.map(quote).join(".")}`);
+    for (const { path } of present) await duckdb.query(connection, `DROP TABLE ${path.map(quote).join(".")}`);
   }
+  present = [];
+  await makeTables(duckdb, connection, tables);
+  present = tables;
+}
+
+/** Brings the tables and their rows in; `isNext` where they are there with other rows. */
+async function load(tables, rows, text, isNext) {
+  if (connection !== undefined && text === loaded) return;
+  loaded = "";
   try {
-    await makeTables(duckdb, connection, tables);
-    for (const { path, rows } of tables) {
-      if (rows.length === 0) continue;
-      const values = rows.map((row) => `(${row.join(", ")})`).join(", ");
-      await duckdb.query(connection, `INSERT INTO ${path.map(quote).join(".")} VALUES ${values}`);
+    if (isNext && connection !== undefined) {
+      for (const table of tables) await emptyTable(duckdb, connection, table);
+    } else {
+      statements.clear();
+      await makeEmpty(tables);
     }
+    for (const [i, table] of tables.entries()) await fillTable(duckdb, connection, table, rows[i]);
   } catch (error) {
     connection = undefined;
     throw error;
@@ -71,25 +84,36 @@ async function fetch(prepared, columns, mostRows) {
   }
 }
 
-async function execute(sql, mostRows, milliseconds) {
-  const SELECT_STATEMENT = 1;
+const SELECT_STATEMENT = 1;
+
+/** `{prepared, columns, readable}` of a query, or `{error}`. */
+async function statementOf(sql) {
   const early = await judgeForm(duckdb, connection, sql);
   if (early !== undefined) return { error: `${early.error.type}: ${early.error.message}` };
+  let { prepared, count } = await prepare(duckdb, connection, sql);
+  if (duckdb.prepared_statement_type(prepared) !== SELECT_STATEMENT)
+    return { error: "TypeError: not a query" };
+  const columns = columnsOf(duckdb, prepared);
+  let readable = columns;
+  if (columns.some(({ reader }) => reader === undefined)) {
+    ({ prepared, count } = await prepare(duckdb, connection, asText(sql, columns)));
+    readable = columnsOf(duckdb, prepared);
+  }
+  const statement = { prepared, columns, readable };
+  // The types that the earlier of several statements make hang on the rows.
+  if (count === 1) statements.set(sql, statement);
+  return statement;
+}
+
+async function execute(sql, mostRows, milliseconds) {
   let late = false;
   const timer = setTimeout(() => {
     late = true;
     duckdb.interrupt(connection);
   }, milliseconds);
   try {
-    let prepared = await prepare(duckdb, connection, sql);
-    if (duckdb.prepared_statement_type(prepared) !== SELECT_STATEMENT)
-      return { error: "TypeError: not a query" };
-    const columns = columnsOf(duckdb, prepared);
-    let readable = columns;
-    if (columns.some(({ reader }) => reader === undefined)) {
-      prepared = await prepare(duckdb, connection, asText(sql, columns));
-      readable = columnsOf(duckdb, prepared);
-    }
+    const { prepared, columns, readable, error } = statements.get(sql) ?? (await statementOf(sql));
+    if (error !== undefined) return { error };
     const rows = await fetch(prepared, readable, mostRows);
     return { columns: columns.map(({ name }, i) => ({ name, kind: readable[i].reader.kind })), rows };
   } catch (error) {
@@ -108,17 +132,24 @@ serve(async ({ binding }) => {
   closeModules();
   connection = await openDatabase(duckdb, FIRST);
   return async (_method, params) => {
-    const { tables, queries, mostRows, milliseconds } = JSON.parse(params);
-    const text = JSON.stringify(tables);
-    const results = [];
-    for (const sql of queries) {
-      try {
-        await load(tables, text);
-        results.push(await execute(sql, mostRows, milliseconds));
-      } catch (error) {
-        results.push({ error: `the tables: ${readError(error).exception_message}` });
+    const { tables, databases: sets, queries, mostRows, milliseconds } = JSON.parse(params);
+    const results = sets.map(() => []);
+    statements.clear();
+    for (const [i, rows] of sets.entries()) {
+      const text = JSON.stringify([tables, rows]);
+      let isNext = i > 0;
+      for (const sql of queries) {
+        try {
+          await load(tables, rows, text, isNext);
+          isNext = true;
+          results[i].push(await execute(sql, mostRows, milliseconds));
+        } catch (error) {
+          results[i].push({ error: `the tables: ${readError(error).exception_message}` });
+        }
       }
     }
+    // What comes after rows that were deleted may be scanned in other pieces.
+    if (sets.length > 1) loaded = "";
     return JSON.stringify({ result: results });
   };
 });

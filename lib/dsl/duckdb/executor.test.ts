@@ -128,4 +128,42 @@ describe("execution", () => {
     });
     expect(await one("select count(*) as n from t")).toMatchObject({ rows: [[2]] });
   });
+
+  it("gives on each set of rows what it gives on that set alone, whether values are appended or inserted", async () => {
+    const plain: [type: string, literals: string[]][] = [
+      ["BIGINT", ["-3", "9007199254740991"]],
+      ["UTINYINT", ["0", "255"]],
+      ["DOUBLE", ["0.1", "-1.5"]],
+      ["DECIMAL(9, 2)", ["2.345", "-7"]],
+      ["VARCHAR", ["'it''s'", "''"]],
+      ["BOOLEAN", ["true", "false"]],
+      ["DATE", ["'2020-02-29'", "'1969-12-31'"]],
+      ["TIMESTAMP", ["'2020-01-01 10:20:30'", "'2021-06-15 00:00:00'"]],
+    ];
+    const columns = plain.map(([type], i): [string, string] => [`c${i}`, type]);
+    const [first, second] = [0, 1].map((at) => plain.map(([, literals]) => literals[at] ?? ""));
+    const nulls = plain.map(() => "NULL");
+    const table = (...rows: string[][]): FilledTable[] => [{ path: ["t"], columns, rows }];
+    const sets = [table(first ?? [], nulls), table(second ?? []), table()];
+    const queries = [
+      "select * from t",
+      "select c9 from t",
+      "select [c0, 1] as l, count(*) over () as n from t where c0 / 0 is null",
+      "pivot (select c5 as k, c0 as v from t) on k using sum(v)",
+    ];
+    const each = await executor.executeOnEach(sets, queries);
+    const inserted = { path: ["u"], columns: [["l", "BIGINT[]"] as [string, string]], rows: [["[1]"]] };
+    for (const [i, set] of sets.entries()) {
+      expect(each[i], `set ${i}`).toEqual(await executor.execute(set, queries));
+      // A table of nested columns beside it goes by INSERT; so do the rows where their literals are casts.
+      const casts = set.map((one) => ({
+        ...one,
+        rows: one.rows.map((row) => row.map((literal, c) => `CAST(${literal} AS ${plain[c]?.[0]})`)),
+      }));
+      expect((await executor.execute([...casts, inserted], queries))[0]).toEqual(each[i]?.[0]);
+    }
+    expect(each.map(([all]) => (all !== undefined && "rows" in all ? all.rows.length : -1))).toEqual([
+      2, 1, 0,
+    ]);
+  });
 });

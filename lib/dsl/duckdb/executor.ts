@@ -56,10 +56,26 @@ export class DuckDbExecutor {
    * @throws SandboxFailure when the process ends or will not stop; IBertError `sandbox-start`
    */
   async execute(tables: readonly FilledTable[], queries: readonly string[]): Promise<QueryResult[]> {
+    const [results] = await this.executeOnEach([tables], queries);
+    return results as QueryResult[];
+  }
+
+  /**
+   * The results of each query on each of several sets of the same tables with other rows, in less time than one set after
+   * the other: tables are made, and queries prepared, once.
+   * @throws SandboxFailure, IBertError as `execute`
+   */
+  async executeOnEach(
+    sets: readonly (readonly FilledTable[])[],
+    queries: readonly string[],
+  ): Promise<QueryResult[][]> {
+    const tables = (sets[0] ?? []).map(({ path, columns }) => ({ path, columns }));
+    const databases = sets.map((set) => set.map(({ rows }) => rows));
     // The process stops a query by itself; that it did not is its end.
-    const timeoutMs = 10_000 + queries.length * this.limits.milliseconds;
-    const answer = await this.pool.request("execute", { tables, queries, ...this.limits }, timeoutMs);
-    return z.array(resultSchema).length(queries.length).parse(answer);
+    const timeoutMs = 10_000 + sets.length * queries.length * this.limits.milliseconds;
+    const params = { tables, databases, queries, ...this.limits };
+    const answer = await this.pool.request("execute", params, timeoutMs);
+    return z.array(z.array(resultSchema).length(queries.length)).length(sets.length).parse(answer);
   }
 
   async close(): Promise<void> {

@@ -43,7 +43,8 @@ export async function judgeForm(duckdb, connection, sql) {
     const message = `the SQL has ${sql.length} characters; the limit is ${MAXIMUM_SQL}`;
     return refuse(sql, "parse", "ValueError", message);
   }
-  const { first, count } = outline(sql);
+  const all = [...tokens(sql)];
+  const { first, count } = outline(all);
   const error = await parseError(duckdb, connection, sql);
   if (error?.exception_type === "Parser" || error?.exception_type === "Syntax") return describe(sql, error);
   if (count !== 1) return refuse(sql, "parse", "ValueError", `the SQL holds ${count} statements, not one`);
@@ -51,7 +52,6 @@ export async function judgeForm(duckdb, connection, sql) {
     return refuse(sql, "parse", "TypeError", `a query is asked for, not ${first}`);
   }
   if (error !== undefined) return describe(sql, error);
-  const all = [...tokens(sql)];
   const call = all.findIndex(
     ({ kind, text }, index) =>
       (kind === "word" || kind === "quoted") &&

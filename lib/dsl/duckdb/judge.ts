@@ -58,7 +58,7 @@ export function duckDbProgram(
     name: "Node with DuckDB",
     script: here(script),
     readable: [
-      ...["statement.mjs", "database.mjs", "form.mjs", "values.mjs"].map(here),
+      ...["statement.mjs", "database.mjs", "form.mjs", "rows.mjs", "values.mjs"].map(here),
       `${dirname(binding)}/`,
     ],
     nodeOptions: ["--allow-addons"],

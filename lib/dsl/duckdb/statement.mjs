@@ -7,8 +7,31 @@ const STRING = /'(?:[^']|'')*'?/y;
 const ESCAPE_STRING = /[eE]'(?:[^'\\]|\\.|'')*'?/sy;
 const QUOTED = /"(?:[^"]|"")*"?/y;
 
+const [UNDERSCORE, DOLLAR] = [0x5f, 0x24];
+const isLetter = (code) => (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a);
+const isOfWord = (code) =>
+  isLetter(code) || (code >= 0x30 && code <= 0x39) || code === UNDERSCORE || code === DOLLAR;
+/** Signs of ASCII that begin nothing longer; digits are signs too. */
+const SIGNS = new Set([..."0123456789()*,.;:=<>+%!?|&^~@#[]{}`\\"].map((sign) => sign.charCodeAt(0)));
+
+/** What `tokenAt` gives for words, white space and signs of ASCII, of which most texts are; undefined for all else. */
+function plainTokenAt(sql, start) {
+  const code = sql.charCodeAt(start);
+  if (code === 0x20 || (code >= 9 && code <= 13)) return { kind: "space", text: sql[start] };
+  if (SIGNS.has(code)) return { kind: "sign", text: sql[start] };
+  if (!isLetter(code) && code !== UNDERSCORE) return undefined;
+  let end = start + 1;
+  while (isOfWord(sql.charCodeAt(end))) end++;
+  const next = sql.charCodeAt(end);
+  // A letter beyond ASCII goes on with the word; `E'` begins a string.
+  if (next > 0x7f || (next === 0x27 && end === start + 1)) return undefined;
+  return { kind: "word", text: sql.slice(start, end) };
+}
+
 /** The end of the comment, string, word or sign that begins at `start`, and what it is. */
 function tokenAt(sql, start) {
+  const plain = plainTokenAt(sql, start);
+  if (plain !== undefined) return plain;
   const match = (pattern) => {
     pattern.lastIndex = start;
     return pattern.exec(sql)?.[0];
@@ -53,12 +76,12 @@ export function* tokens(sql) {
   }
 }
 
-/** `{first, count}`: the first word in upper case (past opening brackets), and how many statements semicolons part. */
-export function outline(sql) {
+/** `{first, count}`: the first word in upper case (past opening brackets), and how many statements semicolons part the tokens into. */
+export function outline(all) {
   let first = "";
   let count = 0;
   let within = false;
-  for (const { kind, text } of tokens(sql)) {
+  for (const { kind, text } of all) {
     if (text === ";") {
       within = false;
       continue;

@@ -34,8 +34,8 @@ async function judge({ sql, tables }) {
       return { undecided: readError(error).exception_message };
     }
     const SELECT_STATEMENT = 1;
-    const type = duckdb.prepared_statement_type(await prepare(duckdb, connection, sql));
-    if (type !== SELECT_STATEMENT) {
+    const { prepared } = await prepare(duckdb, connection, sql);
+    if (duckdb.prepared_statement_type(prepared) !== SELECT_STATEMENT) {
       return refuse(sql, "parse", "TypeError", "a query is asked for, not a statement that changes tables");
     }
     return { ok: true };

@@ -31,21 +31,27 @@ export async function tryAll(
   const equal = others.map(() => true);
   const seen = new Set<string>();
   let any = false;
-  for (let round = 0; round < ROUNDS && seen.size < ENOUGH; round++) {
-    const random = Random.of(SEED, "trial", round);
-    const tables = maker.make(random, turns[round % turns.length] as Profile);
-    const queries = [query.ordered, query.sql, ...others];
-    const [ordered, own, ...results] = await executor.execute(tables, queries);
-    if (!isRows(ordered) || !isRows(own)) {
-      const error = [ordered, own].flatMap((one) => (one && "error" in one ? one.error : []))[0];
-      return error ?? "it gives nothing";
-    }
-    const expected = expectation(query, ordered);
-    if (!sameRows(expected, own)) continue;
-    seen.add(JSON.stringify(expected.rows));
-    any ||= own.rows.length > 0;
-    for (const [i, result] of results.entries()) {
-      if (!isRows(result) || !sameRows(expected, result)) equal[i] = false;
+  const queries = [query.ordered, query.sql, ...others];
+  for (let round = 0; round < ROUNDS && seen.size < ENOUGH;) {
+    // The first two most often do.
+    const rounds = round === 0 ? [0, 1] : [round];
+    round += rounds.length;
+    const sets = rounds.map((number) => {
+      const random = Random.of(SEED, "trial", number);
+      return maker.make(random, turns[number % turns.length] as Profile);
+    });
+    for (const [ordered, own, ...results] of await executor.executeOnEach(sets, queries)) {
+      if (!isRows(ordered) || !isRows(own)) {
+        const error = [ordered, own].flatMap((one) => (one && "error" in one ? one.error : []))[0];
+        return error ?? "it gives nothing";
+      }
+      const expected = expectation(query, ordered);
+      if (!sameRows(expected, own)) continue;
+      seen.add(JSON.stringify(expected.rows));
+      any ||= own.rows.length > 0;
+      for (const [i, result] of results.entries()) {
+        if (!isRows(result) || !sameRows(expected, result)) equal[i] = false;
+      }
     }
   }
   const tells = any && seen.size >= ENOUGH;
