@@ -191,6 +191,8 @@ export interface SqlCheckOptions {
   schema?: Schema;
   /** Whether `canonical` and `duckdb` may be left out of the verdict (default false). */
   verdictOnly?: boolean;
+  /** Whether `canonical` is wanted, which is most of the work beyond the verdict (default true). */
+  canonical?: boolean;
 }
 
 /** A pool of sandboxed processes that hold the live DSL. Every call may throw `IBertError` if no worker can start. */

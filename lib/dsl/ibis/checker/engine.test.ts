@@ -132,6 +132,8 @@ describe("SQL", () => {
       for (const sql of ["select a from t", "select nope from t", "select a from t where ("]) {
         const { canonical, duckdb, ...whole } = await engine.checkSql(sql, { schema, dialect });
         expect(await engine.checkSql(sql, { schema, dialect, verdictOnly: true })).toEqual(whole);
+        const executable = await engine.checkSql(sql, { schema, dialect, canonical: false });
+        expect(executable).toEqual(duckdb === undefined ? whole : { ...whole, duckdb });
         expect(canonical !== undefined).toBe(whole.ok);
         expect(duckdb !== undefined).toBe(whole.ok && dialect !== "duckdb");
       }

@@ -49,7 +49,7 @@ export class SqlChecker {
 
   /** Whatever the text does, the answer is a verdict. @throws IBertError `schema-invalid`, `dialect-unknown` */
   async check(sql: string, options: SqlCheckOptions): Promise<SqlVerdict> {
-    const { dialect = "duckdb", schema, verdictOnly = false } = options;
+    const { dialect = "duckdb", schema, verdictOnly = false, canonical = true } = options;
     if (/\p{Surrogate}/u.test(sql)) {
       const message = "the SQL holds half of a surrogate pair, which no encoding can express";
       return { ok: false, stage: "parse", judge: "sqlglot", error: { type: "UnicodeEncodeError", message } };
@@ -57,12 +57,14 @@ export class SqlChecker {
     const asked = dialect === "duckdb" ? this.askDuckDb(sql, schema) : undefined;
     if (verdictOnly) {
       const judgement = await asked;
-      if (judgement === undefined) return sqlglotVerdict(await this.askSqlglot(sql, dialect, schema, false));
+      if (judgement === undefined)
+        return sqlglotVerdict(await this.askSqlglot(sql, dialect, schema, "verdict"));
       return judgement.ok
         ? { ok: true, stage: "compile", judge: "duckdb" }
         : { ...judgement, judge: "duckdb" };
     }
-    const [answer, judgement] = await Promise.all([this.askSqlglot(sql, dialect, schema, true), asked]);
+    const wanted = canonical ? "canonical" : "duckdb";
+    const [answer, judgement] = await Promise.all([this.askSqlglot(sql, dialect, schema, wanted), asked]);
     if (judgement === undefined) return sqlglotVerdict(answer);
     if (!judgement.ok) return { ...judgement, judge: "duckdb" };
     const verdict: SqlVerdict = { ok: true, stage: "compile", judge: "duckdb" };
@@ -78,10 +80,10 @@ export class SqlChecker {
     sql: string,
     dialect: string,
     schema: Schema | undefined,
-    normalise: boolean,
+    wanted: "verdict" | "duckdb" | "canonical",
   ): Promise<SqlAnswer> {
     try {
-      const params = { sql, schema: schema ?? null, dialect, normalise };
+      const params = { sql, schema: schema ?? null, dialect, wanted };
       return sqlAnswerSchema.parse(await this.python.request("checkSql", params, DEFAULT_TIMEOUT_MS));
     } catch (error) {
       if (!(error instanceof SandboxFailure)) throw error;

@@ -10,7 +10,7 @@ import type {
 } from "../../../data/source.js";
 import type { PromptFields, TaskType } from "../../../data/tasks.js";
 import { IBertError } from "../../../errors.js";
-import type { DslEngine, Labelled, Schema } from "../../dsl.js";
+import type { DslEngine, Labelled, Schema, SqlVerdict } from "../../dsl.js";
 import { DIALECTS } from "./dialects.js";
 import {
   differences,
@@ -162,7 +162,8 @@ class IbisRowSource implements RowSource {
       if (/\b_ibis_/i.test(sql)) return refuse(task, "its SQL calls a function of Ibis's own", sql);
       // Ibis spells out the white space that it trims.
       if (sql.includes("\n")) return refuse(task, "its SQL has a text of several lines", sql);
-      const verdict = await this.engine.checkSql(sql, { schema, ...inDialect, verdictOnly: true });
+      const verdict =
+        own.verdict ?? (await this.engine.checkSql(sql, { schema, ...inDialect, verdictOnly: true }));
       if (!verdict.ok) return refuse(task, `${verdict.error?.type}: ${verdict.error?.message}`, sql);
     }
     switch (task) {
@@ -203,7 +204,7 @@ class IbisRowSource implements RowSource {
     { random, task, label }: Drawn,
     { labelled, text, schema }: Checked,
     dialect: string | undefined,
-  ): Promise<WrittenSql | string> {
+  ): Promise<(WrittenSql & { verdict?: SqlVerdict }) | string> {
     const forms = sqlForms(labelled.sql ?? "", schema, dialect);
     const [compact, compiler] = [forms[0] as WrittenSql, forms.at(-1) as WrittenSql];
     const translates = task === "sql_to_ibis" || task === "ibis_to_sql";
@@ -215,20 +216,22 @@ class IbisRowSource implements RowSource {
     const known = dialect === undefined ? labelled.sql : (await label(text, schema)).sql;
     if (known === undefined) return compiler;
     const tried = wanted === compact ? [compact] : [wanted, compact];
-    const texts = await Promise.all(
-      tried.map(async (one) =>
-        dialect === undefined ? one.text : (await this.engine.checkSql(one.text, { schema, dialect })).duckdb,
-      ),
+    const judged = await Promise.all(
+      tried.map(async (one) => {
+        if (dialect === undefined) return { ...one, inDuckDb: one.text };
+        const verdict = await this.engine.checkSql(one.text, { schema, dialect, canonical: false });
+        return { ...one, verdict, inDuckDb: verdict.duckdb };
+      }),
     );
     // What sqlglot cannot say in DuckDB's SQL gives nothing there.
     const executed = await this.execute(
       known,
-      texts.map((one) => one ?? ""),
+      judged.map(({ inDuckDb }) => inDuckDb ?? ""),
       schema,
     );
     if (typeof executed === "string") return `DuckDB does not run it: ${executed}`;
     if (!executed.tells) return EMPTY;
-    return tried.find((_, i) => executed.equal[i]) ?? compiler;
+    return judged.find((_, i) => executed.equal[i]) ?? compiler;
   }
 
   /** Whether a program gives no row, whatever its tables hold; only one that narrows twice is executed. */

@@ -74,8 +74,8 @@ def check_many(items, label=False):
     return verdicts
 
 
-def check_sql_text(sql, schema=None, dialect="duckdb", normalise=True):
-    return verdict_of(lambda: check_sql(sql, schema, dialect, normalise), False)
+def check_sql_text(sql, schema=None, dialect="duckdb", wanted="canonical"):
+    return verdict_of(lambda: check_sql(sql, schema, dialect, wanted), False)
 
 
 def version():

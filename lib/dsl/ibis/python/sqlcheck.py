@@ -30,8 +30,11 @@ CANONICAL_ALIAS = re.compile(r"_\d+")
 QUERIES = (exp.Query, exp.Values, exp.Pivot)
 
 
-def check_sql(sql, schema=None, dialect="duckdb", normalise=True):
-    """`{"stage", "ok"}` with `error`, and, to be normalised, `canonical` and, of other dialects, `duckdb` when the text is one query."""
+def check_sql(sql, schema=None, dialect="duckdb", wanted="canonical"):
+    """
+    `{"stage", "ok"}` with `error`; when the text is one query, also what is `wanted` beyond the "verdict": "duckdb", of other
+    dialects, or that and "canonical".
+    """
     compiler = compiler_of(dialect)
     if schema is not None:
         make_tables(schema)  # raises RequestError where it is the schema that is wrong
@@ -52,10 +55,12 @@ def check_sql(sql, schema=None, dialect="duckdb", normalise=True):
             answer = {"stage": mistake.stage, "ok": False, "error": describe_mistake(sql, mistake)}
         except RecursionError:
             pass
-    if not normalise:
+    if wanted == "verdict":
         return answer
     if dialect != "duckdb" and (executable := in_duckdb(query)) is not None:
         answer["duckdb"] = executable
+    if wanted == "duckdb":
+        return answer
     text = canonical(query, qualified, compiler.dialect)
     return answer if text is None else answer | {"canonical": text}
 
