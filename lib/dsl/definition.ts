@@ -1,6 +1,7 @@
 import type {
   AdmitRows,
   AuditRows,
+  ExecuteAll,
   GiveTheSame,
   MakeRows,
   Refusal,

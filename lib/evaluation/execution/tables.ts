@@ -10,6 +10,8 @@ import { nestedPool, type Pool } from "./nested-pools.js";
 
 /** Of one table: what runs of large sizes may add up to. */
 const MOST_ROWS = 3000;
+/** Rows that the joins of so many tables may give, and values that a key has about: more cost time and tell no more. */
+const MANY = { tables: 4, joined: 2000, keys: 9 };
 const DAY = 86_400_000;
 const ISO_DATE = /^\d{4}-\d\d-\d\d/;
 
@@ -143,9 +145,15 @@ export interface Profile {
 /** Draws sets of tables for one query. */
 export class TableMaker {
   private readonly pools: Pool[][];
+  /** Rows of a table without runs, at most. */
+  private readonly most: number;
 
   constructor(private readonly query: Neighbourhood) {
     const { constants, links, loose } = query;
+    const count = query.tables.length;
+    // Each join multiplies the rows by those that share a key.
+    const most = (MANY.joined * MANY.keys ** (count - 1)) ** (1 / count);
+    this.most = count >= MANY.tables ? Math.round(most) : MOST_ROWS;
     const nameOf = (path: readonly string[]): string => path[path.length - 1] ?? "";
     const met = (table: string, column: string): QueryConstant[] =>
       constants.flatMap(([t, c, ...constant]) => (t === table && c === column ? [constant] : []));
@@ -164,17 +172,20 @@ export class TableMaker {
   }
 
   make(random: Random, profile: Profile): FilledTable[] {
-    return this.query.tables.map(({ path, columns }, table) => {
+    const { tables } = this.query;
+    // Runs in each of many tables would be multiplied by each other.
+    const one = profile.runs === true && tables.length >= MANY.tables ? random.below(tables.length) : -1;
+    return tables.map(({ path, columns }, table) => {
       const pools = this.pools[table] ?? [];
-      const rows =
-        profile.runs === true ? this.runs(random, profile, table) : this.singles(random, profile, pools);
+      const hasRuns = profile.runs === true && (one < 0 || one === table);
+      const rows = hasRuns ? this.runs(random, profile, table) : this.singles(random, profile, pools);
       return { path, columns, rows: random.shuffled(rows) };
     });
   }
 
   private singles(random: Random, profile: Profile, pools: readonly Pool[]): string[][] {
     const rows: string[][] = [];
-    while (rows.length < profile.rows) {
+    while (rows.length < Math.min(profile.rows, this.most)) {
       const earlier = rows.length > 0 && random.chance(profile.again) ? random.pick(rows) : undefined;
       if (earlier === undefined) {
         rows.push(pools.map((pool) => value(random, profile, pool, rows.length)));

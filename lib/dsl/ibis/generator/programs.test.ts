@@ -6,7 +6,7 @@ import { randomProgram, type Program } from "./programs.js";
 import type { Column } from "./schemas.js";
 import { chainOf, childrenOf, type Node } from "./syntax.js";
 
-const programs = Array.from({ length: 1500 }, (_, i) =>
+const programs = Array.from({ length: 2500 }, (_, i) =>
   randomProgram(Random.of(21, i), "full", { heldOutSchema: i % 10 === 0 }),
 );
 
@@ -203,9 +203,19 @@ describe("random programs", () => {
     }
   });
 
-  it("join up to three tables, also along keys of different names and over names of every sort", () => {
+  it("join up to five tables, those of many all in one whole, also along keys of different names and over names of every sort", () => {
     const tables = programs.map(({ schema }) => schema.tables);
-    expect(Math.max(...tables.map(({ length }) => length))).toBe(3);
+    expect(Math.max(...tables.map(({ length }) => length))).toBe(5);
+    const wide = programs.filter(({ schema }) => schema.tables.length >= 4);
+    const several = tables.filter(({ length }) => length > 1);
+    expect(wide.length / several.length).toBeGreaterThan(0.05);
+    expect(wide.length / several.length).toBeLessThan(0.16);
+    expect(wide.some(({ schema }) => schema.heldOut)).toBe(true);
+    for (const { node, schema } of wide) {
+      const joins = chainOf(node).filter((one) => one.kind === "call" && /join$/.test(one.name));
+      const keeping = joins.some((one) => one.kind === "call" && /^(semi|anti)_join$/.test(one.name));
+      if (!keeping) expect(joins.length, schema.id).toBeGreaterThanOrEqual(schema.tables.length - 1);
+    }
     expect(programs.some(({ schema }) => schema.relations.some(({ column, key }) => column !== key))).toBe(
       true,
     );

@@ -1,7 +1,7 @@
 import type { Random } from "../../../data/random.js";
 import { rowValue } from "./expressions.js";
 import { inWords, type Clause } from "./questions/clauses.js";
-import { randomSchema, type OwnDomain, type RandomSchema, type Table } from "./schemas.js";
+import { randomSchema, WIDE, type OwnDomain, type RandomSchema, type Table } from "./schemas.js";
 import { isAddress, isMeasure, type ScopeColumn } from "./scope.js";
 import { chainOf, childrenOf, isJoin, isTable, type Node } from "./syntax.js";
 import { cleaning, mutate, ofDialect, select } from "./tables/columns.js";
@@ -9,7 +9,7 @@ import { terminal } from "./tables/ends.js";
 import { aggregate, group } from "./tables/groups.js";
 import { groupedSelect, orderedGroup } from "./tables/grouped.js";
 import { byIntrospection } from "./tables/introspection.js";
-import { asofJoin, asofOfJoin, join, selfJoin, shareOfAll } from "./tables/joins.js";
+import { asofJoin, asofOfJoin, join, joinMany, selfJoin, shareOfAll } from "./tables/joins.js";
 import { longer, wider } from "./tables/pivots.js";
 import { distinct, filter, onlyOnce, order } from "./tables/rows.js";
 import { selecting } from "./tables/selectors.js";
@@ -73,6 +73,7 @@ export function randomProgram(random: Random, profile: Profile, options: Program
 function relate(state: State): void {
   const { random, schema } = state;
   const [first, second] = schema.relations;
+  if (schema.tables.length >= WIDE) return joinMany(state);
   if (schema.tables.length === 3 && first !== undefined && second !== undefined && random.chance(0.2)) {
     if (asofOfJoin(state, first, second)) return;
   }
@@ -113,18 +114,20 @@ function between(state: State): void {
 /** What a program is about; the last steps only sort. True where the result is one value. */
 function core(state: State): boolean {
   const { random, easy } = state;
+  // All columns of many tables are more than anyone asks for.
+  const wide = state.schema.tables.length >= WIDE;
   const form = random.weighted([
     [35, "group"],
     [12, "aggregate"],
     [20, "select"],
     [6, "distinct"],
     [easy ? 4 : 10, "terminal"],
-    [easy ? 0 : 6, "set"],
-    [easy ? 0 : 6, "selecting"],
+    [easy || wide ? 0 : 6, "set"],
+    [easy || wide ? 0 : 6, "selecting"],
     [easy ? 0 : 3, "longer"],
     [easy ? 0 : 3, "wider"],
     [easy ? 0 : 0.5, "once"],
-    [17, "none"],
+    [wide ? 0 : 17, "none"],
   ] as const);
   switch (form) {
     case "group":
@@ -137,7 +140,7 @@ function core(state: State): boolean {
       select(state);
       return false;
     case "distinct":
-      if (!isJoin(state.node) || random.chance(0.5)) select(state);
+      if (!isJoin(state.node) || wide || random.chance(0.5)) select(state);
       distinct(state);
       return false;
     case "terminal":
@@ -165,8 +168,17 @@ function core(state: State): boolean {
   }
 }
 
+/** Tables of a program that has several. */
+const JOINED = [
+  [63, 2],
+  [27, 3],
+  [8, 4],
+  [2, 5],
+] as const;
+
 /** Steps of a program at most, before those that sort it. */
-const hasRoom = ({ clauses, easy }: State): boolean => clauses.length < (easy ? 3 : 5);
+const hasRoom = ({ clauses, easy, schema }: State): boolean =>
+  clauses.length - (schema.tables.length >= WIDE ? schema.relations.length - 1 : 0) < (easy ? 3 : 5);
 
 function draw(
   random: Random,
@@ -174,12 +186,12 @@ function draw(
   { heldOutSchema = false, own, dialect, shown = false }: ProgramOptions,
 ): Program & { columns: ScopeColumn[] } {
   const easy = profile === "quickstart";
-  const joined = !easy && random.chance(0.3);
-  const [minColumns, maxColumns] = easy ? [3, 5] : [3, 7];
+  const tables = !easy && random.chance(0.3) ? random.weighted(JOINED) : 1;
+  const [minColumns, maxColumns] = easy ? [3, 5] : tables >= WIDE ? [2, 4] : [3, 7];
   const schema = randomSchema(random, {
     minColumns,
     maxColumns,
-    tables: joined ? (random.chance(0.3) ? 3 : 2) : 1,
+    tables,
     heldOut: heldOutSchema,
     simple: easy,
     own,

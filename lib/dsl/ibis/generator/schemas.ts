@@ -87,7 +87,7 @@ export interface RandomSchema {
 export interface SchemaOptions {
   minColumns: number;
   maxColumns: number;
-  /** Tables along foreign keys; fewer where the domain has no more. */
+  /** Tables along foreign keys; up to three, fewer where the domain has no more. */
   tables: number;
   heldOut: boolean;
   /** Names in snake case only, as in the quick start. */
@@ -272,13 +272,24 @@ const ownType = ({ role }: ColumnWords, type: string): [Kind, string] => [
 const structType = (parts: readonly Column[]): string =>
   `struct<${parts.map(({ name, type }) => `${name}: ${type}`).join(", ")}>`;
 
+/** From so many tables on, they are of a domain that has as many: most have two or three. */
+export const WIDE = 4;
+
+/** How often the tables of a wide schema begin with the fact, which holds the keys of the others. */
+const FACT_FIRST = 0.6;
+
 /** A random schema: one table, or several along foreign keys. */
 export function randomSchema(random: Random, options: SchemaOptions): RandomSchema {
   const own = options.heldOut ? undefined : options.own;
   const isOwn = own !== undefined && random.chance(own.share);
-  const domain = isOwn ? own.domain : random.pick(options.heldOut ? HELD_OUT_DOMAINS : DOMAINS);
+  const isWide = options.tables >= WIDE;
+  const domains = options.heldOut ? HELD_OUT_DOMAINS : DOMAINS;
+  const domain = isOwn
+    ? own.domain
+    : random.pick(isWide ? domains.filter(({ tables }) => tables.length >= options.tables) : domains);
   const naming = isOwn ? PLAIN_NAMES : randomNaming(random, options.simple);
-  const chosen = [random.pick(domain.tables)];
+  const [fact] = domain.tables as [TableWords];
+  const chosen = [isWide && !isOwn && random.chance(FACT_FIRST) ? fact : random.pick(domain.tables)];
   const ties: Tie[] = [];
   while (chosen.length < options.tables) {
     const found = tiesOf(domain, chosen);

@@ -93,9 +93,13 @@ describe("the forms of a program", () => {
 
 describe("the forms of SQL", () => {
   it("give what the compiler's own gives, on tables that DuckDB holds", async () => {
-    const items = Array.from({ length: 60 }, (_, i) => randomProgram(Random.of(51, i), "full")).map(
-      ({ node, schema }) => ({ text: write(node), schema: toSchema(schema.tables) }),
-    );
+    const drawn = Array.from({ length: 400 }, (_, i) => randomProgram(Random.of(51, i), "full"));
+    const isWide = ({ schema }: Program): boolean => schema.tables.length > 3;
+    const items = [...drawn.slice(0, 60), ...drawn.slice(60).filter(isWide)].map(({ node, schema }) => ({
+      text: write(node),
+      schema: toSchema(schema.tables),
+    }));
+    const ofMany = new Set<string>();
     const seen = new Set<string>();
     for (const [i, { sql = "" }] of (await engine.labelMany(items)).entries()) {
       const { schema = {} } = items[i] ?? {};
@@ -108,9 +112,12 @@ describe("the forms of SQL", () => {
       if (typeof told === "string" || !told.tells) continue;
       told.equal.forEach((equal, at) => expect(equal, `${sql}\n${forms[at]?.text}`).toBe(true));
       for (const { form } of forms) seen.add(form);
+      if (Object.keys(schema).length > 3) for (const { form } of forms) ofMany.add(form);
     }
-    for (const form of ["compact", "plain alias", "using", "comma", "cte", "lower", "compiler"])
+    for (const form of ["compact", "plain alias", "using", "comma", "cte", "lower", "compiler"]) {
       expect(seen, form).toContain(form);
+      expect(ofMany, form).toContain(form);
+    }
   });
 
   it("are told from what gives other rows or another order, and from programs that give none", async () => {

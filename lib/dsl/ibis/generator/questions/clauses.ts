@@ -14,6 +14,8 @@ export type Clause =
   | { kind: "select"; columns: string[] }
   | { kind: "order"; column: string; down: boolean; then: string[] }
   | { kind: "limit"; count: number; skip?: number }
+  /** `join` is an inner one; `conditions` say which rows of the table. */
+  | { kind: "join"; verb: string; table: string; on: string; conditions: string[] }
   /** `text` is in the imperative. */
   | { kind: "other"; text: string };
 
@@ -42,6 +44,10 @@ export function inWords(clause: Clause): string {
     case "limit": {
       const skip = clause.skip === undefined ? "" : `skip the first ${firstRows(clause.skip)} and `;
       return `${skip}take the ${clause.skip === undefined ? "first" : "next"} ${firstRows(clause.count)}`;
+    }
+    case "join": {
+      const rows = clause.conditions.length === 0 ? "" : ` where ${all(clause.conditions)}`;
+      return `${clause.verb} ${rows === "" ? "" : "the "}${clause.table}${rows} on ${clause.on}`;
     }
     case "other":
       return clause.text;

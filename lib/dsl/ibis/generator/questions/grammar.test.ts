@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Random } from "../../../../data/random.js";
 import { randomProgram } from "../programs.js";
 import { binary, call, literal, write, type Node } from "../syntax.js";
+import type { Clause } from "./clauses.js";
 import { factsOf, namesFacts } from "./facts.js";
 import { intent, question } from "./grammar.js";
 
@@ -27,6 +28,25 @@ describe("questions", () => {
     expect(makers.length).toBeGreaterThan(150);
     expect(dictated.length / makers.length).toBeLessThan(0.45);
     expect(dictated.length).toBeGreaterThan(5);
+  });
+
+  it("say inner joins of several tables in one breath", () => {
+    const join = (table: string): Clause => ({
+      ...{ kind: "join", verb: "join", table, on: `${table} id`, conditions: [] },
+    });
+    const clauses: Clause[] = [
+      ...["customers", "items", "stores"].map(join),
+      { kind: "summary", values: [{ english: "the total amount", name: "s" }], keys: ["city"] },
+    ];
+    const program = { ...(programs[0] as (typeof programs)[number]), clauses };
+    const node: Node = { kind: "table", name: "t" };
+    const said = Array.from({ length: 40 }, (_, i) =>
+      question(Random.of(46, i), { ...program, node: call(node, "agg") }, "full"),
+    );
+    const all = "customers on customers id, items on items id and stores on stores id";
+    expect(said.some((text) => text.includes(`join ${all}`))).toBe(true);
+    expect(said.some((text) => /^What is the total amount .* joined (with|to) /.test(text))).toBe(true);
+    expect(said.some((text) => text.includes("then join items on items id"))).toBe(true);
   });
 
   it("that leave a fact out are told from those that do not", () => {

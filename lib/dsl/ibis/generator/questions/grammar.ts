@@ -18,6 +18,19 @@ function isUsedLater(program: Program, at: number, { name }: Computed): boolean 
   return program.clauses.slice(at + 1).some((clause) => inWords(clause).includes(said));
 }
 
+type Join = Extract<Clause, { kind: "join" }>;
+
+/** An inner join with all rows of a table. */
+const isWhole = ({ verb, conditions }: Join): boolean => verb === "join" && conditions.length === 0;
+const tied = ({ table, on }: Join): string => `${words(table)} on ${on}`;
+
+/** Whether both are joins of a kind, with all rows of their tables. */
+const isAlike = (one: Clause, other: Clause | undefined): boolean =>
+  one.kind === "join" &&
+  other?.kind === "join" &&
+  one.verb === other.verb &&
+  one.conditions.length + other.conditions.length === 0;
+
 class Phrasing {
   private readonly namesAll: boolean;
 
@@ -101,19 +114,44 @@ class Phrasing {
     }
   }
 
+  /** The steps' words; joins of a kind in a row may be one: `join a on x, b on y and c on z`. */
+  private parts(): string[] {
+    const parts: string[] = [];
+    const { clauses } = this.program;
+    const together = this.random.chance(0.7);
+    for (let at = 0; at < clauses.length; at++) {
+      const clause = clauses[at] as Clause;
+      let end = at + 1;
+      while (together && isAlike(clause, clauses[end])) end++;
+      const others = clauses.slice(at + 1, end).filter((one) => one.kind === "join");
+      parts.push(joined([this.step(clause, at), ...others.map(tied)]));
+      at = end - 1;
+    }
+    return parts;
+  }
+
   /** All steps, one after the other. */
   steps(): string {
-    const parts = this.program.clauses.map((clause, at) => this.step(clause, at));
+    const parts = this.parts();
     const then = this.random.pick([", then ", ", and then ", "; "]);
     if (parts.length === 2) return parts.join(this.random.pick([" and ", then]));
     return parts.join(then);
+  }
+
+  /** The tables that inner joins put beside the first, which are taken off the beginning of `clauses`. */
+  private joinedTo(clauses: Clause[]): string {
+    const end = clauses.findIndex((clause) => clause.kind !== "join" || !isWhole(clause));
+    const joins = clauses.splice(0, end < 0 ? 0 : end).filter((one) => one.kind === "join");
+    if (joins.length === 0) return "";
+    const how = this.random.pick(["joined with", "joined to", "together with"]);
+    return ` ${how} ${joined(joins.map(tied))}`;
   }
 
   /** `What is the average price per region where …?`: of some rows, one summary or selection, in an order, the first. */
   asked(): string | undefined {
     const { random, program } = this;
     const clauses = [...program.clauses];
-    const table = words(tableOf(program));
+    const table = words(tableOf(program)) + this.joinedTo(clauses);
     const last = clauses.at(-1);
     const limit = last?.kind === "limit" && last.skip === undefined ? last : undefined;
     if (limit !== undefined) clauses.pop();

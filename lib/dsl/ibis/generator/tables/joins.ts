@@ -1,4 +1,5 @@
 /** Joins: along the foreign keys of a schema, of a table with itself, to the latest row, and of all with one. */
+import type { Clause } from "../questions/clauses.js";
 import type { Relation, Table } from "../schemas.js";
 import { columnNode, isDate, isMeasure, pickColumn, spoken, stem, type ScopeColumn } from "../scope.js";
 import { binary, call, isJoin, keyOf, listOf, literal, nameOf, tupleOf, type Node } from "../syntax.js";
@@ -46,28 +47,21 @@ const VERBS = {
   semi: "keep rows that match",
   anti: "keep rows that match none of",
 } as const;
-type How = keyof typeof VERBS;
+export type How = keyof typeof VERBS;
 
 const always = (name: string, ofTable: string): Node => ({ kind: "column", name, ofTable, always: true });
 
 /** The words and the node of a tie's table, of which now and then only some rows are wanted. */
-function rightSide(state: State, { right }: Tie): { node: Node; text: string; filtered: boolean } {
+function rightSide(state: State, { right }: Tie): { node: Node; conditions: string[] } {
   const other = freshState(state, right);
   if (state.random.chance(0.15)) filter(other);
   for (const name of other.narrowed) state.narrowed.add(name);
   const [clause] = other.clauses;
-  return clause?.kind === "filter"
-    ? { node: other.node, text: `the ${right.name} where ${clause.conditions.join(" and ")}`, filtered: true }
-    : { node: other.node, text: right.name, filtered: false };
+  return { node: other.node, conditions: clause?.kind === "filter" ? clause.conditions : [] };
 }
 
-/** Along a foreign key, to a table that is not joined yet. */
-export function join(state: State, relation: Relation, at: number): void {
-  const { random } = state;
-  const tie = tieOf(state, relation, at);
-  if (tie === undefined) return;
-  const { right, own, other, rightHolds } = tie;
-  const how = random.weighted<How>([
+const randomHow = ({ random }: State): How =>
+  random.weighted([
     [10, "inner"],
     [6, "left"],
     [1.5, "right"],
@@ -75,6 +69,13 @@ export function join(state: State, relation: Relation, at: number): void {
     [2, "semi"],
     [2, "anti"],
   ]);
+
+/** Along a foreign key, to a table that is not joined yet; `how` is drawn where it is not given. */
+export function join(state: State, relation: Relation, at: number, how = randomHow(state)): void {
+  const { random } = state;
+  const tie = tieOf(state, relation, at);
+  if (tie === undefined) return;
+  const { right, own, other, rightHolds } = tie;
   const keepsLeft = how === "semi" || how === "anti";
   // ClickHouse alone has joins that take one of several matches; of a key there is one.
   const any = state.dialect === "clickhouse" && !rightHolds && (how === "inner" || how === "left");
@@ -84,12 +85,14 @@ export function join(state: State, relation: Relation, at: number): void {
   const side = rightSide(state, tie);
   const same = own.name === other.name;
   const predicate: Node =
-    own.ofTable !== undefined && !side.filtered && random.chance(same ? 0.25 : 0.5)
+    own.ofTable !== undefined && side.conditions.length === 0 && random.chance(same ? 0.25 : 0.5)
       ? binary("==", always(own.name, own.ofTable), always(other.name, right.name))
       : same
         ? nameOf(own.name)
         : listOf([tupleOf([nameOf(own.name), nameOf(other.name)])]);
-  step(state, method, [side.node, predicate], `${VERBS[how]} ${side.text} on ${onKeys(tie)}`, named);
+  const { conditions } = side;
+  const clause: Clause = { kind: "join", verb: VERBS[how], table: right.name, on: onKeys(tie), conditions };
+  step(state, method, [side.node, predicate], clause, named);
   const kept = state.columns.map(withoutTable);
   if (keepsLeft) {
     state.columns = kept;
@@ -194,4 +197,19 @@ export function asofOfJoin(state: State, first: Relation, second: Relation): boo
   state.columns = state.columns.map(withoutTable);
   join(state, second, 2);
   return true;
+}
+
+/** How the joins of many tables are made: few people mix more than inner and left joins. */
+const OF_MANY: readonly (readonly [weight: number, hows: readonly How[]])[] = [
+  [6, ["inner"]],
+  [2, ["left"]],
+  [1, ["inner", "left"]],
+  [0.5, ["inner", "inner", "semi", "anti"]],
+];
+
+/** One table after the other, along the relations of a wide schema. */
+export function joinMany(state: State): void {
+  const { random, schema } = state;
+  const hows = random.weighted(OF_MANY);
+  schema.relations.forEach((relation, i) => join(state, relation, i + 1, random.pick(hows)));
 }
