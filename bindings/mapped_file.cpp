@@ -1,14 +1,7 @@
 // Weight files are mapped, not read: pages come in as they are copied to the device, and leave when that is
 // done.
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
 #include "handles.h"
+#include "platform/files.h"
 
 namespace ibert::bindings {
 
@@ -16,23 +9,10 @@ namespace {
 
 constexpr napi_type_tag kMappedFileTag = {0x5ad20b6c1e9f4873, 0x9c41e7f02b6d8a15};
 
-// Pages of a file in memory.
-class Region {
- public:
-  Region(void* data, size_t length) : data_(data), length_(length) {}
-  ~Region() { munmap(data_, length_); }
-  Region(const Region&) = delete;
-  Region& operator=(const Region&) = delete;
-
- private:
-  void* data_;
-  size_t length_;
-};
-
 // What an array and its memory hold in common (the one may outlive the other), until it is unmapped. Work
 // that reads the region holds it besides.
 struct Mapping {
-  std::shared_ptr<const Region> region;
+  std::shared_ptr<const platform::MappedFile> region;
 };
 using Held = std::shared_ptr<Mapping>;
 
@@ -65,29 +45,13 @@ Napi::Value mapFile(const Napi::CallbackInfo& info) {
   const int64_t offset = wholeNumber(info[1], "mapFile: offset", 0);
   // V8 of Node 20 ends the process where an array is larger than this and lies in foreign memory.
   constexpr int64_t kMostBytes = int64_t{1} << 32;
-  const int64_t page = sysconf(_SC_PAGE_SIZE);
-  const int64_t bytes = wholeNumber(info[2], "mapFile: bytes", 0, kMostBytes - page);
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) fail(env, "cannot open " + path + ": " + std::strerror(errno));
-  struct stat status{};
-  const bool inside =
-      fstat(file, &status) == 0 && bytes > 0 && bytes <= status.st_size && offset <= status.st_size - bytes;
-  if (!inside) {
-    close(file);
-    fail(env, "cannot map " + path + ": bytes " + std::to_string(offset) + " to " +
-                  std::to_string(offset + bytes) + " do not lie in the file of " +
-                  std::to_string(status.st_size) + " bytes");
-  }
-  const int64_t before = offset % page;
-  const auto length = static_cast<size_t>(bytes + before);
-  void* data = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, offset - before);
-  const int error = errno;
-  close(file);
-  if (data == MAP_FAILED) fail(env, "cannot map " + path + ": " + std::strerror(error));
-  const auto mapping = std::make_shared<Mapping>(Mapping{std::make_shared<const Region>(data, length)});
+  const int64_t bytes =
+      wholeNumber(info[2], "mapFile: bytes", 0, kMostBytes - platform::MappedFile::granularity());
+  const auto file = std::make_shared<const platform::MappedFile>(path, offset, bytes);
+  const auto mapping = std::make_shared<Mapping>(Mapping{file});
   // V8 counts it among its array buffers.
-  auto buffer =
-      Napi::ArrayBuffer::New(env, data, length, [mapping](Napi::Env, void*) { mapping->region.reset(); });
+  auto buffer = Napi::ArrayBuffer::New(env, file->pages(), file->length(),
+                                       [mapping](Napi::Env, void*) { mapping->region.reset(); });
   buffer.TypeTag(&kMappedFileTag);
   auto held = std::make_unique<Held>(mapping);
   if (napi_wrap(
@@ -96,7 +60,7 @@ Napi::Value mapFile(const Napi::CallbackInfo& info) {
     throw Napi::Error::New(env);
   }
   held.release();
-  return Napi::Uint8Array::New(env, static_cast<size_t>(bytes), buffer, static_cast<size_t>(before));
+  return Napi::Uint8Array::New(env, static_cast<size_t>(bytes), buffer, file->before());
 }
 
 // unmapFile(array): lets go of the file at once, where the collector would some time; the array is empty

@@ -1,7 +1,5 @@
 // Memory that the C library keeps for later.
-#if defined(__linux__)
-#include <malloc.h>
-#endif
+#include "platform/memory.h"
 
 #include "handles.h"
 
@@ -9,9 +7,7 @@ namespace ibert::bindings {
 
 // trimHeap(): gives freed memory back to the system, where the C library can.
 Napi::Value trimHeap(const Napi::CallbackInfo& info) {
-#if defined(__GLIBC__)
-  malloc_trim(0);
-#endif
+  platform::trimHeap();
   return info.Env().Undefined();
 }
 

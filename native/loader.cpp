@@ -1,11 +1,11 @@
 #include "loader.h"
 
-#include <dlfcn.h>
-
 #include <map>
 #include <mutex>
 #include <stdexcept>
 
+#include "platform/files.h"
+#include "platform/library.h"
 #include "schema.h"
 
 namespace ibert {
@@ -23,13 +23,6 @@ std::map<std::string, const Backend*>& known() {
   return *instance;
 }
 
-bool exists(const std::string& path) {
-  FILE* file = std::fopen(path.c_str(), "rb");
-  if (file == nullptr) return false;
-  std::fclose(file);
-  return true;
-}
-
 const Backend* checked(const Backend* backend, const std::string& where) {
   if (backend == nullptr) throw std::runtime_error(where + ": ibertBackend returned nothing");
   if (backend->abiVersion != kBackendAbiVersion) {
@@ -44,21 +37,20 @@ const Backend* checked(const Backend* backend, const std::string& where) {
 }
 
 const Backend* openLibrary(const std::string& path) {
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    const char* why = dlerror();
-    throw std::runtime_error("cannot open backend library " + path + ": " +
-                             (why == nullptr ? "unknown error" : why));
-  }
-  auto entry = reinterpret_cast<BackendEntry>(dlsym(library, "ibertBackend"));
-  if (entry == nullptr) {
-    dlclose(library);
-    throw std::runtime_error(path + " is no backend library: it does not export ibertBackend");
+  void* library = nullptr;
+  try {
+    library = platform::openLibrary(path);
+  } catch (const std::exception& why) {
+    throw std::runtime_error("cannot open backend library " + path + ": " + why.what());
   }
   try {
+    auto entry = reinterpret_cast<BackendEntry>(platform::symbolOf(library, "ibertBackend"));
+    if (entry == nullptr) {
+      throw std::runtime_error(path + " is no backend library: it does not export ibertBackend");
+    }
     return checked(entry(), path);
   } catch (...) {
-    dlclose(library);
+    platform::closeLibrary(library);
     throw;
   }
 }
@@ -66,19 +58,11 @@ const Backend* openLibrary(const std::string& path) {
 }  // namespace
 
 std::string binaryFolder() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<void*>(&binaryFolder), &info) == 0 || info.dli_fname == nullptr) return ".";
-  const std::string path = info.dli_fname;
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
+  return platform::folderOfBinary(reinterpret_cast<const void*>(&binaryFolder));
 }
 
 std::string backendLibraryName(const std::string& name) {
-#if defined(__APPLE__)
-  return "libibert-" + name + ".dylib";
-#else
-  return "libibert-" + name + ".so";
-#endif
+  return "libibert-" + name + platform::kLibrarySuffix;
 }
 
 void registerBuiltinBackend(const Backend* backend) {
@@ -89,9 +73,8 @@ void registerBuiltinBackend(const Backend* backend) {
 const Backend* openBackend(const std::string& name) {
   std::lock_guard<std::mutex> lock(mutex());
   if (const auto found = known().find(name); found != known().end()) return found->second;
-  const bool isPath = name.find('/') != std::string::npos;
-  const std::string path = isPath ? name : binaryFolder() + "/" + backendLibraryName(name);
-  if (!exists(path)) {
+  const std::string path = platform::isPath(name) ? name : binaryFolder() + "/" + backendLibraryName(name);
+  if (!platform::isReadable(path)) {
     throw BackendMissing("the backend " + name + " is not installed: looked for " + path);
   }
   const Backend* backend = openLibrary(path);

@@ -1,19 +1,15 @@
 #include "isa.h"
 
-#include <cstdlib>
+#include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <stdexcept>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#if defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
-#elif defined(__APPLE__)
-#include <sys/sysctl.h>
-#endif
+
+#include "platform/environment.h"
+#include "platform/processor.h"
 
 namespace ibert::cpu {
 
@@ -48,17 +44,6 @@ uint64_t enabledState() {
   return (static_cast<uint64_t>(high) << 32) | low;
 }
 
-// AMX state is large, so Linux gives it to a process only on request, once, before any tile instruction.
-bool requestAmx() {
-#if defined(__linux__)
-  constexpr int kArchRequestPermission = 0x1023;
-  constexpr int kTileData = 18;
-  return syscall(SYS_arch_prctl, kArchRequestPermission, kTileData) == 0;
-#else
-  return false;
-#endif
-}
-
 bool bit(uint32_t word, int index) {
   return (word >> index) & 1;
 }
@@ -86,7 +71,7 @@ Features detect() {
   if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) {
     features.avx512Bf16 = features.avx512 && vnni && bit(a, 5);
   }
-  features.amxBf16 = features.avx512Bf16 && amx && tiles && requestAmx();
+  features.amxBf16 = features.avx512Bf16 && amx && tiles && platform::requestTiles();
   return features;
 }
 
@@ -155,8 +140,8 @@ std::vector<Isa> runnableIsas() {
 
 Isa chooseIsa() {
   const std::vector<Isa> isas = runnableIsas();
-  const char* forced = std::getenv("IBERT_CPU_ISA");
-  if (forced == nullptr || *forced == '\0') {
+  const std::string forced = platform::variable("IBERT_CPU_ISA");
+  if (forced.empty()) {
     Isa best = Isa::Generic;
     for (Isa isa : isas) {
       if (preferred(isa)) best = isa;
@@ -164,49 +149,19 @@ Isa chooseIsa() {
     return best;
   }
   for (const Level& level : kLevels) {
-    if (std::strcmp(level.name, forced) != 0) continue;
+    if (forced != level.name) continue;
     if (!level.built) {
-      throw std::runtime_error("IBERT_CPU_ISA=" + std::string(forced) +
-                               ": this build has no such kernels; it has " + names(isas));
+      throw std::runtime_error("IBERT_CPU_ISA=" + forced + ": this build has no such kernels; it has " +
+                               names(isas));
     }
     if (!runs(level.isa)) {
-      throw std::runtime_error("IBERT_CPU_ISA=" + std::string(forced) +
-                               ": this processor cannot run it; it runs " + names(isas));
+      throw std::runtime_error("IBERT_CPU_ISA=" + forced + ": this processor cannot run it; it runs " +
+                               names(isas));
     }
     return level.isa;
   }
-  throw std::runtime_error("IBERT_CPU_ISA=" + std::string(forced) +
-                           ": no such instruction set; this machine runs " + names(isas));
-}
-
-std::string processorName() {
-#if defined(__x86_64__)
-  uint32_t words[12] = {};
-  uint32_t top = __get_cpuid_max(0x80000000, nullptr);
-  if (top < 0x80000004) return "";
-  for (uint32_t leaf = 0; leaf < 3; ++leaf) {
-    __get_cpuid(0x80000002 + leaf, &words[leaf * 4], &words[leaf * 4 + 1], &words[leaf * 4 + 2],
-                &words[leaf * 4 + 3]);
-  }
-  std::string name(reinterpret_cast<const char*>(words), sizeof words);
-  name.resize(std::strlen(name.c_str()));
-  const size_t first = name.find_first_not_of(' ');
-  const size_t last = name.find_last_not_of(' ');
-  return first == std::string::npos ? "" : name.substr(first, last - first + 1);
-#elif defined(__APPLE__)
-  char text[128] = {};
-  size_t bytes = sizeof text - 1;
-  return sysctlbyname("machdep.cpu.brand_string", text, &bytes, nullptr, 0) == 0 ? text : "";
-#else
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.rfind("Model\t", 0) == 0 || line.rfind("model name", 0) == 0) {
-      const size_t colon = line.find(": ");
-      if (colon != std::string::npos) return line.substr(colon + 2);
-    }
-  }
-  return "";
-#endif
+  throw std::runtime_error("IBERT_CPU_ISA=" + forced + ": no such instruction set; this machine runs " +
+                           names(isas));
 }
 
 }  // namespace ibert::cpu

@@ -4,7 +4,6 @@
 // compiled once a level. IBERT_CPU_ISA forces a level by name.
 #pragma once
 
-#include <string>
 #include <vector>
 
 namespace ibert::cpu {
@@ -21,8 +20,5 @@ std::vector<Isa> runnableIsas();
 // The level to use: the one that IBERT_CPU_ISA names, else the fastest. Throws std::runtime_error when the
 // named one is unknown, not in this build, or beyond this machine.
 Isa chooseIsa();
-
-// Marketing name of the processor, "" when the system does not say.
-std::string processorName();
 
 }  // namespace ibert::cpu

@@ -1,17 +1,12 @@
 #include "backend.h"
 
-#include <algorithm>
-#include <cstdlib>
+#include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <thread>
-
-#if defined(__linux__)
-#include <sched.h>
-#endif
 
 #include "../frame/checks.h"
 #include "../frame/message.h"
+#include "../platform/memory.h"
+#include "../platform/processor.h"
 #include "memory.h"
 #include "stream.h"
 
@@ -35,20 +30,9 @@ EventState& state(Event* event) {
   return *reinterpret_cast<EventState*>(event);
 }
 
-int usableCores() {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return CPU_COUNT(&set);
-#endif
-  return std::max(1u, std::thread::hardware_concurrency());
-}
-
 std::string processorName() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-  }
-  return "CPU";
+  const std::string name = platform::processorName();
+  return name.empty() ? "CPU" : name;
 }
 
 const KernelTable& tableOf(Device* device) {
@@ -93,7 +77,8 @@ int openHostDevice(const KernelTable& (*choose)(), const DeviceOptions* options,
       throw std::runtime_error("threads must be in 0..1024");
     auto created = std::make_unique<DeviceState>();
     created->table = &table;
-    created->pool = std::make_unique<ThreadPool>(options->threads == 0 ? usableCores() : options->threads);
+    created->pool =
+        std::make_unique<ThreadPool>(options->threads == 0 ? platform::usableCores() : options->threads);
     *device = reinterpret_cast<Device*>(created.release());
   });
 }
@@ -108,8 +93,8 @@ Backend hostBackendTemplate(const char* name) {
     *info = {};
     std::snprintf(info->name, sizeof(info->name), "%s", processorName().c_str());
     std::snprintf(info->architecture, sizeof(info->architecture), "%s", tableOf(device).architecture);
-    info->memoryBytes = physicalMemory();
-    info->availableBytes = availableMemory();
+    info->memoryBytes = platform::physicalMemory();
+    info->availableBytes = platform::availableMemory();
     info->maxBufferBytes = info->memoryBytes;
     info->threads = state(device)->pool->threads();
     info->sharesHostMemory = 1;

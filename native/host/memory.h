@@ -1,4 +1,4 @@
-// Memory of host devices, and what the system says of its own.
+// Memory of host devices.
 #pragma once
 
 #include <cstddef>
@@ -22,9 +22,5 @@ inline HostBuffer& bufferOf(Buffer* buffer) {
 // bytes.
 std::byte* allocatePages(int64_t bytes);
 void releasePages(std::byte* memory);
-
-int64_t physicalMemory();
-// What can be had without swapping, within the limits of the process's control group.
-int64_t availableMemory();
 
 }  // namespace ibert::host

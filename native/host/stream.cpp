@@ -7,6 +7,7 @@
 
 #include "../frame/indices.h"
 #include "../frame/message.h"
+#include "../platform/memory.h"
 #include "../schema.h"
 
 namespace ibert::host {
@@ -54,15 +55,15 @@ void requireFiniteOutputs(Op op, const void* arguments) {
 }  // namespace
 
 Workspace::~Workspace() {
-  std::free(memory_);
+  platform::releaseAligned(memory_);
 }
 
 std::byte* Workspace::ensure(int64_t bytes) {
   if (bytes > bytes_) {
-    std::free(memory_);
+    platform::releaseAligned(memory_);
     bytes_ = 0;
     const size_t rounded = (static_cast<size_t>(bytes) + 4095) / 4096 * 4096;
-    memory_ = static_cast<std::byte*>(std::aligned_alloc(4096, rounded));
+    memory_ = static_cast<std::byte*>(platform::allocateAligned(4096, rounded));
     if (memory_ == nullptr) throw std::bad_alloc();
     bytes_ = static_cast<int64_t>(rounded);
   }

@@ -1,6 +1,7 @@
 // The reference as a backend library: the same door that device backends use.
 #include "host/backend.h"
 
+#include "platform/export.h"
 #include "reference.h"
 
 namespace ibert::reference {
@@ -13,6 +14,6 @@ constexpr char kName[] = "reference";
 
 }  // namespace ibert::reference
 
-extern "C" __attribute__((visibility("default"))) const ibert::Backend* ibertBackend() {
+IBERT_EXPORT const ibert::Backend* ibertBackend() {
   return ibert::host::hostBackend<ibert::reference::kName, ibert::reference::kernels>();
 }

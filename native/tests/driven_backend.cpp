@@ -5,6 +5,7 @@
 
 #include "../../kernels-cuda/host/driver.h"
 #include "host/backend.h"
+#include "platform/export.h"
 #include "reference/reference.h"
 
 namespace ibert::tests {
@@ -31,7 +32,7 @@ int probe(Message* message) {
 
 }  // namespace ibert::tests
 
-extern "C" __attribute__((visibility("default"))) const ibert::Backend* ibertBackend() {
+IBERT_EXPORT const ibert::Backend* ibertBackend() {
   static const ibert::Backend backend = [] {
     using namespace ibert::tests;
     ibert::Backend result = *ibert::host::hostBackend<kName, ibert::reference::kernels>();

@@ -5,6 +5,7 @@
 
 #include "emulator/schedules.h"
 #include "host/backend.h"
+#include "platform/export.h"
 #include "reference/reference.h"
 
 namespace ibert::tests {
@@ -151,7 +152,7 @@ const host::KernelTable& kernels() {
 
 }  // namespace ibert::tests
 
-extern "C" __attribute__((visibility("default"))) const ibert::Backend* ibertBackend() {
+IBERT_EXPORT const ibert::Backend* ibertBackend() {
   static const ibert::Backend backend = [] {
     ibert::Backend result = *ibert::host::hostBackend<ibert::tests::kName, ibert::tests::kernels>();
     if (ibert::tests::fault("schedule")) {

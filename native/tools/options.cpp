@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "platform/environment.h"
 #include "schema.h"
 
 namespace ibert::tools {
@@ -100,7 +101,7 @@ Options parseOptions(int count, char** words) {
       options.against = value();
     } else if (word == "--isa") {
       // The CPU backend reads its environment when a device opens.
-      setenv("IBERT_CPU_ISA", value().c_str(), 1);
+      platform::setVariable("IBERT_CPU_ISA", value());
     } else if (word[0] == '-') {
       throw UsageError("there is no option " + word);
     } else if (command) {
