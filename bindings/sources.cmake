@@ -29,3 +29,16 @@ target_compile_definitions(ibert_addon PRIVATE
   NAPI_VERSION=8 NODE_ADDON_API_DISABLE_DEPRECATED
   NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS NODE_ADDON_API_CPP_EXCEPTIONS_ALL)
 target_link_libraries(ibert_addon PRIVATE ibert_host ibert_cpu ${CMAKE_JS_LIB})
+
+if(WIN32)
+  # Elsewhere the functions of Node-API are found in whichever program loads the addon; here node_functions_windows.cpp looks
+  # for them, by the names that node-api-headers lists.
+  execute_process(
+    COMMAND node -p "const { js_native_api_symbols: a, node_api_symbols: b } = require('node-api-headers').symbols.v8; [...a, ...b].map((name) => 'FUNCTION(' + name + ')').join('\\n')"
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+    OUTPUT_VARIABLE functions COMMAND_ERROR_IS_FATAL ANY)
+  file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/bindings/node_functions.inc CONTENT "${functions}" @ONLY)
+  target_sources(ibert_addon PRIVATE ${CMAKE_CURRENT_LIST_DIR}/node_functions_windows.cpp)
+  target_include_directories(ibert_addon PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/bindings)
+  target_compile_definitions(ibert_addon PRIVATE "NAPI_EXTERN=__declspec(dllimport)")
+endif()

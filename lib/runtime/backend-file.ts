@@ -47,8 +47,14 @@ export function backendPackage(backend: string, platform: string): string | unde
 }
 
 /** The file name of a backend's library, as native/loader.cpp has it. */
-const libraryName = (backend: string): string =>
-  `libibert-${backend}.${process.platform === "darwin" ? "dylib" : "so"}`;
+export function libraryName(backend: string, platform: string = process.platform): string {
+  const suffix = platform === "darwin" ? "dylib" : platform === "win32" ? "dll" : "so";
+  return `libibert-${backend}.${suffix}`;
+}
+
+/** Whether a backend is named by the path of its library, as native/platform has it. */
+export const isLibraryPath = (backend: string, platform: string = process.platform): boolean =>
+  backend.includes("/") || (platform === "win32" && backend.includes("\\"));
 
 /** What a package must agree with. */
 export interface Needed {
@@ -130,7 +136,7 @@ export const installCommand = (name: string): string => `npm install ${name}@${p
  * @returns what keeps it from being opened, with each place that was looked at, where none can be
  */
 export function findBackend(backend: string): BackendFile | Finding {
-  if (backend.includes("/")) return { open: backend, library: backend };
+  if (isLibraryPath(backend)) return { open: backend, library: backend };
   const beside = join(dirname(addonPath()), libraryName(backend));
   const name = backendPackage(backend, `${process.platform}-${process.arch}`);
   if (name === undefined || existsSync(beside)) return { open: backend, library: beside };

@@ -12,4 +12,5 @@ add_library(ibert_reference SHARED native/reference/backend.cpp)
 target_link_libraries(ibert_reference PRIVATE ibert_reference_ops)
 set_target_properties(ibert_reference PROPERTIES
   OUTPUT_NAME ibert-reference
-  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/Release)
+  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/Release
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/Release)

@@ -1,10 +1,13 @@
 /** Holds a built library to the oldest system that must load it, by what it asks for. */
 import { readElf } from "./elf.mjs";
 import { readMachO } from "./macho.mjs";
+import { readPe } from "./pe.mjs";
 
 /** What every Linux with the GNU C library has; the C++ library is linked in. */
 const LINUX_LIBRARIES = /^(lib(c|m|dl|rt|pthread)\.so\.\d+|ld-linux-[\w-]+\.so\.\d+)$/;
 const MACOS_LIBRARIES = /^(\/usr\/lib\/|\/System\/Library\/)/;
+/** What every Windows from 10 has: the system, and the universal C library. */
+const WINDOWS_LIBRARIES = /^(kernel32|api-ms-win-crt-[\w-]+)\.dll$/i;
 /** What Node gives to an addon. */
 const OF_NODE = /^(napi_|node_api_)/;
 /** What linkers add to each library of their own. */
@@ -47,14 +50,30 @@ function problemsOfMachO(found, { macos }) {
   return problems;
 }
 
+function problemsOfPe(found, { windows }) {
+  const problems = found.needed
+    .filter((library) => !WINDOWS_LIBRARIES.test(library))
+    .map((library) => `needs the library ${library}`);
+  if (isNewer(found.windows, windows))
+    problems.push(`needs Windows ${found.windows}; ${windows} is the floor`);
+  return problems;
+}
+
+/** How each format is read, and held to a floor. */
+const FORMATS = {
+  elf: { read: readElf, problems: problemsOfElf },
+  "mach-o": { read: readMachO, problems: problemsOfMachO },
+  pe: { read: readPe, problems: problemsOfPe },
+};
+
 /**
  * What keeps a library from being loaded at its floor (platforms.mjs); nothing where all is well.
  * @param entries the names that it exports: the first must be there, the rest may, and no other
  */
 export function floorProblems(buffer, floor, entries) {
-  const isElf = floor.format === "elf";
-  const found = isElf ? readElf(buffer) : readMachO(buffer);
-  const problems = isElf ? problemsOfElf(found, floor) : problemsOfMachO(found, floor);
+  const format = FORMATS[floor.format];
+  const found = format.read(buffer);
+  const problems = format.problems(found, floor);
   if (found.machine !== floor.machine) problems.push(`is for ${found.machine}, not for ${floor.machine}`);
   if (!found.offered.includes(entries[0])) problems.push(`does not export ${entries[0]}`);
   for (const name of found.offered)

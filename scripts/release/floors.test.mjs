@@ -8,6 +8,7 @@ import { describe, expect, it } from "vitest";
 import { readElf } from "./elf.mjs";
 import { floorProblems, isNewer } from "./floors.mjs";
 import { readMachO } from "./macho.mjs";
+import { readPe } from "./pe.mjs";
 import { PLATFORMS, platformsOf } from "./platforms.mjs";
 
 const golden = (name) => gunzipSync(readFileSync(new URL(`goldens/${name}.gz`, import.meta.url)));
@@ -15,6 +16,7 @@ const ENTRY = "napi_register_module_v1";
 const ENTRIES = [ENTRY];
 const linux = PLATFORMS["linux-x64"].floor;
 const macos = PLATFORMS["darwin-arm64"].floor;
+const windows = PLATFORMS["win32-x64"].floor;
 
 /** A copy with other bytes at a place. */
 function patched(name, at, ...bytes) {
@@ -165,6 +167,43 @@ describe("a library for macOS", () => {
   });
 });
 
+describe("a library for Windows", () => {
+  it("is good at its floor", () => {
+    const library = golden("windows.dll");
+    const { needed, ...found } = readPe(library);
+    expect(found).toEqual({ machine: "x86-64", windows: "6.0", offered: [ENTRY], wanted: [] });
+    expect(needed).toContain("KERNEL32.dll");
+    expect(floorProblems(library, windows, ENTRIES)).toEqual([]);
+  });
+
+  it("is refused for foreign libraries, and for another name", () => {
+    expect(floorProblems(golden("windows-foreign.dll"), windows, ENTRIES)).toEqual([
+      "needs the library USER32.dll",
+      `does not export ${ENTRY}`,
+      "exports another_entry",
+    ]);
+  });
+
+  it("is refused for another processor, and for a newer system", () => {
+    const newer = patched("windows.dll", golden("windows.dll").readUInt32LE(60) + 24 + 48, 11, 0);
+    expect(floorProblems(newer, windows, ENTRIES)).toEqual(["needs Windows 11.0; 10.0 is the floor"]);
+    const header = golden("windows.dll").readUInt32LE(60);
+    expect(floorProblems(patched("windows.dll", header + 4, 0x64, 0xaa), windows, ENTRIES)).toEqual([
+      "is for arm64, not for x86-64",
+    ]);
+  });
+
+  it("is an error when it is something else", () => {
+    expect(() => readPe(golden("linux-2.28.so"))).toThrow("it is no PE file");
+    const header = golden("windows.dll").readUInt32LE(60);
+    expect(() => readPe(patched("windows.dll", header + 24, 0x0b, 1))).toThrow("no PE file of 64 bits");
+    expect(() => readPe(golden("windows.dll").subarray(0, 200))).toThrow("it is no PE file");
+    expect(() => readPe(patched("windows.dll", header + 24 + 112, 0, 0, 0, 0x7f))).toThrow(
+      "lies in no section",
+    );
+  });
+});
+
 it("compares versions by their numbers", () => {
   expect([isNewer("2.9", "2.28"), isNewer("2.28", "2.28"), isNewer("13.0.1", "13.0")]).toEqual([
     false,
@@ -176,6 +215,6 @@ it("compares versions by their numbers", () => {
 it("names the platforms there are for an unknown one", () => {
   expect(platformsOf("linux-x64,darwin-arm64")).toEqual(["linux-x64", "darwin-arm64"]);
   expect(() => platformsOf("linux-x64,amiga")).toThrow(
-    'there is no platform "amiga"; there are linux-x64, linux-arm64, darwin-arm64',
+    'there is no platform "amiga"; there are linux-x64, linux-arm64, darwin-arm64, win32-x64',
   );
 });

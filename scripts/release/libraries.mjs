@@ -11,11 +11,14 @@ import { PLATFORMS } from "./platforms.mjs";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const kernels = join(root, "kernels-metal");
 
+/** As CMake names a shared library on a system. */
+const SUFFIXES = { Linux: "so", Darwin: "dylib", Windows: "dll" };
+
 /** `{ from, to, entries, sources }` of each: `from` within the build folder, `sources` the kernels' files whose text it holds. */
 export function librariesOf(platform) {
   const { addon, system } = PLATFORMS[platform];
   const backend = (name, sources = []) => {
-    const file = `libibert-${name}.${system === "Darwin" ? "dylib" : "so"}`;
+    const file = `libibert-${name}.${SUFFIXES[system]}`;
     return { from: join("Release", file), to: file, entries: ["ibertBackend"], sources };
   };
   const own = {

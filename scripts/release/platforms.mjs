@@ -25,6 +25,13 @@ export const PLATFORMS = {
     addon: "ibert.node",
     floor: { format: "mach-o", machine: "arm64", macos: "13.0" },
   },
+  "win32-x64": {
+    target: "x86_64-windows-gnu",
+    system: "Windows",
+    processor: "x86_64",
+    addon: "ibert.node",
+    floor: { format: "pe", machine: "x86-64", windows: "10.0" },
+  },
 };
 
 /** "linux-x64,darwin-arm64" as names of platforms; nothing stands for all. */
