@@ -151,6 +151,8 @@ export interface Neighbourhood {
   loose: QueryConstant[];
   /** Columns that are equated. */
   links: [table: string, column: string, otherTable: string, otherColumn: string][];
+  /** Columns that rows are grouped by. */
+  groups: [table: string, column: string][];
   /** Numbers that counts are compared with. */
   sizes: number[];
   /** So many rows its limits let through. */

@@ -29,7 +29,7 @@ export interface DistilOptions {
   seed: number;
   /** Sets of tables to try at most (default 48). */
   rounds?: number;
-  /** Databases to keep at most (default 10), those that kill most. */
+  /** Databases to keep at most (default 12), those that kill most. */
   most?: number;
 }
 
@@ -37,6 +37,8 @@ export interface DistilOptions {
 const FEWEST = 4;
 /** So many rounds in a row without a kill end the search. */
 const PATIENCE = 14;
+/** Rounds on rarer tables, where neighbours are left. */
+const RARER = 12;
 
 const mixed: Profile = { rows: 24, nulls: 0.1, exact: 0.45, near: 0.25, fresh: 0.1, again: 0.3 };
 
@@ -54,6 +56,17 @@ export function profiles({ window, sizes }: Neighbourhood): Profile[] {
   if (window > 0) all.splice(3, 0, { ...wide, rows: 2 * window + 30, exact: 0.8, near: 0.1 });
   if (sizes.length > 0) for (const place of [1, 2, 5, 7]) all.splice(place, 0, { ...mixed, runs: true });
   return all;
+}
+
+/** What is tried on neighbours that those leave: groups that tie, lack a key or values, or whose values come to a constant. */
+function rarer({ groups }: Neighbourhood): Profile[] {
+  return [
+    // NULLs in what is sorted by beside those that a predicate asks for; rows that pass all predicates but one.
+    { ...mixed, rows: 80, exact: 0.6, near: 0.3, nulls: 0.4 },
+    // All rows pass a predicate, or none.
+    { ...mixed, rows: 1, exact: 0.3, near: 0.65, nulls: 0.05 },
+    ...(groups.length > 0 ? [1, 2].map(() => ({ ...mixed, groups: true, runs: true })) : []),
+  ];
 }
 
 export const isRows = (result: QueryResult | undefined): result is ResultRows =>
@@ -107,20 +120,24 @@ export async function distilFor(
 export async function distil(
   query: Neighbourhood,
   executor: DuckDbExecutor,
-  { seed, rounds = 48, most = 10 }: DistilOptions,
+  { seed, rounds = 48, most = 12 }: DistilOptions,
 ): Promise<TestSuite | string> {
   const maker = new TableMaker(query);
-  const turns = profiles(query);
+  const [turns, rare] = [profiles(query), rarer(query)];
   const kept: (TestDatabase & { kills: readonly Neighbour[]; stable: boolean })[] = [];
   const seen = new Set<string>();
   let alive: readonly Neighbour[] | undefined;
   let neighbours = 0;
   let idle = 0;
   let fault: string | undefined;
-  for (let round = 0; round < rounds && (idle < PATIENCE || seen.size < 2); round++, idle++) {
-    if (alive?.length === 0 && kept.length >= FEWEST && seen.size > 1) break;
+  let last = 0;
+  for (let round = 0; ; round++, idle++) {
+    const isOver = round >= rounds || (idle >= PATIENCE && seen.size > 1);
+    if (alive?.length === 0 && (isOver || (kept.length >= FEWEST && seen.size > 1))) break;
+    if (isOver && (alive === undefined || last === RARER)) break;
     const random = Random.of(seed, "tables", round);
-    const tables = maker.make(random, turns[round % turns.length] as Profile);
+    const profile = isOver ? rare[last++ % rare.length] : turns[round % turns.length];
+    const tables = maker.make(random, profile as Profile);
     const tried: readonly Neighbour[] = alive ?? query.neighbours;
     const queries = [query.ordered, query.sql, ...tried.map(({ sql }) => sql)];
     const [ordered, own, ...others] = await executor.execute(tables, queries);
@@ -171,7 +188,7 @@ export async function killable(
   { seed, rounds = 400 }: DistilOptions,
 ): Promise<Neighbour[]> {
   const maker = new TableMaker(query);
-  const turns = profiles(query);
+  const turns = [...profiles(query), ...rarer(query)];
   const found: Neighbour[] = [];
   let alive = [...neighbours];
   for (let round = 0; round < rounds && alive.length > 0; round++) {

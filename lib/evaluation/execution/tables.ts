@@ -13,6 +13,7 @@ const MOST_ROWS = 3000;
 /** Rows that the joins of so many tables may give, and values that a key has about: more cost time and tell no more. */
 const MANY = { tables: 4, joined: 2000, keys: 9 };
 const DAY = 86_400_000;
+const NUMBER = /^-?\d+(\.\d+)?$/;
 const ISO_DATE = /^\d{4}-\d\d-\d\d/;
 
 const text = (value: string): string => `'${value.replaceAll("'", "''")}'`;
@@ -140,6 +141,8 @@ export interface Profile {
   again: number;
   /** Runs of rows that agree in some columns, of just about the sizes that counts are compared with. */
   runs?: boolean;
+  /** Those runs are groups: none varies in what rows are grouped by, some tie, lack a key or reach a constant together. */
+  groups?: boolean;
 }
 
 /** Draws sets of tables for one query. */
@@ -203,21 +206,35 @@ export class TableMaker {
 
   private runs(random: Random, profile: Profile, table: number): string[][] {
     const pools = this.pools[table] ?? [];
-    const names = this.query.tables[table]?.columns.map(([name]) => name) ?? [];
-    const places = names.map((_, i) => i);
-    const mentioned = places.filter((i) => this.query.sql.includes(names[i] ?? ""));
+    const { path = [], columns = [] } = this.query.tables[table] ?? {};
+    const places = columns.map((_, i) => i);
+    const isKey = columns.map(
+      ([name]) =>
+        profile.groups === true &&
+        this.query.groups.some(([t, c]) => t === path[path.length - 1] && c === name),
+    );
+    const mentioned = places.filter((i) => this.query.sql.includes(columns[i]?.[0] ?? ""));
     const used = mentioned.length > 0 ? mentioned : places;
+    const keys = places.filter((i) => isKey[i] === true);
     const rows: string[][] = [];
     const sizes = this.query.sizes.flatMap((size) => [size - 1, size, size + 1]);
     // Where counts alone decide which groups stay, several must, or their order could not be told.
     const small = sizes.filter((size) => size <= 100);
-    const wanted = [1, 2, 3, ...sizes, ...small, ...small];
+    const wanted = [1, 2, 3, ...sizes, ...small, ...small, ...(keys.length > 0 ? [2, 2, 3, 3] : [])];
     for (const size of wanted) {
       if (rows.length + size > MOST_ROWS) continue;
       const base = pools.map((pool) =>
         value(random, { ...profile, nulls: 0.04, exact: 0.5, near: 0.45, fresh: 0.6 }, pool, rows.length),
       );
-      const varies = pools.map((pool) => random.chance(pool.exact.length > 0 ? 0.15 : 0.5));
+      const varies = pools.map(
+        (pool, i) => isKey[i] !== true && random.chance(pool.exact.length > 0 ? 0.15 : 0.5),
+      );
+      // A group without a key sorts by itself, and one without values has no sum.
+      if (keys.length > 0 && random.chance(0.3)) {
+        const blank = random.pick(random.chance(0.5) ? keys : used);
+        base[blank] = "NULL";
+        varies[blank] = false;
+      }
       const first = rows.length;
       for (let i = 0; i < size; i++) {
         rows.push(
@@ -226,11 +243,37 @@ export class TableMaker {
           ),
         );
       }
+      const run = rows.slice(first);
+      if (keys.length > 0 && random.chance(0.5)) this.reach(random, run, table, used);
       // One NULL in a run tells the number of rows from that of values.
-      const odd = rows[first + random.below(size)];
-      if (odd !== undefined && used.length > 0 && random.chance(0.5)) odd[random.pick(used)] = "NULL";
+      const odd = random.pick(run);
+      if (used.length > 0 && random.chance(0.5)) odd[random.pick(used)] = "NULL";
+      if (keys.length > 0 && random.chance(0.3)) rows.push(...this.twin(random, run, table, keys));
     }
     return rows;
+  }
+
+  /** Lets the values of one column come to a constant as a sum or as a mean, and not one by one. */
+  private reach(random: Random, run: string[][], table: number, used: readonly number[]): void {
+    const pools = this.pools[table] ?? [];
+    const able = used.filter((i) => pools[i]?.exact.some((one) => NUMBER.test(one)) === true);
+    if (able.length === 0 || run.length < 2) return;
+    const column = random.pick(able);
+    const constant = Number(random.pick((pools[column] as Pool).exact.filter((one) => NUMBER.test(one))));
+    const step = random.pick([1, 2, 3, 5]);
+    const isSum = random.chance(0.5);
+    const last = isSum ? constant - step * (run.length - 1) : constant - step;
+    if (last < 0 !== constant < 0) return;
+    const rest = (i: number): number => (isSum ? step : i === 1 ? constant + step : constant);
+    for (const [i, row] of run.entries()) row[column] = String(i === 0 ? last : rest(i));
+  }
+
+  /** The rows of a run as another group's: it ties with the first in all but its key. */
+  private twin(random: Random, run: readonly string[][], table: number, keys: readonly number[]): string[][] {
+    const key = random.pick(keys);
+    const pool = this.pools[table]?.[key] as Pool;
+    const other = random.chance(0.5) ? "NULL" : random.pick([...pool.common, pool.fresh(run.length)]);
+    return run.map((row) => row.map((old, i) => (i === key ? other : old)));
   }
 }
 

@@ -56,6 +56,7 @@ export const neighboursSchema = z
     constants: z.array(z.tuple([z.string(), z.string(), constantKind, z.string()])),
     loose: z.array(z.tuple([constantKind, z.string()])),
     links: z.array(z.tuple([z.string(), z.string(), z.string(), z.string()])),
+    groups: z.array(z.tuple([z.string(), z.string()])),
     sizes: z.array(z.number().int()),
     window: z.number().int(),
   })

@@ -71,7 +71,7 @@ def neighbours(sql, schema, dialect="duckdb", slips=True):
     """
     What execution needs of a query that is known to be right: `sql` for DuckDB; `ordered`, the query without its limit and
     with `keys` columns behind its own, by which it sorts; the window `limit` and `offset`; `neighbours`, each with its kind;
-    and of the tables the constants that columns meet, columns that are equated, and the sizes that groups should have. None for
+    and of the tables the constants that columns meet, columns that are equated or grouped by, and the sizes that groups should have. None for
     a text that is no query. Without `slips` it has no neighbours, which are most of the work.
     """
     make_tables(schema)
@@ -196,11 +196,13 @@ class Lineage:
         for key in self.tree.find_all(exp.JSONPathKey):
             if isinstance(key.this, str):
                 loose.append(["text", key.this])
+        keys = [key for node in self.tree.find_all(exp.Group) for key in node.expressions]
         windows = [number(node) or 0 for node in self.tree.find_all(exp.Limit, exp.Offset)]
         return {
             "constants": [[*pair, *constant] for pair, found in sorted(constants.items()) for constant in found],
             "loose": loose,
             "links": links,
+            "groups": sorted({pair for key in keys for pair in self.base(key)[0]}),
             "sizes": sorted(size for size in sizes if 0 < size <= 2000),
             "window": min(sum(windows), 2000),
         }

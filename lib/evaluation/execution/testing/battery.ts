@@ -357,4 +357,118 @@ export const BATTERY: BatteryCase[] = [
       ["aggregate", "SELECT status, COUNT(status) AS n FROM orders GROUP BY status ORDER BY n DESC LIMIT 3"],
     ],
   },
+  {
+    gold: "SELECT region, SUM(quantity) AS total FROM orders GROUP BY region HAVING SUM(quantity) = 530",
+    right: [
+      "SELECT region, total FROM (SELECT region, SUM(quantity) AS total FROM orders GROUP BY region) WHERE total = 530",
+      "select o.region, sum(o.quantity) total from orders o group by all having total in (530) -- lower case",
+    ],
+    wrong: [
+      [
+        "aggregate",
+        "SELECT region, AVG(quantity) AS total FROM orders GROUP BY region HAVING SUM(quantity) = 530",
+      ],
+      [
+        "aggregate",
+        "SELECT region, MAX(quantity) AS total FROM orders GROUP BY region HAVING SUM(quantity) = 530",
+      ],
+      [
+        "aggregate",
+        "SELECT region, SUM(quantity) AS total FROM orders GROUP BY region HAVING MAX(quantity) = 530",
+      ],
+    ],
+  },
+  {
+    gold: "SELECT city, AVG(age) AS typical FROM customers GROUP BY city ORDER BY typical DESC",
+    right: [
+      "SELECT city, AVG(age) AS typical FROM customers GROUP BY city ORDER BY AVG(age) DESC NULLS LAST",
+    ],
+    wrong: [
+      [
+        "order",
+        "SELECT city, AVG(age) AS typical FROM customers GROUP BY city ORDER BY typical DESC NULLS FIRST",
+      ],
+      ["aggregate", "SELECT city, MEDIAN(age) AS typical FROM customers GROUP BY city ORDER BY typical DESC"],
+    ],
+  },
+  {
+    gold: "SELECT name, city FROM customers WHERE age IS NULL ORDER BY city DESC",
+    right: ["SELECT name, city FROM customers WHERE NOT age IS NOT NULL ORDER BY city DESC NULLS LAST"],
+    wrong: [
+      ["order", "SELECT name, city FROM customers WHERE age IS NULL ORDER BY city DESC NULLS FIRST"],
+      ["negation", "SELECT name, city FROM customers WHERE age IS NOT NULL ORDER BY city DESC"],
+    ],
+  },
+  {
+    gold: "SELECT MAX(amount) AS top FROM orders WHERE amount >= 23000",
+    right: ["SELECT amount AS top FROM (SELECT MAX(amount) AS amount FROM orders WHERE NOT amount < 23000)"],
+    wrong: [
+      ["filter", "SELECT MAX(amount) AS top FROM orders"],
+      ["constant", "SELECT MAX(amount) AS top FROM orders WHERE amount >= 22999"],
+    ],
+  },
+  {
+    gold: "SELECT order_id, status FROM orders WHERE ship_date IS NULL AND status <> 'open' AND amount BETWEEN 330 AND 970",
+    right: [
+      "SELECT order_id, status FROM orders WHERE amount >= 330 AND amount <= 970 AND NOT status = 'open' AND ship_date IS NULL",
+    ],
+    wrong: [
+      [
+        "constant",
+        "SELECT order_id, status FROM orders WHERE ship_date IS NULL AND status <> 'open' AND amount BETWEEN 330 AND 971",
+      ],
+      ["filter", "SELECT order_id, status FROM orders WHERE status <> 'open' AND amount BETWEEN 330 AND 970"],
+      [
+        "filter",
+        "SELECT order_id, status FROM orders WHERE ship_date IS NULL AND amount BETWEEN 330 AND 970",
+      ],
+    ],
+  },
+  {
+    gold: "SELECT c.name FROM customers AS c WHERE EXISTS (SELECT 1 FROM orders AS o WHERE o.customer_id = c.customer_id AND o.amount > 100)",
+    right: [
+      "SELECT name FROM customers WHERE customer_id IN (SELECT customer_id FROM orders WHERE amount > 100)",
+      "SELECT c.name FROM customers c SEMI JOIN (SELECT * FROM orders WHERE amount > 100) AS o USING (customer_id)",
+    ],
+    wrong: [
+      [
+        "join",
+        "SELECT c.name FROM customers AS c JOIN orders AS o ON o.customer_id = c.customer_id AND o.amount > 100",
+      ],
+      [
+        "negation",
+        "SELECT c.name FROM customers AS c WHERE NOT EXISTS (SELECT 1 FROM orders AS o WHERE o.customer_id = c.customer_id AND o.amount > 100)",
+      ],
+      ["filter", "SELECT name FROM customers WHERE customer_id IN (SELECT customer_id FROM orders)"],
+    ],
+  },
+  {
+    gold: "SELECT region, order_id FROM orders QUALIFY RANK() OVER (PARTITION BY region ORDER BY amount DESC) = 1",
+    right: [
+      "SELECT region, order_id FROM (SELECT *, RANK() OVER (PARTITION BY region ORDER BY amount DESC) AS r FROM orders) WHERE r = 1",
+    ],
+    wrong: [
+      [
+        "function",
+        "SELECT region, order_id FROM orders QUALIFY ROW_NUMBER() OVER (PARTITION BY region ORDER BY amount DESC) = 1",
+      ],
+      ["window", "SELECT region, order_id FROM orders QUALIFY RANK() OVER (ORDER BY amount DESC) = 1"],
+      [
+        "constant",
+        "SELECT region, order_id FROM orders QUALIFY RANK() OVER (PARTITION BY region ORDER BY amount DESC) <= 2",
+      ],
+    ],
+  },
+];
+
+/** Answers that never change: the table's own name, as a program and as SQL, and what takes nothing of the question. */
+export const CONSTANTS = [
+  ...["orders", "customers", "t", "FROM orders", "SELECT * FROM orders", "SELECT * FROM customers"],
+  ...[
+    "SELECT * FROM t",
+    "SELECT DISTINCT * FROM orders",
+    "SELECT COUNT(*) FROM orders",
+    "SELECT 1",
+    "SELECT NULL",
+  ],
 ];
