@@ -1,91 +1,49 @@
-// What the fast kernels of attention share: tiles of bf16 in threadgroup memory, and the two products with
-// them. (Dao 2023) They take bf16 and heads of 64 or 128 elements, and compute in float32 without matrix
-// units, so that they run on every chip.
+// What the fast kernels of attention share, on a simdgroup's matrices (tile_product.h): the tiles of queries,
+// keys, values and gradients in threadgroup memory, and the scores on their way from matrices to lanes and
+// back. (Dao 2023) They take bf16 and heads of 64 or 128 elements.
 //
-// A threadgroup of four simdgroups has some rows of a result, in threadgroup memory, and goes over tiles of
-// 32 rows of the other operand. A simdgroup has a few rows of its own. In the first product a lane has a row
-// of the tile, and gets the score of each of its simdgroup's rows (addScores); in the second it has D / 32
-// columns, to which each row of the tile is added by its weight (addWeighted), which lanes exchange through
-// threadgroup memory. So an element of the tile is read once for all rows of a simdgroup.
+// A threadgroup of four simdgroups has some rows of a result, and goes over the rows of the other side in
+// steps. Scores are products of matrices whose elements no lane can name: they go through threadgroup memory
+// in float32, where lanes take four at a time, and what becomes of them goes back to the same place as a
+// factor of the next product. Sums over columns go in eights, in order.
 #pragma once
 
 #include "attention.h"
-#include "four_values.h"
 #include "grid.h"
-#include "operand.h"
 #include "softmax.h"
 #include "span.h"
+#include "tile_product.h"
 
 constant constexpr float kLog2E = 1.44269504088896341f, kLn2 = 0.693147180559945309f;
+constant constexpr int kFlashBytes = int(sizeof(TileElement));
 
-inline float4 fourAt(const threadgroup ushort* from) {
-  return valuesOf(*(const threadgroup ushort4*)from);
-}
-inline float4 fourAt(const threadgroup float* from) {
-  return *(const threadgroup float4*)from;
-}
-inline void setFour(threadgroup ushort* to, ushort4 bits) {
-  *(threadgroup ushort4*)to = bits;
-}
-inline void setFour(threadgroup float* to, ushort4 bits) {
-  *(threadgroup float4*)to = valuesOf(bits);
-}
-// The columns of a lane.
-inline void columnsAt(const threadgroup ushort* from, thread float (&columns)[2]) {
-  const ushort2 bits = *(const threadgroup ushort2*)from;
-  columns[0] = valueOfBf16(bits.x);
-  columns[1] = valueOfBf16(bits.y);
-}
-inline void columnsAt(const threadgroup ushort* from, thread float (&columns)[4]) {
-  const float4 values = fourAt(from);
-  columns[0] = values.x;
-  columns[1] = values.y;
-  columns[2] = values.z;
-  columns[3] = values.w;
-}
-
-// A tile: row r from r * stride after `from`, zeros from row `rows` on. By all threads. Rows are padded, so
-// that lanes that read one each meet in no bank.
+// Elements from a row to the next of a tile of heads, and floats of one of scores.
 template <int D>
-inline void bringTile(threadgroup ushort* tile, const device ushort* from, int64_t stride, int rows,
-                      bool aligned, uint index) {
-  for (int i = int(index); i < kFlashKeys * D / 4; i += kFlashThreads) {
-    const int row = i / (D / 4), column = i % (D / 4) * 4;
-    ushort4 bits = {0, 0, 0, 0};
-    if (row < rows) bits = loadFour(from + row * stride + column, aligned);
-    setFour(tile + row * (D + kFlashPad) + column, bits);
-  }
+constexpr int tileStride() {
+  return flashRowBytes(D, kFlashBytes) / kFlashBytes;
+}
+constexpr int scoreStride(int columns) {
+  return flashRowBytes(columns, 4) / 4;
 }
 
-// sums[r] += row r of `rows` times the lane's row of the tile.
-template <int R, int D, class Row>
-inline void addScores(thread float (&sums)[R], const threadgroup Row* rows, const threadgroup ushort* tile,
-                      uint lane) {
-  for (int d = 0; d < D; d += 4) {
-    const float4 own = fourAt(tile + int(lane) * (D + kFlashPad) + d);
-    for (int r = 0; r < R; ++r) {
-      const float4 row = fourAt(rows + r * D + d);
-      sums[r] += row.x * own.x + row.y * own.y + row.z * own.z + row.w * own.w;
-    }
-  }
-}
+// A product that kTileRowGroups x kTileColumnGroups simdgroups share (firstRow and firstColumn in
+// tile_product.h), of any depth.
+template <int kTileRows, int kTileColumns, int kTileRowGroups, int kTileColumnGroups>
+struct FlashShape {
+  static constant constexpr int kRows = kTileRows, kColumns = kTileColumns, kDepth = 128;
+  static constant constexpr int kRowGroups = kTileRowGroups, kColumnGroups = kTileColumnGroups;
+  static constant constexpr int kDown = kRows / kRowGroups / 8, kAcross = kColumns / kColumnGroups / 8;
+};
 
-// sums[r][c] += the sum over rows j of the tile of weights[r][j] times its column D / 32 lane + c.
-template <int R, int D>
-inline void addWeighted(thread float (&sums)[R][D / 32], const threadgroup float* weights,
-                        const threadgroup ushort* tile, uint lane) {
-  const threadgroup ushort* own = tile + int(lane) * (D / 32);
-  for (int j = 0; j < kFlashKeys; j += 4) {
-    float values[4][D / 32];
-    for (int i = 0; i < 4; ++i) columnsAt(own + (j + i) * (D + kFlashPad), values[i]);
-    for (int r = 0; r < R; ++r) {
-      const float4 weight = fourAt(weights + r * kFlashKeys + j);
-      for (int c = 0; c < D / 32; ++c)
-        sums[r][c] += weight.x * values[0][c] + weight.y * values[1][c] + weight.z * values[2][c] +
-                      weight.w * values[3][c];
-    }
-  }
-}
+// Rows `stride` elements apart, of which the first `there` exist.
+struct RowsInLine {
+  const device ushort* from;
+  int64_t stride;
+  int there;
+
+  bool isThere(int row) const { return row < there; }
+  const device ushort* at(int row) const { return from + row * stride; }
+};
 
 // A row of queries of a kv head: a token and a query head of its group, heads fastest, so that a group shares
 // the tiles of keys and values. Beyond the last row the last token stands in.
@@ -99,45 +57,58 @@ inline QueryRow queryRow(constant AttentionParameters& p, uint kvHead, uint row)
   return {isThere ? int64_t(token) : p.T - 1, int64_t(kvHead * group + row % group), isThere};
 }
 
-// Rows of queries, or of dy: D elements at token * stride + head * D. By all threads.
-template <int D>
-inline void bringQueries(threadgroup float* to, const device ushort* from, int64_t stride,
-                         constant AttentionParameters& p, uint kvHead, uint firstRow, int rows, uint index) {
-  for (int i = int(index); i < rows * D / 4; i += kFlashThreads) {
-    const QueryRow row = queryRow(p, kvHead, firstRow + uint(i) / (D / 4));
-    const int column = i % (D / 4) * 4;
-    setFour(to + i * 4, loadFour(from + row.token * stride + row.head * D + column, p.aligned != 0));
+// Rows of queries, or of dy: D elements at token * stride + head * D.
+struct RowsOfGroup {
+  const device ushort* from;
+  int64_t stride, D, T;
+  uint group, firstHead, firstRow;
+
+  bool isThere(int) const { return true; }
+  const device ushort* at(int row) const {
+    const uint number = firstRow + uint(row), token = number / group;
+    return from + (token < uint(T) ? int64_t(token) : T - 1) * stride + (firstHead + number % group) * D;
+  }
+};
+inline RowsOfGroup rowsOfGroup(const device ushort* from, int64_t stride, constant AttentionParameters& p,
+                               uint kvHead, uint firstRow) {
+  const uint group = uint(p.at.heads / p.at.kvHeads);
+  return {from, stride, p.at.D, p.T, group, kvHead * group, firstRow};
+}
+
+// `count` rows into a tile, zeros for those that do not exist. By all threads.
+template <int D, class Rows>
+inline void bringRows(threadgroup TileElement* tile, int count, thread const Rows& rows, bool aligned,
+                      uint index) {
+  for (int i = int(index); i < count * D / 4; i += int(kTileThreads)) {
+    const int row = i / (D / 4), column = i % (D / 4) * 4;
+    ushort4 bits = {0, 0, 0, 0};
+    if (rows.isThere(row)) bits = loadFour(rows.at(row) + column, aligned);
+    *(threadgroup TileFour*)(tile + row * tileStride<D>() + column) = tileFour(bits);
   }
 }
 
-// Which keys the rows of queries see: row r < R of a simdgroup those from its sequence's begin up to its own
-// token, which lane r knows.
-struct Sight {
-  int token, begin;           // of the lane's row
-  int firstToken, lastToken;  // of the simdgroup's rows, in which both ascend
-  int firstBegin, lastBegin;
-};
-template <int R>
-inline Sight sightOf(int token, int begin) {
-  return {token,
-          begin,
-          simd_broadcast(token, 0),
-          simd_broadcast(token, R - 1),
-          simd_broadcast(begin, 0),
-          simd_broadcast(begin, R - 1)};
-}
-// Whether any row sees a key of the 32 from `key` on, and whether all see all of them.
-inline bool seesAny(Sight sight, int key) {
-  return key <= sight.lastToken && key + kFlashKeys > sight.firstBegin;
-}
-inline bool seesAll(Sight sight, int key) {
-  return key + kFlashKeys - 1 <= sight.firstToken && key >= sight.lastBegin;
-}
-// scores[r] of the lane's key becomes `hidden` where row r does not see it.
-template <int R>
-inline void hideScores(thread float (&scores)[R], Sight sight, int key, float hidden) {
-  for (int r = 0; r < R; ++r) {
-    const int token = simd_broadcast(sight.token, ushort(r)), begin = simd_broadcast(sight.begin, ushort(r));
-    if (key < begin || key > token) scores[r] = hidden;
+// Scores of a simdgroup from its matrices to their place in a tile of them.
+template <class Shape>
+inline void storeScores(thread const TileSums<Shape>& scores, threadgroup float* tile, TilePlace place) {
+  constexpr int kStride = scoreStride(Shape::kColumns);
+  const int top = firstRow<Shape>(place), side = firstColumn<Shape>(place);
+#pragma clang loop unroll(full)
+  for (int i = 0; i < Shape::kDown; ++i) {
+#pragma clang loop unroll(full)
+    for (int j = 0; j < Shape::kAcross; ++j)
+      simdgroup_store(scores.at[i][j], tile + (top + 8 * i) * kStride + side + 8 * j, ulong(kStride));
   }
+}
+// Four scores from column `column` of a row, and what they became, as elements of a factor whose rows lie
+// kTilePacked times as many elements apart.
+inline float4 takeScores(const threadgroup float* row, int column) {
+  return *(const threadgroup float4*)(row + column);
+}
+inline void putFactors(threadgroup float* row, int column, float4 values) {
+  *(threadgroup TileFour*)((threadgroup TileElement*)row + column) = tileFour(values);
+}
+
+// How many of a step's `count` rows from `first` on come before `end`.
+inline int rowsBefore(int end, int first, int count) {
+  return end - first < count ? end - first : count;
 }

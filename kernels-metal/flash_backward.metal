@@ -1,7 +1,10 @@
 // attentionBackward for bf16 and heads of 64 or 128 elements: with p = exp(scale q k - lse), dp = dy . v and
 // delta = dy . y, ds = p (dp - delta); dq = scale sum ds k, dk = scale sum ds q, dv = sum p dy. Two kernels,
 // one that sums over keys and one over queries, so that each sum has one owner and a fixed order: no atomics.
-// They compute the scores again, tile by tile.
+// They compute the scores again, step by step.
+//
+// Half of the simdgroups of a threadgroup multiply for p and half for dp, each some eights of its rows; then
+// lanes have four of either and make ds of them.
 #include <metal_stdlib>
 using namespace metal;
 
@@ -27,159 +30,239 @@ KERNEL flashFacts(const device uint8_t* dy [[buffer(0)]], const device uint8_t* 
   }
 }
 
+// How a threadgroup shares out a step: rows and columns of p and dp, the simdgroup's half, where its rows
+// are, and the place of each tile in threadgroup memory.
+template <int D>
+struct BackwardTiles {
+  static constant constexpr int kRows = backwardRows(D, kFlashBytes), kStep = backwardStep(D, kFlashBytes);
+  static constant constexpr int kHalfGroups = kFlashSimdgroups / 2, kStride = scoreStride(kStep);
+  using Scores = FlashShape<kRows, kStep, kHalfGroups, 1>;
+  static constant constexpr int kFours = kRows * kStep / 4;  // of a tile of scores
+  static constant constexpr int kEach = (kFours + int(kTileThreads) - 1) / int(kTileThreads);
+  // Of a lane's e-th four scores.
+  static int row(uint index, int e) { return (int(index) + e * int(kTileThreads)) / (kStep / 4); }
+  static int column(uint index) { return int(index) % (kStep / 4) * 4; }
+
+  threadgroup TileElement* memory;
+  int half;
+  TilePlace place;  // among those of its half
+
+  // Of which = 0 what is multiplied for p, of 1 for dp.
+  threadgroup TileElement* own(int which) const { return memory + which * kRows * tileStride<D>(); }
+  threadgroup TileElement* other(int which) const { return own(2) + which * kStep * tileStride<D>(); }
+  threadgroup float* scores(int which) const {
+    return (threadgroup float*)other(2) + which * kRows * kStride;
+  }
+};
+template <int D>
+inline BackwardTiles<D> backwardTiles(threadgroup float* memory, uint index, uint simdgroup, uint lane) {
+  return {(threadgroup TileElement*)memory, int(simdgroup % 2), {index, simdgroup / 2, lane}};
+}
+
+// q k of one half and dy . v of the other, of the columns before `columns`.
+template <int D>
+inline void makeScores(thread const BackwardTiles<D>& tiles, int columns) {
+  using Scores = typename BackwardTiles<D>::Scores;
+  TileSums<Scores> products;
+  products.clear();
+  addStep<Scores, false, false>(products, tiles.own(tiles.half), tileStride<D>(), tiles.other(tiles.half),
+                                tileStride<D>(), D, Scores::kRows, columns, tiles.place);
+  storeScores<Scores>(products, tiles.scores(tiles.half), tiles.place);
+}
+
+// Sums into D columns of dqkv, rows `stride` apart.
+struct WriteGradient {
+  device uint8_t* dqkv;
+  int64_t start, stride;
+  int rows;
+  float scale;
+  int32_t dtype;
+
+  void operator()(int row, int column, float sum) const {
+    if (row < rows) setAt(dqkv, dtype, start + row * stride + column, sum * scale);
+  }
+};
+struct WriteQueries {
+  device uint8_t* dqkv;
+  uint group, firstHead, firstRow;
+  int64_t T, stride, D;
+  float scale;
+  int32_t dtype;
+
+  void operator()(int row, int column, float sum) const {
+    const uint number = firstRow + uint(row);
+    const int64_t token = number / group, head = firstHead + number % group;
+    if (token < T) setAt(dqkv, dtype, token * stride + head * D + column, sum * scale);
+  }
+};
+
 // dq: a threadgroup has some rows of queries of a kv head, as in flashForward.
 template <int D>
 inline void flashQueries(const device ushort* dy, const device ushort* qkv, const device float* lse,
                          const device float* delta, const device int32_t* begins, device uint8_t* dqkv,
                          constant AttentionParameters& p, threadgroup float* memory, uint3 group, uint index,
                          uint simdgroup, uint lane) {
-  constexpr int kRows = backwardRows(D), R = kRows / kFlashSimdgroups, C = D / 32;
-  constexpr bool kBothTiles = D == 64;
-  threadgroup float* queries = memory;
-  threadgroup float* gradients = queries + kRows * D;
-  threadgroup float* weights = gradients + kRows * D + int(simdgroup) * R * kFlashKeys;
-  threadgroup ushort* values = (threadgroup ushort*)(memory + kRows * (2 * D + kFlashKeys));
-  threadgroup ushort* keys = kBothTiles ? values + flashTileBytes(D) / 2 : values;
+  using Tiles = BackwardTiles<D>;
+  constexpr int kRows = Tiles::kRows, kStep = Tiles::kStep, kEach = Tiles::kEach, kStride = Tiles::kStride;
+  using Output = FlashShape<kRows, D, Tiles::kHalfGroups, 2>;  // a half has half of the columns
+  const Tiles tiles = backwardTiles<D>(memory, index, simdgroup, lane);
+  const TilePlace place = {index, simdgroup, lane};
   const Heads at = p.at;
   const int64_t stride = columnsOf(at);
-  const uint kvHead = group.x % uint(at.kvHeads), rows = uint(p.T * (at.heads / at.kvHeads));
-  const uint tile = (rows + kRows - 1) / kRows - 1 - group.x / uint(at.kvHeads);
-  const uint firstRow = tile * kRows, ownRow = firstRow + simdgroup * R;
+  const uint heads = uint(at.heads / at.kvHeads), kvHead = group.x % uint(at.kvHeads);
+  const uint all = (uint(p.T) * heads + kRows - 1) / kRows;
+  const uint firstQuery = (all - 1 - group.x / uint(at.kvHeads)) * kRows;
   const bool aligned = p.aligned != 0;
 
-  bringQueries<D>(queries, qkv, stride, p, kvHead, firstRow, kRows, index);
-  bringQueries<D>(gradients, dy, at.heads * D, p, kvHead, firstRow, kRows, index);
-  const int token = int(queryRow(p, kvHead, lane < R ? ownRow + lane : firstRow).token);
-  const Sight sight = sightOf<R>(token, begins[token]);
-  const int firstKey = simd_broadcast(sight.begin, 31);
-  const int lastKey = int(queryRow(p, kvHead, firstRow + kRows - 1).token);
+  const RowsOfGroup ownQueries = rowsOfGroup(qkv, stride, p, kvHead, firstQuery);
+  const RowsOfGroup ownGradients = rowsOfGroup(dy, at.heads * D, p, kvHead, firstQuery);
+  bringRows<D>(tiles.own(0), kRows, ownQueries, aligned, index);
+  bringRows<D>(tiles.own(1), kRows, ownGradients, aligned, index);
+  const int firstKey = begins[queryRow(p, kvHead, firstQuery).token];
+  const int lastKey = int(queryRow(p, kvHead, firstQuery + kRows - 1).token);
+  const uint lastOfOwn = firstQuery + uint(firstRow<Output>(place)) + 8 * Output::kDown - 1;
+  const int lastToken = int(queryRow(p, kvHead, lastOfOwn).token);
   const device ushort* keySource = qkv + keyColumn(at, kvHead);
   const device ushort* valueSource = qkv + valueColumn(at, kvHead);
   const float scale = p.scale * kLog2E;
 
-  float sums[R][C], lse2[R], deltas[R];
-  for (int r = 0; r < R; ++r) {
-    const QueryRow row = queryRow(p, kvHead, ownRow + r);
-    lse2[r] = lse[row.token * at.heads + row.head] * kLog2E;
-    deltas[r] = delta[row.token * at.heads + row.head];
-    for (int c = 0; c < C; ++c) sums[r][c] = 0;
+  float lse2[kEach], deltas[kEach];
+  int tokens[kEach], firstSeen[kEach];
+  for (int e = 0; e < kEach; ++e) {
+    const QueryRow row = queryRow(p, kvHead, firstQuery + uint(Tiles::row(index, e)));
+    lse2[e] = lse[row.token * at.heads + row.head] * kLog2E;
+    deltas[e] = delta[row.token * at.heads + row.head];
+    tokens[e] = int(row.token);
+    firstSeen[e] = begins[row.token];
   }
-  for (int key = firstKey; key <= lastKey; key += kFlashKeys) {
-    const int there = lastKey + 1 - key;
-    threadgroup_barrier(mem_flags::mem_threadgroup);  // the tiles before were read
-    bringTile<D>(values, valueSource + key * stride, stride, there, aligned, index);
-    if (kBothTiles) bringTile<D>(keys, keySource + key * stride, stride, there, aligned, index);
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    const bool sees = seesAny(sight, key);
-    float ds[R];
-    for (int r = 0; r < R; ++r) ds[r] = -deltas[r];
-    if (sees) addScores<R, D>(ds, gradients + int(simdgroup) * R * D, values, lane);
-    if (!kBothTiles) {
-      threadgroup_barrier(mem_flags::mem_threadgroup);  // the values were read
-      bringTile<D>(keys, keySource + key * stride, stride, there, aligned, index);
-      threadgroup_barrier(mem_flags::mem_threadgroup);
+  TileSums<Output> sums;
+  sums.clear();
+  for (int key = firstKey; key <= lastKey; key += kStep) {
+    const int there = rowsBefore(lastKey + 1, key, kStep), seen = rowsBefore(lastToken + 1, key, kStep);
+    const RowsInLine keys = {keySource + key * stride, stride, there};
+    const RowsInLine values = {valueSource + key * stride, stride, there};
+    threadgroup_barrier(mem_flags::mem_threadgroup);  // the step before was used
+    bringRows<D>(tiles.other(0), kStep, keys, aligned, index);
+    bringRows<D>(tiles.other(1), kStep, values, aligned, index);
+    threadgroup_barrier(mem_flags::mem_threadgroup);  // the step is there
+    makeScores<D>(tiles, seen);
+    threadgroup_barrier(mem_flags::mem_threadgroup);  // the scores are there
+    for (int e = 0; e < kEach && int(index) + e * int(kTileThreads) < Tiles::kFours; ++e) {
+      const int row = Tiles::row(index, e), column = Tiles::column(index);
+      const float4 score = takeScores(tiles.scores(0) + row * kStride, column);
+      const float4 dp = takeScores(tiles.scores(1) + row * kStride, column);
+      const float four[4] = {score.x, score.y, score.z, score.w}, fourDp[4] = {dp.x, dp.y, dp.z, dp.w};
+      float ds[4];
+      for (int i = 0; i < 4; ++i) {
+        const int own = key + column + i;
+        const bool isSeen = own >= firstSeen[e] && own <= tokens[e];
+        ds[i] = isSeen ? precise::exp2(four[i] * scale - lse2[e]) * (fourDp[i] - deltas[e]) : 0.0f;
+      }
+      simdgroup_barrier(mem_flags::mem_threadgroup);  // what is in bf16 lies where others' scores lay
+      const float4 factors = {ds[0], ds[1], ds[2], ds[3]};
+      putFactors(tiles.scores(1) + row * kStride, column, factors);
     }
-    if (!sees) continue;
-    float scores[R];
-    for (int r = 0; r < R; ++r) scores[r] = 0;
-    addScores<R, D>(scores, queries + int(simdgroup) * R * D, keys, lane);
-    for (int r = 0; r < R; ++r) ds[r] *= precise::exp2(scores[r] * scale - lse2[r]);
-    if (!seesAll(sight, key)) hideScores<R>(ds, sight, key + int(lane), 0);
-    for (int r = 0; r < R; ++r) weights[r * kFlashKeys + int(lane)] = ds[r];
-    simdgroup_barrier(mem_flags::mem_threadgroup);
-    addWeighted<R, D>(sums, weights, keys, lane);
+    threadgroup_barrier(mem_flags::mem_threadgroup);  // ds is there
+    addStep<Output, false, true>(sums, (const threadgroup TileElement*)tiles.scores(1), kStride * kTilePacked,
+                                 tiles.other(0), tileStride<D>(), seen, kRows, D, place);
   }
-
-  for (int r = 0; r < R; ++r) {
-    const QueryRow row = queryRow(p, kvHead, ownRow + r);
-    if (!row.isThere) continue;
-    const int64_t place = row.token * stride + row.head * D + int(lane) * C;
-    for (int c = 0; c < C; ++c) setAt(dqkv, p.dqkv, place + c, sums[r][c] * p.scale);
-  }
+  const WriteQueries write = {dqkv, heads, kvHead * heads, firstQuery, p.T, stride, D, p.scale, p.dqkv};
+  forSums<Output>(sums, kRows, D, memory, write, place);
 }
 
-// dk and dv: a threadgroup has some keys of a kv head, a few a simdgroup, and goes over the queries of its
-// group's heads that see any of them, 32 at a time. A lane has a query where a row of flashQueries has a key.
-// `Own`: how keys and values lie in threadgroup memory.
-template <int D, class Own>
+// dk and dv: a threadgroup has some keys of a kv head, and goes over the queries of its group's heads that
+// see any of them. A row of p and ds is a key, and a column a query. The half that multiplies for p adds to
+// dv, the other to dk.
+template <int D>
 inline void flashKeys(const device ushort* dy, const device ushort* qkv, const device float* lse,
                       const device float* delta, const device int32_t* begins, const device int32_t* offsets,
                       device uint8_t* dqkv, constant AttentionParameters& p, threadgroup float* memory,
                       uint3 group, uint index, uint simdgroup, uint lane) {
-  constexpr int kRows = backwardRows(D), R = kRows / kFlashSimdgroups, C = D / 32;
-  threadgroup Own* keys = (threadgroup Own*)memory;
-  threadgroup Own* values = keys + kRows * D;
-  threadgroup float* allWeights = (threadgroup float*)(values + kRows * D);
-  threadgroup float* weights = allWeights + int(simdgroup) * R * kFlashKeys;
-  threadgroup ushort* queries = (threadgroup ushort*)(allWeights + kRows * kFlashKeys);
-  threadgroup ushort* gradients = queries + flashTileBytes(D) / 2;
+  using Tiles = BackwardTiles<D>;
+  constexpr int kRows = Tiles::kRows, kStep = Tiles::kStep, kEach = Tiles::kEach, kStride = Tiles::kStride;
+  using Output = FlashShape<kRows, D, Tiles::kHalfGroups, 1>;
+  const Tiles tiles = backwardTiles<D>(memory, index, simdgroup, lane);
+  threadgroup float* const lse2 = tiles.scores(2);
+  threadgroup float* const deltas = lse2 + kStep;
+  threadgroup int32_t* const firstSeen = (threadgroup int32_t*)(deltas + kStep);
   const Heads at = p.at;
   const int64_t stride = columnsOf(at), dyStride = at.heads * D;
   // The first keys first: the most queries see them.
   const int kvHead = int(group.x % uint(at.kvHeads)), firstKey = int(group.x / uint(at.kvHeads)) * kRows;
-  const int T = int(p.T), ownKey = firstKey + int(simdgroup) * R;
-  const int lastKey = (firstKey + kRows < T ? firstKey + kRows : T) - 1;
-  const int end = int(sequenceOf(offsets, p.S, lastKey, p.T).end);
+  const int there = rowsBefore(int(p.T), firstKey, kRows);
+  const int end = int(sequenceOf(offsets, p.S, firstKey + there - 1, p.T).end);
+  const int ownKey = firstKey + firstRow<Output>(tiles.place), ownEnd = ownKey + 8 * Output::kDown;
   const int heads = int(at.heads / at.kvHeads);
   const bool aligned = p.aligned != 0;
 
-  for (int i = int(index); i < kRows * D / 4; i += kFlashThreads) {
-    const int key = firstKey + i / (D / 4), column = i % (D / 4) * 4;
-    const device ushort* row = qkv + (key < T ? key : T - 1) * stride + column;
-    setFour(keys + i * 4, loadFour(row + keyColumn(at, kvHead), aligned));
-    setFour(values + i * 4, loadFour(row + valueColumn(at, kvHead), aligned));
-  }
+  const RowsInLine keys = {qkv + firstKey * stride + keyColumn(at, kvHead), stride, there};
+  const RowsInLine values = {qkv + firstKey * stride + valueColumn(at, kvHead), stride, there};
+  bringRows<D>(tiles.own(0), kRows, keys, aligned, index);
+  bringRows<D>(tiles.own(1), kRows, values, aligned, index);
   const float scale = p.scale * kLog2E;
 
-  float dk[R][C], dv[R][C];
-  for (int r = 0; r < R; ++r)
-    for (int c = 0; c < C; ++c) dk[r][c] = dv[r][c] = 0;
+  TileSums<Output> sums;
+  sums.clear();
   for (int head = kvHead * heads; head < (kvHead + 1) * heads; ++head) {
-    for (int query = firstKey; query < end; query += kFlashKeys) {
-      threadgroup_barrier(mem_flags::mem_threadgroup);  // the tiles before were read
-      bringTile<D>(queries, qkv + query * stride + head * D, stride, end - query, aligned, index);
-      bringTile<D>(gradients, dy + query * dyStride + head * D, dyStride, end - query, aligned, index);
-      threadgroup_barrier(mem_flags::mem_threadgroup);
-      const int own = query + int(lane);
-      const bool isThere = own < end;
-      const int begin = isThere ? begins[own] : T;
-      if (query + kFlashKeys <= ownKey || simd_broadcast(begin, 0) >= ownKey + R) continue;
-      const int64_t fact = int64_t(own) * at.heads + head;
-      const float lse2 = isThere ? lse[fact] * kLog2E : 0.0f, minusDelta = isThere ? -delta[fact] : 0.0f;
-
-      float weight[R], ds[R];
-      for (int r = 0; r < R; ++r) {
-        weight[r] = 0;
-        ds[r] = minusDelta;
+    for (int query = firstKey; query < end; query += kStep) {
+      const int count = rowsBefore(end, query, kStep);
+      const RowsInLine queries = {qkv + query * stride + head * D, stride, count};
+      const RowsInLine gradients = {dy + query * dyStride + head * D, dyStride, count};
+      // Queries that see any of the simdgroup's keys are after its first one and not of later sequences.
+      const int seen = query + count > ownKey && begins[query] < ownEnd ? count : 0;
+      threadgroup_barrier(mem_flags::mem_threadgroup);  // the step before was used
+      bringRows<D>(tiles.other(0), kStep, queries, aligned, index);
+      bringRows<D>(tiles.other(1), kStep, gradients, aligned, index);
+      if (int(index) < kStep) {
+        const bool isThere = int(index) < count;
+        const int64_t token = isThere ? query + int(index) : query;
+        lse2[index] = lse[token * at.heads + head] * kLog2E;
+        deltas[index] = delta[token * at.heads + head];
+        firstSeen[index] = isThere ? begins[token] : end;
       }
-      addScores<R, D>(weight, keys + int(simdgroup) * R * D, queries, lane);
-      addScores<R, D>(ds, values + int(simdgroup) * R * D, gradients, lane);
-      for (int r = 0; r < R; ++r) {
-        const bool sees = begin <= ownKey + r && ownKey + r <= own;
-        weight[r] = sees ? precise::exp2(weight[r] * scale - lse2) : 0.0f;
-        ds[r] = sees ? ds[r] * weight[r] : 0.0f;
-        weights[r * kFlashKeys + int(lane)] = weight[r];
+      threadgroup_barrier(mem_flags::mem_threadgroup);  // the step is there
+      makeScores<D>(tiles, seen);
+      threadgroup_barrier(mem_flags::mem_threadgroup);  // the scores are there
+      for (int e = 0; e < kEach && int(index) + e * int(kTileThreads) < Tiles::kFours; ++e) {
+        const int row = Tiles::row(index, e), column = Tiles::column(index), key = firstKey + row;
+        const float4 score = takeScores(tiles.scores(0) + row * kStride, column);
+        const float4 dp = takeScores(tiles.scores(1) + row * kStride, column);
+        const float4 minus = takeScores(lse2, column), delta4 = takeScores(deltas, column);
+        const float four[4] = {score.x, score.y, score.z, score.w}, fourDp[4] = {dp.x, dp.y, dp.z, dp.w};
+        const float fourLse[4] = {minus.x, minus.y, minus.z, minus.w};
+        const float fourDelta[4] = {delta4.x, delta4.y, delta4.z, delta4.w};
+        float weight[4], ds[4];
+        for (int i = 0; i < 4; ++i) {
+          const bool sees = firstSeen[column + i] <= key && key <= query + column + i;
+          weight[i] = sees ? precise::exp2(four[i] * scale - fourLse[i]) : 0.0f;
+          ds[i] = sees ? weight[i] * (fourDp[i] - fourDelta[i]) : 0.0f;
+        }
+        simdgroup_barrier(mem_flags::mem_threadgroup);  // what is in bf16 lies where others' scores lay
+        const float4 weights = {weight[0], weight[1], weight[2], weight[3]};
+        const float4 factors = {ds[0], ds[1], ds[2], ds[3]};
+        putFactors(tiles.scores(0) + row * kStride, column, weights);
+        putFactors(tiles.scores(1) + row * kStride, column, factors);
       }
-      simdgroup_barrier(mem_flags::mem_threadgroup);
-      addWeighted<R, D>(dv, weights, gradients, lane);
-      simdgroup_barrier(mem_flags::mem_threadgroup);  // the weights of dv were read
-      for (int r = 0; r < R; ++r) weights[r * kFlashKeys + int(lane)] = ds[r];
-      simdgroup_barrier(mem_flags::mem_threadgroup);
-      addWeighted<R, D>(dk, weights, queries, lane);
+      threadgroup_barrier(mem_flags::mem_threadgroup);  // p and ds are there
+      addStep<Output, false, true>(sums, (const threadgroup TileElement*)tiles.scores(tiles.half),
+                                   kStride * kTilePacked, tiles.other(1 - tiles.half), tileStride<D>(), seen,
+                                   kRows, D, tiles.place);
     }
   }
-
-  for (int r = 0; r < R; ++r) {
-    const int key = ownKey + r;
-    if (key >= T) continue;
-    const int64_t place = key * stride + int(lane) * C;
-    for (int c = 0; c < C; ++c) {
-      setAt(dqkv, p.dqkv, place + keyColumn(at, kvHead) + c, dk[r][c] * p.scale);
-      setAt(dqkv, p.dqkv, place + valueColumn(at, kvHead) + c, dv[r][c]);
-    }
-  }
+  const int64_t column = tiles.half == 0 ? valueColumn(at, kvHead) : keyColumn(at, kvHead);
+  const WriteGradient write = {dqkv,  firstKey * stride + column,       stride,
+                               there, tiles.half == 0 ? 1.0f : p.scale, p.dqkv};
+  constexpr int kWayOut = Tiles::kHalfGroups * 8 * scoreStride(D);
+  forSums<Output>(sums, kRows, D, memory + tiles.half * kWayOut, write, tiles.place);
 }
 
+KERNEL flashKeys64(const device ushort* dy [[buffer(0)]], const device ushort* qkv [[buffer(1)]],
+                   const device float* lse [[buffer(2)]], const device float* delta [[buffer(3)]],
+                   const device int32_t* begins [[buffer(4)]], const device int32_t* offsets [[buffer(5)]],
+                   device uint8_t* dqkv [[buffer(6)]], constant AttentionParameters& p [[buffer(7)]],
+                   threadgroup float* memory THREADGROUP(0), PLACE) {
+  flashKeys<64>(dy, qkv, lse, delta, begins, offsets, dqkv, p, memory, group, index, simdgroup, lane);
+}
 KERNEL flashQueries64(const device ushort* dy [[buffer(0)]], const device ushort* qkv [[buffer(1)]],
                       const device float* lse [[buffer(2)]], const device float* delta [[buffer(3)]],
                       const device int32_t* begins [[buffer(4)]], device uint8_t* dqkv [[buffer(5)]],
@@ -187,25 +270,17 @@ KERNEL flashQueries64(const device ushort* dy [[buffer(0)]], const device ushort
                       PLACE) {
   flashQueries<64>(dy, qkv, lse, delta, begins, dqkv, p, memory, group, index, simdgroup, lane);
 }
+KERNEL flashKeys128(const device ushort* dy [[buffer(0)]], const device ushort* qkv [[buffer(1)]],
+                    const device float* lse [[buffer(2)]], const device float* delta [[buffer(3)]],
+                    const device int32_t* begins [[buffer(4)]], const device int32_t* offsets [[buffer(5)]],
+                    device uint8_t* dqkv [[buffer(6)]], constant AttentionParameters& p [[buffer(7)]],
+                    threadgroup float* memory THREADGROUP(0), PLACE) {
+  flashKeys<128>(dy, qkv, lse, delta, begins, offsets, dqkv, p, memory, group, index, simdgroup, lane);
+}
 KERNEL flashQueries128(const device ushort* dy [[buffer(0)]], const device ushort* qkv [[buffer(1)]],
                        const device float* lse [[buffer(2)]], const device float* delta [[buffer(3)]],
                        const device int32_t* begins [[buffer(4)]], device uint8_t* dqkv [[buffer(5)]],
                        constant AttentionParameters& p [[buffer(6)]],
                        threadgroup float* memory THREADGROUP(0), PLACE) {
   flashQueries<128>(dy, qkv, lse, delta, begins, dqkv, p, memory, group, index, simdgroup, lane);
-}
-KERNEL flashKeys64(const device ushort* dy [[buffer(0)]], const device ushort* qkv [[buffer(1)]],
-                   const device float* lse [[buffer(2)]], const device float* delta [[buffer(3)]],
-                   const device int32_t* begins [[buffer(4)]], const device int32_t* offsets [[buffer(5)]],
-                   device uint8_t* dqkv [[buffer(6)]], constant AttentionParameters& p [[buffer(7)]],
-                   threadgroup float* memory THREADGROUP(0), PLACE) {
-  flashKeys<64, float>(dy, qkv, lse, delta, begins, offsets, dqkv, p, memory, group, index, simdgroup, lane);
-}
-KERNEL flashKeys128(const device ushort* dy [[buffer(0)]], const device ushort* qkv [[buffer(1)]],
-                    const device float* lse [[buffer(2)]], const device float* delta [[buffer(3)]],
-                    const device int32_t* begins [[buffer(4)]], const device int32_t* offsets [[buffer(5)]],
-                    device uint8_t* dqkv [[buffer(6)]], constant AttentionParameters& p [[buffer(7)]],
-                    threadgroup float* memory THREADGROUP(0), PLACE) {
-  flashKeys<128, ushort>(dy, qkv, lse, delta, begins, offsets, dqkv, p, memory, group, index, simdgroup,
-                         lane);
 }

@@ -116,7 +116,7 @@ using KernelTable = frame::KernelTable<Context>;
 inline constexpr const char* kTwin = "twin";
 // On a simdgroup's matrices of 8 x 8, of float32 or of bf16.
 inline constexpr const char *kMatrices = "simdgroup", *kBf16Matrices = "simdgroup-bf16";
-// Attention by tiles in threadgroup memory (flash.h).
+// Paged attention by chunks of positions (flash_paged.metal).
 inline constexpr const char* kFlash = "flash";
 
 inline int32_t numberOf(const Tensor& tensor) {

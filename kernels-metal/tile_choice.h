@@ -11,12 +11,14 @@
 namespace ibert::metal {
 
 // For each family the cores of the smallest chip that has it, and up to how many rows the small tiles are
-// for. A start from public figures of others (MLX takes 64 x 64 for four simdgroups): no Mac was asked yet.
+// for; and how many large tiles of attention each core is to have before they are taken: an M3 hands out
+// registers as a threadgroup needs them. A start from public figures of others (MLX takes 64 x 64 for four
+// simdgroups, and 32 queries): no Mac was asked yet.
 struct TileRule {
   int family;
-  int64_t cores, fewRows, someRows;
+  int64_t cores, fewRows, someRows, largeTiles;
 };
-inline constexpr TileRule kTileRules[] = {{7, 7, 8, 32}, {8, 8, 8, 32}, {9, 8, 8, 48}};
+inline constexpr TileRule kTileRules[] = {{7, 7, 8, 32, 4}, {8, 8, 8, 32, 4}, {9, 8, 8, 48, 2}};
 
 inline const TileRule& tileRule(Machine machine) {
   const TileRule* best = kTileRules;
@@ -30,6 +32,12 @@ enum class TileRows { few, some, many };
 inline TileRows tileRows(int64_t rows, Machine machine) {
   const TileRule& rule = tileRule(machine);
   return rows <= rule.fewRows ? TileRows::few : rows <= rule.someRows ? TileRows::some : TileRows::many;
+}
+
+// Whether attention takes the large of its tiles, of which there would be `tiles`.
+inline bool takesLargeTiles(int64_t tiles, Machine machine) {
+  const TileRule& rule = tileRule(machine);
+  return tiles >= rule.cores * rule.largeTiles;
 }
 
 // Activations in bf16 are multiplied as bf16 where the chip does that, and whatever they are multiplied by is

@@ -1,5 +1,6 @@
 // The fast kernels of attention for Metal with known faults (metal_faults.cmake): each is caught under every
-// schedule of the emulator, and the right ones raise no alarm and compute what a plain loop does.
+// schedule of the emulator, in float32 and in bf16, and the right ones raise no alarm and compute what a
+// plain loop does.
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -9,6 +10,7 @@
 #include "check.h"
 #include "emulator/settings.h"
 #include "host/hardware.h"
+#include "kernel.h"
 #include "paged_attention.h"
 
 namespace ibert::metal {
@@ -65,13 +67,19 @@ class Device {
     for (const uint16_t value : narrow) values.push_back(valueOf(value));
     return values;
   }
+  Doubles readFloats(Binding binding, size_t count) {
+    std::vector<float> narrow(count);
+    hardware_->read(narrow.data(), binding.buffer->address, static_cast<int64_t>(count * sizeof narrow[0]));
+    return Doubles(narrow.begin(), narrow.end());
+  }
   // What was found; nothing where all went well.
   template <class Parameters>
-  std::string run(const char* kernel, int64_t groups, int threads, const std::vector<Binding>& bindings,
-                  const Parameters& parameters, int64_t memory) {
+  std::string run(const char* kernel, TileType type, int64_t groups, int threads,
+                  const std::vector<Binding>& bindings, const Parameters& parameters, int64_t memory) {
     const auto commands = queue_->commands();
-    commands->dispatch({&hardware_->pipeline(kernel), bindings.data(), static_cast<int>(bindings.size()),
-                        &parameters, sizeof parameters, memory, groups, threads});
+    commands->dispatch({&hardware_->pipeline(kernel, type), bindings.data(),
+                        static_cast<int>(bindings.size()), &parameters, sizeof parameters, memory, groups,
+                        threads});
     commands->commit();
     return commands->finish();
   }
@@ -89,12 +97,14 @@ class Device {
   std::vector<std::unique_ptr<GpuBuffer>> buffers_;
 };
 
-bool isClose(const Doubles& got, const Doubles& expected) {
+// In bf16 weights and their gradients are rounded to eight bits before they are multiplied.
+bool isClose(const Doubles& got, const Doubles& expected, TileType type = TileType::float32) {
+  const double bound = type == TileType::bf16 ? 0.02 : 0.01;
   double squares = 0;
   for (const double value : expected) squares += value * value;
   const double typical = std::sqrt(squares / static_cast<double>(expected.size()));
   for (size_t i = 0; i < expected.size(); ++i)
-    if (!(std::fabs(got[i] - expected[i]) <= 0.01 * (typical + std::fabs(expected[i])))) return false;
+    if (!(std::fabs(got[i] - expected[i]) <= bound * (typical + std::fabs(expected[i])))) return false;
   return true;
 }
 
@@ -167,54 +177,66 @@ struct Attention {
   }
 };
 
-std::string tryForward(const Attention& all, const char* kernel, int64_t offset) {
-  Device device;
-  const Binding y = device.bf16(Doubles(all.y.size()));
-  AttentionParameters p = all.parameters();
-  p.aligned = offset == 0;
-  const int64_t groups = (Attention::kT * Attention::kHeads + kForwardRows - 1) / kForwardRows;
-  const std::string found =
-      device.run(kernel, groups, kFlashThreads,
-                 {device.bf16(all.qkv, offset), device.integers(all.offsets), y, device.floats(all.lse)}, p,
-                 forwardBytes(all.D));
-  return !found.empty() ? found : isClose(device.readBf16(y, all.y.size()), all.y) ? "" : kWrong;
-}
-std::string forward64(const char* kernel) {
-  static const Attention all(64);
-  return tryForward(all, kernel, 0);
-}
-std::string forwardOdd(const char* kernel) {
-  static const Attention all(64);
-  return tryForward(all, kernel, 2);
-}
-std::string forward128(const char* kernel) {
-  static const Attention all(128);
-  return tryForward(all, kernel, 0);
+int bytesOf(TileType type) {
+  return type == TileType::bf16 ? 2 : 4;
 }
 
-std::string tryBackward(const char* kernel, bool ofKeys) {
+std::string tryForward(const Attention& all, const char* kernel, TileType type, int rows, int64_t offset) {
+  Device device;
+  const Binding y = device.bf16(Doubles(all.y.size())), lse = device.floats(Doubles(all.lse.size()));
+  AttentionParameters p = all.parameters();
+  p.aligned = offset == 0;
+  const int64_t groups = (Attention::kT * Attention::kHeads + rows - 1) / rows;
+  const std::string found = device.run(kernel, type, groups, kTileThreads,
+                                       {device.bf16(all.qkv, offset), device.integers(all.offsets), y, lse},
+                                       p, forwardBytes(all.D, rows, bytesOf(type)));
+  if (!found.empty()) return found;
+  const bool isRight = isClose(device.readBf16(y, all.y.size()), all.y, type) &&
+                       isClose(device.readFloats(lse, all.lse.size()), all.lse);
+  return isRight ? "" : kWrong;
+}
+const Attention& with64() {
   static const Attention all(64);
+  return all;
+}
+std::string forward64(const char* kernel, TileType type) {
+  return tryForward(with64(), kernel, type, kSomeQueries, 0);
+}
+std::string forwardMany(const char* kernel, TileType type) {
+  return tryForward(with64(), kernel, type, kManyQueries, 0);
+}
+std::string forwardOdd(const char* kernel, TileType type) {
+  return tryForward(with64(), kernel, type, kSomeQueries, 2);
+}
+std::string forward128(const char* kernel, TileType type) {
+  static const Attention all(128);
+  return tryForward(all, kernel, type, kSomeQueries, 0);
+}
+
+std::string tryBackward(const Attention& all, const char* kernel, TileType type, bool ofKeys) {
   Device device;
   const Binding dqkv = device.bf16(Doubles(all.dqkv.size()));
   std::vector<Binding> bindings{device.bf16(all.dy), device.bf16(all.qkv), device.floats(all.lse),
                                 device.floats(all.delta), device.integers(all.begins)};
   if (ofKeys) bindings.push_back(device.integers(all.offsets));
   bindings.push_back(dqkv);
-  const int rows = backwardRows(64), count = ofKeys ? Attention::kT : Attention::kT * Attention::kHeads;
-  const std::string found = device.run(kernel, (count + rows - 1) / rows, kFlashThreads, bindings,
-                                       all.parameters(), ofKeys ? keysBytes(64) : queriesBytes(64));
+  const int bytes = bytesOf(type), rows = backwardRows(all.D, bytes),
+            count = ofKeys ? Attention::kT : Attention::kT * Attention::kHeads;
+  const std::string found =
+      device.run(kernel, type, (count + rows - 1) / rows, kTileThreads, bindings, all.parameters(),
+                 ofKeys ? keysBytes(all.D, bytes) : backwardBytes(all.D, bytes));
   if (!found.empty()) return found;
   const int first = ofKeys ? Attention::kHeads : 0, last = Attention::kHeads + (ofKeys ? 2 : 0);
   return isClose(all.part(device.readBf16(dqkv, all.dqkv.size()), first, last),
-                 all.part(all.dqkv, first, last))
+                 all.part(all.dqkv, first, last), type)
              ? ""
              : kWrong;
 }
-std::string keys(const char* kernel) {
-  return tryBackward(kernel, true);
+std::string keys(const char* kernel, TileType type) {
+  return tryBackward(with64(), kernel, type, true);
 }
-std::string queries(const char* kernel) {
-  return tryBackward(kernel, false);
+std::string queries(const char* kernel, TileType type) {
+  return tryBackward(with64(), kernel, type, false);
 }
 
 // A row at position 256, the first of a second chunk, over a cache of blocks of 64 places in descending
@@ -251,62 +273,87 @@ std::string tryPaged(const char* attend, const char* combine) {
   Device device;
   const Binding y = device.bf16(Doubles(expected.size())), sums = device.floats(Doubles(kHeads * 2 * D)),
                 softmax = device.floats(Doubles(kHeads * 2 * 2)), position = device.integers({kLast});
-  std::string found = device.run(attend, p.chunks, kPagedThreads,
+  std::string found = device.run(attend, TileType::float32, p.chunks, kPagedThreads,
                                  {device.bf16(qkv), device.bf16(k), device.bf16(v), device.integers(table),
                                   device.integers({0}), position, y, sums, softmax},
                                  p, pagedBytes(D));
-  if (found.empty()) found = device.run(combine, kHeads, 64, {sums, softmax, position, y}, p, 0);
+  if (found.empty())
+    found = device.run(combine, TileType::float32, kHeads, 64, {sums, softmax, position, y}, p, 0);
   return !found.empty() ? found : isClose(device.readBf16(y, expected.size()), expected) ? "" : kWrong;
 }
-std::string paged(const char* kernel) {
+std::string paged(const char* kernel, TileType) {
   return tryPaged(kernel, "flashCombine");
 }
-std::string combined(const char* kernel) {
+std::string combined(const char* kernel, TileType) {
   return tryPaged("flashPaged64", kernel);
 }
 
 struct Trial {
   const char* kernel;
   const char* expected;  // a part of what is found
-  std::string (*run)(const char* kernel);
+  std::string (*run)(const char* kernel, TileType type);
+  bool inFloat32 = true, inBf16 = true;  // where it is a fault
 };
-const Trial kRight[] = {{"flashForward64", "", forward64},   {"flashForward64", "", forwardOdd},
-                        {"flashForward128", "", forward128}, {"flashKeys64", "", keys},
-                        {"flashQueries64", "", queries},     {"flashPaged64", "", paged}};
+const Trial kRight[] = {{"flashForward64", "", forward64},
+                        {"flashForward64", "", forwardOdd},
+                        {"flashForward64Many", "", forwardMany},
+                        {"flashForward128", "", forward128},
+                        {"flashKeys64", "", keys},
+                        {"flashQueries64", "", queries},
+                        {"flashPaged64", "", paged, true, false}};
 const Trial kFaults[] = {
-    {"noBarrierBehindTile", "of shared memory", forward64},
-    {"noBarrierBeforeTile", "of shared memory", forward64},
-    {"noSimdgroupBarrier", "of shared memory", forward64},
-    {"sharedWeights", "of shared memory", forward64},
+    {"noBarrierBeforeKeys", "of shared memory", forward64},
+    {"noBarrierBehindKeys", "of shared memory", forward64},
+    {"valuesOverKeys", "of shared memory", forward64},
+    {"noBarrierBehindValues", "of shared memory", forward64},
+    {"unorderedScores", "of shared memory", forward64},
+    {"weightsOverScores", "of shared memory", forward64},
+    {"anothersScores", "of shared memory", forward64},
+    {"wrongMatrix", kWrong, forward64},
     {"nextToken", kWrong, forward64},
     {"unmaskedEdge", kWrong, forward64},
+    {"skippedEdge", kWrong, forward64},
     {"noRescale", kWrong, forward64},
+    {"unscaledMost", kWrong, forward64},
+    {"anothersTotal", kWrong, forward64},
     {"halfASimdgroup", "simd_max", forward64},
 #ifndef __clang__  // which reads the members of a vector one by one
     {"misalignedVector", "no multiple of the size", forwardOdd},
 #endif
     {"rowsBehindTheLast", "out of bounds", forward64},
-    {"valuesOverKeys", "of shared memory", forward128},
-    {"weightsOverWeights", "of shared memory", keys},
+    {"noBarrierBeforeStep", "of shared memory", keys},
+    {"noBarrierBehindStep", "of shared memory", keys},
+    {"unorderedProducts", "of shared memory", keys},
+    {"factorsOverScores", "of shared memory", keys, false},
+    {"unorderedFactors", "of shared memory", keys},
     {"noDiagonal", kWrong, keys},
-    {"skippedEdge", kWrong, keys},
-    {"staleDelta", kWrong, queries},
-    {"anothersParts", "of shared memory", paged},
-    {"noLastPosition", kWrong, paged},
-    {"lostChunk", kWrong, combined},
+    {"earlierSequence", kWrong, keys},
+    {"skippedQueries", kWrong, keys},
+    {"wrongHalf", kWrong, keys},
+    {"anothersWayOut", "of shared memory", keys},
+    {"addedDelta", kWrong, queries},
+    {"unorderedGradients", "of shared memory", queries},
+    {"nextKey", kWrong, queries},
+    {"wrongFactor", kWrong, queries},
+    {"anothersParts", "of shared memory", paged, true, false},
+    {"noLastPosition", kWrong, paged, true, false},
+    {"lostChunk", kWrong, combined, true, false},
 };
 
-void tryAll(emulator::Schedule schedule) {
+void tryAll(emulator::Schedule schedule, TileType type) {
   emulator::Settings settings;
   settings.schedule = schedule;
   emulator::setSettings(settings);
-  const std::string under = " [" + emulator::describe(settings) + "]: ";
+  const bool isBf16 = type == TileType::bf16;
+  const std::string under = (isBf16 ? " in bf16 [" : " [") + emulator::describe(settings) + "]: ";
   for (const Trial& trial : kRight) {
-    const std::string found = trial.run(trial.kernel);
+    if (!(isBf16 ? trial.inBf16 : trial.inFloat32)) continue;
+    const std::string found = trial.run(trial.kernel, type);
     expect(found.empty(), trial.kernel + under + "a false alarm: " + found);
   }
   for (const Trial& trial : kFaults) {
-    const std::string found = trial.run(trial.kernel);
+    if (!(isBf16 ? trial.inBf16 : trial.inFloat32)) continue;
+    const std::string found = trial.run(trial.kernel, type);
     expect(found.find(trial.expected) != std::string::npos,
            trial.kernel + under + (found.empty() ? "was not noticed" : found));
   }
@@ -319,6 +366,7 @@ void tryAll(emulator::Schedule schedule) {
 int main() {
   using ibert::emulator::Schedule;
   for (const Schedule schedule : {Schedule::lastFirst, Schedule::random, Schedule::priorities})
-    ibert::metal::tryAll(schedule);
+    for (const ibert::metal::TileType type : {ibert::metal::TileType::float32, ibert::metal::TileType::bf16})
+      ibert::metal::tryAll(schedule, type);
   return ibert::tests::report();
 }

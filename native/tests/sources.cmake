@@ -206,7 +206,7 @@ if(TARGET ibert_metal_emulated)
   set_tests_properties(step-metal-emulated-float32 PROPERTIES ENVIRONMENT IBERT_EMULATED_GPU=apple7)
   # What bf16 activations get on an M1: the suite's others run in float32 on any chip.
   foreach(share "loraLinearForward@bf16 (33, 129)" "loraLinearForward@bf16 (7, 64) times bf16 (33, 64)" "loraLinearBackward@bf16 (33, 129)"
-      "linearCrossEntropy@bf16 (33, 64)")
+      "linearCrossEntropy@bf16 (33, 64)" "attentionForward@bf16 heads 8/2" "attentionBackward@bf16 heads 8/2 of 64")
     string(REPLACE "@" ";" words "${share}")
     list(GET words 0 op)
     list(GET words 1 case)
@@ -231,7 +231,7 @@ if(TARGET ibert_metal_emulated)
   endforeach()
   ibert_usage_test(metal-launches "an M1 moves the distinct bytes, computed and not measured" perf
     --backend metal-emulated --op swigluForward --case "smollm2-135m T=1")
-  ibert_usage_test(metal-flash "attentionForward +flash" list --backend metal-emulated)
+  ibert_usage_test(metal-flash "pagedAttention +flash" list --backend metal-emulated)
   add_test(NAME step-metal-emulated-flash COMMAND ibert-kernels step --layers 1 --tokens 45 --length 31 --hidden 64 --heads 4
     --kv-heads 2 --head-dim 64 --intermediate 96 --vocabulary 160 --rank 4 --repeat 1 --backend metal-emulated --against reference)
   # Rows that tiles of 8, 32 and 64 rows share: an M1 takes the last for 33.
