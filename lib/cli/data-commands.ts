@@ -109,7 +109,7 @@ async function build(options: BuildOptions, run: Run): Promise<void> {
       ...(own === undefined ? {} : { own }),
     });
     if (options.json !== true) for (const remark of source.remarks ?? []) run.print(remark);
-    const human = config.human ? () => humanDraws(dsl, engine) : undefined;
+    const human = config.human ? () => humanDraws(dsl, engine, options, run) : undefined;
     const mined = config.mined === undefined ? undefined : await openMinedRows(config.mined);
     const { manifest, reused } = await buildCorpus(
       { directory, seed, rows },
@@ -143,9 +143,18 @@ function ownTables({ tables }: DataConfig, file = tables?.file): SourceOptions["
 }
 
 /** Rows of human origin that pass the gates, executed on data of their own where DuckDB is here. */
-async function humanDraws(dsl: Dsl, engine: DslEngine): Promise<Draw[]> {
+async function humanDraws(
+  dsl: Dsl,
+  engine: DslEngine,
+  { workers, json }: BuildOptions,
+  run: Run,
+): Promise<Draw[]> {
   const { rows, left } = await dsl.humanRows();
-  const agreement = Agreement.open(engine);
+  if (json !== true)
+    run.terminal.stderr.write(
+      `executing ${formatCount(rows.length)} rows of human origin, which takes some minutes\n`,
+    );
+  const agreement = Agreement.open(engine, { workers });
   // Where nothing can be told, they are the same: tests of the package itself hold that.
   const same: GiveTheSame | undefined =
     agreement &&

@@ -129,7 +129,7 @@ async function requireRows({ directory, rows }: CorpusOptions, partial: PartialC
 /** Task by task; of each first the splits of seen schemas, then that of unseen ones. */
 class Build {
   private readonly label: Labeller;
-  private readonly began = performance.now();
+  private began = performance.now();
   private readonly resumed: number;
   private readonly rowsWanted: number;
 
@@ -145,7 +145,11 @@ class Build {
 
   async run(): Promise<void> {
     const { state } = this.partial;
-    if (!state.human) await this.human();
+    if (!state.human) {
+      await this.human();
+      // What the other rows take is told from theirs alone.
+      this.began = performance.now();
+    }
     for (let task = state.task; task < TASK_TYPES.length; task++) {
       const phases = task === state.task && state.heldOut ? [true] : [false, true];
       for (const heldOut of phases) {

@@ -13,12 +13,16 @@ const SEED = 1;
 const PATIENT: ExecutionLimits = { ...EXECUTION_LIMITS, milliseconds: 60_000 };
 /** Sets of tables to try: pairs are told to agree, so that few will do. */
 const ROUNDS = 8;
+const ANSWERS_KEPT = 256;
 
 /**
  * As `ExecutionJudge`, without neighbours: it takes a tenth of the time, and finds queries that differ rather than all
  * answers that are nearly right.
  */
 export class Agreement implements AsyncDisposable {
+  /** The latest last. */
+  private readonly answers = new Map<string, ReturnType<GiveTheSame>>();
+
   private constructor(
     private readonly engine: DslEngine,
     private readonly executor: DuckDbExecutor,
@@ -41,7 +45,18 @@ export class Agreement implements AsyncDisposable {
     }
   };
 
-  readonly same: GiveTheSame = async (known, other, schema) => {
+  /** A pair is asked about once for each direction in which it is a row. */
+  readonly same: GiveTheSame = (known, other, schema) => {
+    const key = JSON.stringify([known, other, schema]);
+    const asked = this.answers.get(key) ?? this.ask(known, other, schema);
+    this.answers.delete(key);
+    this.answers.set(key, asked);
+    const [oldest] = this.answers.keys();
+    if (this.answers.size > ANSWERS_KEPT && oldest !== undefined) this.answers.delete(oldest);
+    return asked;
+  };
+
+  private readonly ask: GiveTheSame = async (known, other, schema) => {
     const { engine, executor } = this;
     const how = { seed: SEED, rounds: ROUNDS, hasNeighbours: false };
     const suite = await distilFor(known, schema, { engine, executor }, how);

@@ -217,7 +217,7 @@ export class TableMaker {
     const used = mentioned.length > 0 ? mentioned : places;
     const keys = places.filter((i) => isKey[i] === true);
     const rows: string[][] = [];
-    const sizes = this.query.sizes.flatMap((size) => [size - 1, size, size + 1]);
+    const sizes = this.query.sizes.flatMap((size) => [size - 1, size, size + 1]).filter((size) => size > 0);
     // Where counts alone decide which groups stay, several must, or their order could not be told.
     const small = sizes.filter((size) => size <= 100);
     const wanted = [1, 2, 3, ...sizes, ...small, ...small, ...(keys.length > 0 ? [2, 2, 3, 3] : [])];

@@ -9,6 +9,8 @@ import type { Claims } from "../tasks/task.js";
 import { sqlDiffers, textShape } from "./written.js";
 
 const PATIENCE_MS = 120_000;
+/** Rows on their way through the gates, so that no process of the pools waits for another. */
+const AT_A_TIME = 8;
 
 const told = (error: VerdictError | undefined): string => `${error?.type}: ${error?.message}`;
 
@@ -18,16 +20,27 @@ class Refused extends Error {}
 export function ibisAdmit(engine: DslEngine): AdmitRows {
   return async (rows, same) => {
     const draws: Draw[] = [];
-    for (const row of rows) {
-      try {
-        draws.push({ candidate: await admitted(engine, row, same) });
-      } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        draws.push({ refusal: { task: row.task, reason: error.message, text: row.completion } });
-      }
+    let next = 0;
+    const work = async (): Promise<void> => {
+      for (let at = next++; at < rows.length; at = next++)
+        draws[at] = await drawOf(engine, rows[at] as WrittenRow, same);
+    };
+    try {
+      await Promise.all(Array.from({ length: AT_A_TIME }, work));
+    } finally {
+      next = rows.length;
     }
     return draws;
   };
+}
+
+async function drawOf(engine: DslEngine, row: WrittenRow, same?: GiveTheSame): Promise<Draw> {
+  try {
+    return { candidate: await admitted(engine, row, same) };
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return { refusal: { task: row.task, reason: error.message, text: row.completion } };
+  }
 }
 
 async function admitted(engine: DslEngine, written: WrittenRow, same?: GiveTheSame): Promise<Candidate> {
