@@ -151,9 +151,7 @@ async function humanDraws(
 ): Promise<Draw[]> {
   const { rows, left } = await dsl.humanRows();
   if (json !== true)
-    run.terminal.stderr.write(
-      `executing ${formatCount(rows.length)} rows of human origin, which takes some minutes\n`,
-    );
+    run.note(`executing ${formatCount(rows.length)} rows of human origin, which takes a minute or more`);
   const agreement = Agreement.open(engine, { workers });
   // Where nothing can be told, they are the same: tests of the package itself hold that.
   const same: GiveTheSame | undefined =

@@ -13,17 +13,11 @@ export interface Host {
   translated: boolean;
 }
 
-type Floor = { glibc: string } | { macos: string; kernel: string } | { windows: string };
-
-/**
- * What the binaries of a release are built for, and the oldest system that loads them; macOS by its kernel, whose version on
- * Windows is the system's own.
- */
-export const FLOORS: Readonly<Record<string, Floor>> = {
+/** What the binaries of a release are built for, and the oldest system that loads them; macOS by its kernel. */
+export const FLOORS: Readonly<Record<string, { glibc: string } | { macos: string; kernel: string }>> = {
   "linux-x64": { glibc: "2.28" },
   "linux-arm64": { glibc: "2.28" },
   "darwin-arm64": { macos: "13.0", kernel: "22" },
-  "win32-x64": { windows: "10.0" },
 };
 
 /** Looks at the system; takes some milliseconds. */
@@ -75,11 +69,6 @@ export function whyHostCannot({ platform, glibc, kernel, translated }: Host): st
   if ("macos" in floor) {
     return isOlder(kernel, floor.kernel)
       ? `This macOS has the kernel Darwin ${kernel}; macOS ${floor.macos} (Darwin ${floor.kernel}) is needed. Update macOS.`
-      : undefined;
-  }
-  if ("windows" in floor) {
-    return isOlder(kernel, floor.windows)
-      ? `This is Windows ${kernel}; ${floor.windows} (Windows 10) is needed. Update Windows.`
       : undefined;
   }
   const help =
