@@ -74,7 +74,7 @@ function relate(state: State): void {
   const { random, schema } = state;
   const [first, second] = schema.relations;
   if (schema.tables.length >= WIDE) return joinMany(state);
-  if (schema.tables.length === 3 && first !== undefined && second !== undefined && random.chance(0.2)) {
+  if (schema.tables.length === 3 && first !== undefined && second !== undefined && random.chance(0.35)) {
     if (asofOfJoin(state, first, second)) return;
   }
   if (schema.tables.length === 2 && first !== undefined) {

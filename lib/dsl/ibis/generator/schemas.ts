@@ -12,6 +12,7 @@ import {
 } from "./domains/parse.js";
 import { randomNaming, type Naming } from "./naming.js";
 import { isVariable } from "./python-names.js";
+import { isAddress } from "./scope.js";
 
 /**
  * The kinds that the generator's typing rules tell apart; `other` is only kept and counted. `strs` and `ints` are arrays,
@@ -163,6 +164,9 @@ const NESTED_SHARE = { common: 0.07, own: 0.6 };
 /** Columns of a table of a user's that is shown whole. */
 const MOST_OWN_COLUMNS = 16;
 
+/** How often the address of a page is kept: few tables have one, and many functions are about nothing else. */
+const ADDRESS_SHARE = 0.8;
+
 /** Names that people give to a table whose name says nothing. */
 const PLAIN_TABLE_NAMES: readonly string[] = ["df", "t", "data", "records"];
 
@@ -220,6 +224,9 @@ function sampleColumns(
     ...first(({ role }) => role === "category"),
     ...first(({ role }) => role === "money" || role === "real" || role === "count"),
     ...(random.chance(NESTED_SHARE.own) ? first(({ role }) => BEYOND_SIMPLE.has(role)) : []),
+    ...(!simple && random.chance(ADDRESS_SHARE)
+      ? first(({ values }) => isAddress({ kind: "str", values }))
+      : []),
   ];
   const others = random.shuffled(pool.filter((column) => !must.includes(column)));
   const chosen = new Set([...must, ...others].slice(0, Math.max(count, must.length)));

@@ -43,6 +43,10 @@ const OTHERS: Readonly<Record<string, (column: ScopeColumn) => boolean>> = {
   u: ({ role }) => role === "key",
 };
 
+/** Whether two columns are compared and computed with each other. */
+const isAlike = (one: ScopeColumn, other: ScopeColumn): boolean =>
+  one.kind === other.kind && one.role === other.role;
+
 const say = (value: string | number | boolean): string =>
   typeof value === "string" ? `"${value}"` : String(value);
 
@@ -56,7 +60,7 @@ export function applyTemplate(
   const { parts, holes } = splitOf(template);
   const needs = (name: string): boolean => holes.some(({ hole }) => hole === name);
   const others = columns.filter(({ name }) => name !== column.name);
-  const beside = { ...OTHERS, y: (c: ScopeColumn) => c.kind === column.kind && c.role === column.role };
+  const beside = { ...OTHERS, y: (c: ScopeColumn) => isAlike(c, column) };
   const found = Object.entries(beside).flatMap(([hole, test]) => {
     const one = needs(hole) ? pickColumn(random, others, test) : undefined;
     return one === undefined ? [] : ([[hole, one]] as const);
@@ -122,6 +126,26 @@ function compared(node: TemplateNode): Node {
   return binary(op as BinaryOp, left, right);
 }
 
+/** How much more often a template is drawn that takes another column of the kind, where there is one: mostly there is none. */
+const PAIRED = 4;
+const takesAnother = (template: ValueTemplate): boolean =>
+  splitOf(template).holes.some(({ hole }) => hole === "y");
+
+/** How much more often a template is drawn that alone calls some member of the API. */
+const SOLE = 2;
+const SOLE_OF = new WeakMap<readonly ValueTemplate[], ReadonlySet<ValueTemplate>>();
+
+function soleOf(templates: readonly ValueTemplate[]): ReadonlySet<ValueTemplate> {
+  const known = SOLE_OF.get(templates);
+  if (known !== undefined) return known;
+  const counts = new Map<string, number>();
+  for (const { covers } of templates)
+    for (const member of covers) counts.set(member, (counts.get(member) ?? 0) + 1);
+  const sole = new Set(templates.filter(({ covers }) => covers.some((member) => counts.get(member) === 1)));
+  SOLE_OF.set(templates, sole);
+  return sole;
+}
+
 /** An expression of one of the templates that suits one of the columns. */
 export function fromTemplates(
   random: Random,
@@ -133,7 +157,13 @@ export function fromTemplates(
     const column = random.pick(usable);
     const found = templates.filter(({ on }) => on(column));
     if (found.length === 0) continue;
-    const expression = applyTemplate(random, random.pick(found), column, columns);
+    const isPaired = columns.some((other) => other.name !== column.name && isAlike(other, column));
+    const sole = soleOf(templates);
+    const weighed = found.map((one) => {
+      const weight = (isPaired && takesAnother(one) ? PAIRED : 1) * (sole.has(one) ? SOLE : 1);
+      return [weight, one] as const;
+    });
+    const expression = applyTemplate(random, random.weighted(weighed), column, columns);
     if (expression !== undefined) return expression;
   }
   return undefined;

@@ -60,7 +60,7 @@ hr
 recruiting
   candidates candidate_id:key name:person source=referral|board|agency years_experience:count(0..40) applied_on:date
   interviews interview_id:key candidate_id>candidates role_id>roles round:count(1..5) rating:real(1..5) held_at:ts passed:flag
-  roles role_id:key team=data|design|platform|sales band=junior|mid|senior open:flag budget:money(40000..200000)
+  roles role_id:key posting_url:address team=data|design|platform|sales band=junior|mid|senior open:flag budget:money(40000..200000)
 crm
   leads lead_id:key owner_id>reps company:word stage=new|qualified|proposal|won|lost value:money(500..250000) touches:count(0..40) created_at:ts
   reps rep_id:key name:person territory=north|south|east|west quota:money(100000..2000000)
@@ -73,10 +73,10 @@ subscriptions
   subscribers subscriber_id:key plan_id>plans country=US|BR|JP|DE started:date cancelled_on:date trial:flag
   payments payment_id:key subscriber_id>subscribers amount:money(3..1400) method=card|paypal|sepa paid_at:ts refunded:flag
 advertising
-  campaigns campaign_id:key advertiser:word goal=reach|clicks|sales budget:money(100..90000) starts:date ends:date paused:flag
+  campaigns campaign_id:key landing_url:address advertiser:word goal=reach|clicks|sales budget:money(100..90000) starts:date ends:date paused:flag
   impressions impression_id:key campaign_id>campaigns site:word cost:money(0.001..0.2) shown_at:ts clicked:flag device=mobile|desktop|tablet
 email_marketing
-  mailings mailing_id:key subject:text audience=all|new|lapsed sent_at:ts recipients:count(10..90000)
+  mailings mailing_id:key target_url:address subject:text audience=all|new|lapsed sent_at:ts recipients:count(10..90000)
   opens open_id:key mailing_id>mailings opened_at:ts client=gmail|outlook|apple seconds_read:count(1..300)
 pricing
   price_points id:key item:word currency=USD|EUR|GBP amount:money(1..900) valid_from:date valid_to:date floor_price:money(1..500)

@@ -70,7 +70,7 @@ construction
   sites site_id:key type=house|tower|bridge|road budget:money(90000..9000000) floors:count(0..80) begun:date
   permits permit_id:key site_id>sites kind=electric|plumbing|structure fee:money(50..9000) issued:date expired:flag
 real_estate
-  properties property_id:key kind=flat|house|studio bedrooms:count(0..8) area:real(18..600) price:money(40000..3000000) built_year:count(1850..2025) city:city listed:date garden:flag
+  properties property_id:key listing_url:address kind=flat|house|studio bedrooms:count(0..8) area:real(18..600) price:money(40000..3000000) built_year:count(1850..2025) city:city listed:date garden:flag
   viewings viewing_id:key property_id>properties agent:person seen_at:ts offer:money(0..2900000)
 rentals
   leases lease_id:key unit_id>units tenant:person rent:money(250..6000) deposit:money(0..12000) starts:date ends:date pets:flag
@@ -93,16 +93,16 @@ deployments
 builds
   builds build_id:key branch=main|dev|release seconds:real(4..7200) tests:count(0..9000) failures:count(0..300) queued_at:ts green:flag
 logs
-  logs log_id:key level=debug|info|warn|error service=api|web|auth latency_ms:real(0.2..9000) code:count(100..599) logged_at:ts cached:flag
+  logs log_id:key request_url:address level=debug|info|warn|error service=api|web|auth latency_ms:real(0.2..9000) code:count(100..599) logged_at:ts cached:flag
 source_code
   commits commit_id:key repo_id>repos author:person additions:count(0..9000) deletions:count(0..9000) committed_at:ts merge:flag
-  repos repo_id:key name:word language=python|rust|go|java stars:count(0..90000) archived:flag
+  repos repo_id:key clone_url:address name:word language=python|rust|go|java stars:count(0..90000) archived:flag
   pulls pull_id:key repo_id>repos comments:count(0..200) state=open|merged|closed opened_at:ts draft:flag
 app_store
-  apps app_id:key name:word genre=games|tools|music|health price:money(0..40) rating:real(1..5) released:date
+  apps app_id:key store_url:address name:word genre=games|tools|music|health price:money(0..40) rating:real(1..5) released:date
   installs install_id:key app_id>apps country=US|IN|BR|DE platform=ios|android installed_at:ts refunded:flag
 web
-  events event_id:key user_id>users event_type=click|view|login|purchase page:word duration:real(0..1800) created_at:ts device=mobile|desktop|tablet is_bot:flag
+  events event_id:key referrer:address user_id>users event_type=click|view|login|purchase page:word duration:real(0..1800) created_at:ts device=mobile|desktop|tablet is_bot:flag
   users user_id:key username:text plan=free|pro|team country=US|DE|FR|IN joined:date karma:count(0..9000) verified:flag
 experiments
   variants variant_id:key experiment=checkout|search|banner name=control|a|b traffic:real(0..1) launched:date

@@ -3,7 +3,7 @@ export const SOCIETY = `
 school
   students student_id:key name:person major=math|physics|art|law gpa:real(0..4) year:count(1..5) credits:count(0..180) enrolled:date graduated:flag
   grades grade_id:key student_id>students course_id>courses score:real(0..100) letter=A|B|C|D term=fall|spring|summer graded_at:ts
-  courses course_id:key title:text department=math|physics|art|law credits:count(1..12) fee:money(100..6000) capacity:count(5..400)
+  courses course_id:key syllabus_url:address title:text department=math|physics|art|law credits:count(1..12) fee:money(100..6000) capacity:count(5..400)
 online_learning
   lessons lesson_id:key track=python|sql|design minutes:count(2..120) published:date free:flag
   progress progress_id:key lesson_id>lessons learner_id>learners score:real(0..100) watched:real(0..1) finished_at:ts
@@ -60,19 +60,19 @@ music
   artists artist_id:key name:person genre=rock|jazz|folk|techno
 concerts
   gigs gig_id:key venue_id>venues band:word sold:count(0..20000) ticket_price:money(5..300) starts_at:ts cancelled:flag
-  venues venue_id:key city:city capacity:count(40..60000) outdoor:flag
+  venues venue_id:key website:address city:city capacity:count(40..60000) outdoor:flag
 podcasts
-  episodes episode_id:key show:word minutes:real(2..240) downloads:count(0..90000) aired:date sponsored:flag
+  episodes episode_id:key audio_url:address show:word minutes:real(2..240) downloads:count(0..90000) aired:date sponsored:flag
 radio
   broadcasts broadcast_id:key station=one|two|classic slot=morning|day|night listeners:count(100..90000) aired_at:ts live:flag
 books
   editions edition_id:key author_id>authors format=paper|hard|ebook|audio pages:count(20..1400) price:money(1..90) published:date in_print:flag
   authors author_id:key name:person born:count(1850..2005) nationality=US|FR|NG|JP
 news
-  articles article_id:key desk=politics|sport|culture|science words:count(80..6000) shares:count(0..90000) published_at:ts paywalled:flag
+  articles article_id:key article_url:address desk=politics|sport|culture|science words:count(80..6000) shares:count(0..90000) published_at:ts paywalled:flag
   comments comment_id:key article_id>articles user:text likes:count(0..3000) posted_at:ts hidden:flag
 forum
-  posts post_id:key author_id>users board=help|news|off_topic score:count(-50..900) posted_at:ts locked:flag
+  posts post_id:key link:address author_id>users board=help|news|off_topic score:count(-50..900) posted_at:ts locked:flag
   users user_id:key nick:word reputation:count(0..90000) joined:date
   replies reply_id:key post_id>posts author_id>users length:count(1..4000) replied_at:ts accepted:flag
 social
@@ -108,12 +108,12 @@ gym
   workouts workout_id:key member_id>members kind=yoga|lift|spin|box calories:count(40..1500) began_at:ts coached:flag
 hotels
   bookings booking_id:key hotel_id>hotels guest:person nights:count(1..30) rate:money(30..900) booked_on:date checked_in:flag
-  hotels hotel_id:key city:city stars:count(1..5) rooms:count(4..900) pool:flag
+  hotels hotel_id:key website:address city:city stars:count(1..5) rooms:count(4..900) pool:flag
 restaurants
   checks check_id:key table_no:count(1..60) waiter_id>waiters guests:count(1..14) total:money(6..900) tip:money(0..200) closed_at:ts takeaway:flag
   waiters waiter_id:key name:person section=bar|hall|terrace hired:date
 recipes
-  recipes recipe_id:key cuisine=thai|italian|mexican|indian minutes:count(5..600) servings:count(1..20) calories:real(40..2000) added:date vegan:flag
+  recipes recipe_id:key source_url:address cuisine=thai|italian|mexican|indian minutes:count(5..600) servings:count(1..20) calories:real(40..2000) added:date vegan:flag
   ingredients ingredient_id:key recipe_id>recipes name:word grams:real(1..2000) optional:flag
 travel
   trips trip_id:key traveller:person country=IT|JP|PE|KE days:count(1..60) cost:money(80..20000) left_on:date insured:flag
