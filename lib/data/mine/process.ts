@@ -139,11 +139,16 @@ async function* lines(
   const keys = new Set<number>();
   for await (const matches of ofOneFile(join(folder, FOUND))) {
     signal?.throwIfAborted();
-    for (const { match, rows, reasons } of await made(matches, repositories, makeRows)) {
+    const all = await made(matches, repositories, makeRows);
+    const draws = await admit(
+      all.flatMap(({ rows }) => rows),
+      same,
+    );
+    for (const { match, rows, reasons } of all) {
       processed.found++;
       let kept = false;
       for (const row of rows) {
-        const [draw] = await admit([row], same);
+        const draw = draws.shift();
         const key = draw !== undefined && "candidate" in draw ? draw.candidate.duplicateKey : "";
         if (draw === undefined || "refusal" in draw) {
           const { reason = "it was not judged" } = draw?.refusal ?? {};
