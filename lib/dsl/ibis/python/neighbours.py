@@ -2,17 +2,16 @@
 
 import datetime
 import itertools
-import re
 
 import sqlglot
 from checker import make_tables
+from moments import DATE, moments, whole
 from sqlcheck import Tables, compiler_of, parse_query, resolve
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.optimizer.qualify_tables import qualify_tables
 
 MOST = 96
-DATE = re.compile(r"\d{4}-\d\d-\d\d")
 KEY = "ibert_key_{}"
 COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 OTHER_COMPARISONS = {
@@ -182,6 +181,7 @@ class Lineage:
         constants, sizes, links, loose = {}, set(), [], []
         for node in self.tree.find_all(*MEETINGS):
             literals = [(("text" if one.is_string else "number"), one.this) for one in node.find_all(exp.Literal)]
+            literals += [("text", moment) for moment in moments(node)]
             pairs, counts = self.base(node)
             if counts:
                 sizes |= {int(float(value)) for kind, value in literals if kind == "number"}
@@ -239,6 +239,11 @@ def edits(tree, lineage):
             yield "window", node, "desc", not node.args.get("desc")
         elif isinstance(node, exp.Window) and node.args.get("partition_by"):
             yield "window", node, "partition_by", []
+        elif isinstance(node, exp.Interval):
+            count = whole(node.this)
+            if count is not None:
+                for other in (count + 1, count - 1):
+                    yield "constant", node.this, None, exp.Literal.string(str(other))
         elif isinstance(node, exp.Literal):
             yield from literal_edits(node)
         elif isinstance(node, exp.Boolean):

@@ -25,6 +25,32 @@ export interface BatteryCase {
 
 export const BATTERY: BatteryCase[] = [
   {
+    gold: "SELECT order_id FROM orders WHERE ordered_at >= TIMESTAMP '2021-03-01' + INTERVAL 7 DAY",
+    right: [
+      "SELECT order_id FROM orders WHERE ordered_at >= TIMESTAMP '2021-03-08'",
+      "SELECT order_id FROM orders WHERE ordered_at - INTERVAL '1 week' >= TIMESTAMP '2021-03-01'",
+    ],
+    wrong: [
+      ["constant", "SELECT order_id FROM orders WHERE ordered_at >= TIMESTAMP '2021-03-01' + INTERVAL 8 DAY"],
+      [
+        "constant",
+        "SELECT order_id FROM orders WHERE ordered_at >= TIMESTAMP '2021-03-01' + INTERVAL 7 MONTH",
+      ],
+      [
+        "arithmetic",
+        "SELECT order_id FROM orders WHERE ordered_at >= TIMESTAMP '2021-03-01' - INTERVAL 7 DAY",
+      ],
+    ],
+  },
+  {
+    gold: "SELECT order_id FROM orders WHERE ship_date + INTERVAL 2 MONTH < MAKE_DATE(2022, 6, 30)",
+    right: ["SELECT order_id FROM orders WHERE ship_date + INTERVAL '2' MONTH < DATE '2022-06-30'"],
+    wrong: [
+      ["constant", "SELECT order_id FROM orders WHERE ship_date + INTERVAL 3 MONTH < DATE '2022-06-30'"],
+      ["comparator", "SELECT order_id FROM orders WHERE ship_date + INTERVAL 2 MONTH <= DATE '2022-06-30'"],
+    ],
+  },
+  {
     gold: "SELECT region, SUM(amount) AS total FROM orders WHERE status = 'paid' AND quantity > 5 GROUP BY region",
     right: [
       "SELECT region, SUM(amount) AS total FROM orders WHERE quantity > 5 AND status = 'paid' GROUP BY region",
