@@ -12,6 +12,11 @@ check-data profile="quickstart": build
     npx ibert data inspect data/corpus/{{ profile }}
     npx ibert data check data/corpus/{{ profile }}
 
+# Rows of the programs in Python repositories that you have: just mine ../reports
+mine *paths: build
+    npx ibert data mine {{ paths }}
+    npx ibert data process
+
 # A LoRA adapter, measured before and after: just train quickstart --set steps=50
 train config="quickstart" *options: build
     npx ibert-train --config {{ config }} {{ options }}
