@@ -13,6 +13,7 @@ import { describeSystemError } from "../../formats/system-error.js";
 import { hash53 } from "../random.js";
 import type { AdmitRows, GiveTheSame, MakeRows, WrittenRow } from "../source.js";
 import type { TaskType } from "../tasks.js";
+import { parseMined } from "./lines.js";
 import { FOUND, MANIFEST, textOf, type Found } from "./mine.js";
 import { openRepository, type Repository } from "./repository.js";
 import { EXCERPTS } from "./rules.js";
@@ -202,19 +203,8 @@ async function* ofOneFile(path: string): AsyncGenerator<Found[]> {
   if (matches.length > 0) yield matches;
 }
 
-function parse(line: string, where: string): Found {
-  const hint = "Mine again: npx ibert data mine";
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    throw new IBertError("mined-invalid", `${where}: not JSON`, { hint });
-  }
-  const parsed = foundShape.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new IBertError("mined-invalid", `${where}: ${issue?.path.join(".")}: ${issue?.message}`, { hint });
-}
+const parse = (line: string, where: string): Found =>
+  parseMined(line, foundShape, where, "Mine again: npx ibert data mine");
 
 interface MadeOfMatch {
   match: Found;

@@ -8,6 +8,7 @@ import { sha256OfFile } from "../../formats/hash.js";
 import { describeSystemError } from "../../formats/system-error.js";
 import type { AdmitRows, Draw, GiveTheSame, WrittenRow } from "../source.js";
 import { rowShape } from "../tasks.js";
+import { parseMined } from "./lines.js";
 import { ROWS } from "./process.js";
 
 const shape = rowShape.omit({ id: true, split: true, shape: true });
@@ -54,16 +55,5 @@ async function* draws(path: string, admit: AdmitRows, same?: GiveTheSame): Async
   yield* await admit(batch, same);
 }
 
-function parse(line: string, where: string): WrittenRow {
-  const hint = "Make the rows again: npx ibert data process";
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    throw new IBertError("mined-invalid", `${where}: not JSON`, { hint });
-  }
-  const parsed = shape.safeParse(value);
-  if (parsed.success) return parsed.data as WrittenRow;
-  const [issue] = parsed.error.issues;
-  throw new IBertError("mined-invalid", `${where}: ${issue?.path.join(".")}: ${issue?.message}`, { hint });
-}
+const parse = (line: string, where: string): WrittenRow =>
+  parseMined(line, shape, where, "Make the rows again: npx ibert data process") as WrittenRow;

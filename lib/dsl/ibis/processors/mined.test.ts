@@ -1,7 +1,11 @@
 /** Programs cut out of files that were written for this test, hostile ones among them, and the rows that they make. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
 import { afterAll, describe, expect, it } from "vitest";
 
 import type { MadeOfSite } from "../../../data/source.js";
+import { temporaryFolder } from "../../../formats/testing/temporary.js";
 import { createIbisEngine } from "../checker/engine.js";
 import type { Site } from "../../dsl.js";
 import { ibisMakeRows } from "./mined.js";
@@ -245,6 +249,7 @@ def test(con, t):
   });
 
   it("are held by the sandbox: nothing of a file is run, and what loops or swells ends as a refusal", async () => {
+    const written = join(temporaryFolder(), "written");
     const hostile = `${HEAD}
 def forever(n):
     while True:
@@ -258,7 +263,7 @@ def back(n):
     return around(n)
 
 twice = twice + 1
-open("/tmp/ibert-was-here", "w").write("x")
+open(${JSON.stringify(written)}, "w").write("x")
 
 def f(t):
     «t.filter(t.a > forever(1))»
@@ -276,6 +281,7 @@ def f(t):
       "the check refuses it",
       "the check refuses it",
     ]);
+    expect(existsSync(written)).toBe(false);
     const cut = async (file: string): Promise<unknown> => {
       const site = { excerpt: "statement", line: 1, column: 1, endLine: 1, endColumn: 2 };
       const [one] = await engine.programsAt(file, [site]);
